@@ -1,0 +1,125 @@
+"""Authenticated encryption and keyed hashes under a ring of keys that can be rotated.
+
+AES-256-GCM with a random 96-bit nonce (NIST SP 800-38D); one sub-key per purpose by HKDF-SHA256 (RFC 5869), so that the
+2**32 messages a random nonce allows are counted per purpose, and a blob of one purpose never opens as another. The
+additional data holds purpose, key id and the caller's context: a blob moved to another row does not open.
+
+Layout of a sealed blob: version (1 byte) | key id (4) | nonce (12) | ciphertext and tag (16 more than the plaintext).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import secrets
+from collections.abc import Sequence
+from functools import cached_property
+
+from .errors import ConfigurationError, SealBroken
+
+_VERSION = b"\x01"
+_HEAD = 1 + 4 + 12
+_WEAK = {"secret", "changeme", "password", "postrmagic", "development"}
+
+
+class KeyRing:
+    """Seals with the first key, opens with any of them: put a new key first to rotate.
+
+    ``keys`` are master secrets, each at least 32 characters or bytes (256 bits when made by
+    ``python -c "import secrets; print(secrets.token_urlsafe(32))"``). Shorter or well-known ones raise
+    :class:`ConfigurationError`.
+    """
+
+    def __init__(self, keys: Sequence[str | bytes]) -> None:
+        if not keys:
+            raise ConfigurationError("no encryption key: expected at least one secret of 32 or more characters")
+        self._keys = [_Key(_checked(key)) for key in keys]
+        self._by_id = {key.id: key for key in self._keys}
+
+    def __repr__(self) -> str:
+        return f"KeyRing({len(self._keys)} keys)"
+
+    def seal(self, plaintext: bytes, *, purpose: str, context: bytes = b"") -> bytes:
+        """Encrypt ``plaintext`` for ``purpose``; only the same purpose and ``context`` open it again."""
+        key = self._keys[0]
+        nonce = secrets.token_bytes(12)
+        sealed = key.cipher(purpose).encrypt(nonce, plaintext, _additional(purpose, key.id, context))
+        return _VERSION + key.id + nonce + sealed
+
+    def open(self, sealed: bytes, *, purpose: str, context: bytes = b"") -> bytes:
+        """Decrypt what :meth:`seal` made; anything else raises :class:`SealBroken`, always with the same text."""
+        from cryptography.exceptions import InvalidTag
+
+        key = self._by_id.get(sealed[1:5])
+        if key is None or sealed[:1] != _VERSION or len(sealed) < _HEAD + 16:
+            raise SealBroken("the sealed value cannot be opened")
+        try:
+            additional = _additional(purpose, key.id, context)
+            return key.cipher(purpose).decrypt(sealed[5:_HEAD], sealed[_HEAD:], additional)
+        except InvalidTag:
+            raise SealBroken("the sealed value cannot be opened") from None
+
+    def is_current(self, sealed: bytes) -> bool:
+        """Whether ``sealed`` was made with the first key; if not, seal it anew at the next write."""
+        return sealed[1:5] == self._keys[0].id
+
+    def mac(self, message: bytes, *, purpose: str) -> bytes:
+        """HMAC-SHA256 (32 bytes) of ``message`` under the first key's sub-key for ``purpose``."""
+        return hmac.digest(self._keys[0].derive("mac:" + purpose), message, "sha256")
+
+    def macs(self, message: bytes, *, purpose: str) -> list[bytes]:
+        """:meth:`mac` under every key, newest first: how to look up what an older key named."""
+        return [hmac.digest(key.derive("mac:" + purpose), message, "sha256") for key in self._keys]
+
+
+class _Key:
+    def __init__(self, master: bytes) -> None:
+        self._master = master
+        self._subkeys: dict[str, bytes] = {}
+        self._ciphers: dict[str, _AESGCM] = {}
+
+    @cached_property
+    def id(self) -> bytes:
+        """Four bytes that name the key and say nothing about it."""
+        return self.derive("key-id")[:4]
+
+    def derive(self, purpose: str) -> bytes:
+        """The 256-bit sub-key for ``purpose`` (HKDF-SHA256, empty salt)."""
+        subkey = self._subkeys.get(purpose)
+        if subkey is None:
+            pseudorandom = hmac.digest(b"\x00" * 32, self._master, "sha256")
+            info = b"postrmagic-core/" + purpose.encode()
+            subkey = self._subkeys[purpose] = hmac.digest(pseudorandom, info + b"\x01", "sha256")
+        return subkey
+
+    def cipher(self, purpose: str) -> _AESGCM:
+        cipher = self._ciphers.get(purpose)
+        if cipher is None:
+            from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+            cipher = self._ciphers[purpose] = AESGCM(self.derive("seal:" + purpose))
+        return cipher
+
+
+def _additional(purpose: str, key_id: bytes, context: bytes) -> bytes:
+    name = purpose.encode()
+    return len(name).to_bytes(2, "big") + name + key_id + context
+
+
+def _checked(key: str | bytes) -> bytes:
+    raw = key.encode() if isinstance(key, str) else bytes(key)
+    if len(raw) < 32:
+        raise ConfigurationError(f"an encryption key needs at least 32 characters, got {len(raw)}")
+    if len(set(raw)) < 8 or any(word in raw.decode("latin-1").lower() for word in _WEAK):
+        raise ConfigurationError("an encryption key looks like a placeholder: make one with secrets.token_urlsafe(32)")
+    return raw
+
+
+def fingerprint(data: bytes) -> str:
+    """SHA-256 of ``data`` as 64 hexadecimal characters: names content, keeps no secret."""
+    return hashlib.sha256(data).hexdigest()
+
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.ciphers.aead import AESGCM as _AESGCM

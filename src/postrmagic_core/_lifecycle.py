@@ -1,0 +1,105 @@
+"""One grammar of opening and closing: ``with`` and ``async with``, idempotent, loud when forgotten, aware of fork."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import threading
+import warnings
+import weakref
+from collections.abc import Callable
+from types import TracebackType
+from typing import Literal, Self
+
+from .errors import NotOpen
+
+
+class Lifecycle:
+    """Base of everything that holds connections, threads or files.
+
+    A subclass supplies ``_open`` and ``_close``. ``open()`` and ``close()`` may be called again without effect; a
+    closed object may be opened again. If ``_open`` fails, ``_close`` is called, so it must bear a half-open object.
+    """
+
+    _state: Literal["new", "open", "closed"] = "new"
+
+    def __init__(self) -> None:
+        self._state_lock = threading.RLock()
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the object can be used now."""
+        return self._state == "open"
+
+    def open(self) -> Self:
+        """Acquire what the object needs; returns itself."""
+        with self._state_lock:
+            if self._state != "open":
+                try:
+                    self._open()
+                except BaseException:
+                    self._close()
+                    raise
+                self._state = "open"
+        return self
+
+    def close(self) -> None:
+        """Release everything, in reverse order."""
+        with self._state_lock:
+            if self._state == "open":
+                self._state = "closed"
+                self._close()
+
+    def ensure_open(self) -> None:
+        """Raise :class:`NotOpen` unless the object is open."""
+        if self._state != "open":
+            name = type(self).__name__
+            when = "after it was closed" if self._state == "closed" else "before it was opened"
+            raise NotOpen(f"{name} was used {when}: use `with {name}(…):`, or call open() first")
+
+    def _open(self) -> None:
+        raise NotImplementedError
+
+    def _close(self) -> None:
+        raise NotImplementedError
+
+    def __enter__(self) -> Self:
+        return self.open()
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        self.close()
+
+    async def __aenter__(self) -> Self:
+        await asyncio.to_thread(self.open)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None
+    ) -> None:
+        await asyncio.to_thread(self.close)
+
+    def __del__(self) -> None:
+        if self._state == "open":
+            warnings.warn(f"{type(self).__name__} was never closed", ResourceWarning, source=self, stacklevel=2)
+
+
+_after_fork: list[weakref.WeakMethod[Callable[[], None]]] = []
+
+
+def after_fork(method: Callable[[], None]) -> None:
+    """Call the bound ``method`` in every forked child while its object lives; the object is not kept alive.
+
+    A child inherits sockets, locks and pools whose threads did not come along: the method drops them unused.
+    """
+    _after_fork[:] = [reference for reference in _after_fork if reference() is not None]
+    _after_fork.append(weakref.WeakMethod(method))
+
+
+def _run_after_fork() -> None:
+    for reference in list(_after_fork):
+        method = reference()
+        if method is not None:
+            method()
+
+
+os.register_at_fork(after_in_child=_run_after_fork)

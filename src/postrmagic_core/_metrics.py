@@ -1,0 +1,81 @@
+"""Plain integers and histograms that cost the hot path an addition; something else publishes them.
+
+An increment is one bytecode-level addition without a lock: under contention of many threads a count may, rarely, be low
+by a few. Figures that must be exact (limits, ledgers) live in stores and tables, never here.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Iterator, Sequence
+from typing import TypeAlias
+
+Labels: TypeAlias = tuple[tuple[str, str], ...]
+
+# Seconds; a factor of about 2.5 from step to step, as Prometheus' own default.
+LATENCY_BOUNDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+
+
+class Counter:
+    """A number that only grows."""
+
+    __slots__ = ("value",)
+
+    def __init__(self) -> None:
+        self.value = 0
+
+    def add(self, amount: int = 1) -> None:
+        """Count ``amount`` more."""
+        self.value += amount
+
+
+class Histogram:
+    """How often values fell into each bucket, their sum and their count.
+
+    ``bounds`` are inclusive upper ends in ascending order; one more bucket takes what is larger.
+    """
+
+    __slots__ = ("bounds", "counts", "sum")
+
+    def __init__(self, bounds: Sequence[float] = LATENCY_BOUNDS) -> None:
+        if list(bounds) != sorted(set(bounds)):
+            raise ValueError("bounds must ascend without repeats")
+        self.bounds = tuple(bounds)
+        self.counts = [0] * (len(self.bounds) + 1)
+        self.sum = 0.0
+
+    def observe(self, value: float) -> None:
+        """Count one ``value`` (seconds for latencies)."""
+        self.counts[bisect_left(self.bounds, value)] += 1
+        self.sum += value
+
+    @property
+    def count(self) -> int:
+        """How many values were observed."""
+        return sum(self.counts)
+
+
+class Metrics:
+    """The metrics of one component, by name and labels, made at first use."""
+
+    def __init__(self) -> None:
+        self._counters: dict[tuple[str, Labels], Counter] = {}
+        self._histograms: dict[tuple[str, Labels], Histogram] = {}
+
+    def counter(self, name: str, **labels: str) -> Counter:
+        """The counter ``name`` (ends in ``_total``) with these labels: keep it where the hot path uses it."""
+        return self._counters.setdefault((name, tuple(sorted(labels.items()))), Counter())
+
+    def histogram(self, name: str, bounds: Sequence[float] = LATENCY_BOUNDS, **labels: str) -> Histogram:
+        """The histogram ``name`` (ends in its unit, ``_seconds``) with these labels."""
+        return self._histograms.setdefault((name, tuple(sorted(labels.items()))), Histogram(bounds))
+
+    def counters(self) -> Iterator[tuple[str, Labels, int]]:
+        """Name, labels and present value of every counter."""
+        for (name, labels), counter in list(self._counters.items()):
+            yield name, labels, counter.value
+
+    def histograms(self) -> Iterator[tuple[str, Labels, Histogram]]:
+        """Name, labels and the histogram itself, for every histogram."""
+        for (name, labels), histogram in list(self._histograms.items()):
+            yield name, labels, histogram

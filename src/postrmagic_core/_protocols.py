@@ -1,0 +1,105 @@
+"""The small Protocols by which sibling components meet without importing each other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from sqlalchemy import CursorResult
+    from sqlalchemy.sql import Executable
+
+
+class UnitLike(Protocol):
+    """An open database transaction, as events, jobs and cache see it."""
+
+    @property
+    def database_id(self) -> str:
+        """Names the database: units and brokers of one database share it."""
+        ...
+
+    @property
+    def tables_written(self) -> frozenset[str]:
+        """Names of the tables this unit has inserted into, updated or deleted from."""
+        ...
+
+    def execute(self, statement: Executable, parameters: Any = None) -> CursorResult[Any]:
+        """Run a SQLAlchemy Core statement in the transaction."""
+        ...
+
+    def stage(self, topic: str, payload: bytes, *, key: str | None = None, due_us: int = 0) -> None:
+        """Put a row into the outbox, to be delivered to ``topic``'s route if and only if the unit commits.
+
+        Rows that share a ``key`` are delivered in the order they were staged; ``due_us`` delays (microseconds).
+        """
+        ...
+
+    def after_commit(self, hook: Callable[[], None]) -> None:
+        """Call ``hook`` once the unit has surely committed; an error in it is logged and counted, never raised."""
+        ...
+
+    def before_commit(self, hook: Callable[[], None]) -> None:
+        """Call ``hook`` inside the transaction just before it commits; an error in it rolls the unit back."""
+        ...
+
+
+class Units(Protocol):
+    """Where read and write units come from: the database, as its siblings above see it."""
+
+    @property
+    def database_id(self) -> str:
+        """Names the database."""
+        ...
+
+    def read(self) -> AbstractContextManager[Any]:
+        """A unit that reads."""
+        ...
+
+    def write(self) -> AbstractContextManager[Any]:
+        """A unit that writes: all of it, or none."""
+        ...
+
+    def current(self) -> UnitLike | None:
+        """The write unit this thread or task has open, if any."""
+        ...
+
+
+class JobSink(Protocol):
+    """Where a durable event's deliveries go to be run."""
+
+    def enqueue_raw(
+        self, task: str, arguments: Mapping[str, object], *, tx: UnitLike | None = None, key: str | None = None
+    ) -> str:
+        """Enqueue ``task`` by name; returns the job's id."""
+        ...
+
+
+class Invalidator(Protocol):
+    """Where a committed unit's invalidations go."""
+
+    def invalidate_now(self, tags: Sequence[str]) -> None:
+        """Make every entry stored under any of ``tags`` a miss, in every process."""
+        ...
+
+
+class TagCapture(Protocol):
+    """What lets a snapshot unit fill the cache rightly: tag generations captured before its BEGIN."""
+
+    def capture(self, tags: Sequence[str]) -> Mapping[str, int]:
+        """The present generation of each tag, created where missing."""
+        ...
+
+
+class Identity(Protocol):
+    """Who makes a request."""
+
+    @property
+    def id(self) -> str:
+        """Stable and unique."""
+        ...
+
+    @property
+    def roles(self) -> frozenset[str]:
+        """Names of the roles held."""
+        ...

@@ -1,0 +1,1 @@
+"""What database and the SQL stores share: engines, transport security, error mapping."""

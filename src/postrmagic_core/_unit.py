@@ -1,0 +1,72 @@
+"""Which unit is open here: kept per database and per owner, so that two tasks never share a connection.
+
+The owner is the running asyncio task, or the thread where none runs. A child task, a thread or a copied context
+inherits the variable but is not the owner: it gets :class:`NestedUnit` instead of somebody else's connection.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+from .errors import NestedUnit
+
+if TYPE_CHECKING:
+    from ._protocols import UnitLike
+
+_open: ContextVar[Mapping[str, tuple[object, UnitLike]]] = ContextVar("postrmagic_units", default=MappingProxyType({}))
+
+
+def _owner() -> object:
+    try:
+        task = asyncio.current_task()
+    except RuntimeError:
+        task = None
+    return task if task is not None else threading.get_ident()
+
+
+def current_unit(database_id: str) -> UnitLike | None:
+    """The unit this task or thread has open on the database, or ``None``.
+
+    Raises :class:`NestedUnit` when the unit was opened by another task or thread and merely inherited.
+    """
+    entry = _open.get().get(database_id)
+    if entry is None:
+        return None
+    owner, unit = entry
+    if owner != _owner():
+        raise NestedUnit(
+            "a unit opened by another task or thread was inherited here; a connection is never shared: do the database "
+            "work in the task that opened the unit, or start this task before opening it"
+        )
+    return unit
+
+
+def any_unit() -> UnitLike | None:
+    """Some unit that this task or thread has open on whatever database, or ``None``."""
+    owner = _owner()
+    return next((unit for holder, unit in _open.get().values() if holder == owner), None)
+
+
+@contextmanager
+def entered(unit: UnitLike) -> Iterator[None]:
+    """Make ``unit`` the current one of its database for the block; a second one raises :class:`NestedUnit`."""
+    if current_unit(unit.database_id) is not None:
+        raise NestedUnit(
+            "a write unit of this database is already open here: pass its tx on, or use tx.savepoint() for a part that "
+            "may fail alone"
+        )
+    before = _open.get()
+    _open.set({**before, unit.database_id: (_owner(), unit)})
+    try:
+        yield
+    finally:
+        # Not reset(token): the block may end in another context than it began in (an async generator's finaliser).
+        remaining = dict(_open.get())
+        remaining.pop(unit.database_id, None)
+        _open.set(remaining)

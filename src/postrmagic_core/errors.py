@@ -1,0 +1,305 @@
+"""Every error this package raises, in one tree.
+
+::
+
+    PostrMagicError
+    ├── ConfigurationError            something must change before the application can start
+    │   ├── SettingsError             settings are wrong; all of them are listed at once
+    │   ├── UnknownScheme             no adapter is registered for a URL's scheme
+    │   ├── MissingExtra              the adapter is known, its driver is not installed
+    │   ├── PluginRejected            an adapter does not fulfil its Protocol
+    │   └── SchemaMismatch            the database's schema is not the one this version needs
+    ├── UsageError                    the calling code must change
+    │   ├── NotOpen                   used before open() or after close()
+    │   ├── NestedUnit                a unit inside a unit, or a unit borrowed by another task
+    │   ├── OutsideUnit               tx= is missing inside an open unit
+    │   ├── RecursiveCompute          get_or_set() of a key inside its own computation
+    │   └── Unsupported               this backend lacks the asked capability
+    ├── BackendError                  a database, store, broker or disk did not do what was asked
+    │   ├── BackendUnavailable  (r)   refused, closed or unreachable
+    │   ├── BackendTimeout      (r)   no answer within the time-out; nothing was changed
+    │   ├── BackendReadOnly     (r)   the server takes no writes; its connection was evicted
+    │   ├── PoolExhausted       (r)   no connection became free in time
+    │   ├── Conflict            (r)   deadlock, lock time-out, serialization failure, busy
+    │   ├── OutOfSpace                disk or memory of the backend is full
+    │   ├── OutcomeUnknown            the answer was cut off: it may have happened
+    │   └── BackendRejected           the server refused the request itself (rights, syntax, limits)
+    ├── DataError                     a value, stored or given, is not acceptable
+    │   ├── EncodeError               the value has no lossless encoding
+    │   ├── DecodeError               the bytes are not what this package wrote
+    │   ├── SealBroken                authenticated decryption failed
+    │   ├── IntegrityViolation        a constraint of the database refused the row
+    │   │   └── UniqueViolation       with the constraint's name and columns
+    │   └── ValidationFailed          input did not satisfy its rules; every error is listed
+    └── JobError                      a job cannot go on
+        ├── UnknownTask               the message names a task that was not included here
+        ├── AlreadyDone               this delivery's effect is already committed
+        ├── LeaseLost                 another worker owns the job now
+        ├── JobFailed                 the job ended without a result
+        └── ResultTimeout             the job did not end within the wait
+
+``(r)`` marks :attr:`PostrMagicError.retryable`: the same call may succeed later and surely had no effect now.
+Messages never contain bound values, credentials or the driver's text; the driver's exception is ``__cause__``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from types import TracebackType
+from typing import ClassVar
+
+
+class PostrMagicError(Exception):
+    """The root: catch it to catch everything this package raises on purpose."""
+
+    code: ClassVar[str] = "error"
+    retryable: ClassVar[bool] = False
+
+
+class ConfigurationError(PostrMagicError):
+    """Something must change before the application can start."""
+
+    code = "configuration"
+
+
+class SettingsError(ConfigurationError):
+    """Settings are wrong: ``problems`` maps each setting's name to what is wrong with it."""
+
+    code = "configuration.settings"
+
+    def __init__(self, problems: Mapping[str, str]) -> None:
+        self.problems = dict(problems)
+        lines = "\n".join(f"  {name}: {problem}" for name, problem in self.problems.items())
+        super().__init__(f"{len(self.problems)} setting(s) need attention:\n{lines}")
+
+
+class UnknownScheme(ConfigurationError):
+    """No adapter is registered for a URL's scheme."""
+
+    code = "configuration.scheme"
+
+
+class MissingExtra(ConfigurationError):
+    """The adapter is known, but its driver is not installed."""
+
+    code = "configuration.extra"
+
+
+class PluginRejected(ConfigurationError):
+    """A registered adapter does not fulfil its Protocol."""
+
+    code = "configuration.plugin"
+
+
+class SchemaMismatch(ConfigurationError):
+    """The database's schema is not the one this version needs."""
+
+    code = "configuration.schema"
+
+
+class UsageError(PostrMagicError):
+    """The calling code must change."""
+
+    code = "usage"
+
+
+class NotOpen(UsageError):
+    """Used before ``open()`` or after ``close()``."""
+
+    code = "usage.not_open"
+
+
+class NestedUnit(UsageError):
+    """A unit was begun inside a unit of the same database, or is borrowed by another task or thread."""
+
+    code = "usage.nested_unit"
+
+
+class OutsideUnit(UsageError):
+    """A transactional call inside an open unit lacks ``tx=``; pass it, or ``detached=True`` to mean it."""
+
+    code = "usage.outside_unit"
+
+
+class RecursiveCompute(UsageError):
+    """``get_or_set`` of a key was called inside the computation of the same key."""
+
+    code = "usage.recursive_compute"
+
+
+class Unsupported(UsageError):
+    """This backend lacks the asked capability."""
+
+    code = "usage.unsupported"
+
+
+class BackendError(PostrMagicError):
+    """A database, store, broker or disk did not do what was asked."""
+
+    code = "backend"
+
+
+class BackendUnavailable(BackendError):
+    """Refused, closed or unreachable; nothing was changed."""
+
+    code = "backend.unavailable"
+    retryable = True
+
+
+class BackendTimeout(BackendError):
+    """No answer within the time-out; nothing was changed."""
+
+    code = "backend.timeout"
+    retryable = True
+
+
+class BackendReadOnly(BackendError):
+    """The server takes no writes (a replica, or a failover under way); its connection was evicted."""
+
+    code = "backend.read_only"
+    retryable = True
+
+
+class PoolExhausted(BackendError):
+    """No connection became free within the pool's time-out."""
+
+    code = "backend.pool_exhausted"
+    retryable = True
+
+
+class Conflict(BackendError):
+    """Deadlock, lock time-out, serialization failure or busy database: the whole unit was rolled back."""
+
+    code = "backend.conflict"
+    retryable = True
+
+
+class OutOfSpace(BackendError):
+    """The backend's disk or memory is full."""
+
+    code = "backend.out_of_space"
+
+
+class OutcomeUnknown(BackendError):
+    """The answer to a write was cut off: it may or may not have happened, and was not tried again."""
+
+    code = "backend.outcome_unknown"
+
+
+class BackendRejected(BackendError):
+    """The server refused the request itself: missing rights, wrong statement, a limit."""
+
+    code = "backend.rejected"
+
+
+class DataError(PostrMagicError):
+    """A value, stored or given, is not acceptable."""
+
+    code = "data"
+
+
+class EncodeError(DataError):
+    """The value has no lossless encoding."""
+
+    code = "data.encode"
+
+
+class DecodeError(DataError):
+    """The bytes are not what this package wrote."""
+
+    code = "data.decode"
+
+
+class SealBroken(DataError):
+    """Authenticated decryption failed: tampered, truncated, moved, or sealed under an unknown key."""
+
+    code = "data.seal"
+
+
+class IntegrityViolation(DataError):
+    """A constraint of the database refused the row."""
+
+    code = "data.integrity"
+
+
+class UniqueViolation(IntegrityViolation):
+    """A unique constraint refused the row: ``constraint`` is its name or ``None``, ``columns`` what it covers."""
+
+    code = "data.unique"
+
+    def __init__(self, message: str, *, constraint: str | None = None, columns: Sequence[str] = ()) -> None:
+        self.constraint = constraint
+        self.columns = tuple(columns)
+        super().__init__(message)
+
+
+class ValidationFailed(DataError):
+    """Input did not satisfy its rules.
+
+    ``errors`` is a list of mappings with ``pointer`` (RFC 6901), ``code`` and ``message``; none repeats the input.
+    """
+
+    code = "data.invalid"
+
+    def __init__(self, errors: Sequence[Mapping[str, str]]) -> None:
+        self.errors = [dict(error) for error in errors]
+        listed = "; ".join(f"{error['pointer'] or '/'}: {error['message']}" for error in self.errors)
+        super().__init__(f"{len(self.errors)} problem(s): {listed}")
+
+
+class JobError(PostrMagicError):
+    """A job cannot go on."""
+
+    code = "job"
+
+
+class UnknownTask(JobError):
+    """The message names a task that was not included in this process."""
+
+    code = "job.unknown_task"
+
+
+class AlreadyDone(JobError):
+    """The effect of this delivery is already committed; the worker acknowledges it as success."""
+
+    code = "job.already_done"
+
+
+class LeaseLost(JobError):
+    """Another worker owns the job now: this one's completion is refused."""
+
+    code = "job.lease_lost"
+
+
+class JobFailed(JobError):
+    """The job ended without a result."""
+
+    code = "job.failed"
+
+
+class ResultTimeout(JobError):
+    """The job did not end within the wait."""
+
+    code = "job.result_timeout"
+
+
+class translating:  # noqa: N801 - reads as a verb at its call site, like contextlib's own
+    """``with translating(map_error): …``: a driver's exception leaves as ours, with the driver's as ``__cause__``.
+
+    ``map_error`` takes the driver's exception and returns one of ours, or ``None`` to let it pass unchanged.
+    """
+
+    __slots__ = ("_map",)
+
+    def __init__(self, map_error: Callable[[BaseException], PostrMagicError | None]) -> None:
+        self._map = map_error
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        if error is None or isinstance(error, PostrMagicError) or not isinstance(error, Exception):
+            return
+        ours = self._map(error)
+        if ours is not None:
+            raise ours from error

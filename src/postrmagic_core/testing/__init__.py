@@ -1,0 +1,1 @@
+"""Public test kit: private servers, fault injection, contracts, fakes."""
