@@ -1,1 +1,78 @@
-"""The pytest plugin: fixtures for users' own tests."""
+"""The pytest plugin: fixtures for users' own tests. Importing it loads no driver and no server code."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from .clock import FakeClock
+    from .servers import MariaDBServer, RedisServer
+
+
+@pytest.fixture(scope="session")
+def redis_server() -> Iterator[RedisServer]:
+    """One Redis for the whole run, shared: do not stop it, take ``own_redis_server`` for that."""
+    from .servers import REDIS_VARIABLE, RedisServer, require
+
+    url = os.environ.get(REDIS_VARIABLE)
+    require(url or RedisServer.binary(), f"no redis-server or valkey-server, and {REDIS_VARIABLE} is not set")
+    with RedisServer(url=url) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def mariadb_server() -> Iterator[MariaDBServer]:
+    """One MariaDB for the whole run, shared: do not stop it, take ``own_mariadb_server`` for that."""
+    from .servers import MYSQL_VARIABLE, MariaDBServer, require
+
+    url = os.environ.get(MYSQL_VARIABLE)
+    require(url or MariaDBServer.binary(), f"no mariadbd, and {MYSQL_VARIABLE} is not set")
+    with MariaDBServer(url=url) as server:
+        yield server
+
+
+@pytest.fixture
+def redis_url(redis_server: RedisServer) -> str:
+    """``redis://…`` of a database that is empty and this test's own."""
+    return redis_server.create_database()
+
+
+@pytest.fixture
+def mysql_url(mariadb_server: MariaDBServer) -> Iterator[str]:
+    """``mysql://…`` of a database made for this test and dropped after it."""
+    url = mariadb_server.create_database()
+    yield url
+    mariadb_server.drop_database(url)
+
+
+@pytest.fixture
+def own_redis_server() -> Iterator[Callable[..., RedisServer]]:
+    """A factory: ``own_redis_server(appendonly="always")`` starts a Redis that this test may kill and pause."""
+    from .servers import RedisServer, require
+
+    require(RedisServer.binary(), "faults need a private server: no redis-server or valkey-server is installed")
+    with ExitStack() as servers:
+        yield lambda **options: servers.enter_context(RedisServer(**options))
+
+
+@pytest.fixture
+def own_mariadb_server() -> Iterator[Callable[..., MariaDBServer]]:
+    """A factory: ``own_mariadb_server(options=[…])`` starts a MariaDB that this test may kill and pause."""
+    from .servers import MariaDBServer, require
+
+    require(MariaDBServer.binary(), "faults need a private server: mariadbd is not installed")
+    with ExitStack() as servers:
+        yield lambda **options: servers.enter_context(MariaDBServer(**options))
+
+
+@pytest.fixture
+def frozen_clock() -> FakeClock:
+    """A clock that moves when told, at 2026-01-01 00:00 UTC."""
+    from .clock import FakeClock
+
+    return FakeClock()

@@ -1,0 +1,107 @@
+"""Child processes that die with their parent, and seeing for sure that one is stopped."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import IO
+
+_PR_SET_PDEATHSIG = 1
+_launcher: ThreadPoolExecutor | None = None
+
+# Runs in the child before the real program: a preexec_fn would run Python in a fork of a threaded process.
+_TRAMPOLINE = """
+import ctypes, os, sys
+if sys.platform == "linux":
+    ctypes.CDLL(None).prctl(1, 9)
+    if os.getppid() != int(sys.argv[1]):
+        os._exit(1)
+os.execv(sys.argv[2], sys.argv[2:])
+"""
+
+
+def die_with_parent(parent: int) -> None:
+    """Have the kernel send SIGKILL to this process when ``parent`` (a pid) ends; Linux only, elsewhere without effect.
+
+    Source: prctl(2), PR_SET_PDEATHSIG.
+    """
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != parent:
+            os._exit(1)
+
+
+def launch_server(argv: Sequence[str], log: Path) -> subprocess.Popen[bytes]:
+    """Start the program ``argv`` (absolute path first), appending its output to ``log``; it dies with this process."""
+    wrapped = [sys.executable, "-I", "-S", "-c", _TRAMPOLINE, str(os.getpid()), *argv]
+    with log.open("ab") as output:
+        return launch(wrapped, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT)
+
+
+def launch(
+    argv: Sequence[str],
+    *,
+    env: Mapping[str, str] | None = None,
+    stdin: int | None = None,
+    stdout: int | IO[bytes] | None = None,
+    stderr: int | None = None,
+) -> subprocess.Popen[bytes]:
+    """:class:`subprocess.Popen` from a thread that lives as long as this process.
+
+    The kernel's death signal follows the *thread* that forked: a server restarted by a short-lived thread of a test
+    would die with that thread.
+    """
+    global _launcher  # noqa: PLW0603 - one thread a process, made on first use
+    if _launcher is None:
+        _launcher = ThreadPoolExecutor(1, thread_name_prefix="postrmagic-launcher")
+    start = _launcher.submit(subprocess.Popen, list(argv), env=env, stdin=stdin, stdout=stdout, stderr=stderr)
+    return start.result()
+
+
+def stop(process: subprocess.Popen[bytes]) -> None:
+    """SIGSTOP, and return when every thread of the process is seen stopped in /proc."""
+    process.send_signal(signal.SIGSTOP)
+    _await_state(process.pid, stopped=True)
+
+
+def resume(process: subprocess.Popen[bytes]) -> None:
+    """SIGCONT, and return when no thread of the process is stopped any more."""
+    process.send_signal(signal.SIGCONT)
+    _await_state(process.pid, stopped=False)
+
+
+def thread_states(pid: int) -> set[str]:
+    """The one-letter states of a process's threads (proc(5), field 3 of stat); ``T`` is stopped."""
+    states = set()
+    for stat in Path(f"/proc/{pid}/task").glob("*/stat"):
+        try:
+            states.add(stat.read_text().rpartition(")")[2].split()[0])
+        except (FileNotFoundError, ProcessLookupError):  # the thread ended between the listing and the read
+            continue
+    return states
+
+
+def _await_state(pid: int, *, stopped: bool, timeout: float = 10.0) -> None:
+    deadline = time.monotonic() + timeout
+    while True:
+        states = thread_states(pid)
+        if (states == {"T"}) if stopped else ("T" not in states):
+            return
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"process {pid} is in states {sorted(states)} after {timeout} s, wanted {stopped=}")
+        time.sleep(0.001)
+
+
+def _forget_launcher() -> None:
+    global _launcher  # noqa: PLW0603 - its thread did not come along
+    _launcher = None
+
+
+os.register_at_fork(after_in_child=_forget_launcher)

@@ -1,0 +1,147 @@
+"""Functions run in processes of their own, to be killed, paused and listened to."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import importlib.util
+import inspect
+import json
+import os
+import queue
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from types import ModuleType, TracebackType
+from typing import Any, Self
+
+from . import _children
+
+_END = object()
+
+
+class Child:
+    """A process made by :func:`spawn`; as a context manager it is killed on leaving."""
+
+    def __init__(self, process: subprocess.Popen[bytes], target: str) -> None:
+        self._process = process
+        self._target = target
+        self._lines: queue.Queue[object] = queue.Queue()
+        self._reader = threading.Thread(target=self._read, daemon=True, name=f"postrmagic-child-{process.pid}")
+        self._reader.start()
+
+    @property
+    def pid(self) -> int:
+        """The child's process id."""
+        return self._process.pid
+
+    @property
+    def alive(self) -> bool:
+        """Whether the process has not ended (paused counts as alive)."""
+        return self._process.poll() is None
+
+    def line(self, timeout: float = 30.0) -> str:
+        """The next line the child prints, without its newline.
+
+        Raises :class:`EOFError` when it ended instead, :class:`TimeoutError` after ``timeout`` seconds.
+        """
+        try:
+            got = self._lines.get(timeout=timeout)
+        except queue.Empty:
+            raise TimeoutError(f"{self._target} printed nothing within {timeout} s") from None
+        if got is _END:
+            self._lines.put(_END)
+            raise EOFError(f"{self._target} ended with code {self._process.wait()} instead of printing")
+        return str(got)
+
+    def lines(self, timeout: float = 30.0) -> Iterator[str]:
+        """Every further line until the child ends; at most ``timeout`` seconds between two."""
+        with contextlib.suppress(EOFError):
+            while True:
+                yield self.line(timeout)
+
+    def wait(self, timeout: float = 30.0) -> int:
+        """The exit code (negative: ended by that signal); :class:`TimeoutError` after ``timeout`` seconds."""
+        try:
+            return self._process.wait(timeout)
+        except subprocess.TimeoutExpired:
+            raise TimeoutError(f"{self._target} still runs after {timeout} s") from None
+
+    def kill(self) -> None:
+        """SIGKILL; returns when the process is gone."""
+        self._process.kill()
+        self._process.wait()
+
+    def terminate(self) -> None:
+        """SIGTERM, as a supervisor stops a process; does not wait."""
+        self._process.terminate()
+
+    def pause(self) -> None:
+        """SIGSTOP; returns when every thread is seen stopped."""
+        _children.stop(self._process)
+
+    def resume(self) -> None:
+        """SIGCONT: end of :meth:`pause`."""
+        _children.resume(self._process)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        self.kill()
+        self._reader.join(5)
+        if self._process.stdout is not None:
+            self._process.stdout.close()
+
+    def _read(self) -> None:
+        for line in self._process.stdout or ():
+            self._lines.put(line.decode(errors="replace").rstrip("\n"))
+        self._lines.put(_END)
+
+
+def spawn(target: str | Callable[..., object], *args: object, env: Mapping[str, str] | None = None) -> Child:
+    """Run ``target(*args)`` in a new Python process that dies with this one.
+
+    ``target`` is a module-level function, ``"package.module:function"`` or ``"/path/file.py:function"``; ``args`` go
+    through JSON. ``env`` is added to this process's environment. What the function prints arrives line by line; stderr
+    is shared.
+    """
+    name = target if isinstance(target, str) else f"{inspect.getfile(target)}:{target.__qualname__}"
+    command = [sys.executable, "-u", "-m", "postrmagic_core.testing.spawn", str(os.getpid()), name, json.dumps(args)]
+    environment = {**os.environ, **(env or {})}
+    return Child(_children.launch(command, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE), name)
+
+
+def load(target: str) -> Callable[..., Any]:
+    """The function that ``"package.module:function"`` or ``"/path/file.py:function"`` names."""
+    place, _, name = target.rpartition(":")
+    found: Any = _module(place)
+    for part in name.split("."):
+        found = getattr(found, part)
+    if not callable(found):
+        raise TypeError(f"{target} is a {type(found).__name__}, expected a function")
+    return found  # type: ignore[no-any-return]  # callable() does not narrow Any
+
+
+def _module(place: str) -> ModuleType:
+    if not place.endswith(".py"):
+        return importlib.import_module(place)
+    specification = importlib.util.spec_from_file_location(f"_spawned_{Path(place).stem}", place)
+    if specification is None or specification.loader is None:
+        raise ImportError(f"cannot load {place}")
+    module = importlib.util.module_from_spec(specification)
+    sys.modules[module.__name__] = module
+    specification.loader.exec_module(module)
+    return module
+
+
+def main(parent: str, target: str, arguments: str) -> None:
+    """The child's side: ``python -m postrmagic_core.testing.spawn PARENT TARGET ARGUMENTS``."""
+    _children.die_with_parent(int(parent))
+    load(target)(*json.loads(arguments))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
