@@ -1,0 +1,44 @@
+# Each target makes what it needs in .venv; as root on Debian it also installs what the machine lacks.
+SHELL := /bin/bash
+VENV := .venv
+URLS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help demo smoke test bench soak docs guards lint clean
+.SECONDARY:
+
+help: ## Show the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: $(VENV)/.demo ## Run the reference application, a media library: one web process, one worker
+	@scripts/demo.sh
+
+smoke: $(VENV)/.$(if $(URLS),all,demo) ## Upload, see the thumbnail, log out, and stop; URLS=mysql+redis for private servers
+	@scripts/smoke.sh $(URLS)
+
+test: $(VENV)/.tox ## Run what a merge needs: style, types, layers, every suite, other Pythons, documentation
+	@scripts/test.sh
+
+lint: $(VENV)/.dev ## Check style, types and layers
+	@PATH="$(CURDIR)/$(VENV)/bin:$$PATH" scripts/lint.sh
+
+guards: $(VENV)/.dev ## Turn each guard off and see that its fault test goes red
+	@scripts/need.sh servers
+	@$(VENV)/bin/python -m postrmagic_core.testing.guards tests/faults.toml
+
+bench: $(VENV)/.dev ## Run each benchmark once, the quick way
+	@scripts/bench.sh
+
+soak: $(VENV)/.dev ## Run the slow proofs
+	@scripts/need.sh servers
+	@$(VENV)/bin/python -m pytest -m soak
+
+docs: $(VENV)/.docs ## Build the documentation into docs/_build/html
+	@$(VENV)/bin/sphinx-build -q -W -n --keep-going docs docs/_build/html
+	@echo "docs/_build/html/index.html"
+
+clean: ## Remove what the other targets made
+	rm -rf $(VENV) .tox dist docs/_build
+
+$(VENV)/.%: pyproject.toml scripts/venv.sh
+	@scripts/venv.sh $*

@@ -1,0 +1,54 @@
+#!/usr/bin/env bash
+# See that the machine has what a target needs; as root with apt, install what it lacks.
+#   need.sh venv       Python >= 3.11 that can make virtual environments
+#   need.sh servers    Redis, MariaDB, Chromium, a font and strace, for the tests (never started as services)
+set -euo pipefail
+
+policy=/usr/sbin/policy-rc.d
+
+install() {
+    echo "installing: $*"
+    if [[ ! -e $policy ]]; then
+        # A freshly installed server would start and take its port: deny it for as long as apt runs.
+        trap 'rm -f "$policy"' EXIT
+        printf '#!/bin/sh\nexit 101\n' >"$policy"
+        chmod +x "$policy"
+    fi
+    export DEBIAN_FRONTEND=noninteractive
+    apt-get -qq update
+    apt-get -qq install -y --no-install-recommends -o Dpkg::Use-Pty=0 "$@" >/dev/null
+}
+
+obtain() {
+    if [[ $(id -u) -eq 0 ]] && command -v apt-get >/dev/null; then
+        install "$@"
+    else
+        echo "missing: $*" >&2
+        echo "install them (Debian, Ubuntu: sudo apt-get install --no-install-recommends $*) and run this again" >&2
+        exit 1
+    fi
+}
+
+need_venv() {
+    if ! python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))'; then
+        echo "Python 3.11 or newer is needed as python3; found: $(python3 --version 2>&1 || true)" >&2
+        exit 1
+    fi
+    python3 -c 'import ensurepip, venv' 2>/dev/null || obtain python3-venv
+}
+
+need_servers() {
+    local missing=()
+    command -v redis-server >/dev/null || missing+=(redis-server)
+    PATH="$PATH:/usr/sbin" command -v mariadbd >/dev/null || missing+=(mariadb-server)
+    command -v chromium >/dev/null || missing+=(chromium)
+    command -v strace >/dev/null || missing+=(strace)
+    [[ -d /usr/share/fonts/truetype/dejavu ]] || missing+=(fonts-dejavu-core)
+    [[ ${#missing[@]} -eq 0 ]] || obtain "${missing[@]}"
+}
+
+case "${1:-}" in
+    venv) need_venv ;;
+    servers) need_servers ;;
+    *) echo "usage: need.sh venv | servers" >&2 && exit 2 ;;
+esac

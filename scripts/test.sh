@@ -1,0 +1,58 @@
+#!/usr/bin/env bash
+# What a merge needs, stage by stage. Every stage runs even where an earlier one failed; the times come last, with
+# pytest's own summary of the full run under them.
+set -uo pipefail
+cd "$(dirname "$0")/.." || exit
+
+scripts/need.sh servers || exit 1
+
+# pyenv's shims answer 127 for versions not chosen: offer its interpreters themselves.
+for folder in "${PYENV_ROOT:-$HOME/.pyenv}"/versions/3.1[1-3]*/bin; do
+    [[ -d $folder ]] && PATH="$PATH:$folder"
+done
+export PATH
+
+full_log=.tox/full.log
+mkdir -p .tox
+: >"$full_log"
+table=()
+failed=()
+
+stage() {
+    local name=$1 start=$SECONDS verdict=ok
+    shift
+    echo "== $name"
+    "$@" || { verdict=FAILED && failed+=("$name"); }
+    table+=("$(printf '%6d s  %-6s  %s' $((SECONDS - start)) "$verdict" "$name")")
+}
+
+tox=(.venv/bin/python -m tox)
+full() {
+    "${tox[@]}" run -q -e full -- --color=no 2>&1 | tee "$full_log"
+}
+
+present=$(.venv/bin/python -c 'import sys; print("%d.%d" % sys.version_info[:2])')
+others=()
+for version in 3.11 3.12 3.13; do
+    if [[ $version == "$present" ]]; then
+        continue
+    elif "python$version" -c '' 2>/dev/null; then
+        others+=("py${version/./}")
+    else
+        table+=("     -    ABSENT  Python $version is not installed: its contracts were not run here")
+        echo "!! ${table[-1]##*ABSENT  }"
+    fi
+done
+
+stage "lint, docs, standalone" "${tox[@]}" run-parallel -q -p 2 --parallel-no-spinner -e lint,docs,standalone
+if [[ ${#others[@]} -gt 0 ]]; then
+    stage "contracts on ${others[*]}" "${tox[@]}" run-parallel -q -p 2 --parallel-no-spinner -e "$(IFS=, && echo "${others[*]}")"
+fi
+# Alone: the servers and the tests that race processes against each other need both cores.
+stage "every suite on Python $present" full
+
+echo
+echo "== seconds per stage"
+printf '%s\n' "${table[@]}" "$(printf '%6d s  %-6s  %s' "$SECONDS" "$([[ ${#failed[@]} -eq 0 ]] && echo ok || echo FAILED)" "in all")"
+grep -E '^=+ .*(passed|failed|error|no tests ran).* in [0-9.]+s' "$full_log" | tail -n 1
+[[ ${#failed[@]} -eq 0 ]]
