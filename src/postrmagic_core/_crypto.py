@@ -12,10 +12,14 @@ from __future__ import annotations
 import hashlib
 import hmac
 import secrets
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 from .errors import ConfigurationError, SealBroken
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.ciphers.aead import AESGCM as _AESGCM
 
 _VERSION = b"\x01"
 _HEAD = 1 + 4 + 12
@@ -27,17 +31,27 @@ class KeyRing:
 
     ``keys`` are master secrets, each at least 32 characters or bytes (256 bits when made by
     ``python -c "import secrets; print(secrets.token_urlsafe(32))"``). Shorter or well-known ones raise
-    :class:`ConfigurationError`.
+    :class:`ConfigurationError`. A callable instead of a sequence is asked at first use, so that wiring does no I/O.
     """
 
-    def __init__(self, keys: Sequence[str | bytes]) -> None:
-        if not keys:
-            raise ConfigurationError("no encryption key: expected at least one secret of 32 or more characters")
-        self._keys = [_Key(_checked(key)) for key in keys]
-        self._by_id = {key.id: key for key in self._keys}
+    def __init__(self, keys: Sequence[str | bytes] | Callable[[], Sequence[str | bytes]]) -> None:
+        self._load = keys if callable(keys) else lambda: keys
+        if not callable(keys):
+            self._keys  # noqa: B018 - wrong keys fail here, not at the first request
 
     def __repr__(self) -> str:
-        return f"KeyRing({len(self._keys)} keys)"
+        return "KeyRing(…)"
+
+    @cached_property
+    def _keys(self) -> list[_Key]:
+        keys = [_Key(_checked(key)) for key in self._load()]
+        if not keys:
+            raise ConfigurationError("no encryption key: expected at least one secret of 32 or more characters")
+        return keys
+
+    @cached_property
+    def _by_id(self) -> dict[bytes, _Key]:
+        return {key.id: key for key in self._keys}
 
     def seal(self, plaintext: bytes, *, purpose: str, context: bytes = b"") -> bytes:
         """Encrypt ``plaintext`` for ``purpose``; only the same purpose and ``context`` open it again."""
@@ -118,8 +132,3 @@ def _checked(key: str | bytes) -> bytes:
 def fingerprint(data: bytes) -> str:
     """SHA-256 of ``data`` as 64 hexadecimal characters: names content, keeps no secret."""
     return hashlib.sha256(data).hexdigest()
-
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from cryptography.hazmat.primitives.ciphers.aead import AESGCM as _AESGCM

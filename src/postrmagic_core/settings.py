@@ -226,7 +226,10 @@ class Settings(BaseSettings):
         return _reveal(self.jobs.url) or self.database_url()
 
     def key_ring(self) -> KeyRing:
-        """The encryption keys; in development one is generated into ``data_dir/secret.key`` (mode 0600)."""
+        """The encryption keys, read at first use; development makes one in ``data_dir/secret.key`` (mode 0600)."""
+        return KeyRing(self._master_keys)
+
+    def _master_keys(self) -> list[str]:
         keys = [key.get_secret_value() for key in self.security.keys]
         if not keys:
             if self.stack.environment == "production":
@@ -235,7 +238,7 @@ class Settings(BaseSettings):
                     "for example [\"$(python -c 'import secrets; print(secrets.token_urlsafe(32))')\"]"
                 )
             keys = [_generated_key(self.stack.data_dir / "secret.key")]
-        return KeyRing(keys)
+        return keys
 
     def replace(self, **rooms: dict[str, Any]) -> Self:
         """A copy with some rooms' fields changed, validated: ``settings.replace(jobs={"threads": 8})``."""

@@ -29,9 +29,9 @@ class View(Protocol):
 class Script(Generic[R]):
     """A named atomic operation, written twice: ``body`` in Python, ``lua`` for servers that run Lua.
 
-    ``body(view, keys, args, now_us)`` is pure and may be run again. Its result is built from ``bytes``, ``int``, ``None``
-    and lists of those, and is the same from both texts (a property test proves it). ``lua`` is the body's source without
-    the shared prelude, which offers ``now``, ``get(i)``, ``put(i, value, ttl_ms)`` and ``drop(i)`` on declared keys.
+    ``body(view, keys, args, now_us)`` is pure and may be run again. Its result is built from ``bytes``, ``int``,
+    ``None`` and lists of those, and is the same from both texts (a property test proves it). ``lua`` is the body's
+    source without the shared prelude, which offers ``now``, ``get(i)``, ``put(i, value, ttl_ms)`` and ``drop(i)`` on declared keys.
     """
 
     name: str
