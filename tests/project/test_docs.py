@@ -1,0 +1,58 @@
+"""What the documentation points at exists, and what it shows runs."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PAGES = sorted([ROOT / "README.md", ROOT / "CHANGELOG.md", *(ROOT / "docs").rglob("*.md")])
+PAGES = [page for page in PAGES if "_build" not in page.parts]
+
+
+def slug(heading: str) -> str:
+    """A heading's anchor as hosts of Markdown make it: lower case, hyphens for spaces, no punctuation."""
+    return re.sub(r"[^\w\- ]", "", heading.replace("`", "").lower()).strip().replace(" ", "-")
+
+
+def broken(page: Path) -> list[str]:
+    """The links of a page, to files and to headings, that lead nowhere."""
+    text = re.sub(r"^```.*?^```", "", page.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
+    found = []
+    for target in re.findall(r"(?<!`)\]\(([^)\s]+)\)", text):
+        if re.match(r"[a-z]+:", target):
+            continue
+        name, _, anchor = target.partition("#")
+        file = page.parent / name if name else page
+        headings = re.findall(r"^#+ (.+)$", file.read_text(encoding="utf-8"), re.MULTILINE) if file.is_file() else []
+        if not file.exists() or (anchor and anchor not in map(slug, headings)):
+            found.append(target)
+    return found
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_links_lead_somewhere(page: Path) -> None:
+    """Every link inside the project leads to a file that exists, and to a heading that stands in it."""
+    assert broken(page) == []
+
+
+def test_a_broken_link_is_found(tmp_path: Path) -> None:
+    """A missing file and a missing heading are named; links that hold, code and addresses are left alone."""
+    page = tmp_path / "page.md"
+    (tmp_path / "other.md").write_text("# The `Other` page, told\n")
+    page.write_text(
+        "[a](other.md) [b](other.md#the-other-page-told) [c](absent.md) [d](other.md#absent) [e](#absent)\n"
+        "[f](https://example.org/absent) [g](mailto:a@example.org)\n```md\n[h](absent.md)\n```\n"
+    )
+    assert broken(page) == ["absent.md", "other.md#absent", "#absent"]
+
+
+def test_every_folder_of_the_documentation_has_its_page() -> None:
+    """Tutorials, how-to, reference and explanation each open with a page of their own."""
+    assert [
+        name
+        for name in ("tutorials", "how-to", "reference", "explanation")
+        if not list((ROOT / "docs" / name).glob("index.md"))
+    ] == []
