@@ -8,9 +8,10 @@ this list raises :class:`EncodeError` naming it; give :class:`TypedCodec` a type
 from __future__ import annotations
 
 import datetime as dt
+import enum
 from collections.abc import Callable
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar
 from uuid import UUID
 
 import ormsgpack
@@ -33,28 +34,36 @@ _PACK = (
     | ormsgpack.OPT_NON_STR_KEYS
 )
 _UNPACK = ormsgpack.OPT_NON_STR_KEYS
+# The one byte that never begins a MessagePack value, so that other formats are told apart at once.
+_MARK = b"\xc1"
 
 
 def _pack(value: object) -> bytes:
     return ormsgpack.packb(value, default=_extension, option=_PACK)
 
 
-def _unpack(data: bytes) -> Any:
+def _pack_typed(value: object) -> bytes:
+    return ormsgpack.packb(value, default=_extension_or_enum, option=_PACK)
+
+
+def _unpack(data: bytes | memoryview) -> Any:
     return ormsgpack.unpackb(data, ext_hook=_restore, option=_UNPACK)
 
 
+_Pack: TypeAlias = Callable[[object], bytes]
+
 # Tags are part of the stored format: add, never renumber.
-_TO_BYTES: dict[type, tuple[int, Callable[[Any], bytes]]] = {
-    tuple: (1, lambda value: _pack(list(value))),
-    dt.datetime: (2, lambda value: f"{value.isoformat()}{'|1' if value.fold else ''}".encode()),
-    dt.date: (3, lambda value: value.isoformat().encode()),
-    Decimal: (4, lambda value: str(value).encode()),
-    UUID: (5, lambda value: value.bytes),
-    set: (6, lambda value: _pack(list(value))),
-    frozenset: (7, lambda value: _pack(list(value))),
-    dt.timedelta: (8, lambda value: _pack([value.days, value.seconds, value.microseconds])),
-    dt.time: (9, lambda value: value.isoformat().encode()),
-    int: (10, lambda value: format(value, "x").encode()),
+_TO_BYTES: dict[type, tuple[int, Callable[[Any, _Pack], bytes]]] = {
+    tuple: (1, lambda value, pack: pack(list(value))),
+    dt.datetime: (2, lambda value, _: f"{value.isoformat()}{'|1' if value.fold else ''}".encode()),
+    dt.date: (3, lambda value, _: value.isoformat().encode()),
+    Decimal: (4, lambda value, _: str(value).encode()),
+    UUID: (5, lambda value, _: value.bytes),
+    set: (6, lambda value, pack: pack(list(value))),
+    frozenset: (7, lambda value, pack: pack(list(value))),
+    dt.timedelta: (8, lambda value, pack: pack([value.days, value.seconds, value.microseconds])),
+    dt.time: (9, lambda value, _: value.isoformat().encode()),
+    int: (10, lambda value, _: format(value, "x").encode()),
 }
 
 
@@ -77,14 +86,18 @@ _FROM_BYTES: dict[int, Callable[[bytes], Any]] = {
 }
 
 
-def _extension(value: object) -> ormsgpack.Ext:
+def _extension(value: object, pack: _Pack = _pack) -> ormsgpack.Ext:
     known = _TO_BYTES.get(type(value))
     if known is None:
         raise TypeError(type(value).__qualname__)
     if isinstance(value, dt.datetime | dt.time) and value.tzinfo is not None and type(value.tzinfo) is not dt.timezone:
         raise TypeError(f"{type(value).__qualname__} in a named time zone; convert it to UTC first")
     tag, to_bytes = known
-    return ormsgpack.Ext(tag, to_bytes(value))
+    return ormsgpack.Ext(tag, to_bytes(value, pack))
+
+
+def _extension_or_enum(value: object) -> Any:
+    return value.value if isinstance(value, enum.Enum) else _extension(value, _pack_typed)
 
 
 def _restore(tag: int, data: bytes | bytearray | memoryview) -> Any:
@@ -93,8 +106,12 @@ def _restore(tag: int, data: bytes | bytearray | memoryview) -> Any:
 
 def encode(value: object) -> bytes:
     """The bytes of ``value``; :class:`EncodeError` names a type that cannot be kept without loss."""
+    return _encoded(_pack, value)
+
+
+def _encoded(pack: _Pack, value: object) -> bytes:
     try:
-        return _pack(value)
+        return _MARK + pack(value)
     except (TypeError, ValueError, RecursionError) as error:
         raise EncodeError(
             f"no lossless encoding for {_culprit(error)}: use str, bytes, int, float, bool, None, list, "
@@ -110,8 +127,10 @@ def _culprit(error: Exception) -> str:
 
 def decode(data: bytes) -> Any:
     """The value that :func:`encode` was given; other bytes raise :class:`DecodeError`."""
+    if data[:1] != _MARK:
+        raise DecodeError("the stored bytes are not what this package wrote")
     try:
-        return _unpack(data)
+        return _unpack(memoryview(data)[1:])
     except Exception as error:
         raise DecodeError("the stored bytes are not what this package wrote") from error
 
@@ -130,7 +149,7 @@ class TypedCodec(Generic[T]):
 
     def encode(self, value: T) -> bytes:
         """The bytes of ``value``, after its fields were taken out without conversion to JSON types."""
-        return encode(self._adapter.dump_python(value, mode="python", warnings="error"))
+        return _encoded(_pack_typed, self._adapter.dump_python(value, mode="python", warnings="error"))
 
     def decode(self, data: bytes) -> T:
         """The value, validated against the declared type."""
