@@ -31,7 +31,8 @@ class Script(Generic[R]):
 
     ``body(view, keys, args, now_us)`` is pure and may be run again. Its result is built from ``bytes``, ``int``,
     ``None`` and lists of those, and is the same from both texts (a property test proves it). ``lua`` is the body's
-    source without the shared prelude, which offers ``now``, ``get(i)``, ``put(i, value, ttl_ms)`` and ``drop(i)`` on declared keys.
+    source without the shared prelude, which offers ``now``, ``arg(i)``, ``get(i)``, ``put(i, value, ttl_ms)`` and
+    ``drop(i)`` on declared keys (``i`` from 1), and ``text(number)``.
     """
 
     name: str

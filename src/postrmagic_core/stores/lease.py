@@ -1,0 +1,152 @@
+"""Leases: a lock with an owner's token, a fencing number, an end and renewal. The only application lock."""
+
+from __future__ import annotations
+
+import logging
+import random
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from postrmagic_core._clock import Clock, SystemClock
+from postrmagic_core.errors import BackendError, Conflict, OutcomeUnknown
+
+from .interface import Store
+from .keys import companion
+from .policy import lease_pause
+from .scripts import LEASE_ACQUIRE, LEASE_RELEASE, LEASE_RENEW
+
+_log = logging.getLogger("postrmagic_core.stores")
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """What a lease is made of, on both faces.
+
+    ``fence`` grows with each owner: hand it to whatever the lease protects, which refuses a number lower than one it
+    has seen (an owner that was paused past its end does not know that it is one no more). ``ttl`` in seconds.
+    """
+
+    key: bytes
+    owner: bytes
+    fence: int
+    ttl: float
+
+    @property
+    def ttl_ms(self) -> int:
+        """The same in milliseconds, at least one."""
+        return max(round(self.ttl * 1000), 1)
+
+
+class Lease:
+    """A lease held, as long as it is renewed in time."""
+
+    __slots__ = ("_clock", "_store", "_until", "grant")
+
+    def __init__(self, store: Store, grant: Grant, asked_at: float, clock: Clock) -> None:
+        self.grant = grant
+        self._store = store
+        self._clock = clock
+        self._until = asked_at + grant.ttl
+
+    @property
+    def fence(self) -> int:
+        """The fencing number: see :class:`Grant`."""
+        return self.grant.fence
+
+    @property
+    def left(self) -> float:
+        """Seconds it is surely held yet, by this process's monotonic clock, counted from before the store was asked."""
+        return max(self._until - self._clock.monotonic(), 0.0)
+
+    def renew(self) -> bool:
+        """Hold it ``ttl`` seconds from now; ``False``: it ended, and may be another's."""
+        grant, asked_at = self.grant, self._clock.monotonic()
+        if self._store.run(LEASE_RENEW, [grant.key], [grant.owner, grant.ttl_ms])[0] != 1:
+            self._until = asked_at
+            return False
+        self._until = asked_at + grant.ttl
+        return True
+
+    def release(self) -> bool:
+        """Give it back; ``False``: it was this owner's no more. Another's lease is never touched."""
+        self._until = self._clock.monotonic()
+        return self._store.run(LEASE_RELEASE, [self.grant.key], [self.grant.owner])[0] == 1
+
+
+def request(key: bytes, ttl: float) -> Grant:
+    """What to ask a store for: a new owner's token, no fence yet."""
+    if not ttl > 0:
+        raise ValueError(f"ttl is a positive number of seconds, got {ttl}")
+    return Grant(key, secrets.token_hex(16).encode(), 0, ttl)
+
+
+def granted(asked: Grant, answer: list[int]) -> Grant | None:
+    """The grant in LEASE_ACQUIRE's answer, or ``None``: another owns the lease."""
+    return Grant(asked.key, asked.owner, answer[1], asked.ttl) if answer[0] == 1 else None
+
+
+def acquire(store: Store, key: bytes, *, ttl: float, clock: Clock | None = None) -> Lease | None:
+    """Take the lease ``key`` for ``ttl`` seconds, or return ``None`` at once: another owns it.
+
+    A lost answer is asked for once more under the same token: the script knows its owner again.
+    """
+    lease, _ = _try(store, request(key, ttl), clock or SystemClock())
+    return lease
+
+
+@contextmanager
+def leased(store: Store, key: bytes, *, ttl: float, wait: float = 0.0, clock: Clock | None = None) -> Iterator[Lease]:
+    """Hold the lease for the block, after waiting at most ``wait`` seconds; :class:`Conflict` if it stays another's.
+
+    Released however the block ends. Not renewed by itself: a block that may outlast ``ttl`` calls ``renew()``.
+    """
+    lease = _wait(store, request(key, ttl), wait, clock or SystemClock())
+    try:
+        yield lease
+    finally:
+        _let_go(lease)
+
+
+def refused(wait: float) -> Conflict:
+    """The error of a wait that ended without the lease."""
+    return Conflict(f"the lease is another's and did not become free within {wait:g} s")
+
+
+def _try(store: Store, asked: Grant, clock: Clock) -> tuple[Lease | None, int]:
+    asked_at = clock.monotonic()
+    keys = [asked.key, companion(asked.key, b"fence")]
+    args: list[bytes | int] = [asked.owner, asked.ttl_ms]
+    try:
+        answer = store.run(LEASE_ACQUIRE, keys, args)
+    except OutcomeUnknown:
+        asked_at = clock.monotonic()
+        answer = store.run(LEASE_ACQUIRE, keys, args)
+    grant = granted(asked, answer)
+    return (None if grant is None else Lease(store, grant, asked_at, clock)), answer[1]
+
+
+def _wait(store: Store, asked: Grant, wait: float, clock: Clock) -> Lease:
+    until, tries = clock.monotonic() + wait, 0
+    while True:
+        lease, remaining_ms = _try(store, asked, clock)
+        if lease is not None:
+            return lease
+        tries += 1
+        left = until - clock.monotonic()
+        if left <= 0:
+            raise refused(wait)
+        clock.sleep(lease_pause(tries, remaining_ms / 1000, left, random.random()))  # noqa: S311 - jitter, no secret
+
+
+def let_go_failed(grant: Grant, error: BackendError) -> None:
+    """Say that a release failed, and no more: it must not hide how the block ended, and the lease ends by itself."""
+    _log.warning("a lease could not be released; it ends by itself in %g s at the latest", grant.ttl, exc_info=error)
+
+
+def _let_go(lease: Lease) -> None:
+    try:
+        lease.release()
+    except BackendError as error:
+        let_go_failed(lease.grant, error)

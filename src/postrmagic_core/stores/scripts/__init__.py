@@ -1,0 +1,37 @@
+"""The Scripts of this package: each ``name.py`` is the Python body, ``name.lua`` the same for servers that run Lua.
+
+A property test holds both texts equal on every store.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from importlib.resources import files
+from typing import TypeVar
+
+from postrmagic_core.stores.interface import Script, View
+
+from . import gcra, invalidate, lease_acquire, lease_release, lease_renew, read_tagged, swap
+
+R = TypeVar("R")
+
+
+def _text(name: str) -> str:
+    return files(__package__).joinpath(f"{name}.lua").read_text(encoding="utf-8")
+
+
+def _script(name: str, body: Callable[[View, Sequence[bytes], Sequence[bytes], int], R]) -> Script[R]:
+    return Script(name, body, _text(name))
+
+
+PRELUDE = _text("prelude")
+
+READ_TAGGED = _script("read_tagged", read_tagged.body)
+INVALIDATE = _script("invalidate", invalidate.body)
+LEASE_ACQUIRE = _script("lease_acquire", lease_acquire.body)
+LEASE_RENEW = _script("lease_renew", lease_renew.body)
+LEASE_RELEASE = _script("lease_release", lease_release.body)
+SWAP = _script("swap", swap.body)
+GCRA = _script("gcra", gcra.body)
+
+ALL = (READ_TAGGED, INVALIDATE, LEASE_ACQUIRE, LEASE_RENEW, LEASE_RELEASE, SWAP, GCRA)
