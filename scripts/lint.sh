@@ -12,7 +12,7 @@ check() {
 check ruff check --quiet .
 check ruff format --check --quiet .
 check mypy --strict src tests examples benchmarks
-check pyright --pythonpath "$(command -v python)"
+check pyright --project pyproject.toml --pythonpath "$(command -v python)"
 check lint-imports --no-cache --no-logo
 
 if [[ ${#failed[@]} -gt 0 ]]; then

@@ -15,8 +15,13 @@ install() {
         chmod +x "$policy"
     fi
     export DEBIAN_FRONTEND=noninteractive
-    apt-get -qq update
-    apt-get -qq install -y --no-install-recommends -o Dpkg::Use-Pty=0 "$@" >/dev/null
+    quietly apt-get -qq update
+    quietly apt-get -qq install -y --no-install-recommends "$@"
+}
+
+quietly() {
+    local said
+    said=$("$@" 2>&1) || { echo "$said" >&2 && exit 1; }
 }
 
 obtain() {

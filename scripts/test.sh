@@ -8,7 +8,7 @@ scripts/need.sh servers || exit 1
 
 # pyenv's shims answer 127 for versions not chosen: offer its interpreters themselves.
 for folder in "${PYENV_ROOT:-$HOME/.pyenv}"/versions/3.1[1-3]*/bin; do
-    [[ -d $folder ]] && PATH="$PATH:$folder"
+    [[ -d $folder ]] && PATH="$folder:$PATH"
 done
 export PATH
 
