@@ -76,3 +76,8 @@ def frozen_clock() -> FakeClock:
     from .clock import FakeClock
 
     return FakeClock()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Register what the contracts mark their tests with."""
+    config.addinivalue_line("markers", "promise(row): the reliability promise that a contract's test checks")
