@@ -1,0 +1,135 @@
+"""AsyncCacheManager: the same cache for asyncio."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from concurrent.futures import Future
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from .._steps import Steps, adrive
+from ..stores.aio import AsyncLease, AsyncStoreFace, acquire
+from . import policy
+from .access import Tags
+from .flights import Outcome
+from .interface import CacheStats, Delivery
+from .names import CacheKeys
+from .policy import Freshness
+
+if TYPE_CHECKING:
+    from .._protocols import UnitLike
+    from .manager import CacheManager
+
+T = TypeVar("T")
+
+
+class AsyncCacheManager:
+    """The async face of a :class:`CacheManager`: one store, one flight table, the same promises."""
+
+    def __init__(self, cache: CacheManager) -> None:
+        self._cache = cache
+        self._access = cache.access
+        self._port = _Port(cache)
+
+    async def get(self, key: str, default: Any = None, *, kind: Any = None) -> Any:
+        """See :meth:`CacheManager.get`."""
+        return (await self._run(self._access.get_many([key], kind))).get(key, default)
+
+    async def get_many(self, keys: Iterable[str], *, kind: Any = None) -> dict[str, Any]:
+        """See :meth:`CacheManager.get_many`."""
+        return await self._run(self._access.get_many(list(keys), kind))
+
+    async def set(self, key: str, value: Any, ttl: float, *, tags: Tags = (), kind: Any = None) -> None:
+        """See :meth:`CacheManager.set`."""
+        await self._run(self._access.set(key, value, ttl, tags, kind))
+
+    async def delete(self, *keys: str) -> int:
+        """See :meth:`CacheManager.delete`."""
+        return await self._run(self._access.delete(keys))
+
+    async def clear(self) -> int:
+        """See :meth:`CacheManager.clear`."""
+        return await self._run(self._access.clear())
+
+    async def get_or_set(
+        self,
+        key: str,
+        fn: Callable[[], Awaitable[T]] | Callable[[], T],
+        *,
+        fresh: float,
+        stale: float = 0,
+        tags: Iterable[str] = (),
+        kind: Any = None,
+    ) -> T:
+        """See :meth:`CacheManager.get_or_set`.
+
+        ``fn`` is a coroutine function, or a plain one: that runs in a thread, since it may block. A stale entry is
+        computed anew by a task of this loop.
+        """
+        fill = self._cache.filling.fill(key, fn, Freshness(fresh, stale), tags, kind)
+        return await self._run(self._cache.filling.get_or_set(fill, asyncio.get_running_loop()))
+
+    async def capture(self, tags: Iterable[str]) -> dict[str, int]:
+        """See :meth:`CacheManager.capture`."""
+        return await self._run(self._access.capture(tags))
+
+    async def invalidate(self, *tags: str, tx: UnitLike | None = None, detached: bool = False) -> None:
+        """See :meth:`CacheManager.invalidate`."""
+        if tx is not None:
+            self._cache.invalidate(*tags, tx=tx)
+            return
+        self._cache.filling.check_outside(detached)
+        await self.invalidate_now(tags)
+
+    async def invalidate_now(self, tags: Sequence[str]) -> None:
+        """See :meth:`CacheManager.invalidate_now`."""
+        await self._run(self._access.invalidate(tags))
+
+    async def deliver(self, tx: UnitLike, row: Delivery) -> None:
+        """See :meth:`CacheManager.deliver`."""
+        namespace, tags = policy.read_invalidation(row.payload)
+        await self._run(self._access.invalidate(tags, CacheKeys(namespace)))
+
+    def stats(self) -> CacheStats:
+        """See :meth:`CacheManager.stats`."""
+        return self._cache.stats()
+
+    async def _run(self, steps: Steps[T]) -> T:
+        self._cache.ensure_open()
+        return await adrive(steps, self._port)
+
+
+class _Port:
+    """The operations of the async face: each is awaited."""
+
+    def __init__(self, cache: CacheManager) -> None:
+        self.store = AsyncStoreFace(cache.store, cache.bridge)
+        self._cache = cache
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def call(self, fn: Callable[[], Any]) -> Any:
+        if inspect.iscoroutinefunction(fn):
+            return await fn()
+        answer = await self._cache.bridge.lift(fn)
+        # A lambda or a partial around a coroutine function only shows itself by what it returns.
+        return await answer if inspect.isawaitable(answer) else answer
+
+    async def wait(self, future: Future[Outcome], seconds: float) -> Outcome:
+        async with asyncio.timeout(seconds):
+            return await asyncio.wrap_future(future)
+
+    async def sleep(self, seconds: float) -> None:
+        await asyncio.sleep(seconds)
+
+    async def acquire(self, key: bytes) -> AsyncLease | None:
+        return await acquire(self.store, key, ttl=self._cache.lease, clock=self._cache.clock)
+
+    async def release(self, lease: AsyncLease) -> None:
+        await lease.release()
+
+    async def background(self, steps: Steps[None], ended: Callable[[], None]) -> None:
+        task = asyncio.get_running_loop().create_task(adrive(steps, self))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(lambda _: ended())

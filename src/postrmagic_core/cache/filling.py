@@ -1,0 +1,217 @@
+"""``get_or_set``: one computation however many ask, in this process and in all others; written once for both faces."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from .._steps import Steps
+from ..errors import BackendError, BackendTimeout, OutsideUnit, PostrMagicError, RecursiveCompute
+from . import policy
+from .access import Access, Found
+from .codecs import Codec
+from .flights import Failed, Flight, Flights, Landed, Lost, Outcome, inside
+from .keeper import Keeper
+from .policy import Freshness
+
+_log = logging.getLogger("postrmagic_core.cache")
+
+# Seconds between two looks for what another process computes: at most 20 a second.
+POLL = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class Fill:
+    """What is asked for: the entry, its lease, its tags, and how to make and keep it."""
+
+    name: bytes
+    lease: bytes
+    tags: tuple[str, ...]
+    freshness: Freshness
+    codec: Codec
+    compute: Callable[[], Any]
+
+
+class Filling:
+    """Computes what is missing, once. ``wait`` bounds how long a caller waits for another's computation (seconds)."""
+
+    def __init__(self, access: Access, keeper: Keeper, in_unit: Callable[[], bool], wait: float) -> None:
+        self._access = access
+        self._keeper = keeper
+        self._in_unit = in_unit
+        self._wait = wait
+        self.flights = Flights()
+
+    def fill(self, key: str, compute: Callable[[], Any], freshness: Freshness, tags: Iterable[str], kind: Any) -> Fill:
+        """What a caller of ``get_or_set`` asks for, checked."""
+        names = policy.tag_names(tags)
+        if names:
+            freshness.check_tagged()
+        keys = self._access.keys
+        return Fill(keys.entry(key), keys.lease(key), names, freshness, self._access.codecs.of(kind), compute)
+
+    def check_outside(self, detached: bool) -> None:
+        """Raise :class:`OutsideUnit` if a unit is open here, unless ``detached``."""
+        if not detached and self._in_unit():
+            raise OutsideUnit("invalidate() inside an open unit: pass tx=, or detached=True to act before it commits")
+
+    def get_or_set(self, fill: Fill, loop: asyncio.AbstractEventLoop | None) -> Steps[Any]:
+        """The value; ``loop`` is the event loop the caller runs on, for the async face."""
+        if self.flights.computing(fill.name):
+            raise RecursiveCompute("get_or_set() was called inside the computation of the same key")
+        tally = self._access.tally
+        if self._in_unit():
+            # What a unit reads may never commit, and what is stored may be older than what it wrote.
+            with inside(Flight(self.flights, fill.name, None)):
+                return (yield from self._computed(fill))
+        found = yield from self._access.read(fill.name, fill.tags, fill.codec)
+        if found is None:
+            tally.misses.add()
+            return (yield from self._fly(fill, loop))
+        (tally.stale if found.stale else tally.hits).add()
+        if found.stale:
+            yield from self._refresh(fill, loop)
+        return found.value
+
+    def _fly(self, fill: Fill, loop: asyncio.AbstractEventLoop | None) -> Steps[Any]:
+        """Lead the computation, or wait for the one under way."""
+        clock = self._access.clock
+        until = clock.monotonic() + self._wait
+        while True:
+            flight, leads = self.flights.join(fill.name, loop)
+            if leads:
+                return (yield from self._lead(flight, fill))
+            if loop is None and flight.would_deadlock():
+                return (yield from self._alone(flight, fill))
+            try:
+                outcome = yield _waiting(flight, max(until - clock.monotonic(), 0.0))
+            except TimeoutError:
+                self._give_up()
+                return (yield from self._alone(flight, fill))
+            match outcome:
+                case Landed(payload):
+                    return fill.codec.decode(payload)
+                case Failed(error):
+                    raise error
+
+    def _lead(self, flight: Flight, fill: Fill) -> Steps[Any]:
+        outcome: Outcome = Lost()
+        try:
+            with inside(flight):
+                found = yield from self._claimed(fill)
+            outcome = Landed(found.payload)
+            return found.value
+        except Exception as error:
+            outcome = Failed(error)
+            raise
+        finally:
+            flight.leave(outcome)
+
+    def _alone(self, flight: Flight, fill: Fill) -> Steps[Any]:
+        """Compute beside the flight that cannot be waited for."""
+        self._access.tally.alone.add()
+        with inside(flight):
+            return (yield from self._filled(fill)).value
+
+    def _refresh(self, fill: Fill, loop: asyncio.AbstractEventLoop | None) -> Steps[None]:
+        """Compute anew in the background, unless somebody does already."""
+        flight, leads = self.flights.join(fill.name, loop)
+        if leads:
+            try:
+                yield lambda port: port.background(self._refreshed(flight, fill), lambda: flight.leave(Lost()))
+            except BaseException:
+                flight.leave(Lost())
+                raise
+
+    def _refreshed(self, flight: Flight, fill: Fill) -> Steps[None]:
+        outcome: Outcome = Lost()
+        try:
+            lease = yield lambda port: port.acquire(fill.lease)
+            if lease is None:
+                return
+            with inside(flight):
+                found = yield from self._under(lease, fill)
+            outcome = Landed(found.payload)
+        except Exception as error:
+            if isinstance(error, BackendError):
+                self._access.tally.errors.add()
+            # The stale value was served, and is until its time ends: then a caller gets the error.
+            _log.warning("a stale entry could not be computed anew", exc_info=error)
+        finally:
+            flight.leave(outcome)
+
+    def _claimed(self, fill: Fill) -> Steps[Found]:
+        """The value computed under the lease, or what its present owner brought."""
+        clock, access = self._access.clock, self._access
+        until = clock.monotonic() + self._wait
+        while True:
+            try:
+                lease = yield lambda port: port.acquire(fill.lease)
+            except BackendError as error:
+                access.outage.failed(error)
+                access.tally.alone.add()
+                return (yield from self._filled(fill))
+            if lease is not None:
+                return (yield from self._under(lease, fill))
+            pause = POLL * (1 + random.random())  # noqa: S311 - jitter, no secret
+            if clock.monotonic() + pause > until:
+                self._give_up()
+                access.tally.alone.add()
+                return (yield from self._filled(fill))
+            yield _pausing(pause)
+            found = yield from access.read(fill.name, fill.tags, fill.codec)
+            if found is not None:
+                return found
+
+    def _under(self, lease: Any, fill: Fill) -> Steps[Found]:
+        """Compute while the lease is renewed; given back however that ends."""
+        kept = self._keeper.keep(lease.grant)
+        try:
+            return (yield from self._filled(fill, lambda: kept.held))
+        finally:
+            self._keeper.drop(kept)
+            try:
+                yield lambda port: port.release(lease)
+            except PostrMagicError as error:
+                _log.warning("the lease of a computation could not be released; it ends by itself", exc_info=error)
+
+    def _filled(self, fill: Fill, may_store: Callable[[], bool] = lambda: True) -> Steps[Found]:
+        """Read again, capture the tags' generations in the same trip, and only then compute and store."""
+        access = self._access
+        captured: dict[str, int] | None = None
+        try:
+            data, *values = yield access.capturing(fill.name, fill.tags)
+        except BackendError as error:
+            access.outage.failed(error)
+        else:
+            found = access.checked(fill.name, data, fill.tags, values, fill.codec)
+            if found is not None and not found.stale:
+                return found
+            captured = dict(zip(fill.tags, values, strict=True))
+        value = yield from self._computed(fill)
+        payload = fill.codec.encode(value)
+        if captured is not None and may_store():
+            chance = random.random()  # noqa: S311 - jitter, no secret
+            yield from access.write(fill.name, payload, fill.freshness, captured, fill.codec, chance)
+        return Found(value, payload, stale=False)
+
+    def _computed(self, fill: Fill) -> Steps[Any]:
+        self._access.tally.computes.add()
+        return (yield lambda port: port.call(fill.compute))
+
+    def _give_up(self) -> None:
+        """The promise of one computation cannot be kept: ``closed`` raises, the others compute and count it."""
+        if self._access.outage.policy == "closed":
+            raise BackendTimeout(f"the value is being computed elsewhere and was not there within {self._wait:g} s")
+
+
+def _waiting(flight: Flight, seconds: float) -> Callable[[Any], Any]:
+    return lambda port: port.wait(flight.future, seconds)
+
+
+def _pausing(seconds: float) -> Callable[[Any], Any]:
+    return lambda port: port.sleep(seconds)

@@ -1,0 +1,116 @@
+"""Single-flight within a process: one table for threads and event loops alike.
+
+Whoever finds no flight for a key leads one; the others wait for its outcome, threads by ``Future.result``, tasks by
+``asyncio.wrap_future``. Every flight ends, whatever ends its leader.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Iterator
+from concurrent.futures import Future
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import TypeAlias
+
+
+@dataclass(frozen=True, slots=True)
+class Landed:
+    """The flight brought a value: its bytes, so that every waiter decodes an object of its own."""
+
+    payload: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """The computation raised; waiters raise the same."""
+
+    error: Exception
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """The leader was cancelled or gave up: waiters elect another."""
+
+
+Outcome: TypeAlias = Landed | Failed | Lost
+
+
+class Flight:
+    """One computation under way; ``loop`` is the event loop its leader runs on, if any."""
+
+    __slots__ = ("future", "key", "loop", "table")
+
+    def __init__(self, table: Flights, key: bytes, loop: asyncio.AbstractEventLoop | None) -> None:
+        self.table = table
+        self.key = key
+        self.loop = loop
+        self.future: Future[Outcome] = Future()
+        # A running future cannot be cancelled: a waiter that goes away takes nobody with it.
+        self.future.set_running_or_notify_cancel()
+
+    def would_deadlock(self) -> bool:
+        """Whether waiting here would stop the very loop that leads the flight."""
+        return self.loop is not None and self.loop is _running_loop()
+
+    def leave(self, outcome: Outcome) -> None:
+        """End the flight, once: a second outcome changes nothing."""
+        self.table.remove(self)
+        if not self.future.done():
+            self.future.set_result(outcome)
+
+
+class Flights:
+    """The computations under way in one cache."""
+
+    def __init__(self) -> None:
+        self.forget()
+
+    def join(self, key: bytes, loop: asyncio.AbstractEventLoop | None) -> tuple[Flight, bool]:
+        """The flight for ``key``, and whether the caller leads it."""
+        with self._lock:
+            flight = self._flying.get(key)
+            if flight is not None:
+                return flight, False
+            flight = self._flying[key] = Flight(self, key, loop)
+            return flight, True
+
+    def remove(self, flight: Flight) -> None:
+        """Take ``flight`` from the table, if it is still there."""
+        with self._lock:
+            if self._flying.get(flight.key) is flight:
+                del self._flying[flight.key]
+
+    def computing(self, key: bytes) -> bool:
+        """Whether the calling code runs inside the computation of ``key``."""
+        return any(
+            flight.table is self and flight.key == key and not flight.future.done() for flight in _computing.get()
+        )
+
+    def forget(self) -> None:
+        """Start empty: in a forked child no leader lives on."""
+        self._lock = threading.Lock()
+        self._flying: dict[bytes, Flight] = {}
+
+
+# The flights whose computations the running code is inside of, outermost first.
+_computing: ContextVar[tuple[Flight, ...]] = ContextVar("postrmagic_cache_computing", default=())
+
+
+@contextmanager
+def inside(flight: Flight) -> Iterator[None]:
+    """Mark the block as part of ``flight``'s computation."""
+    token = _computing.set((*_computing.get(), flight))
+    try:
+        yield
+    finally:
+        _computing.reset(token)
+
+
+def _running_loop() -> asyncio.AbstractEventLoop | None:
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        return None

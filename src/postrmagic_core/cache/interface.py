@@ -1,0 +1,35 @@
+"""What the cache shows of itself: its statistics, its outage policy, and what an outbox row must offer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, Protocol, TypeAlias
+
+Unavailable: TypeAlias = Literal["open", "stale", "closed"]
+
+
+@dataclass(frozen=True, slots=True)
+class CacheStats:
+    """Counts of one namespace in this process since it started.
+
+    ``alone`` are computations that ran without the promise of being the only one: the store was away, or the one who
+    computed elsewhere did not end within the wait. ``errors`` are failed store operations, ``unreadable`` entries that
+    were not what this version writes (a miss each).
+    """
+
+    hits: int
+    stale: int
+    misses: int
+    computes: int
+    alone: int
+    errors: int
+    unreadable: int
+
+
+class Delivery(Protocol):
+    """An outbox row, as the route of topic ``cache`` sees it."""
+
+    @property
+    def payload(self) -> bytes:
+        """What ``invalidate(tx=)`` staged."""
+        ...

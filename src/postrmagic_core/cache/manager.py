@@ -1,0 +1,231 @@
+"""CacheManager: the sync face, and what both faces share."""
+
+from __future__ import annotations
+
+import contextvars
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from .._bridge import Bridge
+from .._clock import Clock, SystemClock
+from .._lifecycle import Lifecycle, after_fork
+from .._metrics import Metrics
+from .._protocols import UnitLike, Units
+from .._steps import Steps, drive
+from .._unit import any_unit
+from ..errors import ConfigurationError, Unsupported
+from ..stores.interface import Store, SupportsScan
+from ..stores.lease import Lease, acquire
+from . import policy
+from .access import Access, Tags
+from .filling import Filling
+from .flights import Outcome
+from .interface import CacheStats, Delivery, Unavailable
+from .keeper import Keeper
+from .names import CacheKeys
+from .outage import Outage
+from .policy import Freshness
+from .tally import Tally
+
+if TYPE_CHECKING:
+    from .aio import AsyncCacheManager
+
+T = TypeVar("T")
+
+# Threads that compute stale entries anew for the sync face.
+_REFRESHERS = 2
+
+
+class CacheManager(Lifecycle):
+    """Values by key, computed once however many ask, never served past an invalidation of their tags.
+
+    ``store`` is borrowed: who opened it closes it; its Scripts must be atomic over several keys. ``unavailable`` says
+    what happens while it is away: see :class:`~postrmagic_core.cache.outage.Outage`. ``units`` is the database whose
+    open write units the cache keeps out of; left out, any. ``lease`` is how long (seconds) the death of a process that
+    computes can hold up the others, ``wait`` how long a caller waits for a computation elsewhere at most.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        *,
+        namespace: str = "app",
+        unavailable: Unavailable = "open",
+        units: Units | None = None,
+        lease: float = 5.0,
+        wait: float = 30.0,
+        clock: Clock | None = None,
+        metrics: Metrics | None = None,
+    ) -> None:
+        super().__init__()
+        if store.atomic != "keys":
+            raise ConfigurationError("a cache needs a store whose scripts are atomic over several keys")
+        if not 0 < lease < wait:
+            raise ValueError(f"expected 0 < lease < wait (seconds), got lease={lease} wait={wait}")
+        self.namespace = namespace
+        self.store = store
+        self.lease = lease
+        self.clock: Clock = clock or SystemClock()
+        self._units = units
+        self._tally = Tally(metrics or Metrics(), namespace)
+        self._keeper = Keeper(store)
+        outage = Outage(unavailable, self._tally.errors)
+        self.access = Access(CacheKeys(namespace), outage, self._tally, self.clock)
+        self.filling = Filling(self.access, self._keeper, self._in_unit, wait)
+        self.bridge = Bridge(name="postrmagic-cache")
+        self._port = _Port(self)
+        after_fork(self.filling.flights.forget)
+
+    @cached_property
+    def aio(self) -> AsyncCacheManager:
+        """The same cache for asyncio, with the same names."""
+        from .aio import AsyncCacheManager
+
+        return AsyncCacheManager(self)
+
+    def get(self, key: str, default: Any = None, *, kind: Any = None) -> Any:
+        """The fresh value of ``key``, or ``default``; a stored ``None`` is a value.
+
+        ``kind`` is the type given to ``set`` or ``get_or_set``: an entry of another type is a miss.
+        """
+        return self._run(self.access.get_many([key], kind)).get(key, default)
+
+    def get_many(self, keys: Iterable[str], *, kind: Any = None) -> dict[str, Any]:
+        """The fresh values among ``keys``, by key, in at most two trips to the store."""
+        return self._run(self.access.get_many(list(keys), kind))
+
+    def set(self, key: str, value: Any, ttl: float, *, tags: Tags = (), kind: Any = None) -> None:
+        """Store ``value`` for ``ttl`` seconds.
+
+        ``tags`` are names, whose generations are captured now: after the value was computed. Where an invalidation may
+        have come between, pass what :meth:`capture` answered before, or use :meth:`get_or_set`.
+        Raises :class:`EncodeError` for a value without a lossless encoding; ``kind`` (a type) helps.
+        """
+        self._run(self.access.set(key, value, ttl, tags, kind))
+
+    def delete(self, *keys: str) -> int:
+        """Delete entries, at once; returns how many were there. Raises :class:`BackendError` under every policy."""
+        return self._run(self.access.delete(keys))
+
+    def clear(self) -> int:
+        """Delete this namespace's entries and nothing else; :class:`Unsupported` where the store cannot scan."""
+        if not isinstance(self.store, SupportsScan):
+            raise Unsupported(f"{type(self.store).__name__} cannot find keys by prefix: it has no clear()")
+        return self._run(self.access.clear())
+
+    def get_or_set(
+        self,
+        key: str,
+        fn: Callable[[], T],
+        *,
+        fresh: float,
+        stale: float = 0,
+        tags: Iterable[str] = (),
+        kind: Any = None,
+    ) -> T:
+        """The value of ``key``; where there is none, what ``fn()`` returns, stored for the next.
+
+        For ``fresh`` seconds (less up to a tenth, by chance) it is served as it is; for ``stale`` seconds more it is
+        served while one caller's ``fn`` runs again in a background thread. ``fn`` runs once however many callers,
+        threads and processes ask at a time; its exception is theirs too, and is not stored. ``None`` is a value.
+        Inside a write unit ``fn`` is called and nothing read or stored. Raises :class:`RecursiveCompute` for one's own
+        key within ``fn``, :class:`EncodeError` for a value without a lossless encoding, and under ``closed`` the
+        store's errors, or :class:`BackendTimeout` after ``wait`` seconds.
+        """
+        return self._run(self.filling.get_or_set(self.filling.fill(key, fn, Freshness(fresh, stale), tags, kind), None))  # type: ignore[no-any-return]  # stored values are Any
+
+    def capture(self, tags: Iterable[str]) -> dict[str, int]:
+        """The present generation of each tag: take it before reading what a later :meth:`set` stores."""
+        return self._run(self.access.capture(tags))
+
+    def invalidate(self, *tags: str, tx: UnitLike | None = None, detached: bool = False) -> None:
+        """Make every entry stored under any of ``tags`` a miss, in every process.
+
+        With ``tx`` it happens if and only if the unit commits: at once in this process, and through the outbox should
+        the process die before. Without, inside an open unit, :class:`OutsideUnit` is raised unless ``detached`` says
+        that now is meant. Raises :class:`BackendError` under every policy: an invalidation is never dropped silently.
+        """
+        if tx is not None:
+            policy.tag_names(tags)
+            tx.stage("cache", policy.invalidation(self.namespace, tags))
+            tx.after_commit(lambda: self.invalidate_now(tags))
+            return
+        self.filling.check_outside(detached)
+        self.invalidate_now(tags)
+
+    def invalidate_now(self, tags: Sequence[str]) -> None:
+        """:meth:`invalidate` without regard to units."""
+        self._run(self.access.invalidate(tags))
+
+    def deliver(self, tx: UnitLike, row: Delivery) -> None:
+        """The outbox route of topic ``cache``: invalidate what a committed unit staged. Doing it again does no harm."""
+        namespace, tags = policy.read_invalidation(row.payload)
+        self._run(self.access.invalidate(tags, CacheKeys(namespace)))
+
+    def stats(self) -> CacheStats:
+        """What this namespace did in this process."""
+        return self._tally.stats()
+
+    def _in_unit(self) -> bool:
+        return (any_unit() if self._units is None else self._units.current()) is not None
+
+    def _run(self, steps: Steps[T]) -> T:
+        self.ensure_open()
+        return drive(steps, self._port)
+
+    def _open(self) -> None:
+        self._port.open()
+
+    def _close(self) -> None:
+        self._port.close()
+        self._keeper.close()
+        self.bridge.close()
+
+
+class _Port:
+    """The operations of the sync face: each returns when it is done."""
+
+    def __init__(self, manager: CacheManager) -> None:
+        self.store = manager.store
+        self._manager = manager
+        self._refreshers: ThreadPoolExecutor | None = None
+        self._lock = threading.Lock()
+        after_fork(self._forget)
+
+    def call(self, fn: Callable[[], T]) -> T:
+        return fn()
+
+    def wait(self, future: Future[Outcome], seconds: float) -> Outcome:
+        return future.result(seconds)
+
+    def sleep(self, seconds: float) -> None:
+        self._manager.clock.sleep(seconds)
+
+    def acquire(self, key: bytes) -> Lease | None:
+        return acquire(self.store, key, ttl=self._manager.lease, clock=self._manager.clock)
+
+    def release(self, lease: Lease) -> None:
+        lease.release()
+
+    def background(self, steps: Steps[None], ended: Callable[[], None]) -> None:
+        with self._lock:
+            if self._refreshers is None:
+                self._refreshers = ThreadPoolExecutor(_REFRESHERS, thread_name_prefix="postrmagic-cache-refresh")
+            task = self._refreshers.submit(contextvars.copy_context().run, drive, steps, self)
+        task.add_done_callback(lambda _: ended())
+
+    def open(self) -> None:
+        self._forget()
+
+    def close(self) -> None:
+        with self._lock:
+            refreshers, self._refreshers = self._refreshers, None
+        if refreshers is not None:
+            refreshers.shutdown(wait=True, cancel_futures=True)
+
+    def _forget(self) -> None:
+        self._lock = threading.Lock()
+        self._refreshers = None

@@ -1,0 +1,76 @@
+"""What happens while the store is away: the namespace's policy, counted always, logged once."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections import OrderedDict
+from collections.abc import Collection
+
+from .._metrics import Counter
+from ..errors import BackendError
+from .interface import Unavailable
+
+_log = logging.getLogger("postrmagic_core.cache")
+
+_LARGEST = 64 * 1024
+_MOST = 1024
+
+
+class Outage:
+    """The policy of one namespace, and under ``stale`` the entries last seen by this process.
+
+    ``open``: reads are misses, writes do nothing. ``stale``: an entry seen lately is served until its stale time ends,
+    though its tags cannot be checked. ``closed``: the store's error is raised.
+    At most 1,024 entries of at most 64 KiB each are held, the least recently seen out first.
+    """
+
+    def __init__(self, policy: Unavailable, errors: Counter) -> None:
+        if policy not in {"open", "stale", "closed"}:
+            raise ValueError(f"unavailable is 'open', 'stale' or 'closed', got {policy!r}")
+        self.policy = policy
+        self._errors = errors
+        self._away = False
+        self._lock = threading.Lock()
+        self._seen: OrderedDict[bytes, tuple[bytes, tuple[str, ...]]] = OrderedDict()
+
+    def failed(self, error: BackendError) -> None:
+        """Count the failure; raise it under ``closed``."""
+        self._errors.add()
+        if not self._away:
+            self._away = True
+            _log.warning("the cache's store is away; policy: %s", self.policy, exc_info=error)
+        if self.policy == "closed":
+            raise error
+
+    def answered(self) -> None:
+        """The store did what was asked."""
+        if self._away:
+            self._away = False
+            _log.info("the cache's store is back")
+
+    def saw(self, key: bytes, data: bytes, tags: tuple[str, ...]) -> None:
+        """Hold the entry for bad times."""
+        if self.policy != "stale" or len(data) > _LARGEST:
+            return
+        with self._lock:
+            self._seen[key] = data, tags
+            self._seen.move_to_end(key)
+            if len(self._seen) > _MOST:
+                self._seen.popitem(last=False)
+
+    def at_hand(self, key: bytes) -> bytes | None:
+        """The entry last seen under ``key``."""
+        held = self._seen.get(key)
+        return None if held is None else held[0]
+
+    def forget(self, keys: Collection[bytes] = (), tags: Collection[str] = ()) -> None:
+        """Hold these keys, and whatever has one of these tags, no longer."""
+        with self._lock:
+            for key in [key for key, (_, has) in self._seen.items() if key in keys or not set(tags).isdisjoint(has)]:
+                del self._seen[key]
+
+    def forget_all(self) -> None:
+        """Hold nothing."""
+        with self._lock:
+            self._seen.clear()

@@ -1,0 +1,141 @@
+"""What an entry is and when it may be served: pure decisions on bytes, times and generations."""
+
+from __future__ import annotations
+
+import math
+import zlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+from .._codec import decode, encode
+from ..errors import DecodeError
+
+Verdict: TypeAlias = Literal["fresh", "stale", "miss"]
+
+# A tagged entry must not outlive the generations it is checked against.
+TAG_TTL = 30 * 86_400.0
+TAG_TTL_MS = int(TAG_TTL * 1000)
+
+# The part of the fresh time that chance may take away, so that entries stored together do not end together.
+JITTER = 0.1
+
+# First byte of every entry: a change of the layout gets another one.
+_FORMAT = b"\x01"
+_HEAD = 1 + 4
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A stored value and the conditions under which it may be served.
+
+    Times are microseconds since the epoch. ``generations`` belong to ``tags`` one by one. ``schema`` names the type the
+    payload was encoded as; empty for plain values.
+    """
+
+    created_us: int
+    fresh_until_us: int
+    stale_until_us: int
+    schema: bytes
+    tags: tuple[str, ...]
+    generations: tuple[int, ...]
+    payload: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Freshness:
+    """How long an entry is fresh, and for how long after that it may be served while it is computed anew (seconds)."""
+
+    fresh: float
+    stale: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not (0 < self.fresh < math.inf and 0 <= self.stale < math.inf):
+            raise ValueError(f"expected fresh > 0 and stale >= 0 seconds, got fresh={self.fresh} stale={self.stale}")
+
+    def bounds_us(self, now_us: int, random: float) -> tuple[int, int]:
+        """Until when fresh and until when stale, for an entry made now; ``random`` is uniform in [0, 1)."""
+        fresh_until = now_us + max(round(self.fresh * (1 - JITTER * random) * 1e6), 1)
+        return fresh_until, fresh_until + round(self.stale * 1e6)
+
+    def check_tagged(self) -> None:
+        """Raise :class:`ValueError` if an entry of this length could outlive its tags."""
+        if self.fresh + self.stale > TAG_TTL:
+            raise ValueError(f"an entry with tags lives at most {TAG_TTL:g} s, got {self.fresh + self.stale:g}")
+
+
+def pack(entry: Entry) -> bytes:
+    """The bytes of ``entry``: format (1) | CRC-32 of the rest (4) | the rest."""
+    body = encode(
+        [
+            entry.created_us,
+            entry.fresh_until_us,
+            entry.stale_until_us,
+            entry.schema,
+            list(entry.tags),
+            list(entry.generations),
+            entry.payload,
+        ]
+    )
+    return _FORMAT + zlib.crc32(body).to_bytes(4, "big") + body
+
+
+def unpack(data: bytes) -> Entry:
+    """The entry in ``data``; anything that :func:`pack` did not write raises :class:`DecodeError`."""
+    body = data[_HEAD:]
+    if data[:1] != _FORMAT or data[1:_HEAD] != zlib.crc32(body).to_bytes(4, "big"):
+        raise DecodeError("the stored bytes are not an entry of this version")
+    match decode(body):
+        case [
+            int() as created,
+            int() as fresh,
+            int() as stale,
+            bytes() as schema,
+            list() as tags,
+            list() as generations,
+            bytes() as payload,
+        ] if len(tags) == len(generations):
+            return Entry(created, fresh, stale, schema, tuple(tags), tuple(generations), payload)
+    raise DecodeError("the stored bytes are not an entry of this version")
+
+
+def judge(entry: Entry, generations: Mapping[str, int | None], now_us: int) -> Verdict:
+    """Whether ``entry`` may be served: only if each of its tags still has the generation it was computed under.
+
+    A generation that is missing (evicted, expired) is no match.
+    """
+    if any(generations.get(tag) != was for tag, was in zip(entry.tags, entry.generations, strict=True)):
+        return "miss"
+    if now_us < entry.fresh_until_us:
+        return "fresh"
+    return "stale" if now_us < entry.stale_until_us else "miss"
+
+
+def ttl_ms(entry: Entry) -> int:
+    """How long a store should keep ``entry``: milliseconds, at least one."""
+    return max(math.ceil((entry.stale_until_us - entry.created_us) / 1000), 1)
+
+
+def tag_names(tags: Iterable[str]) -> tuple[str, ...]:
+    """The tags in order, each once; a lone string is refused, since its letters are hardly meant."""
+    if isinstance(tags, str):
+        raise TypeError(f"tags is a collection of names: write tags=[{tags!r}]")
+    return tuple(sorted(set(tags)))
+
+
+def generations_of(tags: Sequence[str], values: Sequence[bytes | int | None]) -> dict[str, int | None]:
+    """Each tag's generation as a store keeps it (decimal digits) or a Script answers it."""
+    return {tag: None if value is None else int(value) for tag, value in zip(tags, values, strict=True)}
+
+
+def invalidation(namespace: str, tags: Sequence[str]) -> bytes:
+    """What is staged in the outbox for the tags of a namespace."""
+    return encode([namespace, list(tags)])
+
+
+def read_invalidation(payload: bytes) -> tuple[str, tuple[str, ...]]:
+    """Namespace and tags of what :func:`invalidation` made; other bytes raise :class:`DecodeError`."""
+    match decode(payload):
+        case [str() as namespace, list() as tags] if all(isinstance(tag, str) for tag in tags):
+            return namespace, tuple(tags)
+    raise DecodeError("the outbox row is not an invalidation")
