@@ -1,1 +1,34 @@
-"""What database and the SQL stores share: engines, transport security, error mapping."""
+"""Engines over the databases this package speaks: recipe, time-outs, TLS, fork and error mapping.
+
+:func:`open_backend` picks the adapter by URL scheme; column types that mean the same everywhere are in
+:mod:`postrmagic_core._sql.types`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ..registry import DATABASES, Registry
+from .interface import Backend, PoolLimits, Role, Timeouts
+
+if TYPE_CHECKING:
+    from typing import Any
+
+__all__ = ["Backend", "PoolLimits", "Role", "Timeouts", "open_backend"]
+
+
+def open_backend(
+    url: str,
+    *,
+    pool: PoolLimits = PoolLimits(),  # noqa: B008 - frozen value object
+    timeouts: Timeouts = Timeouts(),  # noqa: B008 - frozen value object
+    registry: Registry | None = None,
+) -> Backend:
+    """The backend for ``url``; nothing is connected yet.
+
+    Raises :class:`UnknownScheme`, :class:`MissingExtra`, :class:`PluginRejected`, or :class:`ConfigurationError` when
+    the URL itself cannot be used.
+    """
+    adapter: Any = (registry or Registry()).load(DATABASES, url)
+    backend: Backend = adapter.from_url(url, pool=pool, timeouts=timeouts)
+    return backend

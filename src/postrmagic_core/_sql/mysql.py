@@ -1,0 +1,177 @@
+"""MySQL and MariaDB through PyMySQL: strict, UTC, with time-outs on everything and no update lost."""
+
+from __future__ import annotations
+
+import select
+import ssl
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, Self
+
+import pymysql
+from pymysql.constants import SERVER_STATUS
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
+from sqlalchemy.exc import ArgumentError, DisconnectionError
+
+from ..errors import ConfigurationError, PostrMagicError
+from .base import SqlBackend, written_table
+from .interface import PoolLimits, Role, Timeouts
+from .mysql_errors import UNIQUE, code_of, key_of, translated
+from .mysql_keys import UniqueKeys
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import ExceptionContext
+
+_SQL_MODE = (
+    "STRICT_ALL_TABLES,STRICT_TRANS_TABLES,NO_ZERO_IN_DATE,NO_ZERO_DATE,ERROR_FOR_DIVISION_BY_ZERO,"
+    "NO_ENGINE_SUBSTITUTION,ONLY_FULL_GROUP_BY"
+)
+_UNKNOWN_VARIABLE = 1193
+# Seconds: below the idle limits of common proxies and firewalls, which drop connections without a word.
+_RECYCLE = 1800
+# The server's own statement time-out strikes first and says so; the socket's is for a server that no longer speaks.
+_GRACE = 1.0
+
+
+class MysqlBackend(SqlBackend):
+    """One database of a MySQL or MariaDB server.
+
+    ``db.write()`` loses no update: MariaDB's snapshot isolation where the server has it (10.6.18, 10.11.8, 11.4 and
+    later), otherwise, and on MySQL, SERIALIZABLE.
+    """
+
+    def __init__(self, url: URL, *, pool: PoolLimits, timeouts: Timeouts) -> None:
+        super().__init__(pool, timeouts)
+        self._ca = url.query.get("ssl_ca")
+        self._url = url.set(drivername="mysql+pymysql", query={})
+        self._keys = UniqueKeys()
+
+    @classmethod
+    def from_url(cls, url: str, *, pool: PoolLimits, timeouts: Timeouts) -> Self:
+        """``mysql://user:password@host:port/name`` (or ``mariadb://``); ``?ssl_ca=/path`` turns TLS on, verified."""
+        try:
+            parts = make_url(url)
+        except ArgumentError:
+            raise ConfigurationError("expected mysql://user:password@host:3306/name") from None
+        if not parts.host or not parts.database:
+            raise ConfigurationError("the MySQL URL lacks its host or database: mysql://user:password@host:3306/name")
+        unknown = sorted(set(parts.query) - {"ssl_ca"})
+        if unknown or not isinstance(parts.query.get("ssl_ca", ""), str):
+            raise ConfigurationError(f"a MySQL URL takes one option, ssl_ca; found: {', '.join(unknown) or 'several'}")
+        return cls(parts, pool=pool, timeouts=timeouts)
+
+    @property
+    def name(self) -> str:
+        """``mysql`` or ``mariadb``, asked of the server once."""
+        dialect: Any = self.engine("read").dialect
+        if dialect.server_version_info is None:
+            with self.engine("read").connect():
+                pass
+        return "mariadb" if dialect.is_mariadb else "mysql"
+
+    def database_id(self) -> str:
+        """Host, port and name."""
+        host = (self._url.host or "").lower()
+        host = "127.0.0.1" if host == "localhost" else host
+        return f"mysql:{host}:{self._url.port or 3306}/{self._url.database}"
+
+    def _build(self, role: Role) -> Engine:
+        arguments: dict[str, Any] = {
+            "charset": "utf8mb4",
+            "connect_timeout": self.timeouts.connect,
+            # Until the session is set up, a server that accepts and then says nothing counts as not connecting.
+            "read_timeout": self.timeouts.connect,
+            "write_timeout": self.timeouts.statement + _GRACE,
+            "autocommit": role == "read",
+            **(_tls(str(self._ca)) if self._ca else {"ssl_disabled": True}),
+        }
+        engine = create_engine(
+            self._url,
+            connect_args=arguments,
+            pool_recycle=_RECYCLE,
+            skip_autocommit_rollback=role == "read",
+            **self._pool_options(),
+        )
+        event.listen(engine, "connect", lambda connection, _: self._set_up(engine, role, connection))
+        event.listen(engine, "checkout", _discard_dead)
+        event.listen(engine, "begin", _begin_read if role == "read" else _begin_write)
+        return engine
+
+    def _translate(self, error: BaseException, context: ExceptionContext | None) -> PostrMagicError | None:
+        if not isinstance(error, pymysql.Error):
+            return None
+        columns: tuple[str, ...] = ()
+        if code_of(error) in UNIQUE and context is not None and context.connection is not None:
+            dbapi: Any = context.connection.connection.dbapi_connection
+            columns = self._keys.columns(dbapi, key_of(error), written_table(context))
+        return translated(error, columns=columns, bound=context is None or bool(context.parameters))
+
+    def _in_transaction(self, connection: Any) -> bool:
+        return bool(connection.server_status & SERVER_STATUS.SERVER_STATUS_IN_TRANS)
+
+    def _set_up(self, engine: Engine, role: Role, connection: Any) -> None:
+        dialect: Any = engine.dialect
+        # Whole seconds for these two, at least one.
+        lock = max(1, round(self.timeouts.lock))
+        if dialect.is_mariadb:
+            limit = f"max_statement_time={self.timeouts.statement:g}"
+        else:
+            limit = f"max_execution_time={round(self.timeouts.statement * 1000)}"
+        with connection.cursor() as cursor:
+            cursor.execute(
+                f"SET SESSION sql_mode='{_SQL_MODE}', time_zone='+00:00', "
+                f"innodb_lock_wait_timeout={lock}, lock_wait_timeout={lock}, {limit}"
+            )
+            if role == "read":
+                cursor.execute("SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+            else:
+                level = "REPEATABLE READ" if _has_snapshot_isolation(cursor) else "SERIALIZABLE"
+                cursor.execute(f"SET SESSION TRANSACTION ISOLATION LEVEL {level}")
+        connection._read_timeout = self.timeouts.statement + _GRACE
+
+
+def _has_snapshot_isolation(cursor: Any) -> bool:
+    """Turn it on; asked of each new connection, since a failover may lead to another version."""
+    try:
+        cursor.execute("SET SESSION innodb_snapshot_isolation=ON")
+    except pymysql.Error as error:
+        if code_of(error) != _UNKNOWN_VARIABLE:
+            raise
+        return False
+    return True
+
+
+def _begin_write(connection: Connection) -> None:
+    if connection.get_execution_options().get("pm_isolation") == "serializable":
+        connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL SERIALIZABLE")
+
+
+def _begin_read(connection: Connection) -> None:
+    if connection.get_execution_options().get("pm_snapshot"):
+        connection.exec_driver_sql("START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY")
+
+
+def _discard_dead(connection: Any, record: object, proxy: object) -> None:
+    """Replace a connection whose server has gone: nothing may be readable between two commands.
+
+    This costs no round trip, unlike a ping; a server that is silent instead of gone is left to the time-outs.
+    """
+    sock = connection._sock
+    if sock is not None:
+        poll = select.poll()
+        poll.register(sock, select.POLLIN)
+        if not poll.poll(0):
+            return
+    raise DisconnectionError("the server closed the connection")
+
+
+def _tls(ca: str) -> dict[str, Any]:
+    try:
+        return {"ssl": _tls_context(ca)}
+    except OSError as error:
+        raise ConfigurationError(f"ssl_ca={ca}: no readable file of PEM certificates there") from error
+
+
+@lru_cache(maxsize=16)
+def _tls_context(ca: str) -> ssl.SSLContext:
+    """One context per CA file: PyMySQL would load the CA bundle anew for each connection."""
+    return ssl.create_default_context(cafile=ca)

@@ -1,0 +1,117 @@
+"""SQLite as a server would behave: WAL, writers that queue, readers that cannot write."""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
+from sqlalchemy.exc import ArgumentError
+
+from ..errors import ConfigurationError, PostrMagicError
+from .base import SqlBackend, written_table
+from .gate import gate_of
+from .interface import PoolLimits, Role, Timeouts
+from .sqlite_errors import translated
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import ExceptionContext
+
+_HELD = "pm_gate_held"
+
+
+class SqliteBackend(SqlBackend):
+    """One SQLite file. Statements have no time-out: SQLite runs in the calling thread."""
+
+    name = "sqlite"
+
+    def __init__(self, path: Path, *, pool: PoolLimits, timeouts: Timeouts) -> None:
+        super().__init__(pool, timeouts)
+        self.path = path
+        self._gate = gate_of(self.database_id())
+
+    @classmethod
+    def from_url(cls, url: str, *, pool: PoolLimits, timeouts: Timeouts) -> Self:
+        """``sqlite:///relative.db`` or ``sqlite:////absolute.db``; missing folders are made when it is first opened."""
+        try:
+            parts = make_url(url)
+        except ArgumentError:
+            raise ConfigurationError("expected sqlite:///relative.db or sqlite:////absolute/path.db") from None
+        if parts.query:
+            raise ConfigurationError("a SQLite URL takes no options after `?`: pass pool= and timeouts=")
+        if parts.host or not parts.database or parts.database.startswith((":", "file:")):
+            raise ConfigurationError(
+                "expected a file, sqlite:///relative.db or sqlite:////absolute/path.db: a database in memory cannot be "
+                "shared by the connections of a pool"
+            )
+        return cls(Path(parts.database).resolve(), pool=pool, timeouts=timeouts)
+
+    def database_id(self) -> str:
+        """The file's real path."""
+        return f"sqlite:{self.path}"
+
+    def _build(self, role: Role) -> Engine:
+        engine = create_engine(
+            URL.create("sqlite+pysqlite", database=str(self.path)),
+            connect_args={"timeout": self.timeouts.lock, "isolation_level": None, "check_same_thread": False},
+            **self._pool_options(),
+        )
+        event.listen(engine, "do_connect", self._make_folder)
+        event.listen(engine, "connect", self._set_up_reader if role == "read" else self._set_up)
+        event.listen(engine, "begin", _begin_read if role == "read" else self._begin_write)
+        if role == "write":
+            event.listen(engine, "checkin", self._leave_gate)
+        return engine
+
+    def _translate(self, error: BaseException, context: ExceptionContext | None) -> PostrMagicError | None:
+        if not isinstance(error, sqlite3.Error):
+            return None
+        reading = context is not None and context.engine is self._engines.get("read")
+        return translated(error, table=written_table(context), reading=reading)
+
+    def _in_transaction(self, connection: Any) -> bool:
+        return bool(connection.in_transaction)
+
+    def _make_folder(self, *_: object) -> None:
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+
+    def _set_up(self, connection: sqlite3.Connection, record: object) -> None:
+        self._enter_wal(connection)
+        connection.execute("PRAGMA synchronous=NORMAL")
+        connection.execute("PRAGMA foreign_keys=ON")
+
+    def _set_up_reader(self, connection: sqlite3.Connection, record: object) -> None:
+        self._set_up(connection, record)
+        connection.execute("PRAGMA query_only=ON")
+
+    def _enter_wal(self, connection: sqlite3.Connection) -> None:
+        """Switch to WAL: of two processes doing so together SQLite answers one "busy" at once, without its time-out."""
+        deadline = time.monotonic() + self.timeouts.lock
+        while True:
+            try:
+                connection.execute("PRAGMA journal_mode=WAL")
+                return
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+                    raise
+                time.sleep(0.005)
+
+    def _begin_write(self, connection: Connection) -> None:
+        if not connection.info.get(_HELD):
+            self._gate.acquire(self.timeouts.lock)
+            connection.info[_HELD] = True
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+    def _leave_gate(self, connection: object, record: Any) -> None:
+        # On return and not at commit: SQLAlchemy tells of a commit before it happens.
+        if record.info.pop(_HELD, False):
+            self._gate.release()
+
+
+def _begin_read(connection: Connection) -> None:
+    if connection.get_execution_options().get("pm_snapshot"):
+        connection.exec_driver_sql("BEGIN DEFERRED")
+        # BEGIN alone fixes nothing: the snapshot is taken by the first read.
+        connection.exec_driver_sql("SELECT 1 FROM sqlite_master LIMIT 1").close()
