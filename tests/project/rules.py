@@ -233,7 +233,7 @@ def reasons(source: Source) -> list[str]:
         for token in tokenize.generate_tokens(io.StringIO(source.text).readline)
         if token.type == tokenize.COMMENT
         and _SILENCER.search(token.string)
-        and len(re.findall(r"[A-Za-z]{2,}", _DIRECTIVE.sub("", token.string))) < 2
+        and not re.search(r"[A-Za-z]{4,}", _DIRECTIVE.sub("", token.string))
     ]
 
 
