@@ -1,0 +1,20 @@
+"""Logging: structured, redacted before it is rendered, one line a record.
+
+::
+
+    with configure(level="INFO", service="media"):
+        log = get_logger(__name__)
+        with bind(request_id="…"):
+            log.info("uploaded", media_id=7)
+
+Nothing happens on import. Library code logs by the standard library; :func:`configure` gives everyone the same chain:
+record, context, redaction, one line of JSON (or of colour, on a terminal), one write.
+"""
+
+from __future__ import annotations
+
+from .interface import Sink
+from .logger import Logger, bind, get_logger
+from .manager import LogHandle, configure
+
+__all__ = ["LogHandle", "Logger", "Sink", "bind", "configure", "get_logger"]

@@ -1,0 +1,97 @@
+"""What application code holds: loggers with bound fields, and the context that follows a request or a job."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import structlog
+from structlog.contextvars import bind_contextvars, get_contextvars, unbind_contextvars
+
+from .records import FIELDS
+
+
+class Logger(structlog.BoundLoggerBase):
+    """structlog's bound logger over the standard library's: ``log.info("uploaded", media_id=7)``.
+
+    ``bind``, ``unbind`` and ``new`` are structlog's. The event is a constant; what varies goes into fields. Positional
+    arguments are ``%``-formatted as in the standard library. Levels are those of the standard library's loggers.
+    """
+
+    _logger: logging.Logger
+
+    def debug(self, event: str, *args: Any, **fields: Any) -> None:
+        """What only a developer wants to see."""
+        self._send(logging.DEBUG, event, args, fields)
+
+    def info(self, event: str, *args: Any, **fields: Any) -> None:
+        """What happened, as planned."""
+        self._send(logging.INFO, event, args, fields)
+
+    def warning(self, event: str, *args: Any, **fields: Any) -> None:
+        """What should be looked at some day."""
+        self._send(logging.WARNING, event, args, fields)
+
+    def error(self, event: str, *args: Any, **fields: Any) -> None:
+        """What failed."""
+        self._send(logging.ERROR, event, args, fields)
+
+    def critical(self, event: str, *args: Any, **fields: Any) -> None:
+        """What must be looked at now."""
+        self._send(logging.CRITICAL, event, args, fields)
+
+    def exception(self, event: str, *args: Any, **fields: Any) -> None:
+        """:meth:`error` with the exception being handled."""
+        self._send(logging.ERROR, event, args, {"exc_info": True, **fields})
+
+    def log(self, level: int, event: str, *args: Any, **fields: Any) -> None:
+        """Any level, as a number of :mod:`logging`."""
+        self._send(level, event, args, fields)
+
+    def _send(self, level: int, event: str, args: tuple[Any, ...], fields: dict[str, Any]) -> None:
+        logger = self._logger
+        if not logger.isEnabledFor(level):
+            return
+        error = _exc_info(fields.pop("exc_info", None))
+        own = {FIELDS: {**self._context, **fields}}
+        logger.handle(logger.makeRecord(logger.name, level, "", 0, event, args, error, extra=own))
+
+
+def _exc_info(given: Any) -> Any:
+    if isinstance(given, BaseException):
+        return (type(given), given, given.__traceback__)
+    return given if isinstance(given, tuple) else sys.exc_info() if given else None
+
+
+def get_logger(name: str) -> Logger:
+    """The logger ``name``, usually ``__name__``. Before :func:`configure` it does what the standard library does."""
+    return Logger(logging.getLogger(name), [], {})
+
+
+@contextmanager
+def bind(**context: Any) -> Iterator[None]:
+    """``with bind(request_id=…, job_id=…):`` every record made inside carries these fields, third parties' too.
+
+    Kept in context variables: tasks started inside inherit them, other requests and threads do not. The former values
+    come back at the end; no token is held, so that it may also span the ``yield`` of a generator.
+    """
+    before = get_contextvars()
+    put_context(**context)
+    try:
+        yield
+    finally:
+        drop_context(*(name for name in context if name not in before))
+        put_context(**{name: before[name] for name in context if name in before})
+
+
+def put_context(**context: Any) -> None:
+    """Add ``context`` to the present context for good: for callers whose context ends by itself, as a request's."""
+    bind_contextvars(**context)
+
+
+def drop_context(*names: str) -> None:
+    """Take ``names`` out of the present context."""
+    unbind_contextvars(*names)

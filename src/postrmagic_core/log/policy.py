@@ -1,0 +1,165 @@
+"""What may not be written down, and what replaces it. Pure: it never changes what it is given.
+
+A value is masked for its key (``password``, ``api_key``, …), its type (``SecretStr``) or its look (credentials in a
+URL, ``Bearer …``, a JSON Web Token, a private key, ``password=…`` in a text). Everything else becomes plain JSON
+values, bounded in depth, number and length (OWASP ASVS 16.2.5).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+MASK = "[redacted]"
+
+DEPTH = 6
+ITEMS = 100
+NODES = 2000
+TEXT = 8192  # characters
+
+_SECRET_PARTS = re.compile(
+    r"passw|passphrase|pwd|secret|token|authoriz|cookie|apikey|privatekey|accesskey|signingkey|encryptionkey"
+    r"|credential|sessionid|signature|bearer|csrf|jwt"
+)
+_SECRET_NAMES = frozenset({"auth", "pass", "pin", "otp", "totp", "sid", "assertion"})
+_NOT_LETTERS = re.compile(r"[^a-z0-9]")
+
+
+@lru_cache(maxsize=4096)
+def is_secret_name(name: str) -> bool:
+    """Whether a key, header, cookie or query parameter of this name usually carries a secret."""
+    plain = _NOT_LETTERS.sub("", name.lower())
+    return plain in _SECRET_NAMES or _SECRET_PARTS.search(plain) is not None
+
+
+# Words that announce a secret in running text, then "=" or ":", then the value, quoted or not.
+_WORD = (
+    r"(?:passw(?:or)?d|passphrase|passwd|pwd|secret|token|api[_-]?key|private[_-]?key|access[_-]?key|signing[_-]?key"
+    r"|credentials?|session[_-]?id|signature|csrf|jwt)"
+)
+_QUOTED = r"""[bru]{0,2}(?:"(?:[^"\\]|\\.)*(?:"|\\?\Z)|'(?:[^'\\]|\\.)*(?:'|\\?\Z))"""
+_PATTERNS: tuple[tuple[re.Pattern[str], str], ...] = (
+    (re.compile(r"-----BEGIN [A-Z ]{0,30}PRIVATE KEY-----.*?(?:-----END [A-Z ]{0,30}-----|\Z)", re.DOTALL), MASK),
+    # user:password@ and token@ after a scheme; a port (digits, then the path) is not a password.
+    (
+        re.compile(
+            r"""://(?:[^\s/?#@:"'<>]{0,256}:(?!\d{1,5}(?:[/?#\s]|\Z))[^\s"'<>]{0,1024}@|[^\s/?#@"'<>]{1,1024}@)"""
+        ),
+        f"://{MASK}@",
+    ),
+    (
+        re.compile(r"(?im)\b((?:proxy-)?authorization|(?:set-)?cookie)([\"']?\s{0,4}[=:]\s{0,4})[^\r\n]+"),
+        rf"\1\2{MASK}",
+    ),
+    (re.compile(r"(?i)\b(bearer|negotiate)\s{1,4}[\w.~+/=-]{6,}"), rf"\1 {MASK}"),
+    (re.compile(r"(?i:\b(basic|digest))\s{1,4}(?=[\w.~+/=-]{0,128}[A-Z0-9=])[\w.~+/=-]{6,}"), rf"\1 {MASK}"),
+    (re.compile(r"\beyJ[\w-]{8,}\.[\w-]+(?:\.[\w-]*){0,3}"), MASK),
+    (
+        re.compile(
+            rf"""(?i)({_WORD}[\w-]{{0,32}}(?:\\?["'])?\s{{0,4}}[=:]\s{{0,4}})(?:{_QUOTED}|[^\s,;&"'<>)\]}}]+)"""
+        ),
+        rf"\1{MASK}",
+    ),
+)
+_SUSPECT = re.compile(
+    r"(?i)://|passw|passphrase|pwd|secret|token|[_-]?key|credential|session|signature|csrf|jwt"
+    r"|authorization|cookie|bearer|negotiate|basic|digest|eyJ"
+)
+
+
+def scrub(text: str) -> str:
+    """``text``, at most 8,192 characters of it, with whatever looks like a secret masked."""
+    if len(text) > TEXT:
+        text = _cut(text)
+    if _SUSPECT.search(text) is None:
+        return text
+    for pattern, replacement in _PATTERNS:
+        text = pattern.sub(replacement, text)
+    return text
+
+
+def _cut(text: str) -> str:
+    """The head of a long text, ended between words: half a secret would no longer look like one."""
+    head = text[:TEXT]
+    space = max(head.rfind(" ", TEXT - 1024), head.rfind("\n", TEXT - 1024))
+    kept = head[:space] if space > 0 else head
+    return f"{kept} [{len(text) - len(kept)} more characters]"
+
+
+@dataclass(slots=True)
+class _Budget:
+    nodes: int = NODES
+
+
+class Redactor:
+    """Makes events safe to write. ``names`` are further key names, whatever their case and punctuation."""
+
+    def __init__(self, names: Iterable[str] = ()) -> None:
+        self._names = frozenset(_NOT_LETTERS.sub("", name.lower()) for name in names)
+
+    def hides(self, name: str) -> bool:
+        """Whether a value under this key is masked."""
+        return is_secret_name(name) or (bool(self._names) and _NOT_LETTERS.sub("", name.lower()) in self._names)
+
+    def clean(self, event: Mapping[str, Any]) -> dict[str, Any]:
+        """A new mapping of plain JSON values that holds no secret of ``event``."""
+        return self._mapping(event, _Budget(), DEPTH)
+
+    def argument(self, value: Any) -> Any:
+        """A ``%``-argument of a message: containers are cleaned, anything else is formatted as it is, then scrubbed."""
+        if isinstance(value, (Mapping, list, tuple, AbstractSet)):
+            return self._value(value, _Budget(), DEPTH)
+        return value
+
+    def _mapping(self, mapping: Mapping[Any, Any], budget: _Budget, depth: int) -> dict[str, Any]:
+        cleaned: dict[str, Any] = {}
+        for count, (key, value) in enumerate(list(mapping.items())):
+            if count == ITEMS:
+                cleaned["…"] = f"[{len(mapping) - ITEMS} more]"
+                break
+            name = key if isinstance(key, str) else self._text(key)
+            # None and booleans tell whether there was a secret, which helps, and never which.
+            masked = self.hides(name) and not (value is None or isinstance(value, bool))
+            cleaned[scrub(name)] = MASK if masked else self._value(value, budget, depth - 1)
+        return cleaned
+
+    def _value(self, value: Any, budget: _Budget, depth: int) -> Any:
+        budget.nodes -= 1
+        kind = type(value)
+        if value is None or kind is bool or kind is int:
+            return value if kind is not int or -(2**63) <= value < 2**64 else "[large number]"
+        if kind is float:
+            return value if abs(value) < float("inf") else str(value)  # NaN and infinities are no JSON
+        if kind is str:
+            return scrub(value)
+        try:
+            return self._container(value, budget, depth)
+        except Exception as failure:  # a foreign container or __repr__ must not take the record with it
+            return f"[unprintable {kind.__name__}: {type(failure).__name__}]"
+
+    def _container(self, value: Any, budget: _Budget, depth: int) -> Any:
+        if hasattr(type(value), "get_secret_value"):
+            return MASK
+        if isinstance(value, (Mapping, list, tuple, AbstractSet)):
+            if depth <= 0 or budget.nodes <= 0:
+                return "[too deep]" if depth <= 0 else "[too large]"
+            if isinstance(value, Mapping):
+                return self._mapping(value, budget, depth)
+            items = list(value)
+            shown = [self._value(item, budget, depth - 1) for item in items[:ITEMS]]
+            return shown if len(items) <= ITEMS else [*shown, f"[{len(items) - ITEMS} more]"]
+        return self._text(value)
+
+    def _text(self, value: Any) -> str:
+        try:
+            if isinstance(value, str):
+                return scrub(str.__str__(value))
+            if isinstance(value, (bytes, bytearray, memoryview)):
+                return scrub(bytes(value[: TEXT + 1]).decode("utf-8", "backslashreplace"))
+            return scrub(str(value))
+        except Exception as failure:  # see _value
+            return f"[unprintable {type(value).__name__}: {type(failure).__name__}]"
