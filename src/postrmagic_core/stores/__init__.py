@@ -7,6 +7,7 @@ from postrmagic_core._metrics import Metrics
 from postrmagic_core.registry import STORES, Registry
 
 from .aio import AsyncStoreFace
+from .durability import durability_check
 from .interface import AsyncStore, Script, Store, SupportsScan, View
 from .keys import Keys
 from .lease import Lease, acquire, leased
@@ -23,6 +24,7 @@ __all__ = [
     "Lease",
     "acquire",
     "leased",
+    "durability_check",
 ]
 
 

@@ -1,0 +1,109 @@
+"""Every operation as a procedure over a port that exchanges commands for replies: written once for both faces."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
+from typing import Any, TypeVar
+
+from postrmagic_core._steps import Steps
+from postrmagic_core.errors import BackendError
+from postrmagic_core.stores.adapters._redis_client import Command
+from postrmagic_core.stores.adapters._redis_errors import lost_script
+from postrmagic_core.stores.checks import check_keys, check_prefix, check_ttl, check_values, script_args
+from postrmagic_core.stores.interface import Script
+from postrmagic_core.stores.scripts import PRELUDE
+
+R = TypeVar("R")
+
+# Keys looked at by one SCAN: small enough that the server answers others meanwhile.
+_BATCH = 1000
+_GLOB = re.compile(rb"[\\*?\[\]^-]")
+
+
+def exchange(*commands: Command, writes: bool) -> Callable[[Any], Any]:
+    """The step that sends ``commands`` and answers with their replies."""
+    return lambda port: port.exchange(commands, writes=writes)
+
+
+def get(keys: Sequence[bytes]) -> Steps[list[bytes | None]]:
+    """One MGET."""
+    check_keys(keys)
+    if not keys:
+        return []
+    replies: list[list[bytes | None]] = yield exchange(("MGET", *keys), writes=False)
+    return replies[0]
+
+
+def put(items: Mapping[bytes, bytes], ttl_ms: int | None) -> Steps[None]:
+    """A SET for each item, sent together."""
+    check_keys(items)
+    check_values(items.values())
+    check_ttl(ttl_ms)
+    ends: Command = () if ttl_ms is None else ("PX", ttl_ms)
+    if items:
+        yield exchange(*(("SET", key, value, *ends) for key, value in items.items()), writes=True)
+
+
+def delete(keys: Sequence[bytes]) -> Steps[int]:
+    """One UNLINK: the memory is freed outside the server's main thread."""
+    check_keys(keys)
+    if not keys:
+        return 0
+    replies: list[int] = yield exchange(("UNLINK", *keys), writes=True)
+    return replies[0]
+
+
+def touch(keys: Sequence[bytes], ttl_ms: int | None) -> Steps[int]:
+    """A PEXPIRE for each key, sent together; PERSIST answers 0 for a key that had no end, so EXISTS counts."""
+    check_keys(keys)
+    check_ttl(ttl_ms)
+    if not keys:
+        return 0
+    distinct = list(dict.fromkeys(keys))
+    commands: list[Command]
+    if ttl_ms is None:
+        commands = [("EXISTS", *distinct), *(("PERSIST", key) for key in distinct)]
+        replies: list[int] = yield exchange(*commands, writes=True)
+        return replies[0]
+    commands = [("PEXPIRE", key, ttl_ms) for key in distinct]
+    replies = yield exchange(*commands, writes=True)
+    return sum(replies)
+
+
+def run(script: Script[R], keys: Sequence[bytes], args: Sequence[bytes | int], now_us: int | None) -> Steps[R]:
+    """EVALSHA; where the server does not know the digest it has done nothing, and EVAL teaches it."""
+    check_keys(keys)
+    source, digest = _compiled(script.lua)
+    tail: Command = (len(keys), *keys, b"" if now_us is None else now_us, *script_args(args))
+    try:
+        replies: list[R] = yield exchange(("EVALSHA", digest, *tail), writes=not script.read_only)
+    except BackendError as error:
+        if not (isinstance(error.__cause__, Exception) and lost_script(error.__cause__)):
+            raise
+        replies = yield exchange(("EVAL", source, *tail), writes=not script.read_only)
+    return replies[0]
+
+
+def clear(prefix: bytes) -> Steps[int]:
+    """SCAN in batches and UNLINK what it finds; each batch ends within the time-out, the whole may take many."""
+    check_prefix(prefix)
+    pattern = _GLOB.sub(lambda match: b"\\" + match[0], prefix) + b"*"
+    cursor, cleared = b"0", 0
+    while True:
+        replies: list[Any] = yield exchange(("SCAN", cursor, "MATCH", pattern, "COUNT", _BATCH), writes=False)
+        cursor, found = replies[0]
+        if found:
+            unlinked: list[int] = yield exchange(("UNLINK", *found), writes=True)
+            cleared += unlinked[0]
+        if cursor == b"0":
+            return cleared
+
+
+@lru_cache(maxsize=256)
+def _compiled(lua: str) -> tuple[str, str]:
+    source = PRELUDE + lua
+    # Redis names scripts by SHA-1; nothing is secured by it.
+    return source, hashlib.sha1(source.encode(), usedforsecurity=False).hexdigest()
