@@ -11,7 +11,7 @@ from typing import TypeVar
 
 from postrmagic_core.stores.interface import Script, View
 
-from . import gcra, invalidate, lease_acquire, lease_release, lease_renew, read_tagged, swap
+from . import gcra, invalidate, lease_acquire, lease_release, lease_renew, now, read_tagged, swap
 
 R = TypeVar("R")
 
@@ -33,5 +33,6 @@ LEASE_RENEW = _script("lease_renew", lease_renew.body)
 LEASE_RELEASE = _script("lease_release", lease_release.body)
 SWAP = _script("swap", swap.body)
 GCRA = _script("gcra", gcra.body)
+NOW = Script("now", now.body, _text("now"), read_only=True)
 
-ALL = (READ_TAGGED, INVALIDATE, LEASE_ACQUIRE, LEASE_RENEW, LEASE_RELEASE, SWAP, GCRA)
+ALL = (READ_TAGGED, INVALIDATE, LEASE_ACQUIRE, LEASE_RENEW, LEASE_RELEASE, SWAP, GCRA, NOW)

@@ -1,0 +1,2 @@
+-- no keys, no arguments.
+return {now}
