@@ -1,0 +1,75 @@
+"""The async face of :mod:`.uploads`: the same names, with their blocking steps on threads of their own."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterable
+from functools import partial
+from pathlib import Path
+from types import TracebackType
+from typing import Literal, Self
+
+from .._bridge import Bridge
+from . import uploads
+from .interface import ImageInfo, ImagePolicy
+from .uploads import ReceivedUpload, Receiving
+
+_CHUNK = 256 * 1024
+
+
+class AsyncUploads:
+    """``async with AsyncUploads() as uploads: await uploads.receive(request.stream(), policy, directory)``.
+
+    ``threads`` bounds how many files are written, and how many images are decoded, at once: each has that many.
+    """
+
+    def __init__(self, threads: int = 2) -> None:
+        self._disk = Bridge(threads, "postrmagic-uploads")
+        self._decoders = Bridge(threads, "postrmagic-decoders")
+
+    async def receive(self, source: AsyncIterable[bytes], policy: ImagePolicy, directory: Path | str) -> ReceivedUpload:
+        """:func:`.uploads.receive` from an async iterator: cancelled, or cut off by the client, it leaves no file."""
+        receiving = await self._disk.lift(partial(Receiving, policy, Path(directory)), undo=Receiving.abandon)
+        try:
+            waiting = bytearray()
+            async for chunk in source:
+                waiting += chunk
+                if len(waiting) >= _CHUNK:
+                    await self._disk.lift(partial(receiving.write, bytes(waiting)))
+                    waiting.clear()
+            await self._disk.lift(partial(receiving.write, bytes(waiting)))
+            return await self._disk.lift(receiving.finish)
+        except BaseException:
+            receiving.abandon()  # at once: nothing may be awaited in a task that is being cancelled
+            raise
+
+    async def inspect(self, path: Path | str, policy: ImagePolicy, *, name: str | None = None) -> ImageInfo:
+        """:func:`.uploads.inspect`."""
+        return await self._decoders.lift(partial(uploads.inspect, path, policy, name=name))
+
+    async def render(
+        self,
+        path: Path | str,
+        *,
+        width: int,
+        height: int | None = None,
+        format: Literal["WEBP", "JPEG", "PNG"] = "WEBP",
+        quality: int = 80,
+        policy: ImagePolicy | None = None,
+    ) -> bytes:
+        """:func:`.uploads.render`."""
+        return await self._decoders.lift(
+            partial(uploads.render, path, width=width, height=height, format=format, quality=quality, policy=policy)
+        )
+
+    def close(self) -> None:
+        """End the threads, after what they are doing."""
+        self._disk.close()
+        self._decoders.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None
+    ) -> None:
+        self.close()
