@@ -135,15 +135,24 @@ class LockedStore(ABC, Generic[H]):
         texts = script_args(args)
 
         def execute(held: H) -> R:
-            entries = self.load(held, keys)
-            now = self.now_us(held) if now_us is None else now_us
-            draft = Draft(keys, entries, now // 1000)
-            result = script.body(draft, keys, texts, now)
-            if draft.changes:
-                self.save(held, draft.changes)
+            result, changes = self.play(held, script, keys, texts, now_us)
+            if changes:
+                self.save(held, changes)
             return result
 
         return self.attempt(keys, execute)
+
+    def play(
+        self, held: H, script: Script[R], keys: Sequence[bytes], args: Sequence[bytes], now_us: int | None
+    ) -> tuple[R, dict[bytes, Entry | None]]:
+        """Run the body on what is loaded: its result, and the changes it wants."""
+        entries = self.load(held, keys)
+        now = self.now_us(held) if now_us is None else now_us
+        draft = Draft(keys, entries, now // 1000)
+        result = script.body(draft, keys, args, now)
+        if draft.changes and script.read_only:
+            raise ValueError(f"the script {script.name} is declared read_only and writes")
+        return result, draft.changes
 
     def attempt(self, keys: Sequence[bytes], work: Callable[[H], R]) -> R:
         """Do ``work`` while ``keys`` are held; an adapter whose locks may conflict tries again here."""

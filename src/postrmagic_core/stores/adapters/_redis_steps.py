@@ -78,12 +78,13 @@ def run(script: Script[R], keys: Sequence[bytes], args: Sequence[bytes | int], n
     check_keys(keys)
     source, digest = _compiled(script.lua)
     tail: Command = (len(keys), *keys, b"" if now_us is None else now_us, *script_args(args))
+    writes, suffix = (False, "_RO") if script.read_only else (True, "")
     try:
-        replies: list[R] = yield exchange(("EVALSHA", digest, *tail), writes=not script.read_only)
+        replies: list[R] = yield exchange((f"EVALSHA{suffix}", digest, *tail), writes=writes)
     except BackendError as error:
         if not (isinstance(error.__cause__, Exception) and lost_script(error.__cause__)):
             raise
-        replies = yield exchange(("EVAL", source, *tail), writes=not script.read_only)
+        replies = yield exchange((f"EVAL{suffix}", source, *tail), writes=writes)
     return replies[0]
 
 

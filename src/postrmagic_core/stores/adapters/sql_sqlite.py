@@ -1,0 +1,89 @@
+"""The SQL store in a SQLite file of its own: one writer at a time, readers never wait."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, Literal
+
+from postrmagic_core._clock import Clock, SystemClock
+from postrmagic_core._sql import Backend
+from postrmagic_core.errors import Conflict, SchemaMismatch
+from postrmagic_core.stores.adapters.sql import Held, SqlStore
+from postrmagic_core.stores.locked import Entry
+
+_VERSION = 1
+_UPSERT = "INSERT INTO pm_kv (k, v, e) VALUES (?, ?, ?) ON CONFLICT (k) DO UPDATE SET v = excluded.v, e = excluded.e"
+
+
+class SqliteStore(SqlStore):
+    """Time is each process's wall clock: all of them share the machine's."""
+
+    clock: ClassVar[Literal["store", "process"]] = "process"
+    binds: ClassVar[str] = "?"
+    live: ClassVar[str] = "(e IS NULL OR e > ?)"
+
+    def __init__(
+        self, backend: Backend, *, timeout: float = 0.5, clock: Clock | None = None, sweep_every: float = 60.0
+    ) -> None:
+        super().__init__(backend, timeout=timeout, sweep_every=sweep_every)
+        self._time = clock or SystemClock()
+
+    def create(self, held: Held) -> None:
+        """Make the table and note its version in ``user_version``."""
+        held.connection.begin()
+        version = self.rows(held, "PRAGMA user_version", ())[0][0]
+        if version == 0:
+            # A rowid table: a large value in the key's own B-tree would make every search read it.
+            self.change(held, "CREATE TABLE pm_kv (k BLOB NOT NULL PRIMARY KEY, v BLOB NOT NULL, e INTEGER)", ())
+            self.change(held, "CREATE INDEX pm_kv_e ON pm_kv (e) WHERE e IS NOT NULL", ())
+            self.change(held, f"PRAGMA user_version = {_VERSION}", ())
+        elif version != _VERSION:
+            raise SchemaMismatch(
+                f"the store's file has version {version}, this package needs {_VERSION}: "
+                "give stores a file of their own"
+            )
+        held.connection.commit()
+
+    def lock(self, held: Held, keys: Sequence[bytes]) -> None:
+        """BEGIN IMMEDIATE has locked the whole file."""
+
+    def bound(self, held: Held) -> None:
+        """Only the wait for the writer's turn can be long, and it is over or limited by the driver."""
+        if time.monotonic() > held.until:
+            raise Conflict("the time-out ended before the store's work did")
+
+    def moment(self) -> tuple[int, ...]:
+        """Now, in milliseconds."""
+        return (self._time.now_us() // 1000,)
+
+    def ending(self, ttl_ms: int | None) -> tuple[str, tuple[int | None, ...]]:
+        """A plain value."""
+        return "?", (None if ttl_ms is None else self.moment()[0] + ttl_ms,)
+
+    def now_us(self, held: Held) -> int:
+        """The clock's wall time."""
+        return self._time.now_us()
+
+    def load(self, held: Held, keys: Sequence[bytes]) -> Mapping[bytes, Entry]:
+        """The rows of ``keys``."""
+        statement = f"SELECT k, v, e FROM pm_kv WHERE k IN ({self.marks(keys)})"  # noqa: S608 - placeholders only
+        return {key: Entry(value, ends) for key, value, ends in self.rows(held, statement, keys)}
+
+    def save(self, held: Held, changes: Mapping[bytes, Entry | None]) -> None:
+        """Store and delete."""
+        for key, entry in changes.items():
+            if entry is None:
+                self.change(held, "DELETE FROM pm_kv WHERE k = ?", (key,))
+            else:
+                self.change(held, _UPSERT, (key, *entry))
+
+    def put(self, held: Held, items: Mapping[bytes, bytes], ttl_ms: int | None) -> None:
+        """Store the items."""
+        _, (ends,) = self.ending(ttl_ms)
+        self.save(held, {key: Entry(value, ends) for key, value in items.items()})
+
+    def remove(self, held: Held, condition: str, values: Sequence[Any], limit: int) -> int:
+        """Delete by rowid: SQLite's own DELETE … LIMIT is an option of its build."""
+        chosen = f"SELECT rowid FROM pm_kv WHERE {condition} LIMIT ?"  # noqa: S608 - our own conditions
+        return self.change(held, f"DELETE FROM pm_kv WHERE rowid IN ({chosen})", (*values, limit))  # noqa: S608 - same
