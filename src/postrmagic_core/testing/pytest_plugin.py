@@ -78,6 +78,20 @@ def frozen_clock() -> FakeClock:
     return FakeClock()
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add ``--faults-report``."""
+    group = parser.getgroup("postrmagic")
+    group.addoption("--faults-report", metavar="FILE", help="fail unless every fault claimed in this file was proved")
+
+
 def pytest_configure(config: pytest.Config) -> None:
-    """Register what the contracts mark their tests with."""
+    """Register the contracts' marker, take away the guard under trial, listen for the faults report."""
     config.addinivalue_line("markers", "promise(row): the reliability promise that a contract's test checks")
+    if "POSTRMAGIC_GUARD" in os.environ:
+        from .faults import apply_from_environment
+
+        apply_from_environment()
+    if path := config.getoption("--faults-report"):
+        from ._faults_report import FaultsReport
+
+        config.pluginmanager.register(FaultsReport(config.rootpath / path))

@@ -18,6 +18,7 @@ from types import ModuleType, TracebackType
 from typing import Any, Self
 
 from . import _children
+from .faults import apply_from_environment
 
 _END = object()
 
@@ -140,6 +141,7 @@ def _module(place: str) -> ModuleType:
 def main(parent: str, target: str, arguments: str) -> None:
     """The child's side: ``python -m postrmagic_core.testing.spawn PARENT TARGET ARGUMENTS``."""
     _children.die_with_parent(int(parent))
+    apply_from_environment()
     load(target)(*json.loads(arguments))
 
 

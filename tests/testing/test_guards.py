@@ -1,0 +1,224 @@
+"""Guards: taken away on command, in this process and in children, and told apart by what their tests then do."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from pathlib import Path
+
+import pytest
+
+from postrmagic_core.testing import doubles, spawn
+from postrmagic_core.testing.faults import BadRow, Row, disarm, load_rows, locate
+from postrmagic_core.testing.guards import attempt, main
+
+CODE = """
+def check(amount):
+    if amount < 0:
+        raise ValueError("negative")
+
+class Account:
+    def __init__(self):
+        self.balance = 0
+
+    @staticmethod
+    def allowed(amount):
+        return amount < 100
+
+    @property
+    def frozen(self):
+        return True
+
+    def pay(self, amount):
+        check(amount)
+        if self.frozen or not self.allowed(amount):
+            raise PermissionError
+        self.balance -= amount
+"""
+
+TESTS = """
+import pytest
+from guarded import Account, check
+
+def test_negative_is_refused():
+    with pytest.raises(ValueError):
+        check(-1)
+
+def test_frozen_is_refused():
+    with pytest.raises(PermissionError):
+        Account().pay(5)
+
+def test_much_is_not_paid():
+    with pytest.raises(PermissionError):
+        Account().pay(500)
+
+def test_much_is_refused():
+    assert not Account.allowed(500)
+    assert not Account().allowed(500)
+
+def test_that_cannot_fail():
+    assert True
+
+@pytest.mark.skip("not here")
+def test_skipped():
+    pass
+"""
+
+
+@pytest.fixture
+def project(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytest.Pytester:
+    """A small project with guards and their tests; runs in it load our plugin alone, for speed."""
+    monkeypatch.setenv("PYTHONPATH", str(pytester.path))
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+    monkeypatch.setenv("PYTEST_ADDOPTS", "-p postrmagic_core.testing.pytest_plugin")
+    pytester.makepyfile(guarded=CODE, test_guarded=TESTS, helper="from guarded import check as renamed\n")
+    pytester.makeini("[pytest]\npythonpath = .\n")
+    return pytester
+
+
+def row(test: str, guard: str, double: str = "noop") -> Row:
+    """A claimed row of the small project."""
+    return Row("X1", (f"test_guarded.py::{test}",), f"guarded:{guard}", f"postrmagic_core.testing.doubles:{double}")
+
+
+@pytest.mark.usefixtures("project")
+@pytest.mark.parametrize(
+    ("given", "verdict"),
+    [
+        (row("test_negative_is_refused", "check"), "red"),
+        (row("test_frozen_is_refused", "Account.frozen", "false"), "red"),
+        (row("test_much_is_not_paid", "Account.frozen", "false"), "green"),
+        (row("test_much_is_refused", "Account.allowed", "true"), "red"),
+        (row("test_that_cannot_fail", "check"), "green"),
+        (row("test_skipped", "check"), "skipped"),
+        (row("test_that_is_not_there", "check"), "broken"),
+        (row("test_that_cannot_fail", "no_such_guard"), "broken"),
+        (Row("X1", not_applicable="no disk"), "not applicable"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_the_verdict_says_what_the_tests_did(given: Row, verdict: str) -> None:
+    """Only a test that fails without its guard is a proof; a second guard behind it keeps it green, and that shows."""
+    trial = attempt(given, timeout=60)
+    assert trial.verdict == verdict, trial.output
+    assert trial.good is (verdict in {"red", "not applicable"})
+
+
+def test_a_hanging_proof_is_ended_and_red(project: pytest.Pytester) -> None:
+    """Without its guard a test may never end: it is killed in time, and that is a failure of the test."""
+    project.makepyfile(test_hang="import time, guarded\n\ndef test_hang():\n    guarded.check(1) or time.sleep(60)\n")
+    trial = attempt(Row("X1", ("test_hang.py",), "guarded:check"), timeout=2)
+    assert trial.verdict == "red"
+    assert "ended after 2" in trial.output
+
+
+def test_main_fails_while_one_row_stays_green(project: pytest.Pytester, capsys: pytest.CaptureFixture[str]) -> None:
+    """The table names each row, the exit code is 1; asked for the good rows only, it is 0."""
+    path = project.path / "faults.toml"
+    path.write_text("""
+        [[fault]]
+        id = "GOOD"
+        tests = ["test_guarded.py::test_negative_is_refused"]
+        guard = "guarded:check"
+        [[fault]]
+        id = "BAD"
+        tests = ["test_guarded.py::test_that_cannot_fail"]
+        guard = "guarded:check"
+        [[fault]]
+        id = "NONE"
+        not_applicable = "no disk"
+    """)
+    assert main([str(path)]) == 1
+    printed = capsys.readouterr().out
+    assert "BAD: green" in printed
+    assert "GOOD: " not in printed
+    assert main([str(path), "GOOD", "NONE"]) == 0
+
+
+def speak() -> None:
+    """Child: say whether the guard still guards."""
+    sys.path.insert(0, str(Path.cwd()))
+    from helper import renamed  # type: ignore[import-not-found]  # written by the test
+
+    print(renamed(-1))  # noqa: T201 - the child's voice
+
+
+@pytest.mark.usefixtures("project")
+def test_a_spawned_child_has_no_guard_either() -> None:
+    """The double is put in place before the child's function runs; without it the child fails."""
+    with spawn(speak, env=disarm(row("any", "check"))) as child:
+        assert child.line() == "None"
+    with spawn(speak) as child:
+        assert child.wait() == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('tests = ["a"]\nguard = "b:c"', "expected an id"),
+        ('id = "A"\ntests = ["a"]', "either tests and guard"),
+        ('id = "A"\ntests = ["a"]\nguard = "b:c"\nnot_applicable = "no"', "either tests and guard"),
+        ('id = "A"\nguards = "b:c"\nnot_applicable = "no"', "guards"),
+        ('id = "A"\nnot_applicable = "no"\n[[fault]]\nid = "A"\nnot_applicable = "no"', "occurs twice"),
+    ],
+)
+def test_a_row_that_cannot_be_checked_is_refused(tmp_path: Path, text: str, said: str) -> None:
+    """The error names the row and what is wrong with it."""
+    path = tmp_path / "faults.toml"
+    path.write_text(f"[[fault]]\n{text}\n")
+    with pytest.raises(BadRow, match=said):
+        load_rows(path)
+
+
+@pytest.mark.parametrize("place", ["no.such.module:x", "postrmagic_core.errors:Nothing", "postrmagic_core.errors", ""])
+def test_a_place_that_does_not_exist_is_named(place: str) -> None:
+    """A guard that moved is not silently dropped."""
+    with pytest.raises(BadRow, match="does not exist"):
+        locate(place)
+
+
+def test_a_row_is_proved_by_its_parameter_sets_and_methods() -> None:
+    """And by nothing whose name only begins like it."""
+    claimed = Row("A", ("tests/test_a.py::test_b", "tests/test_c.py"), "m:g")
+    assert claimed.proved_by("tests/test_a.py::test_b")
+    assert claimed.proved_by("tests/test_a.py::test_b[1-x]")
+    assert claimed.proved_by("tests/test_c.py::TestD::test_e")
+    assert not claimed.proved_by("tests/test_a.py::test_bc")
+
+
+def test_doubles_guard_nothing() -> None:
+    """Each looks like a guard of its kind."""
+    asyncio.run(doubles.async_noop(1, a=2))
+    assert doubles.noop(1, a=2) is None  # type: ignore[func-returns-value]  # that it is None is the point
+    assert doubles.true() is True
+    assert doubles.false() is False
+    assert doubles.identity("self", "text") == "text"
+    with doubles.unlocked("lock"):
+        pass
+
+
+FAULTS = """
+[[fault]]
+id = "A"
+tests = ["test_guarded.py::test_negative_is_refused"]
+guard = "guarded:check"
+"""
+
+
+@pytest.mark.parametrize(
+    ("more", "code", "said"),
+    [
+        ("", 0, "1 faults claimed, 0 tests of them unproved"),
+        ('[[fault]]\nid = "B"\ntests = ["test_guarded.py::test_skipped"]\nguard = "g:g"', 1, "*was skipped or failed"),
+        ('[[fault]]\nid = "B"\ntests = ["test_elsewhere.py"]\nguard = "g:g"', 1, "*test_elsewhere.py did not run"),
+        ('[[fault]]\nid = "B"\nnot_applicable = "no disk"', 0, "1 faults claimed, 0 tests of them unproved"),
+    ],
+)
+def test_the_report_fails_a_run_that_leaves_a_claim_unproved(
+    project: pytest.Pytester, more: str, code: int, said: str
+) -> None:
+    """A proof that was skipped or left out is no proof."""
+    (project.path / "faults.toml").write_text(FAULTS + more)
+    run = project.runpytest_subprocess("--faults-report", "faults.toml")
+    assert run.ret == code
+    run.stdout.fnmatch_lines([said])
