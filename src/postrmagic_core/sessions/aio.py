@@ -1,0 +1,54 @@
+"""AsyncSessionStore: the same sessions for asyncio."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+from .._steps import Steps, adrive
+from ..stores.aio import AsyncStoreFace
+from .session import Session
+
+if TYPE_CHECKING:
+    from .manager import SessionStore
+
+M = TypeVar("M")
+R = TypeVar("R")
+
+
+class AsyncSessionStore(Generic[M]):
+    """The async face of a :class:`SessionStore`."""
+
+    def __init__(self, sessions: SessionStore[M]) -> None:
+        self._sessions = sessions
+        self._port = _Port(AsyncStoreFace(sessions.store, sessions.bridge))
+
+    async def load(self, cookie_value: str | None) -> Session[M]:
+        """See :meth:`SessionStore.load`."""
+        return await self._run(self._sessions.procedures.load(cookie_value))
+
+    async def save(self, session: Session[M]) -> str | None:
+        """See :meth:`SessionStore.save`."""
+        return await self._run(self._sessions.procedures.save(session))
+
+    async def delete(self, session: Session[M]) -> None:
+        """See :meth:`SessionStore.delete`."""
+        await self._run(self._sessions.procedures.delete(session))
+
+    async def revoke_all(self, user_id: str) -> None:
+        """See :meth:`SessionStore.revoke_all`."""
+        await self._run(self._sessions.procedures.revoke_all(user_id))
+
+    async def _run(self, steps: Steps[R]) -> R:
+        self._sessions.ensure_open()
+        return await adrive(steps, self._port)
+
+
+class _Port:
+    """The operations of the async face."""
+
+    def __init__(self, store: AsyncStoreFace) -> None:
+        self.store = store
+
+    async def sleep(self, seconds: float) -> None:
+        await asyncio.sleep(seconds)
