@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import socket
 import threading
-from collections.abc import Coroutine
+from collections.abc import Collection, Coroutine
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeVar
 from urllib.parse import urlsplit
@@ -48,8 +48,8 @@ class FaultProxy(Lifecycle):
         self._target = urlsplit(url)
         if not self._target.hostname or not self._target.port:
             raise ValueError("expected a URL with host and port to stand in front of")
-        self._links: set[Link] = set()
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._links: dict[Link, asyncio.Task[Any]] = {}
+        self._tasks: set[asyncio.Task[Any]] = set()
         self._server: asyncio.Server | None = None
         self._fault: _Fault | None = None
         self.port = 0
@@ -123,7 +123,7 @@ class FaultProxy(Lifecycle):
         self._call(self._listen())
 
     def _close(self) -> None:
-        self._call(self._end())
+        self._call(self._shut())
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(_CALL_TIMEOUT)
         self._loop.close()
@@ -144,22 +144,15 @@ class FaultProxy(Lifecycle):
             self._server.close()
             self._server = None
         await self._reset_links()
+        for task in self._tasks:  # connections still being made
+            task.cancel()
+        await _settled(self._tasks)
 
     async def _reset_links(self) -> None:
         self.hits += len(self._links)
-        for link in list(self._links):
+        for link in self._links:
             link.reset()
-        await self._quiet()
-
-    async def _end(self) -> None:
-        await self._shut()
-        for task in self._tasks:
-            task.cancel()
-        await self._quiet()
-
-    async def _quiet(self) -> None:
-        if self._tasks:
-            await asyncio.wait(self._tasks, timeout=1.0)
+        await _settled(self._links.values())
 
     async def _change(self, fault: _Fault | None) -> None:
         if self._fault is not None:
@@ -174,17 +167,17 @@ class FaultProxy(Lifecycle):
         self.accepted += 1
         self._tasks.add(task)
         try:
-            await self._serve(reader, writer)
+            await self._serve(task, reader, writer)
         except (OSError, asyncio.CancelledError):
             pass  # an ended connection is this proxy's trade; a cancelled one belongs to a closed proxy
         finally:
             self._tasks.discard(task)
             writer.transport.abort()
 
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _serve(self, task: asyncio.Task[Any], reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         behind = await asyncio.open_connection(self._target.hostname, self._target.port)
         link = Link(reader, writer, *behind)
-        self._links.add(link)
+        self._links[link] = task
         pumps = [asyncio.ensure_future(self._requests(link)), asyncio.ensure_future(self._replies(link))]
         try:
             await asyncio.wait(pumps, return_when=asyncio.FIRST_COMPLETED)
@@ -192,7 +185,7 @@ class FaultProxy(Lifecycle):
             for pump in pumps:
                 pump.cancel()
             await asyncio.gather(*pumps, return_exceptions=True)
-            self._links.discard(link)
+            del self._links[link]
             await link.close()
 
     async def _requests(self, link: Link) -> None:
@@ -238,3 +231,9 @@ class FaultProxy(Lifecycle):
     def _striking(self, link: Link) -> _Fault | None:
         fault = self._fault
         return fault if fault is not None and (fault.on is None or link.struck is fault) else None
+
+
+async def _settled(tasks: Collection[asyncio.Task[Any]]) -> None:
+    """Wait for tasks that were told to end, a second at most."""
+    if tasks:
+        await asyncio.wait(list(tasks), timeout=1.0)
