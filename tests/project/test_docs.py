@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -56,3 +59,27 @@ def test_every_folder_of_the_documentation_has_its_page() -> None:
         for name in ("tutorials", "how-to", "reference", "explanation")
         if not list((ROOT / "docs" / name).glob("index.md"))
     ] == []
+
+
+def test_the_first_example_runs(tmp_path: Path) -> None:
+    """The README's lines, copied into a file by somebody new, run on the embedded default and print what they say."""
+    (block,) = re.findall(r"^```python\n(.*?)^```", (ROOT / "README.md").read_text(encoding="utf-8"), re.M | re.DOTALL)
+    (tmp_path / "app.py").write_text(block)
+    env = {name: value for name, value in os.environ.items() if not name.startswith("POSTRMAGIC_")}
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "app.py"],
+        cwd=tmp_path,
+        env=env,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines() == [
+        "poster 1 is up",
+        "['spring.png']",
+        "poster 2 is up",
+        "['spring.png', 'autumn.png']",
+    ]
+    assert '"level":"error"' not in done.stderr
