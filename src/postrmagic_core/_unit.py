@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
-from .errors import NestedUnit
+from .errors import NestedUnit, OutsideUnit
 
 if TYPE_CHECKING:
     from ._protocols import UnitLike
@@ -70,3 +70,31 @@ def entered(unit: UnitLike) -> Iterator[None]:
         remaining = dict(_open.get())
         remaining.pop(unit.database_id, None)
         _open.set(remaining)
+
+
+@runtime_checkable
+class TellsRollback(Protocol):
+    """A unit that also says when it was rolled back."""
+
+    def on_rollback(self, hook: Callable[[], None]) -> None:
+        """Call ``hook`` once the unit, or the savepoint around this call, was rolled back."""
+        ...
+
+
+def when_ended(unit: UnitLike, work: Callable[[], None]) -> None:
+    """Call ``work`` after ``unit`` has committed or was rolled back; not if this process dies before.
+
+    What ``detached=True`` needs inside a unit of the same database, whose connection may be the only one that writes.
+    Raises :class:`OutsideUnit` for a unit that cannot tell.
+    """
+    if not isinstance(unit, TellsRollback):
+        raise OutsideUnit("this unit does not tell its rollback, so nothing can be detached: do it after the unit")
+
+    def after_rollback() -> None:
+        if current_unit(unit.database_id) is unit:  # only a savepoint was rolled back
+            when_ended(unit, work)
+        else:
+            work()
+
+    unit.after_commit(work)
+    unit.on_rollback(after_rollback)
