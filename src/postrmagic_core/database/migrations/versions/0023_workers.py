@@ -1,0 +1,21 @@
+"""pm_workers: where workers can be woken."""
+
+from __future__ import annotations
+
+from sqlalchemy import Column, Integer
+
+from postrmagic_core._sql.types import Key, Micros
+from postrmagic_core.database.migrations import create_table
+
+revision = "0023"
+down_revision = "0022"
+
+
+def upgrade() -> None:
+    create_table(
+        "pm_workers",
+        Column("id", Key(36), primary_key=True),
+        Column("host", Key(255), nullable=False),
+        Column("port", Integer, nullable=False),
+        Column("seen_us", Micros(), nullable=False),
+    )

@@ -1,0 +1,12 @@
+"""pm_events: find the events of a class."""
+
+from __future__ import annotations
+
+from postrmagic_core.database.migrations import create_index
+
+revision = "0031"
+down_revision = "0030"
+
+
+def upgrade() -> None:
+    create_index("ix_pm_events_type", "pm_events", ["type", "occurred_us"])

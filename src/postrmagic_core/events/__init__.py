@@ -1,0 +1,33 @@
+"""Events: typed, heard before the commit, after it, or durably as jobs."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from .interface import Delivery, Event, EventContext, EventRecord
+from .listener import Listener, on
+
+if TYPE_CHECKING:
+    from .aio import AsyncEventManager
+    from .manager import EventManager
+
+__all__ = [
+    "Event",
+    "on",
+    "Listener",
+    "EventContext",
+    "EventManager",
+    "AsyncEventManager",
+    "EventRecord",
+    "Delivery",
+]
+
+# A module of listeners is imported by every process: declaring loads no SQLAlchemy.
+_LAZY = {"EventManager": "manager", "AsyncEventManager": "aio"}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _LAZY:
+        return getattr(import_module(f".{_LAZY[name]}", __name__), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

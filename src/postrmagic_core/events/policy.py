@@ -1,0 +1,36 @@
+"""Every decision about events: who hears what, in which order, and how deep events may cause events."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from ..errors import UsageError
+from .interface import Event, Phase, type_name
+from .listener import Listener
+
+DEPTH = 16
+
+
+def heard_by(listeners: Iterable[Listener[Any]], event_type: type[Event], phase: Phase) -> list[Listener[Any]]:
+    """The listeners of ``phase`` for the class and its bases: by priority, then in the order of inclusion."""
+    heard = [each for each in listeners if each.phase == phase and issubclass(event_type, each.event_type)]
+    return sorted(heard, key=lambda each: -each.priority)
+
+
+def checked_depth(depth: int, event: Event) -> int:
+    """``depth``, or :class:`UsageError` once so many listeners are inside each other that they surely never end."""
+    if depth > DEPTH:
+        raise UsageError(f"{type_name(type(event))} was emitted {DEPTH} listeners deep: do they cause each other?")
+    return depth
+
+
+def find_type(roots: Iterable[type[Event]], name: str) -> type[Event] | None:
+    """The class called ``name`` among ``roots`` and their subclasses."""
+    return next((found for root in roots for found in _family(root) if type_name(found) == name), None)
+
+
+def _family(root: type[Event]) -> Iterator[type[Event]]:
+    yield root
+    for child in root.__subclasses__():
+        yield from _family(child)

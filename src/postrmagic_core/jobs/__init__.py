@@ -1,0 +1,38 @@
+"""Jobs: tasks declared without a Stack, enqueued with the transaction, run by workers that may die."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from .interface import BrokerAdapter, Counts, JobHandle, JobStatus
+from .task import Call, Task, task
+
+if TYPE_CHECKING:
+    from .aio import AsyncJobQueue
+    from .context import JobContext
+    from .manager import JobQueue
+    from .worker import Worker
+
+__all__ = [
+    "task",
+    "Task",
+    "Call",
+    "JobContext",
+    "JobQueue",
+    "AsyncJobQueue",
+    "JobHandle",
+    "JobStatus",
+    "Counts",
+    "Worker",
+    "BrokerAdapter",
+]
+
+# A module of tasks is imported by every process: declaring loads neither SQLAlchemy nor dramatiq.
+_LAZY = {"JobContext": "context", "JobQueue": "manager", "AsyncJobQueue": "aio", "Worker": "worker"}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _LAZY:
+        return getattr(import_module(f".{_LAZY[name]}", __name__), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
