@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import math
+import time
 import zlib
 from collections.abc import Callable
 from typing import Any
@@ -12,6 +14,7 @@ import pytest
 from postrmagic_core.errors import ValidationFailed
 
 Picture = Callable[..., bytes]
+Growth = Callable[[Callable[[int], object], int], float]
 Complaints = Callable[[Callable[[], object]], list[tuple[str, str]]]
 
 
@@ -25,6 +28,23 @@ def complaints() -> Complaints:
         return [(error["pointer"], error["code"]) for error in caught.value.errors]
 
     return ask
+
+
+@pytest.fixture
+def growth() -> Growth:
+    """How many times as long ``call(2 * size)`` takes as ``call(size)``: processor time, the best of turns taken."""
+
+    def measure(call: Callable[[int], object], size: int) -> float:
+        best = {size: math.inf, 2 * size: math.inf}
+        for _ in range(7):
+            for each, shortest in best.items():
+                begin = time.thread_time()
+                call(each)
+                best[each] = min(shortest, time.thread_time() - begin)
+        # Half a millisecond on both: below it the clock decides, and no shape that matters stays below it.
+        return (best[2 * size] + 0.0005) / (best[size] + 0.0005)
+
+    return measure
 
 
 @pytest.fixture(scope="session")

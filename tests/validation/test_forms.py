@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 from decimal import Decimal
 from typing import Annotated, Any, Literal
@@ -28,7 +29,7 @@ class Search(Input):
     at: datetime.datetime | None = None
     key: UUID | None = None
     public: bool = False
-    tags: list[str] = []
+    tags: list[str] = Field(default_factory=list)
     ids: tuple[int, ...] = ()
     sort: Literal["new", "old"] = Field(default="new", alias="order")
 
@@ -136,7 +137,5 @@ def test_a_form_needs_a_model() -> None:
 )
 def test_no_form_breaks_it(pairs: list[tuple[str, str]]) -> None:
     """Any pairs are a model or ValidationFailed."""
-    try:
-        FORM.validate_form(pairs)
-    except ValidationFailed as error:
-        assert error.errors
+    with contextlib.suppress(ValidationFailed):
+        assert FORM.validate_form(pairs).page is not None

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -66,20 +66,15 @@ def test_brackets_in_texts_do_not_count() -> None:
 @example(b'{"a"')
 def test_no_bytes_break_it(body: bytes) -> None:
     """Any bytes at all are a value or ValidationFailed."""
-    try:
-        ANYTHING.validate_json(body)
-    except ValidationFailed as error:
-        assert error.errors
+    with contextlib.suppress(ValidationFailed):
+        assert ANYTHING.validate_json(body) == json.loads(body)
 
 
 @given(st.text(alphabet='[]{},:"\\ 1a', max_size=40))
 def test_nothing_that_python_refuses_is_accepted(text: str) -> None:
     """Among near-JSON, whatever is accepted means the same to the standard library."""
-    try:
-        value = ANYTHING.validate_json(text.encode())
-    except ValidationFailed:
-        return
-    assert value == json.loads(text)
+    with contextlib.suppress(ValidationFailed):
+        assert ANYTHING.validate_json(text.encode()) == json.loads(text)
 
 
 HOSTILE: dict[str, Callable[[int], bytes]] = {
@@ -95,18 +90,13 @@ HOSTILE: dict[str, Callable[[int], bytes]] = {
 
 
 @pytest.mark.parametrize("shape", HOSTILE)
-def test_refusing_takes_linear_time(shape: str) -> None:
-    """Twice the hostile text takes at most three times as long, whatever its shape."""
+def test_refusing_takes_linear_time(shape: str, growth: Any) -> None:
+    """Twice the hostile text takes less than three times as long, whatever its shape."""
     wide = Validator[Any](object, limits=Limits(items=1_000, bytes=1 << 22))
+    bodies = {size: HOSTILE[shape](size) for size in (200_000, 400_000)}
 
-    def took(size: int) -> float:
-        body, best = HOSTILE[shape](size), 1.0
-        for _ in range(5):
-            begin = time.perf_counter()
-            with pytest.raises(ValidationFailed):
-                wide.validate_json(body)
-            best = min(best, time.perf_counter() - begin)
-        return best
+    def refuse(size: int) -> None:
+        with pytest.raises(ValidationFailed):
+            wide.validate_json(bodies[size])
 
-    small = took(200_000)
-    assert took(400_000) < 3 * small + 0.001  # a millisecond: below it the clock, not the shape, decides
+    assert growth(refuse, 200_000) < 3

@@ -11,8 +11,9 @@ import subprocess
 import sys
 import threading
 from collections.abc import Mapping
+from io import FileIO
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 from ..errors import BackendUnavailable, MissingExtra
 from .interface import ImagePolicy
@@ -23,7 +24,7 @@ _HEAD = 4096
 _STOPPED = {-signal.SIGKILL, -signal.SIGXCPU}
 
 
-def ask(file: BinaryIO, kind: str, policy: ImagePolicy, question: Mapping[str, object], *, largest: int = 0) -> Any:
+def ask(file: FileIO, kind: str, policy: ImagePolicy, question: Mapping[str, object], *, largest: int = 0) -> Any:
     """The decoder's answer about ``file``, an image of format ``kind``: its findings, or up to ``largest`` bytes.
 
     Raises :class:`ValidationFailed` for what is wrong with the file, also when reading it took the process down or
@@ -60,7 +61,7 @@ def _packages() -> str:
     return str(Path(spec.origin).parents[1])
 
 
-def _run(file: BinaryIO, request: str, timeout: float, largest: int) -> tuple[int, bytes]:
+def _run(file: FileIO, request: str, timeout: float, largest: int) -> tuple[int, bytes]:
     environment = {name: os.environ[name] for name in ("LD_LIBRARY_PATH",) if name in os.environ}
     file.seek(0)
     with subprocess.Popen(  # noqa: S603 - our own program; the request holds no text of a user

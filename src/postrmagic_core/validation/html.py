@@ -28,6 +28,7 @@ _NEVER = frozenset({
     "link", "meta", "frame", "frameset", "head", "html", "body",
 })
 # fmt: on
+_ACTIVE_SCHEMES = frozenset({"javascript", "data", "vbscript", "blob", "file"})
 _PASSES = 4
 
 
@@ -56,7 +57,7 @@ class HtmlPolicy:
         active = sorted(name for name in names if name.startswith("on") or name in {"style", "srcdoc", "rel"})
         if active:
             raise ConfigurationError(f"HtmlPolicy: never safe to allow (rel is set here): {', '.join(active)}")
-        schemes = sorted(self.schemes & {"javascript", "data", "vbscript", "blob", "file"})
+        schemes = sorted({scheme.lower() for scheme in self.schemes} & _ACTIVE_SCHEMES)
         if schemes:
             raise ConfigurationError(f"HtmlPolicy: never safe to allow as URL schemes: {', '.join(schemes)}")
 

@@ -9,10 +9,10 @@ import stat
 import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from io import BufferedReader
+from io import FileIO
 from pathlib import Path, PurePath
 from types import TracebackType
-from typing import BinaryIO, Literal, Protocol, Self, runtime_checkable
+from typing import Literal, Protocol, Self, runtime_checkable
 
 from .._clock import Clock, SystemClock
 from ..errors import BackendRejected, BackendUnavailable, OutOfSpace, PostrMagicError, UsageError, translating
@@ -187,10 +187,12 @@ def render(
 
 
 @contextmanager
-def _opened(path: Path | str, policy: ImagePolicy) -> Iterator[tuple[BufferedReader, int]]:
+def _opened(path: Path | str, policy: ImagePolicy) -> Iterator[tuple[FileIO, int]]:
     # Not followed: a link put in the file's place leads elsewhere. Not blocking: nor does a FIFO.
     with translating(storage_error):
-        file = os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC), "rb")
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    # Unbuffered: the decoder shares the position and moves it.
+    file = FileIO(descriptor, "rb")
     with file:
         status = os.fstat(file.fileno())
         if not stat.S_ISREG(status.st_mode):
@@ -203,7 +205,7 @@ def _opened(path: Path | str, policy: ImagePolicy) -> Iterator[tuple[BufferedRea
             yield file, status.st_size
 
 
-def _recognised(file: BinaryIO, policy: ImagePolicy) -> str:
+def _recognised(file: FileIO, policy: ImagePolicy) -> str:
     head = file.read(16)
     for kind, offset, magic in _MAGIC:
         fits = head[offset : offset + len(magic)] == magic and (kind != "WEBP" or head[:4] == b"RIFF")
