@@ -1,0 +1,195 @@
+"""The database: read and write units, retries, the outbox's relay and the package's own schema."""
+
+from __future__ import annotations
+
+import random
+import weakref
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from functools import wraps
+from typing import TYPE_CHECKING, Concatenate, ParamSpec, TypeVar, cast
+
+from .._clock import Clock, SystemClock
+from .._lifecycle import Lifecycle
+from .._metrics import Metrics
+from .._retry import RetryPolicy
+from .._sql import Backend, PoolLimits, Timeouts, open_backend
+from .._unit import current_unit, entered
+from ..errors import Conflict
+from ..registry import Registry
+from .interface import Deliver, Isolation, OutboxCount
+from .listeners import listen
+from .outbox import counted
+from .runner import UnitRunner
+from .unit import Unit
+
+if TYPE_CHECKING:
+    from .aio import AsyncDatabaseManager
+    from .relay import Relay
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+class DatabaseManager(Lifecycle):
+    """One database, through units.
+
+    ``url`` is ``sqlite:///app.db``, ``mysql://user:password@host/name`` or ``mariadb://…``; constructing connects to
+    nothing. Raises :class:`ConfigurationError` for a URL that cannot be used.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        pool: PoolLimits = PoolLimits(),  # noqa: B008 - frozen value object
+        timeouts: Timeouts = Timeouts(),  # noqa: B008 - frozen value object
+        clock: Clock | None = None,
+        metrics: Metrics | None = None,
+        registry: Registry | None = None,
+    ) -> None:
+        super().__init__()
+        self.pool = pool
+        self.metrics = metrics or Metrics()
+        self.backend: Backend = open_backend(url, pool=pool, timeouts=timeouts, registry=registry)
+        self._clock = clock or SystemClock()
+        self._relays: weakref.WeakSet[Relay] = weakref.WeakSet()
+        self._units = UnitRunner(self.backend, self._clock, self.metrics, self._wake_relays)
+        self._aio: AsyncDatabaseManager | None = None
+        self._conflicts = self.metrics.counter("db_conflicts_total")
+
+    @property
+    def database_id(self) -> str:
+        """Names the database; free of credentials."""
+        return self._units.database_id
+
+    @property
+    def dialect(self) -> str:
+        """``sqlite``, ``mysql`` or ``mariadb``; a server is asked at the first use."""
+        return self.backend.name
+
+    @property
+    def aio(self) -> AsyncDatabaseManager:
+        """The same database for asyncio."""
+        if self._aio is None:
+            from .aio import AsyncDatabaseManager
+
+            self._aio = AsyncDatabaseManager(self, self._units)
+        return self._aio
+
+    @contextmanager
+    def read(self, *, snapshot: bool = False) -> Iterator[Unit]:
+        """A unit that only reads: autocommit, or with ``snapshot`` everything as of one instant.
+
+        Inside a write unit of this database it is that unit, and sees what the unit has written.
+        """
+        current = self.current()
+        if current is not None:
+            yield current
+            return
+        self.ensure_open()
+        unit = self._units.new("read", pm_snapshot=snapshot)
+        unit.begin()
+        try:
+            yield unit
+        finally:
+            unit.release()
+
+    @contextmanager
+    def write(self, *, isolation: Isolation = "default") -> Iterator[Unit]:
+        """A unit that writes: all of it, or none; no update is lost.
+
+        ``serializable`` also excludes write skew on MariaDB. Raises :class:`NestedUnit` inside another write unit of
+        this database, retryable :class:`Conflict` when another transaction was in the way, :class:`OutcomeUnknown`
+        when the answer to COMMIT was cut off.
+        """
+        self.ensure_open()
+        unit = self._units.new("write", pm_isolation=isolation)
+        with self._units.settling(unit), entered(unit), self._units.running(unit):
+            yield unit
+
+    def transactional(self, *, retries: int = 3) -> Callable[[Callable[Concatenate[Unit, P], R]], Callable[P, R]]:
+        """Decorate ``fn(tx, …)`` to run in a write unit of its own, or to join the one that is open.
+
+        On a :class:`Conflict` the whole function runs again, at most ``retries`` times with growing random pauses;
+        never after an :class:`OutcomeUnknown`, and never when it joined.
+        """
+
+        def decorate(function: Callable[Concatenate[Unit, P], R]) -> Callable[P, R]:
+            @wraps(function)
+            def run(*args: P.args, **kwargs: P.kwargs) -> R:
+                return self._run(lambda tx: function(tx, *args, **kwargs), RetryPolicy(attempts=retries + 1))
+
+            return run
+
+        return decorate
+
+    def transact(self, fn: Callable[Concatenate[Unit, P], R], *args: P.args, **kwargs: P.kwargs) -> R:
+        """Run ``fn(tx, …)`` as :meth:`transactional` would, with up to 3 retries."""
+        return self.transactional()(fn)(*args, **kwargs)
+
+    def current(self) -> Unit | None:
+        """The write unit this thread or task has open, if any.
+
+        Raises :class:`NestedUnit` when it was opened by another task or thread and merely inherited.
+        """
+        return cast("Unit | None", current_unit(self.database_id))
+
+    def upgrade(self) -> None:
+        """Create or migrate the package's own tables; processes that do so together wait for each other."""
+        from .migrate import upgrade
+
+        self.ensure_open()
+        upgrade(self.backend)
+
+    def schema_current(self) -> bool:
+        """Whether the package's own tables are those that this version needs."""
+        from .migrate import is_current
+
+        self.ensure_open()
+        return is_current(self.backend)
+
+    def relay(self, routes: Mapping[str, Deliver], *, batch: int = 100) -> Relay:
+        """What forwards committed outbox rows to ``routes[topic](tx, row)``; see :class:`Relay`."""
+        from .relay import Relay
+
+        relay = Relay(self, routes, batch=batch, clock=self._clock)
+        self._relays.add(relay)
+        return relay
+
+    def outbox_counts(self) -> dict[str, OutboxCount]:
+        """Waiting and dead outbox rows by topic, topics without a route included."""
+        with self.read() as tx:
+            return counted(tx.connection)
+
+    def _run(self, call: Callable[[Unit], R], retry: RetryPolicy) -> R:
+        current = self.current()
+        if current is not None:
+            return call(current)
+        failures = 0
+        while True:
+            try:
+                with self.write() as tx:
+                    return call(tx)
+            except Conflict:
+                failures += 1
+                self._conflicts.add()
+                delay = retry.delay(failures, random.random())  # noqa: S311 - spreads load, guards nothing
+                if delay is None:
+                    raise
+            self._clock.sleep(delay)
+
+    def _wake_relays(self) -> None:
+        for relay in list(self._relays):
+            relay.wake()
+
+    def _open(self) -> None:
+        listen(self.backend.engine("read"))
+        listen(self.backend.engine("write"))
+
+    def _close(self) -> None:
+        for relay in list(self._relays):
+            relay.close()
+        if self._aio is not None:
+            self._aio._shut()
+        self.backend.dispose()

@@ -1,0 +1,107 @@
+"""Bring the package's own tables to this version's schema; one process at a time, and again after a kill."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from alembic.util import CommandError
+from sqlalchemy import Connection, text
+
+from .._sql import Backend
+from ..errors import BackendTimeout, SchemaMismatch
+from .migrations import VERSION_TABLE
+
+# Seconds to wait for another process that migrates.
+_PATIENCE = 60.0
+_STEP = 5
+
+
+def upgrade(backend: Backend) -> None:
+    """Run what is missing.
+
+    Raises :class:`SchemaMismatch` when a newer version of the package has migrated the database, and
+    :class:`BackendTimeout` when another process migrates for more than a minute.
+    """
+    config = _config()
+    with backend.engine("write").connect() as connection, _alone(backend, connection):
+        config.attributes["connection"] = connection
+        try:
+            command.upgrade(config, "head")
+        except CommandError as error:
+            raise SchemaMismatch(
+                "the database's pm_ tables are of a revision this version does not know: use a newer postrmagic-core"
+            ) from error
+
+
+def is_current(backend: Backend) -> bool:
+    """Whether nothing is missing."""
+    wanted = set(ScriptDirectory.from_config(_config()).get_heads())
+    with backend.engine("read").connect() as connection:
+        found = MigrationContext.configure(connection, opts={"version_table": VERSION_TABLE}).get_current_heads()
+    return set(found) == wanted
+
+
+def _config() -> Config:
+    config = Config()
+    # A percent sign in the path would be read as interpolation.
+    location = str(Path(__file__).with_name("migrations")).replace("%", "%%")
+    config.set_main_option("script_location", location)
+    config.set_main_option("path_separator", "os")
+    return config
+
+
+@contextmanager
+def _alone(backend: Backend, connection: Connection) -> Iterator[None]:
+    """Hold the database's migration lock: it ends with its process, however that ends."""
+    if backend.name == "sqlite":
+        with _lock_file(Path(f"{connection.engine.url.database}.migrating")):
+            yield
+    else:
+        with _server_lock(backend, connection):
+            yield
+
+
+@contextmanager
+def _lock_file(path: Path) -> Iterator[None]:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    deadline = time.monotonic() + _PATIENCE
+    with path.open("w") as file:
+        while True:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.monotonic() > deadline:
+                    raise _too_long() from None
+                time.sleep(0.05)
+        yield
+
+
+@contextmanager
+def _server_lock(backend: Backend, connection: Connection) -> Iterator[None]:
+    name = {"name": "pm_migrate:" + hashlib.sha256(backend.database_id().encode()).hexdigest()[:32]}
+    deadline = time.monotonic() + _PATIENCE
+    while connection.scalar(text(f"SELECT GET_LOCK(:name, {_STEP})"), name) != 1:
+        if time.monotonic() > deadline:
+            raise _too_long()
+    connection.commit()
+    try:
+        yield
+    finally:
+        if not connection.invalidated:
+            connection.rollback()
+            connection.execute(text("SELECT RELEASE_LOCK(:name)"), name)
+            connection.commit()
+
+
+def _too_long() -> BackendTimeout:
+    return BackendTimeout(f"another process has been migrating this database for {_PATIENCE:g} s")

@@ -1,0 +1,28 @@
+"""The linear history of the package's own tables; its version table is ``pm_alembic_version``.
+
+MySQL commits at each DDL statement, so that a killed migration may have done its work without noting it. Therefore a
+revision holds one statement, made by the functions here: run again, they find their work done.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from alembic import op
+from sqlalchemy import inspect
+
+from ..._sql.types import TABLE_OPTIONS
+
+VERSION_TABLE = "pm_alembic_version"
+
+
+def create_table(name: str, *columns: Any, **options: Any) -> None:
+    """``CREATE TABLE``, unless it is there; columns and constraints as for :class:`sqlalchemy.Table`."""
+    if not inspect(op.get_bind()).has_table(name):
+        op.create_table(name, *columns, **TABLE_OPTIONS, **options)
+
+
+def create_index(name: str, table: str, columns: list[str], *, unique: bool = False) -> None:
+    """``CREATE INDEX``, unless it is there."""
+    if name not in {index["name"] for index in inspect(op.get_bind()).get_indexes(table)}:
+        op.create_index(name, table, columns, unique=unique)

@@ -1,0 +1,12 @@
+"""pm_once: find the rows that may go."""
+
+from __future__ import annotations
+
+from postrmagic_core.database.migrations import create_index
+
+revision = "0014"
+down_revision = "0013"
+
+
+def upgrade() -> None:
+    create_index("ix_pm_once_expires", "pm_once", ["expires_us"])

@@ -1,0 +1,47 @@
+"""Decisions of the database room: what an error means for a unit, and when a failed delivery is tried again."""
+
+from __future__ import annotations
+
+from .._retry import RetryPolicy
+from ..errors import (
+    BackendError,
+    BackendReadOnly,
+    BackendRejected,
+    Conflict,
+    IntegrityViolation,
+    OutOfSpace,
+    PostrMagicError,
+)
+
+# Twelve tries over some forty minutes: longer than a restart or a failover, shorter than anybody's patience.
+DELIVERY_RETRY = RetryPolicy(attempts=12, base=1.0, cap=600.0)
+_ERROR_NAME = 64
+
+
+def ends_unit(error: BaseException) -> bool:
+    """Whether the transaction cannot go on after ``error``, even if the caller catches it.
+
+    After a deadlock, a lost connection or a full disk the server has undone the transaction, or part of it: going on
+    would commit the rest. A refused statement or row leaves the transaction whole.
+    """
+    return isinstance(error, BackendError) and not isinstance(error, BackendRejected)
+
+
+def surely_not_committed(error: PostrMagicError) -> bool:
+    """Whether an error at COMMIT says that nothing was committed; any other leaves the outcome unknown."""
+    return isinstance(error, Conflict | BackendReadOnly | OutOfSpace | IntegrityViolation)
+
+
+def next_due_us(failures: int, now_us: int, random: float, retry: RetryPolicy = DELIVERY_RETRY) -> int | None:
+    """When a row is tried again after its ``failures``-th failure (microseconds); ``None``: it is dead.
+
+    ``random`` is uniform in [0, 1).
+    """
+    delay = retry.delay(failures, random)
+    return None if delay is None else now_us + round(delay * 1_000_000)
+
+
+def error_name(error: BaseException) -> str:
+    """What is kept of a failed delivery's error: its code or type, never its text, which may repeat values."""
+    name = error.code if isinstance(error, PostrMagicError) else type(error).__qualname__
+    return name.encode("ascii", "replace").decode()[:_ERROR_NAME]

@@ -1,0 +1,229 @@
+"""The unit: one transaction, and everything that shall happen if and only if it commits."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Literal
+
+from sqlalchemy import Connection, CursorResult, Engine, RootTransaction, ScalarResult
+from sqlalchemy.sql import Executable
+
+from ..errors import BackendError, NotOpen, OutcomeUnknown, PostrMagicError, UsageError
+from . import policy
+from .interface import Staged
+from .outbox import write_staged
+from .staging import Hook, Staging, run_hooks
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
+
+    from .._clock import Clock
+
+logger = logging.getLogger("postrmagic_core.database")
+
+_KEY_BYTES = 255
+_TOPIC_BYTES = 64
+
+
+class Unit:
+    """A database transaction; ``db.write()``, ``db.read()`` and ``@db.transactional`` make it.
+
+    It belongs to the thread or task that opened it, and ends with the block. A unit of ``db.read()`` only executes.
+    """
+
+    def __init__(
+        self, engine: Engine, database_id: str, clock: Clock, options: dict[str, Any], *, writes: bool
+    ) -> None:
+        self._engine = engine
+        self._database_id = database_id
+        self._clock = clock
+        self._options = options
+        self._writes = writes
+        self._connection: Connection | None = None
+        self._root: RootTransaction | None = None
+        self._session: Session | None = None
+        self._fatal: BackendError | None = None
+        self._outcome: Literal["open", "committed", "rolled back", "unknown"] = "open"
+        self._staging = Staging()
+        self._tables: set[str] = set()
+
+    @property
+    def database_id(self) -> str:
+        """Names the database: units and brokers of one database share it."""
+        return self._database_id
+
+    @property
+    def tables_written(self) -> frozenset[str]:
+        """Tables that Core and ORM statements of this unit changed; textual SQL is not seen."""
+        return frozenset(self._tables)
+
+    @property
+    def now_us(self) -> int:
+        """Wall time in microseconds since the epoch."""
+        return self._clock.now_us()
+
+    @property
+    def connection(self) -> Connection:
+        """The SQLAlchemy connection, for what the methods here do not cover; do not commit on it."""
+        if self._connection is None:
+            raise NotOpen("the unit has ended: use tx only inside its block")
+        if self._fatal is not None:
+            raise self._fatal
+        if self._root is not None and not self._root.is_active:
+            raise UsageError(
+                "the transaction was ended inside its unit, by COMMIT, ROLLBACK or a failed flush: leave both to the "
+                "unit, and put what may fail into tx.savepoint()"
+            )
+        return self._connection
+
+    def execute(self, statement: Executable, parameters: Any = None) -> CursorResult[Any]:
+        """Run a SQLAlchemy Core statement; raises :class:`BackendError` or :class:`IntegrityViolation`."""
+        return self.connection.execute(statement, parameters)
+
+    def scalar(self, statement: Executable, parameters: Any = None) -> Any:
+        """The first column of the first row, or ``None``."""
+        return self.connection.scalar(statement, parameters)
+
+    def scalars(self, statement: Executable, parameters: Any = None) -> ScalarResult[Any]:
+        """The first column of every row."""
+        return self.connection.scalars(statement, parameters)
+
+    @property
+    def session(self) -> Session:
+        """The ORM session on this unit's connection; it is flushed before the commit, and closed with the unit."""
+        connection = self.connection
+        if self._session is None:
+            from sqlalchemy.orm import Session
+
+            self._session = Session(connection, join_transaction_mode="rollback_only", expire_on_commit=False)
+        return self._session
+
+    @contextmanager
+    def savepoint(self) -> Iterator[Unit]:
+        """A part that may fail alone: on an exception its statements are undone, and what it staged is dropped."""
+        self._require_writing("savepoint()")
+        session, mark = self.session, self._staging.mark()
+        nested = session.begin_nested()
+        session.connection()  # only now is SAVEPOINT sent
+        try:
+            yield self
+            nested.commit()
+        except BaseException:
+            undone = self._staging.rewind(mark)
+            if self._fatal is None and session.get_nested_transaction() is nested:
+                nested.rollback()
+            run_hooks(undone, "savepoint")
+            raise
+
+    def stage(self, topic: str, payload: bytes, *, key: str | None = None, due_us: int = 0) -> None:
+        """Put a row into the outbox, delivered to ``topic``'s route if and only if the unit commits.
+
+        Rows that share ``key`` (at most 255 bytes) are delivered in the order they were staged; ``due_us`` delays
+        (microseconds since the epoch).
+        """
+        self._require_writing("stage()")
+        for name, text, limit in (("topic", topic, _TOPIC_BYTES), ("key", key, _KEY_BYTES)):
+            if text is not None and not 0 < len(text.encode()) <= limit:
+                raise ValueError(f"expected a {name} of 1 to {limit} bytes, got {len(text.encode())}")
+        self._staging.rows.append(Staged(topic, payload, key, due_us))
+
+    def before_commit(self, hook: Hook) -> None:
+        """Call ``hook`` in the transaction just before it commits; an error in it rolls the unit back."""
+        self._require_writing("before_commit()")
+        self._staging.before_commit.append(hook)
+
+    def after_commit(self, hook: Hook) -> None:
+        """Call ``hook`` once the unit has surely committed; an error in it is logged and counted, never raised."""
+        self._require_writing("after_commit()")
+        self._staging.after_commit.append(hook)
+
+    def on_rollback(self, hook: Hook) -> None:
+        """Call ``hook`` once the unit, or the savepoint around this call, was rolled back; errors are logged."""
+        self._require_writing("on_rollback()")
+        self._staging.on_rollback.append(hook)
+
+    def _require_writing(self, what: str) -> None:
+        if not self._writes:
+            raise UsageError(f"{what} belongs to db.write(): a reading unit changes nothing")
+        if self._connection is None:
+            raise NotOpen("the unit has ended: use tx only inside its block")
+
+    # What follows is for the runner and the engine's listeners.
+
+    def begin(self) -> None:
+        """Take a connection and begin the transaction."""
+        self._connection = self._engine.connect().execution_options(pm_unit=self, **self._options)
+        try:
+            self._root = self._connection.begin()
+        except BaseException:
+            self.release()
+            raise
+
+    def commit(self) -> None:
+        """Run the hooks, flush, write the outbox, COMMIT; :class:`OutcomeUnknown` if its answer was cut off."""
+        self._staging.run_before_commit()
+        connection, root = self.connection, self._root
+        if root is None:
+            raise NotOpen("the unit was never begun")
+        if self._session is not None:
+            self._session.flush()
+        if self._staging.rows:
+            write_staged(connection, self._staging.rows, self.now_us)
+        self._outcome = "unknown"
+        try:
+            root.commit()
+        except PostrMagicError as error:
+            if policy.surely_not_committed(error):
+                self._outcome = "open"
+                raise
+            raise OutcomeUnknown(
+                "the answer to COMMIT was cut off: the unit may or may not have committed, and was not tried again"
+            ) from (error.__cause__ or error)
+        self._outcome = "committed"
+
+    def roll_back(self) -> None:
+        """Undo everything, unless COMMIT was sent; what fails in doing so is left to the closing of the connection."""
+        if self._outcome == "open":
+            self._outcome = "rolled back"
+            if self._root is not None:
+                with contextlib.suppress(Exception):
+                    self._root.rollback()
+
+    def release(self) -> None:
+        """Give the connection back; the unit is over."""
+        connection, self._connection = self._connection, None
+        session, self._session = self._session, None
+        with contextlib.suppress(Exception):
+            if session is not None:
+                session.close()
+        if connection is not None:
+            connection.close()
+
+    def settle(self) -> int:
+        """Call the hooks that the outcome asks for, once the unit is no longer current; returns how many failed."""
+        if self._outcome == "committed":
+            return run_hooks(self._staging.after_commit, "after_commit")
+        if self._outcome == "rolled back":
+            return run_hooks(self._staging.on_rollback, "on_rollback")
+        return 0
+
+    @property
+    def delivers(self) -> bool:
+        """Whether it committed rows that a relay shall deliver."""
+        return self._outcome == "committed" and bool(self._staging.rows)
+
+    @property
+    def failed(self) -> bool:
+        """Whether an error ended the transaction: a row refused by a constraint does not."""
+        return self._fatal is not None
+
+    def fail(self, error: BackendError) -> None:
+        """Let nothing more be done: the transaction is gone, or partly so."""
+        self._fatal = self._fatal or error
+
+    def note_tables(self, names: set[str]) -> None:
+        """Remember tables that a statement changes."""
+        self._tables |= names

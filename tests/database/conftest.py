@@ -1,0 +1,53 @@
+"""One database per technology: the whole contract runs on each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+
+from postrmagic_core.database import DatabaseManager
+
+COUNTER = "CREATE TABLE counter (id INTEGER PRIMARY KEY, n INTEGER NOT NULL)"
+
+
+@pytest.fixture(params=["sqlite", pytest.param("mariadb", marks=pytest.mark.mysql)])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """URL of an empty database of this test's own."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'app.db'}"
+    url: str = request.getfixturevalue("mysql_url")
+    return url
+
+
+@pytest.fixture
+def open_database(database_url: str) -> Iterator[Callable[..., DatabaseManager]]:
+    """A factory of open managers over the same database, closed after the test."""
+    with ExitStack() as opened:
+        yield lambda **options: opened.enter_context(DatabaseManager(database_url, **options))
+
+
+@pytest.fixture
+def database(open_database: Callable[..., DatabaseManager]) -> DatabaseManager:
+    """An open database with the package's tables, and `counter` with its row 1 at 0."""
+    manager = open_database()
+    manager.upgrade()
+    with manager.write() as tx:
+        tx.execute(text(COUNTER))
+        tx.execute(text("INSERT INTO counter VALUES (1, 0)"))
+    return manager
+
+
+@pytest.fixture
+def value(database: DatabaseManager) -> Callable[[], Any]:
+    """Reads the counter."""
+
+    def read() -> Any:
+        with database.read() as tx:
+            return tx.scalar(text("SELECT n FROM counter WHERE id = 1"))
+
+    return read
