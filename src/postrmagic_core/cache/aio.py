@@ -6,7 +6,7 @@ import asyncio
 import inspect
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from concurrent.futures import Future
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from .._steps import Steps, adrive
 from ..stores.aio import AsyncLease, AsyncStoreFace, acquire
@@ -52,16 +52,40 @@ class AsyncCacheManager:
         """See :meth:`CacheManager.clear`."""
         return await self._run(self._access.clear())
 
+    @overload
     async def get_or_set(
         self,
         key: str,
-        fn: Callable[[], Awaitable[T]] | Callable[[], T],
+        fn: Callable[[], Awaitable[T]],
         *,
         fresh: float,
         stale: float = 0,
         tags: Iterable[str] = (),
         kind: Any = None,
-    ) -> T:
+    ) -> T: ...
+
+    @overload
+    async def get_or_set(
+        self,
+        key: str,
+        fn: Callable[[], T],
+        *,
+        fresh: float,
+        stale: float = 0,
+        tags: Iterable[str] = (),
+        kind: Any = None,
+    ) -> T: ...
+
+    async def get_or_set(
+        self,
+        key: str,
+        fn: Callable[[], Any],
+        *,
+        fresh: float,
+        stale: float = 0,
+        tags: Iterable[str] = (),
+        kind: Any = None,
+    ) -> Any:
         """See :meth:`CacheManager.get_or_set`.
 
         ``fn`` is a coroutine function, or a plain one: that runs in a thread, since it may block. A stale entry is

@@ -39,7 +39,7 @@ class Outage:
         self._errors.add()
         if not self._away:
             self._away = True
-            _log.warning("the cache's store is away; policy: %s", self.policy, exc_info=error)
+            _log.warning("the cache's store is away (%s); policy: %s", error.code, self.policy)
         if self.policy == "closed":
             raise error
 
