@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..interface import View
+from postrmagic_core.stores.interface import View
 
 
 def body(view: View, keys: Sequence[bytes], args: Sequence[bytes], now_us: int) -> list[int]:

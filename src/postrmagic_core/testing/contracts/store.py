@@ -520,8 +520,8 @@ class StoreReliabilityContract(ReliabilityContract[Client]):
 
     def effects(self, subject: Client) -> Counter[str]:
         """The tokens in the value."""
-        lines = (subject.store.get([b"effects"])[0] or b"").decode().split("\n")
-        return Counter(line.removeprefix("effect=") for line in lines)
+        lines = (subject.store.get([b"effects"])[0] or b"").decode().split()
+        return Counter(line.removeprefix("effect=") for line in lines if line != "effect=")
 
     def tagged(self, subject: Client, tag: str) -> str:
         """Write the tag under its own name and read it."""

@@ -1,0 +1,138 @@
+"""Every Script answers the same from its Python and its Lua text, on every store."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from postrmagic_core.stores import Keys, Script, Store, open_store
+from postrmagic_core.stores.scripts import (
+    ALL,
+    GCRA,
+    INVALIDATE,
+    LEASE_ACQUIRE,
+    LEASE_RELEASE,
+    LEASE_RENEW,
+    NOW,
+    READ_TAGGED,
+    SWAP,
+)
+
+K = Keys("app")
+TAGS = [K.build("tag", name) for name in "ab"]
+LEASE, FENCE, ROW, GUARD, ENTRY, BUCKET = (K.build(kind, "x") for kind in ("lease", "fence", "row", "g", "e", "b"))
+OWNERS = st.sampled_from([b"A", b"B", b"\x00 1 \n", b"(%d+)"])
+TTLS = st.sampled_from([1, 999, 1000, 60_000, 86_400_000])
+BLOBS = st.sampled_from([b"00000001\x00a", b"00000002"])
+ENDS = st.sampled_from([1, 2**53])
+REVISIONS = st.sampled_from([b"", b"00000001", b"00000002"])
+
+Call = tuple[Script[object], list[bytes], list[bytes | int]]
+
+CALLS = st.one_of(
+    st.just((NOW, [], [])),
+    st.tuples(st.just(READ_TAGGED), st.just([ENTRY, *TAGS]), st.tuples(TTLS).map(list)),
+    st.tuples(st.just(INVALIDATE), st.sampled_from([TAGS, TAGS[:1]]), st.tuples(TTLS).map(list)),
+    st.tuples(st.just(LEASE_ACQUIRE), st.just([LEASE, FENCE]), st.tuples(OWNERS, TTLS).map(list)),
+    st.tuples(st.just(LEASE_RENEW), st.just([LEASE]), st.tuples(OWNERS, TTLS).map(list)),
+    st.tuples(st.just(LEASE_RELEASE), st.just([LEASE]), st.tuples(OWNERS).map(list)),
+    st.tuples(
+        st.just(SWAP),
+        st.just([ROW, GUARD]),
+        st.one_of(st.tuples(REVISIONS, BLOBS, TTLS), st.tuples(REVISIONS, BLOBS, TTLS, ENDS)).map(list),
+    ),
+    st.tuples(
+        st.just(GCRA),
+        st.just([BUCKET]),
+        st.tuples(st.sampled_from([1, 1000, 333_333, 3_600_000_000]), st.integers(1, 20)).map(list),
+    ),
+)
+# Microseconds between calls: none, around a millisecond's end, around the times to live, and back.
+STEPS = st.sampled_from([0, 0, 1, 999, 1000, 500_000, 999_000, 1_000_000, 59_999_999, 60_000_000, -1_000_000])
+
+
+@pytest.fixture
+def four(url_of: Callable[[str], str]) -> Iterator[list[Store]]:
+    """One store of each kind."""
+    with ExitStack() as stack:
+        stores = [open_store(url_of(kind), timeout=5.0) for kind in ("memory", "sqlite", "mysql", "redis")]
+        yield [stack.enter_context(closing(store)) for store in stores]
+
+
+@pytest.mark.mysql
+@pytest.mark.redis
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], derandomize=True)
+@given(st.lists(st.tuples(CALLS, STEPS), min_size=1, max_size=12))
+def test_every_script_answers_the_same_on_every_store(four: list[Store], calls: list[tuple[Call, int]]) -> None:
+    """Any sequence of Scripts at any times gives one sequence of answers, and leaves the same values."""
+    keys = [*TAGS, LEASE, FENCE, ROW, GUARD, ENTRY, BUCKET]
+    now = (time.time_ns() // 1000) + 3_600_000_000  # ahead of every server's clock, which would end values by itself
+    for store in four:
+        store.delete(keys)
+    for (script, names, args), step in calls:
+        now += step
+        answers = [store.run(script, names, args, now_us=now) for store in four]
+        assert answers == [answers[0]] * 4, script.name
+        values = [store.get(keys) for store in four]
+        assert values == [values[0]] * 4, script.name
+
+
+def test_no_script_is_left_out() -> None:
+    """A new Script joins the property test above."""
+    drawn = {READ_TAGGED, INVALIDATE, LEASE_ACQUIRE, LEASE_RENEW, LEASE_RELEASE, SWAP, GCRA, NOW}
+    assert set(ALL) == drawn
+
+
+# What each of them means, told once, on every store.
+
+THEN = 60 * 366 * 86_400 * 1_000_000  # injected: the year 2030
+
+
+def test_a_tag_gets_a_generation_when_it_is_first_read(store: Store) -> None:
+    """The entry comes with its tags' generations; the next reader sees the same ones."""
+    store.set({ENTRY: b"value"}, None)
+    first = store.run(READ_TAGGED, [ENTRY, *TAGS], [60_000], now_us=THEN)
+    assert first == [b"value", THEN, THEN]
+    assert store.run(READ_TAGGED, [ENTRY, *TAGS], [60_000], now_us=THEN + 5) == first
+
+
+def test_an_invalidated_tag_has_a_generation_it_never_had(store: Store) -> None:
+    """Later than the last, whatever the clock says; an evicted one returns later than it was."""
+    assert store.run(INVALIDATE, TAGS[:1], [60_000], now_us=THEN) == [THEN]
+    assert store.run(INVALIDATE, TAGS[:1], [60_000], now_us=THEN) == [THEN + 1]
+    assert store.run(INVALIDATE, TAGS[:1], [60_000], now_us=THEN - 1_000_000) == [THEN + 2]
+    store.delete(TAGS[:1])
+    assert store.run(READ_TAGGED, [ENTRY, TAGS[0]], [60_000], now_us=THEN + 3) == [None, THEN + 3]
+
+
+def test_a_swap_needs_the_revision_it_read(store: Store) -> None:
+    """Created once, replaced by who read it, refused to who did not, and never brought back."""
+    assert store.run(SWAP, [ROW], [b"", b"00000001a", 60_000]) == [1]
+    assert store.run(SWAP, [ROW], [b"", b"00000001b", 60_000]) == [2, b"00000001a"]
+    assert store.run(SWAP, [ROW], [b"00000001", b"00000002a", 60_000]) == [1]
+    assert store.run(SWAP, [ROW], [b"00000001", b"00000002b", 60_000]) == [2, b"00000002a"]
+    store.delete([ROW])
+    assert store.run(SWAP, [ROW], [b"00000002", b"00000003a", 60_000]) == [0]
+    assert store.get([ROW]) == [None]
+
+
+def test_a_bucket_admits_its_burst_and_then_its_rate(store: Store) -> None:
+    """Three at once, then one a second; the answer says how many are left, or how long to wait."""
+    ask = [1_000_000, 3]
+    answers = [store.run(GCRA, [BUCKET], ask, now_us=THEN) for _ in range(4)]
+    assert answers == [[1, 2], [1, 1], [1, 0], [0, 1_000_000]]
+    assert store.run(GCRA, [BUCKET], ask, now_us=THEN + 999_999) == [0, 1]
+    assert store.run(GCRA, [BUCKET], ask, now_us=THEN + 1_000_000) == [1, 0]
+
+
+def test_a_bucket_forgives_a_clock_that_was_ahead(store: Store) -> None:
+    """Filled an hour in the future, it is only full now, and admits again after one interval."""
+    for _ in range(3):
+        store.run(GCRA, [BUCKET], [1_000_000, 3], now_us=THEN + 3_600_000_000)
+    assert store.run(GCRA, [BUCKET], [1_000_000, 3], now_us=THEN) == [0, 1_000_000]
+    assert store.run(GCRA, [BUCKET], [1_000_000, 3], now_us=THEN + 1_000_000) == [1, 0]

@@ -1,0 +1,194 @@
+"""The SQL stores' own promises: a table that makes itself, ended rows that go, conflicts that are borne."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from sqlalchemy import text
+
+from postrmagic_core._sql import open_backend
+from postrmagic_core.errors import Conflict, OutcomeUnknown, SchemaMismatch
+from postrmagic_core.stores import open_store
+from postrmagic_core.stores.adapters.sql import SqlStore
+from postrmagic_core.stores.scripts import GCRA, LEASE_RELEASE
+from postrmagic_core.testing import FakeClock
+
+SQL = ["sqlite", pytest.param("mysql", marks=pytest.mark.mysql)]
+
+
+@pytest.fixture(params=SQL)
+def url(request: pytest.FixtureRequest, url_of: Callable[[str], str]) -> str:
+    """An empty database of each dialect."""
+    return url_of(request.param)
+
+
+@pytest.fixture
+def sql(url: str) -> Iterator[SqlStore]:
+    """The store on it."""
+    store = SqlStore.from_url(url, timeout=5.0)
+    yield store
+    store.close()
+
+
+def rows(url: str) -> int:
+    """How many rows the table has, ended ones included."""
+    backend = open_backend(url)
+    try:
+        with backend.engine("read").connect() as connection:
+            return int(connection.execute(text("SELECT COUNT(*) FROM pm_kv")).scalar_one())
+    finally:
+        backend.dispose()
+
+
+def end_all(url: str) -> None:
+    """Let every row that has an end end now."""
+    backend = open_backend(url)
+    try:
+        with backend.engine("write").begin() as connection:
+            connection.execute(text("UPDATE pm_kv SET e = 1 WHERE e IS NOT NULL"))
+    finally:
+        backend.dispose()
+
+
+def test_the_first_read_finds_an_empty_store(sql: SqlStore) -> None:
+    """Nobody has to make the table."""
+    assert sql.get([b"k"]) == [None]
+
+
+def test_ended_rows_are_swept_in_batches(sql: SqlStore, url: str) -> None:
+    """What ended goes, what lives or has no end stays; a limit is kept to a batch."""
+    sql.set({b"old-%d" % number: b"v" for number in range(1200)}, 3_600_000)
+    end_all(url)
+    sql.set({b"young": b"v"}, 3_600_000)
+    sql.set({b"kept": b"v"}, None)
+    assert sql.sweep(limit=1) == 500
+    assert sql.sweep() == 700
+    assert sql.sweep() == 0
+    assert rows(url) == 2
+    assert sql.get([b"young", b"kept", b"old-1"]) == [b"v", b"v", None]
+
+
+def test_what_a_script_leaves_behind_is_swept(sql: SqlStore, url: str) -> None:
+    """A Script on keys that do not exist may lock them by rows; none stays."""
+    assert sql.run(LEASE_RELEASE, [b"missing"], [b"owner"]) == [0]
+    assert sql.get([b"missing"]) == [None]
+    sql.sweep()
+    assert rows(url) == 0
+
+
+def test_the_thread_sweeps_after_the_first_write(url: str) -> None:
+    """It starts with use, works beside the callers, and ends with the store."""
+    swept = threading.Event()
+    before = threading.active_count()
+    with closing(SqlStore.from_url(url, timeout=5.0)) as store:
+        store._sweeper._seconds = 0.01
+        sweep = store.sweep
+
+        def seen() -> int:
+            count = sweep()
+            if count:
+                swept.set()
+            return count
+
+        assert threading.active_count() == before
+        store.set({b"k": b"v"}, 3_600_000)
+        end_all(url)
+        store._sweeper.stop()
+        store.sweep = seen  # type: ignore[method-assign]  # watched
+        assert seen() == 1
+        assert swept.is_set()
+    assert threading.active_count() == before
+
+
+def test_reading_scripts_write_nothing(sql: SqlStore, url: str) -> None:
+    """A bucket that denies is asked again without a lock, and admits as soon as it may."""
+    then = 60 * 366 * 86_400 * 1_000_000
+    assert sql.run(GCRA, [b"bucket"], [1_000_000, 1], now_us=then) == [1, 0]
+    for _ in range(3):
+        assert sql.run(GCRA, [b"bucket"], [1_000_000, 1], now_us=then) == [0, 1_000_000]
+    assert sql.run(GCRA, [b"bucket"], [1_000_000, 1], now_us=then + 1_000_000) == [1, 0]
+    assert sql.run(GCRA, [b"bucket"], [1_000_000, 1], now_us=then + 1_000_000) == [0, 1_000_000]
+
+
+def test_a_denied_script_takes_no_lock(sql: SqlStore, url: str) -> None:
+    """While another holds the writer's turn, a Script that only reads is answered."""
+    sql.run(GCRA, [b"bucket"], [3_600_000_000, 1])
+    sql.run(GCRA, [b"bucket"], [3_600_000_000, 1])
+    other = open_backend(url)
+    with other.engine("write").connect() as connection:
+        connection.begin()
+        connection.execute(text("UPDATE pm_kv SET e = e"))
+        with ThreadPoolExecutor(1) as pool:
+            assert pool.submit(sql.run, GCRA, [b"bucket"], [3_600_000_000, 1]).result(3)[0] == 0
+    other.dispose()
+
+
+def test_a_lost_commit_is_unknown(sql: SqlStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The commit may have happened: the caller is told so, and it is not tried again."""
+    from sqlalchemy import Connection
+
+    from postrmagic_core.errors import BackendUnavailable
+
+    sql.set({b"k": b"1"}, None)
+    commits = []
+
+    def cut(self: Connection) -> None:
+        commits.append(self)
+        raise BackendUnavailable("cut")
+
+    monkeypatch.setattr(Connection, "commit", cut)
+    with pytest.raises(OutcomeUnknown):
+        sql.set({b"k": b"2"}, None)
+    assert len(commits) == 1
+
+
+def test_time_is_the_clock_given(tmp_path: Path) -> None:
+    """On SQLite a test moves the time; nothing sleeps."""
+    clock = FakeClock()
+    with closing(open_store(f"sqlite:///{tmp_path}/kv.db", clock=clock)) as store:
+        store.set({b"k": b"v"}, 10_000)
+        clock.advance(9.9)
+        assert store.get([b"k"]) == [b"v"]
+        clock.advance(0.1)
+        assert store.get([b"k"]) == [None]
+        assert (store.touch([b"k"], 10_000), store.delete([b"k"])) == (0, 0)
+
+
+def test_a_file_of_another_version_is_refused(tmp_path: Path) -> None:
+    """Neither an application's file nor a later version's is touched."""
+    path = tmp_path / "app.db"
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("PRAGMA user_version = 7")
+    with closing(open_store(f"sqlite:///{path}")) as store, pytest.raises(SchemaMismatch, match="version 7"):
+        store.get([b"k"])
+
+
+def test_a_writer_that_stays_is_a_conflict_in_time(tmp_path: Path) -> None:
+    """A store whose file is locked by another program says so within its time-out, and works again after."""
+    path = tmp_path / "kv.db"
+    with closing(open_store(f"sqlite:///{path}", timeout=0.2)) as store:
+        store.set({b"k": b"1"}, None)
+        with closing(sqlite3.connect(path, isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            with pytest.raises(Conflict):
+                store.set({b"k": b"2"}, None)
+            assert store.get([b"k"]) == [b"1"]
+            other.execute("ROLLBACK")
+        store.set({b"k": b"3"}, None)
+        assert store.get([b"k"]) == [b"3"]
+
+
+@pytest.mark.mysql
+def test_a_value_larger_than_the_servers_packet_is_refused(mysql_url: str) -> None:
+    """The server's limit is named, and the store goes on."""
+    with closing(open_store(mysql_url, timeout=5.0)) as store:
+        with pytest.raises(Exception, match=r"max_allowed_packet|reached|ended"):
+            store.set({b"k": b"x" * 20_000_000}, None)
+        store.set({b"k": b"v"}, None)
+        assert store.get([b"k"]) == [b"v"]
