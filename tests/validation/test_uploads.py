@@ -22,7 +22,7 @@ from postrmagic_core.errors import (
     UsageError,
 )
 from postrmagic_core.testing.clock import FakeClock
-from postrmagic_core.testing.spawn import spawn
+from postrmagic_core.testing import spawn
 from postrmagic_core.validation import ImagePolicy, _children, _decoder, inspect, receive, render
 from postrmagic_core.validation.uploads import sweep
 

@@ -1,7 +1,22 @@
-"""Public test kit: private servers, fault injection, contracts, fakes."""
+"""Public test kit: private servers, fault injection, contracts, fakes. Lazy, since the pytest plugin lives here."""
 
-from .clock import FakeClock
-from .proxy import FaultProxy
-from .spawn import Child, spawn
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .clock import FakeClock
+    from .process import Child, spawn
+    from .proxy import FaultProxy
 
 __all__ = ["FakeClock", "FaultProxy", "spawn", "Child"]
+
+_HOMES = {"FakeClock": "clock", "FaultProxy": "proxy", "spawn": "process", "Child": "process"}
+
+
+def __getattr__(name: str) -> Any:
+    """Load a public name on first use."""
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)

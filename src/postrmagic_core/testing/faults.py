@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from postrmagic_core.errors import ConfigurationError
 
-VARIABLE: Final = "POSTRMAGIC_GUARD"
+VARIABLE: Final = "POSTRMAGIC_TEST_GUARD"
 DEFAULT_DOUBLE: Final = "postrmagic_core.testing.doubles:noop"
 
 

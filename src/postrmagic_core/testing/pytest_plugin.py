@@ -5,11 +5,16 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 if TYPE_CHECKING:
+    from postrmagic_core.events import Event
+    from postrmagic_core.stack import Stack
+
+    from .capture import CapturedJob
     from .clock import FakeClock
     from .servers import MariaDBServer, RedisServer
 
@@ -78,6 +83,33 @@ def frozen_clock() -> FakeClock:
     return FakeClock()
 
 
+@pytest.fixture
+def stack(tmp_path: Path) -> Iterator[Stack]:
+    """An open Stack on SQLite files of this test alone, whatever the environment says; nothing runs its jobs."""
+    from postrmagic_core.stack import Stack
+
+    from .capture import embedded_settings
+
+    with Stack(embedded_settings(tmp_path / "stack"), configure_logging=False) as opened:
+        yield opened
+
+
+@pytest.fixture
+def captured_jobs(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> list[CapturedJob]:
+    """Every job enqueued on ``stack`` in this test, from the moment its unit has committed."""
+    from .capture import capture_jobs
+
+    return capture_jobs(stack.jobs, monkeypatch.setattr)
+
+
+@pytest.fixture
+def captured_events(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> list[Event]:
+    """Every event emitted on ``stack`` in this test, from the moment its unit has committed."""
+    from .capture import capture_events
+
+    return capture_events(stack.events, monkeypatch.setattr)
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add ``--faults-report``."""
     group = parser.getgroup("postrmagic")
@@ -87,7 +119,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """Register the contracts' marker, take away the guard under trial, listen for the faults report."""
     config.addinivalue_line("markers", "promise(row): the reliability promise that a contract's test checks")
-    if "POSTRMAGIC_GUARD" in os.environ:
+    if "POSTRMAGIC_TEST_GUARD" in os.environ:
         from .faults import apply_from_environment
 
         apply_from_environment()

@@ -110,7 +110,7 @@ def spawn(target: str | Callable[..., object], *args: object, env: Mapping[str, 
     is shared.
     """
     name = target if isinstance(target, str) else f"{inspect.getfile(target)}:{target.__qualname__}"
-    command = [sys.executable, "-u", "-m", "postrmagic_core.testing.spawn", str(os.getpid()), name, json.dumps(args)]
+    command = [sys.executable, "-u", "-m", "postrmagic_core.testing.process", str(os.getpid()), name, json.dumps(args)]
     environment = {**os.environ, **(env or {})}
     return Child(_children.launch(command, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE), name)
 
@@ -139,7 +139,7 @@ def _module(place: str) -> ModuleType:
 
 
 def main(parent: str, target: str, arguments: str) -> None:
-    """The child's side: ``python -m postrmagic_core.testing.spawn PARENT TARGET ARGUMENTS``."""
+    """The child's side: ``python -m postrmagic_core.testing.process PARENT TARGET ARGUMENTS``."""
     _children.die_with_parent(int(parent))
     apply_from_environment()
     load(target)(*json.loads(arguments))
