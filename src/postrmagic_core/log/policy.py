@@ -82,6 +82,11 @@ def scrub(text: str) -> str:
     return text
 
 
+@lru_cache(maxsize=4096)
+def _shown_name(name: str) -> str:
+    return scrub(name)
+
+
 def _cut(text: str) -> str:
     """The head of a long text, ended between words: half a secret would no longer look like one."""
     head = text[:TEXT]
@@ -124,7 +129,7 @@ class Redactor:
             name = key if isinstance(key, str) else self._text(key)
             # None and booleans tell whether there was a secret, which helps, and never which.
             masked = self.hides(name) and not (value is None or isinstance(value, bool))
-            cleaned[scrub(name)] = MASK if masked else self._value(value, budget, depth - 1)
+            cleaned[_shown_name(name)] = MASK if masked else self._value(value, budget, depth - 1)
         return cleaned
 
     def _value(self, value: Any, budget: _Budget, depth: int) -> Any:

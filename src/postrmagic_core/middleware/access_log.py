@@ -1,0 +1,64 @@
+"""One record for each request, after its last byte."""
+
+from __future__ import annotations
+
+from urllib.parse import parse_qsl, quote
+
+from .._clock import Clock, SystemClock
+from ..log import get_logger
+from ..log.policy import MASK, is_secret_name
+from .interface import Done, Head, Layer, Middleware, Request
+from .order import middleware
+
+log = get_logger("postrmagic_core.middleware.access")
+_QUERY = 2048  # characters
+
+
+def access_log(clock: Clock | None = None) -> Middleware:
+    """Log method, path, query, status, bytes of body, milliseconds, client and request id once the response is over.
+
+    Values of query parameters with secret names are masked. A request that ended before its head has status 500 when
+    it failed and 499 when the client left or the server stopped; ``disconnected`` says that the client did not wait,
+    ``error`` names what the application raised after the head.
+    """
+    time = clock or SystemClock()
+
+    @middleware(name="access_log", after=["request_id"])
+    def layer(request: Request) -> Layer:
+        started = time.monotonic()
+        head: Head | None = None
+        done: Done | None = None
+        status = 499
+        try:
+            head = yield
+            done = yield
+        except Exception:
+            status = 500
+            raise
+        finally:
+            _write(request, head.status if head is not None else status, done, time.monotonic() - started)
+
+    return layer
+
+
+def _write(request: Request, status: int, done: Done | None, seconds: float) -> None:
+    fields: dict[str, object] = {"method": request.method, "path": request.path}
+    if request.query:
+        fields["query"] = shown_query(request.query)
+    fields |= {"status": status, "bytes": done.size if done is not None else 0, "duration_ms": round(seconds * 1000, 3)}
+    fields |= {"client": request.client, "request_id": request.state.get("request_id")}
+    if done is None or done.disconnected:
+        fields["disconnected"] = request.disconnected
+    if done is not None and done.error is not None:
+        fields["error"] = type(done.error).__qualname__
+    log.info("request", **fields)
+
+
+def shown_query(query: str) -> str:
+    """A query string (encoded) with the values of secret names masked, at most 2,048 characters."""
+    try:
+        pairs = parse_qsl(query, keep_blank_values=True, max_num_fields=100)
+    except ValueError:
+        return "[unreadable]"
+    shown = "&".join(f"{quote(name)}={MASK if is_secret_name(name) else quote(value)}" for name, value in pairs)
+    return shown if len(shown) <= _QUERY else shown[: shown.rfind("&", 0, _QUERY) + 1] + "…"

@@ -1,0 +1,179 @@
+"""What a middleware sees and says: the request, the head, a response of its own, and how it ended."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Callable, Generator, Iterable, Mapping, MutableMapping
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeAlias
+
+from .._problem import CONTENT_TYPE, Problem
+
+Header: TypeAlias = tuple[bytes, bytes]
+Scope: TypeAlias = MutableMapping[str, Any]
+
+# Sent a Head, then a Done, and yields a Response or nothing: no one type says "first this, then that", hence Any.
+Layer: TypeAlias = Generator[Any, Any, None]
+AsyncLayer: TypeAlias = AsyncGenerator[Any, Any]
+Middleware: TypeAlias = "Callable[[Request], Layer] | Callable[[Request], AsyncLayer]"
+
+
+class Headers:
+    """A list of ``(name, value)`` byte pairs, read and changed by names in any case."""
+
+    __slots__ = ("headers",)
+
+    def __init__(self, headers: Iterable[Header] = ()) -> None:
+        self.headers: list[Header] = list(headers)
+
+    def get(self, name: str) -> str | None:
+        """The first value of ``name``, or ``None``."""
+        wanted = name.lower().encode("latin-1")
+        return next((value.decode("latin-1") for key, value in self.headers if key.lower() == wanted), None)
+
+    def get_all(self, name: str) -> list[str]:
+        """Every value of ``name``, in order."""
+        wanted = name.lower().encode("latin-1")
+        return [value.decode("latin-1") for key, value in self.headers if key.lower() == wanted]
+
+    def add(self, name: str, value: str) -> None:
+        """Append a header; a line break or NUL in it raises :class:`ValueError` (RFC 9110, section 5.5)."""
+        if any(character in name + value for character in "\r\n\0"):
+            raise ValueError(f"header {name!r}: a name or value must not hold CR, LF or NUL")
+        self.headers.append((name.lower().encode("latin-1"), value.encode("latin-1")))
+
+    def set(self, name: str, value: str) -> None:
+        """Replace every header ``name`` by this one."""
+        self.remove(name)
+        self.add(name, value)
+
+    def remove(self, name: str) -> None:
+        """Drop every header ``name``."""
+        unwanted = name.lower().encode("latin-1")
+        self.headers[:] = [pair for pair in self.headers if pair[0].lower() != unwanted]
+
+
+class Head(Headers):
+    """Status and headers of the response, before they leave; both may be changed."""
+
+    __slots__ = ("status",)
+
+    def __init__(self, status: int, headers: Iterable[Header] = ()) -> None:
+        self.status = status
+        self.headers = list(headers)
+
+
+class Response(Head):
+    """A whole response: yield one to answer in the application's place. ``body`` is bytes."""
+
+    __slots__ = ("body",)
+
+    def __init__(self, status: int, body: bytes = b"", headers: Mapping[str, str] | None = None) -> None:
+        super().__init__(status)
+        self.body = body
+        for name, value in (headers or {}).items():
+            self.add(name, value)
+
+    @classmethod
+    def of(cls, problem: Problem, headers: Mapping[str, str] | None = None) -> Response:
+        """A problem document (RFC 9457); never stored by caches."""
+        own = {"content-type": CONTENT_TYPE, "cache-control": "no-store"}
+        return cls(problem.status, problem.body(), own | dict(headers or {}))
+
+
+@dataclass(slots=True)
+class Done:
+    """How a response ended: ``size`` bytes of body, the application's ``error``, whether the client went away."""
+
+    size: int
+    error: BaseException | None
+    disconnected: bool
+
+
+class _Managed(Protocol):
+    @property
+    def aio(self) -> Any: ...
+
+
+class Request:
+    """A thin view of the ASGI scope (under WSGI of one made from the environ), made anew for each request."""
+
+    __slots__ = ("_cookies", "_inline", "body_hooks", "disconnected", "scope")
+
+    def __init__(self, scope: Scope, *, inline: bool = False) -> None:
+        self.scope = scope
+        self.disconnected = False
+        self.body_hooks: list[Callable[[bytes], None]] = []
+        self._inline = inline
+        self._cookies: dict[str, str] | None = None
+
+    @property
+    def method(self) -> str:
+        """``GET``, ``POST``, …; of a websocket ``GET``."""
+        return str(self.scope.get("method", "GET"))
+
+    @property
+    def path(self) -> str:
+        """The path, percent-decoded."""
+        return str(self.scope.get("path", ""))
+
+    @property
+    def query(self) -> str:
+        """What follows the question mark, still encoded."""
+        return bytes(self.scope.get("query_string", b"")).decode("latin-1")
+
+    @property
+    def scheme(self) -> str:
+        """``http``, ``https``, ``ws`` or ``wss``, as the server says."""
+        return str(self.scope.get("scheme", "http"))
+
+    @property
+    def client(self) -> str | None:
+        """The peer's address, as the server says."""
+        peer = self.scope.get("client")
+        return str(peer[0]) if peer else None
+
+    @property
+    def headers(self) -> Headers:
+        """The request's headers."""
+        return Headers(self.scope.get("headers", ()))
+
+    @property
+    def cookies(self) -> Mapping[str, str]:
+        """Cookies by name; of two with one name the first, which has the longer path (RFC 6265, section 5.4)."""
+        if self._cookies is None:
+            self._cookies = {}
+            for line in self.headers.get_all("cookie"):
+                for part in line.split(";"):
+                    name, equals, value = part.strip().partition("=")
+                    if equals:
+                        self._cookies.setdefault(name, value.strip('"'))
+        return self._cookies
+
+    @property
+    def state(self) -> MutableMapping[str, Any]:
+        """What middleware and application tell each other: ``scope["state"]``, ``request.state`` in Starlette."""
+        found: MutableMapping[str, Any] = self.scope.setdefault("state", {})
+        return found
+
+    def on_body(self, hook: Callable[[bytes], None]) -> None:
+        """Call ``hook`` with each chunk of the body before the application gets it; it may raise to refuse."""
+        self.body_hooks.append(hook)
+
+    def face(self, manager: _Managed) -> Any:
+        """The face of ``manager`` to await in an async middleware: ``manager.aio``, under WSGI one that never waits."""
+        return InlineFace(manager) if self._inline else manager.aio
+
+
+class InlineFace:
+    """A sync manager whose methods can be awaited: they run at once, in the calling thread."""
+
+    def __init__(self, manager: object) -> None:
+        self._manager = manager
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        method = getattr(self._manager, name)
+
+        async def inline(*args: Any, **kwargs: Any) -> Any:
+            return method(*args, **kwargs)
+
+        return inline

@@ -1,0 +1,109 @@
+"""Which middleware stands where: said beside each one, checked when a pipeline is built."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from graphlib import CycleError, TopologicalSorter
+from inspect import isasyncgenfunction, isgeneratorfunction
+from typing import Any, NamedTuple, TypeVar
+
+from ..errors import ConfigurationError
+
+F = TypeVar("F", bound=Callable[..., Any])
+_MARK = "__postrmagic_middleware__"
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a middleware stands: further in than ``after``, further out than ``before``; or outside all others."""
+
+    name: str
+    after: tuple[str, ...] = ()
+    before: tuple[str, ...] = ()
+    outermost: bool = False
+    scopes: tuple[str, ...] = ("http",)
+
+
+class Compiled(NamedTuple):
+    """A middleware with all that is known about it before the first request."""
+
+    call: Callable[..., Any]
+    place: Place
+    is_async: bool
+
+
+def middleware(
+    *,
+    name: str = "",
+    after: Sequence[str] = (),
+    before: Sequence[str] = (),
+    outermost: bool = False,
+    scopes: Sequence[str] = ("http",),
+) -> Callable[[F], F]:
+    """Say where a middleware stands. Names that a pipeline does not hold do not matter.
+
+    ``name`` defaults to the function's; ``after`` lists those a request meets before it, ``before`` those it meets
+    later; ``scopes`` may add ``"websocket"``.
+    """
+
+    def mark(function: F) -> F:
+        place = Place(name or function.__name__, tuple(after), tuple(before), outermost, tuple(scopes))
+        setattr(function, _MARK, place)
+        return function
+
+    return mark
+
+
+def compiled(given: Callable[..., Any]) -> Compiled:
+    """``given`` ready to run; raises :class:`ConfigurationError` if it is no generator function."""
+    called = given if hasattr(given, "__name__") else type(given).__call__
+    is_async = isasyncgenfunction(given) or isasyncgenfunction(called)
+    default = getattr(given, "__name__", type(given).__name__)
+    if not (is_async or isgeneratorfunction(given) or isgeneratorfunction(called)):
+        raise ConfigurationError(
+            f"{default} is no middleware: expected a generator function of one argument (`head = yield`); "
+            "a factory such as request_id must be called"
+        )
+    return Compiled(given, getattr(given, _MARK, Place(default)), is_async)
+
+
+def check(layers: Sequence[Compiled]) -> None:
+    """Raise :class:`ConfigurationError`, with the order drawn, unless every layer stands where it must."""
+    wrong = [complaint for complaint, outer, inner in _pairs(layers) if outer > inner]
+    if wrong:
+        given = " > ".join(layer.place.name for layer in layers)
+        raise ConfigurationError(
+            f"the middleware stands in the wrong order, outermost first: {given}\n"
+            + "".join(f"  {complaint}\n" for complaint in wrong)
+            + f"  {_remedy(layers)}"
+        )
+
+
+def _pairs(layers: Sequence[Compiled]) -> list[tuple[str, int, int]]:
+    """Each demand as a sentence, with the positions of who must stand further out and further in."""
+    places = [layer.place for layer in layers]
+    demands = []
+    for here, place in enumerate(places):
+        for there, other in enumerate(places):
+            if here == there:
+                continue
+            if other.name in place.after:
+                demands.append((f"{place.name} must stand inside {other.name}", there, here))
+            if other.name in place.before:
+                demands.append((f"{place.name} must stand outside {other.name}", here, there))
+            if place.outermost:
+                demands.append((f"{place.name} must stand outside all others", here, there))
+    return demands
+
+
+def _remedy(layers: Sequence[Compiled]) -> str:
+    graph: dict[int, set[int]] = {position: set() for position in range(len(layers))}
+    for _, outer, inner in _pairs(layers):
+        graph[inner].add(outer)
+    names = [layer.place.name for layer in layers]
+    try:
+        order = TopologicalSorter(graph).static_order()
+        return "an order that fits: " + " > ".join(names[position] for position in order)
+    except CycleError as error:
+        return "no order fits: " + " > ".join(names[position] for position in error.args[1])

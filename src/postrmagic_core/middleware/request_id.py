@@ -1,0 +1,37 @@
+"""A name for each request, from the first proxy to the last log line."""
+
+from __future__ import annotations
+
+import re
+
+from .._ids import uuid7
+from ..log.logger import drop_context, put_context
+from .interface import Layer, Middleware, Request
+from .order import middleware
+
+HEADER = "x-request-id"
+_WELL_FORMED = re.compile(r"[A-Za-z0-9._-]{1,64}")
+
+
+def request_id() -> Middleware:
+    """Name the request: in ``request.state["request_id"]``, in every log record, in the response's ``X-Request-ID``.
+
+    A name of 1 to 64 letters, digits, ``.``, ``_`` and ``-`` given by the caller is kept, any other replaced by a
+    UUIDv7: what goes into logs and headers is never the caller's free text.
+    """
+
+    @middleware(name="request_id", outermost=True)
+    def layer(request: Request) -> Layer:
+        given = request.headers.get(HEADER)
+        name = given if given is not None and _WELL_FORMED.fullmatch(given) else str(uuid7())
+        request.state["request_id"] = name
+        # Set and dropped, never reset by token: the end may run in another context than the start.
+        put_context(request_id=name)
+        try:
+            head = yield
+            head.set(HEADER, name)
+            yield
+        finally:
+            drop_context("request_id")
+
+    return layer

@@ -1,0 +1,130 @@
+"""The visitor's session: read when asked for, saved before the head leaves."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Generator
+from typing import Any, Protocol
+
+from .._problem import problem_for
+from ..errors import BackendError
+from .interface import AsyncLayer, Head, Middleware, Request, Response
+from .order import middleware
+
+_COOKIE_BYTES = 4096  # name and value (RFC 6265bis, section 5.6)
+
+
+class Sessions(Protocol):
+    """What is asked of a session store; :class:`postrmagic_core.sessions.SessionStore` is one."""
+
+    @property
+    def aio(self) -> Any:
+        """The async face: the same names, to be awaited."""
+        ...
+
+    def load(self, cookie_value: str | None) -> Any:
+        """The session of a cookie, or a new one."""
+        ...
+
+    def save(self, session: Any) -> str | None:
+        """Store what changed: the cookie's new value, ``""`` to drop the cookie, ``None`` to leave it."""
+        ...
+
+
+class SessionAccess:
+    """``request.state["session"]``: ``session = await access`` loads at first and gives the same session afterwards.
+
+    ``access.get()`` is the same for sync code. Either raises :class:`BackendError` when the store is away.
+    """
+
+    def __init__(self, sessions: Sessions, face: Any, cookie: str | None) -> None:
+        self.session: Any = None
+        self.failure: BackendError | None = None
+        self._sessions = sessions
+        self._face = face
+        self._cookie = cookie
+        self._turn = asyncio.Lock()
+
+    @property
+    def touched(self) -> bool:
+        """Whether the application asked for the session."""
+        return self.session is not None or self.failure is not None
+
+    def get(self) -> Any:
+        """The session, for sync code: WSGI, or an endpoint that runs in a thread."""
+        if self.session is None:
+            try:
+                self.session = self._sessions.load(self._cookie)
+            except BackendError as error:
+                self.failure = error
+                raise
+        return self.session
+
+    def __await__(self) -> Generator[Any, None, Any]:
+        return self._load().__await__()
+
+    async def _load(self) -> Any:
+        async with self._turn:  # two tasks of one request must not hold two sessions
+            if self.session is None:
+                try:
+                    self.session = await self._face.load(self._cookie)
+                except BackendError as error:
+                    self.failure = error
+                    raise
+        return self.session
+
+
+def sessions(store: Sessions, *, cookie: str = "session", secure: bool = True) -> Middleware:
+    """Give the application ``request.state["session"]`` (see :class:`SessionAccess`) and keep what it did with it.
+
+    The cookie is set only when its value changes: ``Secure; HttpOnly; SameSite=Lax; Path=/``, its name after
+    ``__Host-`` (RFC 6265bis, section 4.1.3.2). ``secure=False`` drops ``Secure`` and the prefix, for plain HTTP in
+    development. A response that touched the session says ``Vary: Cookie`` and ``Cache-Control: no-store``.
+    With the store away: 503, and the visitor's cookie stays as it is.
+    """
+    name = f"__Host-{cookie}" if secure else cookie
+
+    @middleware(name="sessions", after=["errors"])
+    async def layer(request: Request) -> AsyncLayer:
+        face = request.face(store)
+        access = request.state["session"] = SessionAccess(store, face, request.cookies.get(name))
+        try:
+            head = yield
+        except BackendError as error:
+            if access.failure is None:
+                raise
+            yield _away(error)
+            return
+        if access.failure is not None and head.status >= 500:  # the application made its own answer of it
+            yield _away(access.failure)
+        elif access.session is not None:
+            try:
+                value = await face.save(access.session)
+            except BackendError as error:
+                yield _away(error)
+                return
+            _mark(head, None if value is None else set_cookie(name, value, secure=secure))
+
+    return layer
+
+
+def _away(error: BackendError) -> Response:
+    return Response.of(problem_for(error))
+
+
+def _mark(head: Head, cookie: str | None) -> None:
+    head.set("cache-control", "no-store")
+    if "cookie" not in ",".join(head.get_all("vary")).lower():
+        head.add("vary", "Cookie")
+    if cookie is not None:
+        head.add("set-cookie", cookie)
+
+
+def set_cookie(name: str, value: str, *, secure: bool) -> str:
+    """The ``Set-Cookie`` of a session; an empty ``value`` drops it. Over 4,096 bytes: :class:`ValueError`."""
+    if len(name) + len(value) > _COOKIE_BYTES:
+        raise ValueError(f"the cookie {name} would be larger than {_COOKIE_BYTES} bytes, which browsers drop")
+    parts = [f"{name}={value}", "Path=/", "HttpOnly", "SameSite=Lax"]
+    parts += ["Secure"] if secure else []
+    parts += ["Max-Age=0"] if not value else []
+    return "; ".join(parts)
