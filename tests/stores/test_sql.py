@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import queue
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator
@@ -10,11 +11,12 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import Connection, text
 
 from postrmagic_core._sql import open_backend
-from postrmagic_core.errors import Conflict, OutcomeUnknown, SchemaMismatch
+from postrmagic_core.errors import BackendRejected, BackendUnavailable, Conflict, OutcomeUnknown, SchemaMismatch
 from postrmagic_core.stores import open_store
+from postrmagic_core.stores.adapters._sweeper import Sweeper
 from postrmagic_core.stores.adapters.sql import SqlStore
 from postrmagic_core.stores.scripts import GCRA, LEASE_RELEASE
 from postrmagic_core.testing import FakeClock
@@ -82,28 +84,55 @@ def test_what_a_script_leaves_behind_is_swept(sql: SqlStore, url: str) -> None:
     assert rows(url) == 0
 
 
-def test_the_thread_sweeps_after_the_first_write(url: str) -> None:
-    """It starts with use, works beside the callers, and ends with the store."""
-    swept = threading.Event()
-    before = threading.active_count()
+def test_the_thread_starts_with_the_first_write_and_ends_with_the_store(url: str) -> None:
+    """A store that is only read has no thread, and a closed one has none left."""
+    before = set(threading.enumerate())
     with closing(SqlStore.from_url(url, timeout=5.0)) as store:
-        store._sweeper._seconds = 0.01
-        sweep = store.sweep
+        store.get([b"k"])
+        assert set(threading.enumerate()) <= before
+        store.set({b"k": b"v"}, None)
+        assert [thread.name for thread in set(threading.enumerate()) - before] == ["postrmagic-sweeper"]
+    assert set(threading.enumerate()) <= before
 
-        def seen() -> int:
-            count = sweep()
-            if count:
-                swept.set()
-            return count
 
-        assert threading.active_count() == before
-        store.set({b"k": b"v"}, 3_600_000)
-        end_all(url)
-        store._sweeper.stop()
-        store.sweep = seen  # type: ignore[method-assign]  # watched
-        assert seen() == 1
-        assert swept.is_set()
-    assert threading.active_count() == before
+class Swept:
+    """Something to sweep, that may fail the first time."""
+
+    def __init__(self, error: Exception | None = None) -> None:
+        self.error = error
+        self.calls: queue.SimpleQueue[int] = queue.SimpleQueue()
+
+    def sweep(self) -> None:
+        """Once more."""
+        self.calls.put(1)
+        if self.error is not None:
+            raise self.error
+
+
+@pytest.mark.parametrize("error", [None, BackendUnavailable("away")])
+def test_sweeping_goes_on(error: Exception | None) -> None:
+    """Again and again, an outage of the database included."""
+    swept = Swept(error)
+    sweeper = Sweeper(swept.sweep, 0.001)
+    sweeper.start()
+    sweeper.start()
+    for _ in range(3):
+        swept.calls.get(timeout=10)
+    sweeper.stop()
+    sweeper.stop()
+
+
+def test_a_forgotten_store_ends_its_thread() -> None:
+    """The thread keeps nobody alive: without its object it ends by itself."""
+    before = set(threading.enumerate())
+    swept = Swept()
+    sweeper = Sweeper(swept.sweep, 0.001)
+    sweeper.start()
+    swept.calls.get(timeout=10)
+    thread = (set(threading.enumerate()) - before).pop()
+    del swept
+    thread.join(10)
+    assert not thread.is_alive()
 
 
 def test_reading_scripts_write_nothing(sql: SqlStore, url: str) -> None:
@@ -131,10 +160,6 @@ def test_a_denied_script_takes_no_lock(sql: SqlStore, url: str) -> None:
 
 def test_a_lost_commit_is_unknown(sql: SqlStore, monkeypatch: pytest.MonkeyPatch) -> None:
     """The commit may have happened: the caller is told so, and it is not tried again."""
-    from sqlalchemy import Connection
-
-    from postrmagic_core.errors import BackendUnavailable
-
     sql.set({b"k": b"1"}, None)
     commits = []
 
@@ -188,7 +213,9 @@ def test_a_writer_that_stays_is_a_conflict_in_time(tmp_path: Path) -> None:
 def test_a_value_larger_than_the_servers_packet_is_refused(mysql_url: str) -> None:
     """The server's limit is named, and the store goes on."""
     with closing(open_store(mysql_url, timeout=5.0)) as store:
-        with pytest.raises(Exception, match=r"max_allowed_packet|reached|ended"):
-            store.set({b"k": b"x" * 20_000_000}, None)
-        store.set({b"k": b"v"}, None)
-        assert store.get([b"k"]) == [b"v"]
+        for size in (8_400_000, 20_000_000):
+            with pytest.raises(BackendRejected, match="max_allowed_packet"):
+                store.set({b"k": b"x" * size}, None)
+        value = b"x" * 8_380_000
+        store.set({b"k": value}, None)
+        assert store.get([b"k"]) == [value]

@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Literal, TypeAlias
 from sqlalchemy import event
 
 from postrmagic_core._sql import Backend
-from postrmagic_core.errors import BackendTimeout
+from postrmagic_core.errors import BackendRejected, BackendTimeout
 from postrmagic_core.stores.adapters.sql import Held, SqlStore
 from postrmagic_core.stores.locked import Entry
 
@@ -20,6 +20,8 @@ _INSERT = "INSERT INTO pm_kv (k, v, e) VALUES"
 _UPSERT = "ON DUPLICATE KEY UPDATE v = VALUES(v), e = VALUES(e)"
 # Sent in one statement: well below the smallest max_allowed_packet in use (1 MiB), and binary values double.
 _STATEMENT = 256 * 1024
+# For the rest of a statement that carries one large value: the key, doubled, and the text.
+_MARGIN = 2048
 
 _Row: TypeAlias = tuple[bytes, bytes | None, int | None]
 
@@ -42,10 +44,13 @@ class MysqlStore(SqlStore):
 
     def __init__(self, backend: Backend, *, timeout: float = 0.5, sweep_every: float = 60.0) -> None:
         super().__init__(backend, timeout=timeout, sweep_every=sweep_every)
+        self._largest = 0  # bytes; known once connected
         event.listen(backend.engine("write"), "connect", _read_committed)
 
     def create(self, held: Held) -> None:
         """Make the table, unless it is there: the user may not be allowed to create."""
+        # Values are sent as hexadecimal digits, two for a byte.
+        self._largest = int(self.rows(held, "SELECT @@max_allowed_packet", ())[0][0]) // 2 - _MARGIN
         there = (
             "SELECT COUNT(*) FROM information_schema.tables WHERE table_schema = DATABASE() AND table_name = 'pm_kv'"
         )
@@ -93,7 +98,7 @@ class MysqlStore(SqlStore):
     def save(self, held: Held, changes: Mapping[bytes, Entry | None]) -> None:
         """Store in key order; what is dropped becomes a placeholder, swept later."""
         rows = [(key, *(entry or (None, 0))) for key, entry in sorted(changes.items())]
-        for some in _statements(rows):
+        for some in self._statements(rows):
             marks = ",".join(["(%s, %s, %s)"] * len(some))
             values = [value for row in some for value in row]
             self.change(held, f"{_INSERT} {marks} {_UPSERT}", values)
@@ -101,7 +106,7 @@ class MysqlStore(SqlStore):
     def put(self, held: Held, items: Mapping[bytes, bytes], ttl_ms: int | None) -> None:
         """Store the items, in key order."""
         ends, (ttl,) = self.ending(ttl_ms)
-        for some in _statements([(key, value, ttl) for key, value in sorted(items.items())]):
+        for some in self._statements([(key, value, ttl) for key, value in sorted(items.items())]):
             marks = ",".join([f"(%s, %s, {ends})"] * len(some))
             values = [value for row in some for value in row]
             self.change(held, f"{_INSERT} {marks} {_UPSERT}", values)
@@ -110,21 +115,23 @@ class MysqlStore(SqlStore):
         """Delete in one statement."""
         return self.change(held, f"DELETE FROM pm_kv WHERE {condition} LIMIT %s", (*values, limit))  # noqa: S608 - ours
 
-
-def _statements(
-    rows: list[_Row],
-) -> list[list[_Row]]:
-    """Rows together as long as a statement stays small; a large value goes alone."""
-    groups: list[list[_Row]] = []
-    size = _STATEMENT
-    for row in rows:
-        weight = len(row[0]) + len(row[1] or b"")
-        if size + weight > _STATEMENT:
-            groups.append([])
-            size = 0
-        groups[-1].append(row)
-        size += weight
-    return groups
+    def _statements(self, rows: list[_Row]) -> list[list[_Row]]:
+        """Rows together as long as a statement stays small; a large value goes alone, or not at all."""
+        groups: list[list[_Row]] = []
+        size = _STATEMENT
+        for row in rows:
+            weight = len(row[0]) + len(row[1] or b"")
+            if weight > self._largest:
+                # The server would cut the connection in the middle: to the caller, an outage that calls for a retry.
+                raise BackendRejected(
+                    f"a value of {weight} bytes does not fit: max_allowed_packet admits {self._largest}"
+                )
+            if size + weight > _STATEMENT:
+                groups.append([])
+                size = 0
+            groups[-1].append(row)
+            size += weight
+        return groups
 
 
 def _read_committed(connection: Any, record: object) -> None:
