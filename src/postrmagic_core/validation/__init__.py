@@ -3,11 +3,17 @@
 The rules are in :mod:`.rules`, the sanitizer's policy in :mod:`.html`, the output encoders in :mod:`.output`.
 """
 
-from .aio import AsyncUploads
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from .interface import ImageInfo, ImagePolicy, Limits
 from .model import Input, invalid
 from .uploads import ReceivedUpload, inspect, receive, render
 from .validator import Validator, errors_by_field
+
+if TYPE_CHECKING:
+    from .aio import AsyncUploads
 
 __all__ = [
     "Validator",
@@ -23,3 +29,11 @@ __all__ = [
     "render",
     "AsyncUploads",
 ]
+
+
+def __getattr__(name: str) -> object:
+    if name != "AsyncUploads":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from .aio import AsyncUploads  # asyncio is a fifth of this room's import: only for who uses it
+
+    return AsyncUploads
