@@ -11,6 +11,7 @@ import pytest
 from sqlalchemy import text
 
 from postrmagic_core.database import DatabaseManager
+from postrmagic_core.database.tables import metadata
 
 COUNTER = "CREATE TABLE counter (id INTEGER PRIMARY KEY, n INTEGER NOT NULL)"
 
@@ -33,13 +34,20 @@ def open_database(database_url: str) -> Iterator[Callable[..., DatabaseManager]]
 
 @pytest.fixture
 def database(open_database: Callable[..., DatabaseManager]) -> DatabaseManager:
-    """An open database with the package's tables, and `counter` with its row 1 at 0."""
+    """An open database with a table `counter` whose row 1 is at 0."""
     manager = open_database()
-    manager.upgrade()
     with manager.write() as tx:
         tx.execute(text(COUNTER))
         tx.execute(text("INSERT INTO counter VALUES (1, 0)"))
     return manager
+
+
+@pytest.fixture
+def outbox(database: DatabaseManager) -> DatabaseManager:
+    """The database with the package's tables, made faster than by the migrations that are tested to equal them."""
+    with database.write() as tx:
+        metadata.create_all(tx.connection)
+    return database
 
 
 @pytest.fixture

@@ -203,10 +203,10 @@ def test_a_savepoint_fails_alone(database: DatabaseManager, value: Callable[[], 
     assert value() == 2
 
 
-def test_a_rolled_back_savepoint_drops_what_it_staged(database: DatabaseManager) -> None:
+def test_a_rolled_back_savepoint_drops_what_it_staged(outbox: DatabaseManager) -> None:
     """Outbox rows and hooks of the part are gone; its rollback hooks are called."""
     called: list[str] = []
-    with database.write() as tx:
+    with outbox.write() as tx:
         tx.stage("kept", b"")
         tx.after_commit(lambda: called.append("kept"))
         with pytest.raises(ZeroDivisionError), tx.savepoint() as part:
@@ -216,7 +216,7 @@ def test_a_rolled_back_savepoint_drops_what_it_staged(database: DatabaseManager)
             part.on_rollback(lambda: called.append("undone"))
             raise ZeroDivisionError
     assert called == ["undone", "kept"]
-    assert set(database.outbox_counts()) == {"kept"}
+    assert set(outbox.outbox_counts()) == {"kept"}
 
 
 def test_a_refused_row_in_a_savepoint_leaves_the_unit_whole(notes: DatabaseManager, value: Callable[[], Any]) -> None:

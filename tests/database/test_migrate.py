@@ -1,0 +1,124 @@
+"""The package's own tables: made once, whoever comes first, and finished after a kill."""
+
+# ruff: noqa: T201 - a child process speaks by printing
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import ExitStack
+from typing import Any
+
+import pytest
+from alembic.script import ScriptDirectory
+from sqlalchemy import inspect, text
+
+from postrmagic_core.database import DatabaseManager, migrate
+from postrmagic_core.database.tables import metadata
+from postrmagic_core.errors import SchemaMismatch
+from postrmagic_core.testing import spawn
+
+COLUMNS = ("name", "type", "nullable", "default", "autoincrement")
+
+
+def schema(database: DatabaseManager) -> dict[str, Any]:
+    """What the database says of our tables."""
+    with database.read() as tx:
+        found = inspect(tx.connection)
+        return {
+            table: (
+                [tuple(str(column.get(part)) for part in COLUMNS) for column in found.get_columns(table)],
+                found.get_pk_constraint(table)["constrained_columns"],
+                sorted((str(index["name"]), *index["column_names"]) for index in found.get_indexes(table)),
+                sorted((str(key["name"]), *key["column_names"]) for key in found.get_unique_constraints(table)),
+            )
+            for table in metadata.tables
+        }
+
+
+def test_the_migrations_make_what_the_code_declares(open_database: Callable[..., DatabaseManager]) -> None:
+    """tables.py and the history cannot drift apart: types, keys and indexes are equal."""
+    database = open_database()
+    database.upgrade()
+    migrated = schema(database)
+    with database.write() as tx:
+        metadata.drop_all(tx.connection)
+        metadata.create_all(tx.connection)
+    assert migrated == schema(database)
+
+
+def test_an_upgrade_tells_whether_it_is_needed(open_database: Callable[..., DatabaseManager]) -> None:
+    """Opening migrates nothing; upgrading twice is upgrading once."""
+    database = open_database()
+    assert not database.schema_current()
+    database.upgrade()
+    assert database.schema_current()
+    before = schema(database)
+    database.upgrade()
+    assert schema(database) == before
+
+
+def test_a_newer_schema_is_refused(open_database: Callable[..., DatabaseManager]) -> None:
+    """An old process does not touch tables it does not know."""
+    database = open_database()
+    database.upgrade()
+    with database.write() as tx:
+        tx.execute(text("UPDATE pm_alembic_version SET version_num = '9999'"))
+    assert not database.schema_current()
+    with pytest.raises(SchemaMismatch, match="newer"):
+        database.upgrade()
+
+
+def test_the_history_is_one_line_of_single_statements() -> None:
+    """MySQL commits each DDL statement: a revision with two could be left half done."""
+    revisions = list(ScriptDirectory.from_config(migrate._config()).walk_revisions())
+    assert len([revision for revision in revisions if revision.is_head]) == 1
+    assert all(not revision.is_merge_point and not revision.is_branch_point for revision in revisions)
+
+
+def test_any_step_may_be_killed_and_is_done_again(open_database: Callable[..., DatabaseManager]) -> None:
+    """Each revision runs again over its own finished work, as after a kill between statement and note."""
+    database = open_database()
+    database.upgrade()
+    whole = schema(database)
+    for revision in ScriptDirectory.from_config(migrate._config()).walk_revisions():
+        with database.write() as tx:
+            previous = revision.down_revision
+            if previous is None:
+                tx.execute(text("DELETE FROM pm_alembic_version"))
+            else:
+                tx.execute(text("UPDATE pm_alembic_version SET version_num = :to"), {"to": previous})
+        assert not database.schema_current()
+        database.upgrade()
+        assert database.schema_current()
+    assert schema(database) == whole
+
+
+def migrate_in_child(url: str) -> None:
+    """In a process of its own."""
+    with DatabaseManager(url) as database:
+        print("ready", flush=True)
+        database.upgrade()
+        print(database.schema_current(), flush=True)
+
+
+@pytest.mark.fault
+def test_processes_that_start_together_all_succeed(
+    database_url: str, open_database: Callable[..., DatabaseManager]
+) -> None:
+    """Three migrators at once: one works, the others wait and find it done."""
+    with ExitStack() as stack:
+        children = [stack.enter_context(spawn(migrate_in_child, database_url)) for _ in range(3)]
+        assert [list(child.lines()) for child in children] == [["ready", "True"]] * 3
+    assert open_database().schema_current()
+
+
+@pytest.mark.fault
+def test_a_killed_migrator_leaves_the_lock_to_the_next(
+    database_url: str, open_database: Callable[..., DatabaseManager]
+) -> None:
+    """kill -9 somewhere in the migration; the next process completes it."""
+    database = open_database()
+    with spawn(migrate_in_child, database_url) as child:
+        assert child.line() == "ready"
+        child.kill()
+    database.upgrade()
+    assert database.schema_current()
