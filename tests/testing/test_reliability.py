@@ -133,11 +133,10 @@ class ReferenceHarness(Harness[Reference]):
 
     effect_bytes = b"RPUSH"
 
-    def __init__(self, kind: type[Reference] = Reference) -> None:
-        self._kind = kind
+    kind: type[Reference] = Reference
 
     def make(self, url: str) -> Reference:
-        return self._kind(url)
+        return self.kind(url)
 
     def close(self, subject: Reference) -> None:
         subject.close()
@@ -169,14 +168,10 @@ def durable_redis() -> Iterator[RedisServer]:
         yield server
 
 
-class TestReferenceClient(ReliabilityContract[Reference]):
+class TestReferenceClient(ReferenceHarness, ReliabilityContract[Reference]):
     """All rows are green."""
 
     budget = FAST
-    effect_bytes = ReferenceHarness.effect_bytes
-    make, close = ReferenceHarness(Reference).make, ReferenceHarness.close
-    operation, effect, effects = ReferenceHarness.operation, ReferenceHarness.effect, ReferenceHarness.effects
-    tagged, tagged_async, decide = ReferenceHarness.tagged, ReferenceHarness.tagged_async, ReferenceHarness.decide
 
     @pytest.fixture
     def server(self, durable_redis: RedisServer) -> RedisServer:
@@ -313,18 +308,25 @@ class Open(ReferenceHarness):
         return True
 
 
+def using(kind: type[Reference]) -> ReferenceHarness:
+    """The harness of one planted client."""
+    harness = ReferenceHarness()
+    harness.kind = kind
+    return harness
+
+
 PLANTED: list[tuple[str, Harness[Any], Callable[[Rig[Any]], None], str]] = [
-    ("untyped", ReferenceHarness(Untyped), lambda rig: promises.typed(rig, "stopped"), "P2 typed: stopped: got"),
-    ("chatty", ReferenceHarness(Chatty), lambda rig: promises.typed(rig, "blackholed"), "P2 typed.*text is shown"),
-    ("acking", ReferenceHarness(Acking), promises.no_false_ack, "P3 no false ack: lost"),
-    ("denying", ReferenceHarness(Denying), promises.no_false_ack, "P3 no false ack: denied, yet there"),
-    ("denying", ReferenceHarness(Denying), lambda rig: promises.unknown_is_said(rig, "hang"), "P4.*BackendTimeout"),
-    ("denying", ReferenceHarness(Denying), promises.late_is_unknown, "P4.*says that nothing was changed"),
-    ("keeping", ReferenceHarness(Keeping), promises.no_crossed_replies, "P5 no crossed replies: asked for"),
+    ("untyped", using(Untyped), lambda rig: promises.typed(rig, "stopped"), "P2 typed: stopped: got"),
+    ("chatty", using(Chatty), lambda rig: promises.typed(rig, "blackholed"), "P2 typed.*text is shown"),
+    ("acking", using(Acking), promises.no_false_ack, "P3 no false ack: lost"),
+    ("denying", using(Denying), promises.no_false_ack, "P3 no false ack: denied, yet there"),
+    ("denying", using(Denying), lambda rig: promises.unknown_is_said(rig, "hang"), "P4.*BackendTimeout"),
+    ("denying", using(Denying), promises.late_is_unknown, "P4.*says that nothing was changed"),
+    ("keeping", using(Keeping), promises.no_crossed_replies, "P5 no crossed replies: asked for"),
     ("open", Open(), lambda rig: promises.closed_for_decisions(rig, "refused"), "P6 closed: refused"),
-    ("stuck", ReferenceHarness(Stuck), lambda rig: promises.heals(rig, "blackholed"), "P7 heals: blackholed: still"),
-    ("leaking", ReferenceHarness(Leaking), promises.leaks_nothing, "P8 leaks nothing: after"),
-    ("wall clock", ReferenceHarness(WallClock), promises.monotonic_time, "P9 monotonic time"),
+    ("stuck", using(Stuck), lambda rig: promises.heals(rig, "blackholed"), "P7 heals: blackholed: still"),
+    ("leaking", using(Leaking), promises.leaks_nothing, "P8 leaks nothing: after"),
+    ("wall clock", using(WallClock), promises.monotonic_time, "P9 monotonic time"),
 ]
 
 
