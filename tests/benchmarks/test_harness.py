@@ -75,9 +75,15 @@ def test_every_call_is_counted_and_preparation_is_not_timed() -> None:
 
 def test_load_runs_on_the_asked_threads() -> None:
     """Each case runs on so many threads at once, and yields rates and latencies."""
-    together = threading.Barrier(3)
-    bench = Bench(Options(threads=3, duration=0.02))
-    found = bench.load("x", [Case("a", lambda: together.wait(20))], duration=60, rounds=1)
+    together, seen = threading.Barrier(3), set[int]()
+
+    def call() -> None:
+        if threading.get_ident() not in seen:
+            seen.add(threading.get_ident())
+            together.wait(30)
+
+    found = Bench(Options(threads=3, duration=0.02)).load("x", [Case("a", call)], duration=60, rounds=1)
+    assert len(seen) == 3
     assert len(found["a"].times) >= 3
     assert found["a"].rates[0] > 0
 
