@@ -13,12 +13,11 @@ from ..stores.aio import AsyncLease, AsyncStoreFace, acquire
 from . import policy
 from .access import Tags
 from .flights import Outcome
-from .interface import CacheStats, Delivery
+from .interface import CacheStats, Committing, Delivery
 from .names import CacheKeys
 from .policy import Freshness
 
 if TYPE_CHECKING:
-    from .._protocols import UnitLike
     from .manager import CacheManager
 
 T = TypeVar("T")
@@ -60,7 +59,7 @@ class AsyncCacheManager:
         *,
         fresh: float,
         stale: float = 0,
-        tags: Iterable[str] = (),
+        tags: Tags = (),
         kind: Any = None,
     ) -> T: ...
 
@@ -72,7 +71,7 @@ class AsyncCacheManager:
         *,
         fresh: float,
         stale: float = 0,
-        tags: Iterable[str] = (),
+        tags: Tags = (),
         kind: Any = None,
     ) -> T: ...
 
@@ -83,7 +82,7 @@ class AsyncCacheManager:
         *,
         fresh: float,
         stale: float = 0,
-        tags: Iterable[str] = (),
+        tags: Tags = (),
         kind: Any = None,
     ) -> Any:
         """See :meth:`CacheManager.get_or_set`.
@@ -98,7 +97,7 @@ class AsyncCacheManager:
         """See :meth:`CacheManager.capture`."""
         return await self._run(self._access.capture(tags))
 
-    async def invalidate(self, *tags: str, tx: UnitLike | None = None, detached: bool = False) -> None:
+    async def invalidate(self, *tags: str, tx: Committing | None = None, detached: bool = False) -> None:
         """See :meth:`CacheManager.invalidate`."""
         if tx is not None:
             self._cache.invalidate(*tags, tx=tx)
@@ -110,7 +109,7 @@ class AsyncCacheManager:
         """See :meth:`CacheManager.invalidate_now`."""
         await self._run(self._access.invalidate(tags))
 
-    async def deliver(self, tx: UnitLike, row: Delivery) -> None:
+    async def deliver(self, tx: Committing, row: Delivery) -> None:
         """See :meth:`CacheManager.deliver`."""
         namespace, tags = policy.read_invalidation(row.payload)
         await self._run(self._access.invalidate(tags, CacheKeys(namespace)))

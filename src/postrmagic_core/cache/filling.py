@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from .._steps import Steps
 from ..errors import BackendError, BackendTimeout, OutsideUnit, PostrMagicError, RecursiveCompute
 from . import policy
-from .access import Access, Found
+from .access import Access, Found, Tags
 from .codecs import Codec
 from .flights import Failed, Flight, Flights, Landed, Lost, Outcome, inside
 from .keeper import Keeper
@@ -26,11 +26,15 @@ POLL = 0.05
 
 @dataclass(frozen=True, slots=True)
 class Fill:
-    """What is asked for: the entry, its lease, its tags, and how to make and keep it."""
+    """What is asked for: the entry, its lease, its tags, and how to make and keep it.
+
+    ``captured`` are the tags' generations where the caller took them before it began to read.
+    """
 
     name: bytes
     lease: bytes
     tags: tuple[str, ...]
+    captured: Mapping[str, int] | None
     freshness: Freshness
     codec: Codec
     compute: Callable[[], Any]
@@ -46,13 +50,15 @@ class Filling:
         self._wait = wait
         self.flights = Flights()
 
-    def fill(self, key: str, compute: Callable[[], Any], freshness: Freshness, tags: Iterable[str], kind: Any) -> Fill:
+    def fill(self, key: str, compute: Callable[[], Any], freshness: Freshness, tags: Tags, kind: Any) -> Fill:
         """What a caller of ``get_or_set`` asks for, checked."""
         names = policy.tag_names(tags)
         if names:
             freshness.check_tagged()
         keys = self._access.keys
-        return Fill(keys.entry(key), keys.lease(key), names, freshness, self._access.codecs.of(kind), compute)
+        captured = tags if isinstance(tags, Mapping) else None
+        codec = self._access.codecs.of(kind)
+        return Fill(keys.entry(key), keys.lease(key), names, captured, freshness, codec, compute)
 
     def check_outside(self, detached: bool) -> None:
         """Raise :class:`OutsideUnit` if a unit is open here, unless ``detached``."""
@@ -191,7 +197,7 @@ class Filling:
             found = access.checked(fill.name, data, fill.tags, values, fill.codec)
             if found is not None and not found.stale:
                 return found
-            captured = dict(zip(fill.tags, values, strict=True))
+            captured = {tag: (fill.captured or {}).get(tag, now) for tag, now in zip(fill.tags, values, strict=True)}
         value = yield from self._computed(fill)
         payload = fill.codec.encode(value)
         if captured is not None and may_store():

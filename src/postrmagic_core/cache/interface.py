@@ -1,7 +1,8 @@
-"""What the cache shows of itself: its statistics, its outage policy, and what an outbox row must offer."""
+"""What the cache shows of itself: its statistics, its outage policy, and what units and outbox rows must offer."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, Protocol, TypeAlias
 
@@ -24,6 +25,18 @@ class CacheStats:
     alone: int
     errors: int
     unreadable: int
+
+
+class Committing(Protocol):
+    """A unit of either face, as far as an invalidation needs it."""
+
+    def stage(self, topic: str, payload: bytes, *, key: str | None = None, due_us: int = 0) -> None:
+        """Put a row into the outbox."""
+        ...
+
+    def after_commit(self, hook: Callable[[], None]) -> None:
+        """Call ``hook`` once the unit has surely committed."""
+        ...
 
 
 class Delivery(Protocol):

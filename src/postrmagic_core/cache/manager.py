@@ -13,7 +13,7 @@ from .._bridge import Bridge
 from .._clock import Clock, SystemClock
 from .._lifecycle import Lifecycle, after_fork
 from .._metrics import Metrics
-from .._protocols import UnitLike, Units
+from .._protocols import Units
 from .._steps import Steps, drive
 from .._unit import any_unit
 from ..errors import ConfigurationError, Unsupported
@@ -23,7 +23,7 @@ from . import policy
 from .access import Access, Tags
 from .filling import Filling
 from .flights import Outcome
-from .interface import CacheStats, Delivery, Unavailable
+from .interface import CacheStats, Committing, Delivery, Unavailable
 from .keeper import Keeper
 from .names import CacheKeys
 from .outage import Outage
@@ -123,7 +123,7 @@ class CacheManager(Lifecycle):
         *,
         fresh: float,
         stale: float = 0,
-        tags: Iterable[str] = (),
+        tags: Tags = (),
         kind: Any = None,
     ) -> T:
         """The value of ``key``; where there is none, what ``fn()`` returns, stored for the next.
@@ -131,7 +131,9 @@ class CacheManager(Lifecycle):
         For ``fresh`` seconds (less up to a tenth, by chance) it is served as it is; for ``stale`` seconds more it is
         served while one caller's ``fn`` runs again in a background thread. ``fn`` runs once however many callers,
         threads and processes ask at a time; its exception is theirs too, and is not stored. ``None`` is a value.
-        Inside a write unit ``fn`` is called and nothing read or stored. Raises :class:`RecursiveCompute` for one's own
+        Inside a write unit ``fn`` is called and nothing read or stored. Inside a snapshot (``db.read(snapshot=True)``)
+        give as ``tags`` what :meth:`capture` answered before it began: what the snapshot shows may be older than an
+        invalidation since. Raises :class:`RecursiveCompute` for one's own
         key within ``fn``, :class:`EncodeError` for a value without a lossless encoding, and under ``closed`` the
         store's errors, or :class:`BackendTimeout` after ``wait`` seconds.
         """
@@ -141,7 +143,7 @@ class CacheManager(Lifecycle):
         """The present generation of each tag: take it before reading what a later :meth:`set` stores."""
         return self._run(self.access.capture(tags))
 
-    def invalidate(self, *tags: str, tx: UnitLike | None = None, detached: bool = False) -> None:
+    def invalidate(self, *tags: str, tx: Committing | None = None, detached: bool = False) -> None:
         """Make every entry stored under any of ``tags`` a miss, in every process.
 
         With ``tx`` it happens if and only if the unit commits: at once in this process, and through the outbox should
@@ -160,7 +162,7 @@ class CacheManager(Lifecycle):
         """:meth:`invalidate` without regard to units."""
         self._run(self.access.invalidate(tags))
 
-    def deliver(self, tx: UnitLike, row: Delivery) -> None:
+    def deliver(self, tx: Committing, row: Delivery) -> None:
         """The outbox route of topic ``cache``: invalidate what a committed unit staged. Doing it again does no harm."""
         namespace, tags = policy.read_invalidation(row.payload)
         self._run(self.access.invalidate(tags, CacheKeys(namespace)))
