@@ -588,7 +588,8 @@ class TestWebsocket:
             sent.append(message)
 
         given = {"type": "websocket", "path": "/", "headers": [], **scope}
-        asyncio.run(Pipeline(layers).asgi(app)(given, receive, send))
+        wrapped: Any = Pipeline(layers).asgi(app)
+        asyncio.run(wrapped(given, receive, send))
         return sent
 
     @staticmethod

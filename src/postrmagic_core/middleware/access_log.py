@@ -6,7 +6,7 @@ from urllib.parse import parse_qsl, quote
 
 from .._clock import Clock, SystemClock
 from ..log import get_logger
-from ..log.policy import MASK, is_secret_name
+from ..log.policy import MASK, is_secret_name, scrub
 from .interface import Done, Head, Layer, Middleware, Request
 from .order import middleware
 
@@ -60,5 +60,10 @@ def shown_query(query: str) -> str:
         pairs = parse_qsl(query, keep_blank_values=True, max_num_fields=100)
     except ValueError:
         return "[unreadable]"
-    shown = "&".join(f"{quote(name)}={MASK if is_secret_name(name) else quote(value)}" for name, value in pairs)
+    shown = "&".join(f"{quote(name)}={MASK if is_secret_name(name) else _shown(value)}" for name, value in pairs)
     return shown if len(shown) <= _QUERY else shown[: shown.rfind("&", 0, _QUERY) + 1] + "…"
+
+
+def _shown(value: str) -> str:
+    # Masked while decoded: once it is encoded, what looks like a secret no longer does.
+    return quote(scrub(value), safe="/:[]")

@@ -111,13 +111,8 @@ class Exchange:
             return await self._discard()
         if message["type"] == "http.response.start" and not self._started:
             return await self._start(message)
-        body = message.get("body", b"")
-        try:
-            await self._send(message)
-        except OSError:
-            self.request.disconnected = True
-            raise
-        self.size += len(body)
+        await self._forward(message)
+        self.size += len(message.get("body", b""))
         if message["type"] == "http.response.body" and not message.get("more_body"):
             self.whole = True
         return None
@@ -134,7 +129,14 @@ class Exchange:
             await self._emit(head)
         else:
             # a copy: an application may send the same message for every request
-            await self._send({**message, "status": head.status, "headers": head.headers})
+            await self._forward({**message, "status": head.status, "headers": head.headers})
+
+    async def _forward(self, message: Message) -> None:
+        try:
+            await self._send(message)
+        except OSError:
+            self.request.disconnected = True
+            raise
 
     async def _emit(self, response: Response) -> None:
         self._started = self.replaced = True

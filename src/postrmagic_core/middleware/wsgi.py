@@ -31,12 +31,13 @@ def drive(coroutine: Coroutine[Any, Any, T], name: str) -> T:
     except StopIteration as stop:
         result: T = stop.value
         return result
-    with suppress(RuntimeError):  # a layer that waits again while it is closed
-        coroutine.close()
-    raise UsageError(
+    mistake = UsageError(
         f"middleware {name} waited for something under WSGI, where there is no event loop: "
         "await only faces from request.face(manager), or write it as a plain generator"
     )
+    with suppress(StopIteration):  # even a layer that catches it has not kept the rule
+        coroutine.throw(mistake)
+    raise mistake
 
 
 class Driven:

@@ -1,0 +1,357 @@
+"""The core middleware, each for itself and all together."""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+from typing import Any
+from uuid import UUID
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from postrmagic_core.errors import BackendUnavailable, UniqueViolation, ValidationFailed
+from postrmagic_core.log import get_logger
+from postrmagic_core.middleware import Pipeline, Request, Response
+from postrmagic_core.middleware.access_log import access_log, shown_query
+from postrmagic_core.middleware.body_limit import BodyTooLarge, body_limit
+from postrmagic_core.middleware.csrf import csrf
+from postrmagic_core.middleware.errors import errors
+from postrmagic_core.middleware.request_id import request_id
+from postrmagic_core.middleware.security_headers import security_headers
+from postrmagic_core.testing.clock import FakeClock
+
+CANARY = "c4n4ry-Xy7"
+
+
+class TestRequestId:
+    """Each request has a name that is safe to write down."""
+
+    @pytest.mark.parametrize("given", [b"a", b"A-b_c.9", b"x" * 64])
+    def test_a_well_formed_one_is_kept(self, given: bytes, call: Any, answer: Any) -> None:
+        """What a proxy named stays named so."""
+        outcome = call(Pipeline([request_id()]).asgi(answer()), headers=[(b"x-request-id", given)])
+        assert outcome.header("x-request-id") == given.decode()
+
+    @pytest.mark.parametrize("given", [b"", b"x" * 65, b"a b", b"a\nb", b"<script>", "é".encode(), b"a\n"])
+    def test_any_other_is_replaced(self, given: bytes, call: Any, answer: Any) -> None:
+        """What could harm a log or a header is not repeated."""
+        outcome = call(Pipeline([request_id()]).asgi(answer()), headers=[(b"x-request-id", given)])
+        assert UUID(outcome.header("x-request-id")).version == 7
+
+    def test_every_record_of_the_request_carries_it(self, call: Any, answer: Any, records: Any) -> None:
+        """The application's and third parties' records too, and none after the request."""
+
+        async def app(scope: Any, receive: Any, send: Any) -> None:
+            logging.getLogger("third.party").warning("inside")
+            assert scope["state"]["request_id"] == "r-1"
+            await answer()(scope, receive, send)
+
+        call(Pipeline([request_id()]).asgi(app), headers=[(b"x-request-id", b"r-1")])
+        get_logger("x").warning("outside")
+        assert records.named("inside")[0]["request_id"] == "r-1"
+        assert "request_id" not in records.named("outside")[0]
+
+
+class TestAccessLog:
+    """One record per request."""
+
+    def test_it_tells_what_was_asked_and_answered(self, call: Any, records: Any) -> None:
+        """Method, path, status, bytes and milliseconds, after the last byte."""
+        clock = FakeClock()
+
+        async def app(scope: Any, receive: Any, send: Any) -> None:
+            await send({"type": "http.response.start", "status": 201, "headers": []})
+            await send({"type": "http.response.body", "body": b"12345", "more_body": True})
+            assert not records.named("request")
+            clock.sleep(0.0125)
+            await send({"type": "http.response.body", "body": b"67"})
+
+        layers = [request_id(), access_log(clock)]
+        call(Pipeline(layers).asgi(app), method="PUT", path="/x", client=("192.0.2.1", 1), headers=[])
+        (record,) = records.named("request")
+        wanted = {"method": "PUT", "path": "/x", "status": 201, "bytes": 7, "duration_ms": 12.5, "client": "192.0.2.1"}
+        assert {name: record[name] for name in wanted} == wanted
+        assert UUID(record["request_id"]).version == 7
+
+    def test_secrets_in_the_query_are_masked(self, call: Any, answer: Any, records: Any) -> None:
+        """Values of secret names are never written, however the name is encoded."""
+        query = f"page=2&token={CANARY}&api%5Fkey={CANARY}&x=https://u:{CANARY}@h/&pass%77ord={CANARY}"
+        call(Pipeline([access_log()]).asgi(answer()), query_string=query.encode())
+        assert CANARY not in records.text
+        assert "page=2" in records.named("request")[0]["query"]
+
+    def test_a_query_is_bounded(self) -> None:
+        """A query too long or with too many parts is cut or left out."""
+        assert len(shown_query("a=" + "b" * 5000 + "&c=d")) < 2100
+        assert shown_query("&".join("a=1" for _ in range(200))) == "[unreadable]"
+
+    def test_failures_have_a_status_too(self, call: Any, failing: Any, answer: Any, records: Any) -> None:
+        """500 for an error nobody answered, the error's name for one after the head, 499 for who left."""
+        app = Pipeline([access_log()])
+        call(app.asgi(failing(ValueError(CANARY))))
+        call(app.asgi(failing(ValueError(CANARY), late=True)))
+        call(app.asgi(answer()), gone_after=0)
+
+        async def giving_up(scope: Any, receive: Any, send: Any) -> None:
+            await receive()
+
+        call(app.asgi(giving_up), body=())
+        shown = [(r["status"], r.get("error"), r.get("disconnected")) for r in records.named("request")]
+        assert shown == [(500, None, False), (200, "ValueError", None), (200, "OSError", True), (499, None, True)]
+        assert CANARY not in records.text
+
+
+class TestErrors:
+    """Exceptions become problem documents."""
+
+    @pytest.mark.parametrize(
+        ("error", "status", "code"),
+        [
+            (RuntimeError(f"password is {CANARY}"), 500, "internal"),
+            (BackendUnavailable(CANARY), 503, "backend.unavailable"),
+            (UniqueViolation(CANARY), 409, "data.unique"),
+            (ExceptionGroup(CANARY, [ValueError(CANARY)]), 500, "internal"),
+        ],
+        ids=lambda value: type(value).__name__,
+    )
+    def test_the_client_learns_a_code_and_nothing_else(
+        self, error: Exception, status: int, code: str, call: Any, failing: Any
+    ) -> None:
+        """RFC 9457: status and code, never the exception's text (ASVS 16.5.1)."""
+        outcome = call(Pipeline([request_id(), errors()]).asgi(failing(error)), headers=[(b"x-request-id", b"r-1")])
+        document = json.loads(outcome.body)
+        assert (outcome.status, document["status"], document["code"]) == (status, status, code)
+        assert document["request_id"] == "r-1"
+        assert outcome.header("content-type") == "application/problem+json"
+        assert CANARY.encode() not in outcome.body
+        assert b"Traceback" not in outcome.body
+
+    def test_invalid_input_is_told_field_by_field(self, call: Any, failing: Any, records: Any) -> None:
+        """422 with JSON pointers; a client's mistake is no error of ours in the log."""
+        error = ValidationFailed([{"pointer": "/name", "code": "missing", "message": "is required"}])
+        outcome = call(Pipeline([errors()]).asgi(failing(error)))
+        assert outcome.status == 422
+        assert json.loads(outcome.body)["errors"] == error.errors
+        assert records.named("request refused")[0]["level"] == "info"
+        assert not records.named("request failed")
+
+    def test_it_is_logged_once_with_a_fingerprint(self, call: Any, failing: Any, records: Any) -> None:
+        """The same error at the same place has one fingerprint whatever its message, another place another."""
+        app, other = failing(ValueError("first")), failing(KeyError("k"))
+        pipeline = Pipeline([errors()])
+        call(pipeline.asgi(app))
+        call(pipeline.asgi(failing(ValueError("second"))))
+        call(pipeline.asgi(other))
+        logged = records.named("request failed")
+        assert len(logged) == 3
+        first, second, third = (record["fingerprint"] for record in logged)
+        assert first == second != third
+        assert logged[0]["exception"]["type"] == "ValueError"
+        assert logged[0]["level"] == "error"
+
+    def test_after_the_head_it_can_only_be_logged(self, call: Any, failing: Any, records: Any) -> None:
+        """The status has left; the error is in the log and reaches the server."""
+        outcome = call(Pipeline([errors()]).asgi(failing(ValueError(), late=True)))
+        assert isinstance(outcome.error, ValueError)
+        assert len(records.named("request failed")) == 1
+
+    def test_a_client_that_left_is_no_error(self, call: Any, records: Any) -> None:
+        """What fails because nobody waits any more is not logged as a failure."""
+
+        async def app(scope: Any, receive: Any, send: Any) -> None:
+            await receive()
+            raise RuntimeError("client disconnected")
+
+        outcome = call(Pipeline([errors()]).asgi(app), body=())
+        assert outcome.error is None
+        assert not records.named("request failed")
+
+
+class TestSecurityHeaders:
+    """Browsers are told what a page may do."""
+
+    def test_every_response_has_them(self, call: Any, answer: Any, failing: Any) -> None:
+        """Errors and early answers too (ASVS 3.4.3 to 3.4.6)."""
+
+        def stopping(request: Request) -> Any:
+            if request.path == "/stop":
+                yield Response(429)
+
+        pipeline = Pipeline([security_headers(), errors(), stopping])
+        for outcome in (
+            call(pipeline.asgi(answer())),
+            call(pipeline.asgi(answer(404))),
+            call(pipeline.asgi(failing(ValueError()))),
+            call(pipeline.asgi(answer()), path="/stop"),
+        ):
+            assert outcome.header("x-content-type-options") == "nosniff"
+            assert outcome.header("referrer-policy") == "strict-origin-when-cross-origin"
+            policy = outcome.header("content-security-policy")
+            for directive in ("default-src 'self'", "object-src 'none'", "base-uri 'none'", "frame-ancestors 'none'"):
+                assert directive in policy
+
+    def test_the_applications_policy_is_kept(self, call: Any, answer: Any) -> None:
+        """A page that needs a policy of its own sets it; another default may be given."""
+        own = ((b"Content-Security-Policy", b"sandbox"),)
+        assert call(Pipeline([security_headers()]).asgi(answer(headers=own))).header("content-security-policy") == (
+            "sandbox"
+        )
+        outcome = call(Pipeline([security_headers(csp="default-src 'none'")]).asgi(answer()))
+        assert outcome.header("content-security-policy") == "default-src 'none'"
+
+
+class TestBodyLimit:
+    """A body larger than allowed is refused."""
+
+    @pytest.mark.parametrize(("sizes", "status"), [((10,), 200), ((5, 5), 200), ((11,), 413), ((5, 5, 1), 413)])
+    def test_it_counts_what_arrives(self, sizes: tuple[int, ...], status: int, call: Any, answer: Any) -> None:
+        """Given a Content-Length that lies, the stream decides."""
+        outcome = call(
+            Pipeline([errors(), body_limit(10)]).asgi(answer()),
+            method="POST",
+            headers=[(b"content-length", b"1")],
+            body=tuple(b"x" * size for size in sizes),
+        )
+        assert outcome.status == status
+        assert outcome.error is None
+
+    def test_a_larger_announcement_is_refused_unread(self, call: Any) -> None:
+        """Given an honest Content-Length beyond the limit, nothing is read; an unreadable one is ignored."""
+        app = Pipeline([body_limit(10)])
+        never = app.asgi(lambda *_: pytest.fail("called"))
+        assert call(never, headers=[(b"content-length", b"11")]).status == 413
+        assert call(never, headers=[(b"content-length", b"9" * 5000)]).status == 413
+
+    @pytest.mark.parametrize("reaction", ["answer", "answer and raise", "other error"])
+    def test_the_application_cannot_talk_it_away(self, reaction: str, call: Any) -> None:
+        """Whatever the application makes of the error, the client is told 413, and the server sees no failure."""
+
+        async def app(scope: Any, receive: Any, send: Any) -> None:
+            try:
+                await receive()
+            except BodyTooLarge as error:
+                if reaction == "other error":
+                    raise RuntimeError("cannot parse") from error
+                await send({"type": "http.response.start", "status": 500, "headers": []})
+                await send({"type": "http.response.body", "body": b"oops"})
+                if reaction == "answer and raise":
+                    raise
+
+        outcome = call(Pipeline([body_limit(1)]).asgi(app), body=(b"xx",))
+        assert (outcome.status, json.loads(outcome.body)["code"]) == (413, "data.too_large")
+        assert outcome.error is None
+
+    def test_other_errors_pass(self, call: Any, failing: Any) -> None:
+        """Within the limit nothing is caught."""
+        assert isinstance(call(Pipeline([body_limit(10)]).asgi(failing(ValueError()))).error, ValueError)
+
+    def test_a_negative_limit_is_refused(self) -> None:
+        """A limit is a number of bytes."""
+        with pytest.raises(ValueError, match="expected a number of bytes"):
+            body_limit(-1)
+
+
+class TestCsrf:
+    """Another site cannot make a browser write here."""
+
+    @pytest.mark.parametrize(
+        ("headers", "passes"),
+        [
+            ({}, True),
+            ({"sec-fetch-site": "same-origin"}, True),
+            ({"sec-fetch-site": "none"}, True),
+            ({"sec-fetch-site": "cross-site"}, False),
+            ({"sec-fetch-site": "same-site"}, False),
+            ({"sec-fetch-site": "unheard-of"}, False),
+            ({"sec-fetch-site": "cross-site", "origin": "https://admin.example.org"}, True),
+            ({"origin": "https://example.org"}, True),
+            ({"origin": "https://EXAMPLE.org"}, True),
+            ({"origin": "https://example.org.evil.net"}, False),
+            ({"origin": "https://evil-example.org"}, False),
+            ({"origin": "https://example.org:8443"}, False),
+            ({"origin": "https://admin.example.org.evil.net"}, False),
+            ({"origin": "null"}, False),
+            ({"origin": "https://[bad"}, False),
+            ({"origin": ""}, False),
+        ],
+        ids=str,
+    )
+    def test_unsafe_methods_need_the_same_site(
+        self, headers: dict[str, str], passes: bool, call: Any, answer: Any
+    ) -> None:
+        """By Sec-Fetch-Site, else by Origin against Host (ASVS 3.5.1)."""
+        app = Pipeline([csrf(["https://admin.example.org"])]).asgi(answer())
+        pairs = [(b"host", b"example.org"), *((key.encode(), value.encode()) for key, value in headers.items())]
+        for method in ("POST", "PUT", "PATCH", "DELETE", "PROPFIND"):
+            assert call(app, method=method, headers=pairs).status == (200 if passes else 403)
+        for method in ("GET", "HEAD", "OPTIONS"):
+            assert call(app, method=method, headers=pairs).status == 200
+
+    def test_doubled_headers_do_not_help(self, call: Any, answer: Any) -> None:
+        """Given two Origins or two Sec-Fetch-Sites, one of which is foreign, the request is refused."""
+        app = Pipeline([csrf(["https://admin.example.org"])]).asgi(answer())
+        ours, theirs = (b"origin", b"https://admin.example.org"), (b"origin", b"https://evil.net")
+        sites = [(b"sec-fetch-site", b"same-origin"), (b"sec-fetch-site", b"cross-site")]
+        for headers in ([ours, theirs], [theirs, ours], sites, [(b"origin", b"https://example.org")]):
+            assert call(app, method="POST", headers=headers).status == 403
+
+    @pytest.mark.parametrize("origin", ["example.org", "https://example.org/", "https://", "*"])
+    def test_a_trusted_origin_must_be_one(self, origin: str) -> None:
+        """A wildcard or a URL with a path would never match: it is refused when built."""
+        with pytest.raises(ValueError, match="expected an origin"):
+            csrf([origin])
+
+
+TOKEN = st.text(st.characters(min_codepoint=1, max_codepoint=255), max_size=40)
+NAMES = st.sampled_from(
+    ["cookie", "origin", "host", "sec-fetch-site", "content-length", "x-request-id", "vary", "x-odd", "content-type"]
+)
+
+
+@settings(deadline=None)
+@given(
+    headers=st.lists(st.tuples(NAMES, TOKEN | st.binary(max_size=40)), max_size=8),
+    query=st.binary(max_size=200),
+    path=st.text(max_size=40),
+    method=st.sampled_from(["GET", "POST", "DELETE", "HEAD", "ODD"]),
+    client=st.none() | st.tuples(st.text(max_size=20), st.integers()),
+)
+def test_no_request_makes_it_fail(
+    headers: list[tuple[str, Any]], query: bytes, path: str, method: str, client: Any
+) -> None:
+    """Whatever headers, cookies and query a request has, the core middleware answers 200, 403 or 413, never 500."""
+    import asyncio
+
+    sent: list[Any] = []
+
+    def reading(request: Request) -> Any:
+        assert isinstance(request.cookies, dict)
+        yield
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b""})
+
+    async def receive() -> Any:
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    layers = [request_id(), access_log(), security_headers(), errors(), body_limit(1000), csrf(), reading]
+    raw = [(name.encode(), value if isinstance(value, bytes) else value.encode("latin-1")) for name, value in headers]
+    scope = {"type": "http", "method": method, "path": path, "query_string": query, "headers": raw, "client": client}
+    asyncio.run(Pipeline(layers).asgi(app)(scope, receive, send))
+    assert sent[0]["status"] in {200, 403, 413}
+    (name,) = [value for key, value in sent[0]["headers"] if key == b"x-request-id"]
+    assert re.fullmatch(rb"[A-Za-z0-9._-]{1,64}", name)
+
+
+def test_a_header_cannot_be_split() -> None:
+    """A line break in a header's name or value is refused where it is set (RFC 9110, section 5.5)."""
+    for name, value in (("x", "a\r\nset-cookie: b"), ("x\n", "a"), ("x", "a\0")):
+        with pytest.raises(ValueError, match="CR, LF or NUL"):
+            Response(200, headers={name: value})
