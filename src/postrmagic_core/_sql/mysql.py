@@ -28,8 +28,6 @@ _SQL_MODE = (
 _UNKNOWN_VARIABLE = 1193
 # Seconds: below the idle limits of common proxies and firewalls, which drop connections without a word.
 _RECYCLE = 1800
-# The server's own statement time-out strikes first and says so; the socket's is for a server that no longer speaks.
-_GRACE = 1.0
 
 
 class MysqlBackend(SqlBackend):
@@ -80,8 +78,8 @@ class MysqlBackend(SqlBackend):
             "connect_timeout": self.timeouts.connect,
             # Until the session is set up, a server that accepts and then says nothing counts as not connecting.
             "read_timeout": self.timeouts.connect,
-            "write_timeout": self.timeouts.statement + _GRACE,
-            "autocommit": role == "read",
+            "write_timeout": self._silence(),
+            "autocommit": None,  # set with the rest of the session
             **(_tls(str(self._ca)) if self._ca else {"ssl_disabled": True}),
         }
         engine = create_engine(
@@ -118,7 +116,7 @@ class MysqlBackend(SqlBackend):
             limit = f"max_execution_time={round(self.timeouts.statement * 1000)}"
         with connection.cursor() as cursor:
             cursor.execute(
-                f"SET SESSION sql_mode='{_SQL_MODE}', time_zone='+00:00', "
+                f"SET SESSION autocommit={int(role == 'read')}, sql_mode='{_SQL_MODE}', time_zone='+00:00', "
                 f"innodb_lock_wait_timeout={lock}, lock_wait_timeout={lock}, {limit}"
             )
             if role == "read":
@@ -126,7 +124,11 @@ class MysqlBackend(SqlBackend):
             else:
                 level = "REPEATABLE READ" if _has_snapshot_isolation(cursor) else "SERIALIZABLE"
                 cursor.execute(f"SET SESSION TRANSACTION ISOLATION LEVEL {level}")
-        connection._read_timeout = self.timeouts.statement + _GRACE
+        connection._read_timeout = self._silence()
+
+    def _silence(self) -> float:
+        """Seconds until a silent server is given up: a little later than it would have stopped the statement itself."""
+        return self.timeouts.statement * 1.1 + 0.1
 
 
 def _has_snapshot_isolation(cursor: Any) -> bool:
