@@ -343,8 +343,10 @@ def test_a_planted_fault_is_red(
             Leaking.aside.pop().close()
 
 
-def test_rows_that_do_not_apply_are_named_and_shown(pytester: pytest.Pytester) -> None:
+def test_rows_that_do_not_apply_are_named_and_shown(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
     """A declared row is skipped with its reason; an unknown row is an error."""
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+    monkeypatch.setenv("PYTEST_ADDOPTS", "-p postrmagic_core.testing.pytest_plugin")
     pytester.makepyfile("""
         import pytest
         from postrmagic_core.testing.contracts.reliability import ReliabilityContract
