@@ -125,7 +125,7 @@ def test_text_rules_are_idempotent(field: str, text: str) -> None:
     assert through(field, once) == once
 
 
-@pytest.mark.parametrize("plane", range(0x11))
+@pytest.mark.parametrize("plane", [0, 1, 2, 3, 14])  # the others have no assigned characters that fold
 def test_every_character_folds_once(plane: int) -> None:
     """No single character of Unicode, alone or marked, has a tag or a name that changes again."""
     from postrmagic_core.validation.text import normalized, tag
@@ -214,6 +214,7 @@ def test_what_is_allowed_stays() -> None:
     assert (
         '<a href="https://example.org/?a=1&amp;b=2" rel="noopener noreferrer nofollow">the <em>site</em></a>' in cleaned
     )
+    assert clean_html('<p title="x" lang="en">x</p>', HtmlPolicy()) == "<p>x</p>"
     assert clean_html("<p>1 &lt; 2 &amp; 3</p>", HtmlPolicy()) == "<p>1 &lt; 2 &amp; 3</p>"
 
 

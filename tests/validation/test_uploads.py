@@ -8,6 +8,7 @@ import os
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +22,8 @@ from postrmagic_core.errors import (
     OutOfSpace,
     UsageError,
 )
-from postrmagic_core.testing.clock import FakeClock
 from postrmagic_core.testing import spawn
+from postrmagic_core.testing.clock import FakeClock
 from postrmagic_core.validation import ImagePolicy, _children, _decoder, inspect, receive, render
 from postrmagic_core.validation.uploads import sweep
 
@@ -210,7 +211,7 @@ class TestInspecting:
         """A JPEG called .png, or .html, is refused; without an ending nothing is claimed."""
         path = saved(tmp_path, picture("JPEG"))
         for name in ("x.png", "x.html", "x.jpg.svg"):
-            assert complaints(lambda: inspect(path, POLICY, name=name)) == [("/file", "upload.name_mismatch")]  # noqa: B023
+            assert complaints(partial(inspect, path, POLICY, name=name)) == [("/file", "upload.name_mismatch")]
         assert inspect(path, POLICY, name="x.JPG").format == "JPEG"
         assert inspect(path, POLICY, name="x").format == "JPEG"
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from postrmagic_core.errors import NotOpen
 from postrmagic_core.validation import AsyncUploads, ImagePolicy
 
 POLICY = ImagePolicy(max_bytes=64 << 20)
@@ -43,6 +44,21 @@ def test_it_does_what_the_sync_face_does(picture: Any, tmp_path: Path) -> None:
 
     asyncio.run(scenario())
     assert files(tmp_path) == []
+
+
+def test_it_works_only_while_open(tmp_path: Path) -> None:
+    """Before and after, it says what to do."""
+
+    async def scenario() -> None:
+        uploads = AsyncUploads()
+        with pytest.raises(NotOpen, match="open"):
+            await uploads.receive(pieces(b"x"), POLICY, tmp_path)
+        async with uploads:
+            (await uploads.receive(pieces(b"x"), POLICY, tmp_path)).discard()
+        with pytest.raises(NotOpen, match="closed"):
+            await uploads.inspect(tmp_path / "x", POLICY)
+
+    asyncio.run(scenario())
 
 
 def test_a_cancelled_upload_leaves_no_file(tmp_path: Path) -> None:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import AsyncIterable
 from functools import partial
 from pathlib import Path
-from types import TracebackType
-from typing import Literal, Self
+from typing import Literal
 
 from .._bridge import Bridge
+from .._lifecycle import Lifecycle
 from . import uploads
 from .interface import ImageInfo, ImagePolicy
 from .uploads import ReceivedUpload, Receiving
@@ -16,18 +16,21 @@ from .uploads import ReceivedUpload, Receiving
 _CHUNK = 256 * 1024
 
 
-class AsyncUploads:
+class AsyncUploads(Lifecycle):
     """``async with AsyncUploads() as uploads: await uploads.receive(request.stream(), policy, directory)``.
 
     ``threads`` bounds how many files are written, and how many images are decoded, at once: each has that many.
+    Raises :class:`NotOpen` outside ``async with``.
     """
 
     def __init__(self, threads: int = 2) -> None:
+        super().__init__()
         self._disk = Bridge(threads, "postrmagic-uploads")
         self._decoders = Bridge(threads, "postrmagic-decoders")
 
     async def receive(self, source: AsyncIterable[bytes], policy: ImagePolicy, directory: Path | str) -> ReceivedUpload:
         """:func:`.uploads.receive` from an async iterator: cancelled, or cut off by the client, it leaves no file."""
+        self.ensure_open()
         receiving = await self._disk.lift(partial(Receiving, policy, Path(directory)), undo=Receiving.abandon)
         try:
             waiting = bytearray()
@@ -44,6 +47,7 @@ class AsyncUploads:
 
     async def inspect(self, path: Path | str, policy: ImagePolicy, *, name: str | None = None) -> ImageInfo:
         """:func:`.uploads.inspect`."""
+        self.ensure_open()
         return await self._decoders.lift(partial(uploads.inspect, path, policy, name=name))
 
     async def render(
@@ -57,19 +61,14 @@ class AsyncUploads:
         policy: ImagePolicy | None = None,
     ) -> bytes:
         """:func:`.uploads.render`."""
+        self.ensure_open()
         return await self._decoders.lift(
             partial(uploads.render, path, width=width, height=height, format=format, quality=quality, policy=policy)
         )
 
-    def close(self) -> None:
-        """End the threads, after what they are doing."""
+    def _open(self) -> None:
+        """Nothing to do: threads start with their first work."""
+
+    def _close(self) -> None:
         self._disk.close()
         self._decoders.close()
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None
-    ) -> None:
-        self.close()

@@ -36,7 +36,8 @@ _PASSES = 4
 class HtmlPolicy:
     """What may remain of HTML.
 
-    ``tags`` and ``attributes`` (tag → names) are the allow-list; ``schemes`` those of URLs (relative ones stay).
+    ``tags`` and ``attributes`` (tag → names, ``*`` for every tag) are the allow-list; ``schemes`` those of URLs (relative
+    ones stay).
     ``max_bytes`` of UTF-8 and ``max_elements`` opening tags are refused *before* the parser sees the text:
     its time grows with the square of the nesting, which cannot exceed the number of elements. Raises
     :class:`ConfigurationError` for tags of foreign content, raw text or active content, and for event handlers and
@@ -93,7 +94,8 @@ def reduced(html: str, policy: HtmlPolicy) -> str | Refused:
         cleaned = nh3.clean(
             html.encode(errors="replace").decode(),  # nh3 takes no surrogates
             tags=set(policy.tags),
-            attributes={tag: set(names) for tag, names in policy.attributes.items()},
+            # "*": nh3 would otherwise allow lang and title everywhere.
+            attributes={"*": set(), **{tag: set(names) for tag, names in policy.attributes.items()}},
             url_schemes=set(policy.schemes),
             link_rel="noopener noreferrer nofollow",
         )

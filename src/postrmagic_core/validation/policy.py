@@ -28,7 +28,7 @@ def translate(errors: Iterable[Mapping[str, Any]], data: object, catalogue: Cata
     """Pydantic's ``errors(include_input=False)`` about ``data`` as ours; each pointer, code and text once."""
     ours: dict[tuple[str, ...], dict[str, str]] = {}
     for error in errors:
-        code = _RENAMED.get(error["type"], error["type"])
+        code: str = _RENAMED.get(error["type"]) or error["type"]
         context = {name: value for name, value in error.get("ctx", {}).items() if name not in _FROM_INPUT}
         found = entry(code, pointer_to(error["loc"], data, absent=code == "missing"), context, catalogue)
         if found["message"] == GENERIC and "." in code and "ctx" not in error:
