@@ -272,6 +272,9 @@ def test_a_free_port_is_outside_the_range_of_outgoing_connections() -> None:
 
 
 @pytest.mark.redis
+@pytest.mark.filterwarnings(
+    "ignore:This process .* is multi-threaded:DeprecationWarning"
+)  # Python 3.12: that is the test
 def test_a_forked_child_does_not_end_the_servers_of_its_parent(own_redis_server: Callable[..., RedisServer]) -> None:
     """A child that closes everything on its way out leaves the parent's server running."""
     server = own_redis_server()
