@@ -10,13 +10,13 @@ from typing import TypeVar
 
 from postrmagic_core._bridge import Bridge
 from postrmagic_core._clock import Clock, SystemClock
-from postrmagic_core.errors import BackendError, OutcomeUnknown, Unsupported
+from postrmagic_core._steps import adrive
+from postrmagic_core.errors import BackendError, Unsupported
 
 from .interface import AsyncStore, Script, Store, SupportsAsync, SupportsScan
-from .keys import companion
-from .lease import Grant, granted, let_go_failed, refused, request
+from .lease import Grant, asking, granted, let_go_failed, refused, request
 from .policy import lease_pause
-from .scripts import LEASE_ACQUIRE, LEASE_RELEASE, LEASE_RENEW
+from .scripts import LEASE_RELEASE, LEASE_RENEW
 
 R = TypeVar("R")
 T = TypeVar("T")
@@ -135,14 +135,8 @@ async def leased(
 
 async def _try(store: AsyncStore, asked: Grant, clock: Clock) -> tuple[AsyncLease | None, int]:
     asked_at = clock.monotonic()
-    keys = [asked.key, companion(asked.key, b"fence")]
-    args: list[bytes | int] = [asked.owner, asked.ttl_ms]
     try:
-        try:
-            answer = await store.run(LEASE_ACQUIRE, keys, args)
-        except OutcomeUnknown:
-            asked_at = clock.monotonic()
-            answer = await store.run(LEASE_ACQUIRE, keys, args)
+        answer = await adrive(asking(asked), store)
     except asyncio.CancelledError:
         await _let_go(store, asked)
         raise

@@ -8,8 +8,10 @@ import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 from postrmagic_core._clock import Clock, SystemClock
+from postrmagic_core._steps import Steps, drive
 from postrmagic_core.errors import BackendError, Conflict, OutcomeUnknown
 
 from .interface import Store
@@ -82,6 +84,26 @@ def request(key: bytes, ttl: float) -> Grant:
     return Grant(key, secrets.token_hex(16).encode(), 0, ttl)
 
 
+def asking(asked: Grant) -> Steps[list[int]]:
+    """Ask for the lease; ask once more under the same token where the answer was lost."""
+
+    def ask(store: Any) -> Any:
+        return store.run(LEASE_ACQUIRE, [asked.key, companion(asked.key, b"fence")], [asked.owner, asked.ttl_ms])
+
+    try:
+        answer: list[int] = yield ask
+    except BackendError as error:
+        if not answer_lost(error):
+            raise
+        answer = yield ask
+    return answer
+
+
+def answer_lost(error: BackendError) -> bool:
+    """Whether the lease may be ours without our knowing it: the token lets the script know its owner again."""
+    return isinstance(error, OutcomeUnknown)
+
+
 def granted(asked: Grant, answer: list[int]) -> Grant | None:
     """The grant in LEASE_ACQUIRE's answer, or ``None``: another owns the lease."""
     return Grant(asked.key, asked.owner, answer[1], asked.ttl) if answer[0] == 1 else None
@@ -116,13 +138,7 @@ def refused(wait: float) -> Conflict:
 
 def _try(store: Store, asked: Grant, clock: Clock) -> tuple[Lease | None, int]:
     asked_at = clock.monotonic()
-    keys = [asked.key, companion(asked.key, b"fence")]
-    args: list[bytes | int] = [asked.owner, asked.ttl_ms]
-    try:
-        answer = store.run(LEASE_ACQUIRE, keys, args)
-    except OutcomeUnknown:
-        asked_at = clock.monotonic()
-        answer = store.run(LEASE_ACQUIRE, keys, args)
+    answer = drive(asking(asked), store)
     grant = granted(asked, answer)
     return (None if grant is None else Lease(store, grant, asked_at, clock)), answer[1]
 
