@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from sqlalchemy import and_, bindparam, select, update
+from sqlalchemy import and_, bindparam, func, select, update
 
 from .. import _codec
 from .._retry import RetryPolicy
@@ -66,6 +66,13 @@ class Ledger:
         if not due:
             return []
         return self.retrying(lambda tx: self._claim(tx, due, owner, free=free, busy=busy))
+
+    def next_due(self, queue: str) -> float | None:
+        """Seconds until the queue's next row is due or its lease ends, negative if it is; ``None`` without one."""
+        left = select((func.min(c.due_us) - now_us()).label("left")).where(c.queue == queue, c.due_us.is_not(None))
+        with self.units.read() as tx:
+            microseconds = tx.execute(left).scalar()
+        return None if microseconds is None else float(microseconds) / 1e6
 
     def _claim(self, tx: UnitLike, due: Sequence[str], owner: str, *, free: int, busy: bool) -> list[Claim]:
         # By primary key: rows are locked, and no gap into which somebody else may want to insert.

@@ -15,6 +15,7 @@ _NAMESPACE = re.compile(r"[A-Za-z0-9_.:-]{1,64}")
 _QUEUE = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,63}")
 _TASK = re.compile(r"[A-Za-z_][A-Za-z0-9_.<>:-]{0,199}")
 
+SWEEP_LEAST = 0.01
 SWEEP_FIRST = 0.2
 SWEEP_LAST = 1.0
 
@@ -78,9 +79,13 @@ def fingerprint_of(error_type: str, frames: Sequence[tuple[str, str]]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def sweep_delay(idle_sweeps: int) -> float:
-    """Seconds until the next look into the table after so many that found nothing: 0.2, doubling to 1."""
-    return min(SWEEP_LAST, SWEEP_FIRST * 2.0 ** min(idle_sweeps, 8))
+def sweep_delay(idle_sweeps: int, next_due: float | None = None) -> float:
+    """Seconds until the next look into the table after so many that found nothing: 0.2, doubling to 1.
+
+    ``next_due``: seconds until a row is due, for which to look in time; a due one has just been left to others.
+    """
+    pause = min(SWEEP_LAST, SWEEP_FIRST * 2.0 ** min(idle_sweeps, 8))
+    return pause if next_due is None or next_due <= 0 else min(pause, max(SWEEP_LEAST, next_due))
 
 
 def polls() -> Iterator[float]:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger("postrmagic_core.jobs")
 
 # Milliseconds after which dramatiq's threads look whether they should stop; waiting for work costs no polling.
-_TURN_MS = 200
+_TURN_MS = 100
 _STRIKE = 0.2
 
 

@@ -99,7 +99,9 @@ class SqlConsumer(Consumer):
         broker = self._broker
         try:
             with broker.held.claiming:
-                claims = self._claim(broker)
+                full = broker.held.free == 0
+                claims = [] if full else self._claim(broker)
+                next_due = None if claims or full else broker.ledger.next_due(self._queue)
                 known = [claim for claim in claims if claim.task in broker.actors]
                 broker.held.add(known)
         except BackendError as error:
@@ -109,12 +111,10 @@ class SqlConsumer(Consumer):
                 settling.refuse(broker.ledger, claim)
         self._ready = known
         self._idle = 0 if claims else self._idle + 1
-        self._next = time.monotonic() + policy.sweep_delay(self._idle)
+        self._next = time.monotonic() + policy.sweep_delay(self._idle, next_due)
 
     def _claim(self, broker: SqlBroker) -> list[Claim]:
         held = broker.held
-        if held.free == 0:
-            return []
         return broker.ledger.claim(self._queue, held.owner, free=held.free, busy=held.busy, held=held.ids())
 
     def ack(self, message: MessageProxy) -> None:

@@ -1,0 +1,239 @@
+"""Worker processes that are killed, paused and poisoned: nothing is lost, effects happen once."""
+
+from __future__ import annotations
+
+import os
+import random
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+
+from postrmagic_core._retry import RetryPolicy
+from postrmagic_core.database import DatabaseManager
+from postrmagic_core.errors import AlreadyDone
+from postrmagic_core.jobs import JobQueue, task
+from postrmagic_core.jobs.supervisor import stop_signals
+from postrmagic_core.testing import Child, spawn
+from postrmagic_core.testing.history import History, total_queue, unique_ids
+
+pytestmark = pytest.mark.fault
+
+Rig = Any
+MakeRig = Callable[..., Any]
+LEASE = 1.0
+QUICK = RetryPolicy(attempts=100, base=0.05, cap=0.05)
+
+
+def say(line: str) -> None:
+    os.write(1, f"{line}\n".encode())  # in one piece: two threads may speak at once
+
+
+def effect(ctx: Any, value: str) -> None:
+    with ctx.write() as tx:
+        tx.execute(text("INSERT INTO effects (value) VALUES (:value)"), {"value": value})
+
+
+@task(name="slow", retries=3)
+def slow(ctx: Any, seconds: float) -> None:
+    say(f"started {ctx.attempt}")
+    time.sleep(seconds if ctx.attempt == 1 else 0)
+    try:
+        effect(ctx, "slow")
+    except AlreadyDone:
+        say("refused")
+        raise
+
+
+@task(name="cut", retries=3)
+def cut(ctx: Any) -> None:
+    say(f"started {ctx.attempt}")
+    if ctx.attempt == 1:
+        effect(ctx, "cut")
+        os._exit(1)
+    effect(ctx, "cut")
+
+
+@task(name="killer", retries=2)
+def killer(ctx: Any) -> None:
+    say(f"killer {ctx.attempt}")
+    os._exit(7)
+
+
+@task(name="bystander", retries=2)
+def bystander(ctx: Any) -> None:
+    say("bystander")
+    time.sleep(0.3)
+    effect(ctx, "bystander")
+
+
+@task(name="small", retries=60, backoff=QUICK)
+def small(ctx: Any, number: int) -> None:
+    time.sleep(0.005)
+    effect(ctx, str(number))
+    if number % 10 == 0 and ctx.attempt == 1:
+        raise ValueError("after the effect")
+
+
+TASKS = (slow, cut, killer, bystander, small)
+
+
+@contextmanager
+def queue(database_url: str, broker_url: str) -> Iterator[JobQueue]:
+    with ExitStack() as stack:
+        db = stack.enter_context(DatabaseManager(database_url))
+        jobs = stack.enter_context(JobQueue(broker_url, database=db, lease=LEASE))
+        jobs.include(*TASKS)
+        if broker_url != database_url:
+            relay = db.relay({"jobs": jobs.deliver})
+            stack.callback(relay.stop)
+            relay.start()
+        yield jobs
+
+
+def work(database_url: str, broker_url: str, threads: int) -> None:
+    """A worker process, until SIGTERM."""
+    stopped = threading.Event()
+    with stop_signals(stopped), queue(database_url, broker_url) as jobs, jobs.worker(threads=threads):
+        say("up")
+        stopped.wait()
+
+
+class Workers:
+    """Worker processes over one place."""
+
+    def __init__(self, stack: ExitStack, place: Any) -> None:
+        self._stack = stack
+        self._urls = (place.database_url, place.broker_url)
+
+    def start(self, threads: int = 2) -> Child:
+        """Start one; its first line is ``up`` once it works."""
+        return self._stack.enter_context(spawn(work, *self._urls, threads))
+
+    def up(self) -> Child:
+        """Start one and wait until it works."""
+        child = self.start()
+        assert child.line() == "up"
+        return child
+
+
+@pytest.fixture
+def workers(place: Any) -> Iterator[Workers]:
+    with ExitStack() as stack:
+        yield Workers(stack, place)
+
+
+@pytest.fixture
+def rig(make_rig: MakeRig, place: Any) -> Rig:
+    made = make_rig(place, lease=LEASE)
+    made.jobs.include(*TASKS)
+    return made
+
+
+embedded = pytest.mark.parametrize("place", ["sqlite"], indirect=True)
+
+
+def test_a_job_of_a_killed_worker_is_finished_by_another(rig: Rig, workers: Workers) -> None:
+    """kill -9 in the middle: delivered again within the lease and a few seconds, to a worker that was idle."""
+    first = workers.up()
+    second = workers.start()
+    job = rig.jobs.enqueue(slow.call(60))
+    assert first.line() == "started 1"
+    assert second.line() == "up"
+    first.kill()
+    died = time.monotonic()
+    assert second.line() == "started 2"
+    assert time.monotonic() - died < LEASE + 5
+    assert rig.ends(job.id) == "done"
+    assert rig.effects() == ["slow"]
+
+
+@embedded
+def test_an_effect_committed_before_the_kill_is_not_repeated(rig: Rig, workers: Workers) -> None:
+    """The worker dies between its commit and its acknowledgement."""
+    first = workers.start()
+    job = rig.jobs.enqueue(cut.call())
+    assert first.wait() == 1
+    rig.work()
+    assert rig.ends(job.id) == "done"
+    assert rig.effects() == ["cut"]
+
+
+@embedded
+def test_a_paused_worker_cannot_complete_what_another_took_over(rig: Rig, workers: Workers) -> None:
+    """SIGSTOP past the lease, then SIGCONT: one recorded completion, one effect."""
+    first = workers.up()
+    job = rig.jobs.enqueue(slow.call(0.5))
+    assert first.line() == "started 1"
+    first.pause()
+    rig.work()
+    assert rig.ends(job.id) == "done"
+    ended = rig.jobs.status(job.id).ended
+    first.resume()
+    assert first.line() == "refused"
+    first.terminate()
+    assert first.wait() == 0
+    assert rig.effects() == ["slow"]
+    assert rig.jobs.status(job.id).ended == ended
+    assert rig.jobs.status(job.id).attempts == 2
+
+
+@embedded
+def test_a_job_that_kills_its_worker_ends_in_the_dead_letters(rig: Rig, workers: Workers) -> None:
+    """retries=2: three starts, then poison; the job beside it, whose worker died under it, is done."""
+    poison = rig.jobs.enqueue(killer.call())
+    beside = rig.jobs.enqueue(bystander.call())
+    lines: list[str] = []
+    while rig.state(poison.id) != "dead: poison":
+        assert len(lines) < 20
+        child = workers.up()
+        while child.alive and rig.state(poison.id) != "dead: poison":
+            time.sleep(0.05)
+        if not child.alive:
+            lines += list(child.lines())
+    assert [line for line in lines if line.startswith("killer")] == ["killer 1", "killer 2", "killer 3"]
+    assert rig.ends(beside.id) == "done"
+    assert rig.effects() == ["bystander"]
+
+
+def test_nothing_is_lost_and_nothing_done_twice_under_random_kills(rig: Rig, workers: Workers) -> None:
+    """200 jobs, two worker processes, one each killed at a random moment of its work and replaced, three times."""
+    history, chance = History(), random.Random(7)
+    for number in range(200):
+        history.run(0, "enqueue", number, lambda n=number: rig.jobs.enqueue(small.call(n)) and n)
+    running = [workers.start(), workers.start()]
+    for _ in range(3):
+        assert running[0].line() == "up"
+        time.sleep(chance.uniform(0.05, 0.2))
+        running.pop(0).kill()
+        running.append(workers.start())
+    rig.until(lambda: not rig.jobs.counts(), timeout=40)
+    for value in rig.effects():
+        history.run(1, "dequeue", int(value), lambda: None)
+        history.run(1, "generate", int(value), lambda: None)
+    assert total_queue(history.ops), total_queue(history.ops).found
+    assert unique_ids(history.ops), unique_ids(history.ops).found
+
+
+def enqueue_and_die(database_url: str, broker_url: str, when: str) -> None:
+    """An application process that is killed around its commit."""
+    with queue(database_url, broker_url) as jobs, jobs.database.write() as tx:
+        jobs.enqueue(small.call(1), tx=tx)
+        if when == "before":
+            os._exit(9)
+        tx.after_commit(lambda: os._exit(9))
+
+
+@pytest.mark.parametrize(("when", "done"), [("before", []), ("after", ["1"])])
+def test_a_job_survives_its_application_from_the_commit_on(rig: Rig, place: Any, when: str, done: list[str]) -> None:
+    """Killed before the commit there is no job; killed right after it, before anything was sent, it runs."""
+    with spawn(enqueue_and_die, place.database_url, place.broker_url, when) as child:
+        assert child.wait() == 9
+    rig.work()
+    rig.ends(rig.jobs.enqueue(bystander.call()).id)
+    rig.until(lambda: not rig.jobs.counts())
+    assert sorted(rig.effects()) == [*done, "bystander"]
