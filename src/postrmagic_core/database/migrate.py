@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -23,6 +24,8 @@ from .migrations import VERSION_TABLE
 # Seconds to wait for another process that migrates.
 _PATIENCE = 60.0
 _STEP = 5
+# Alembic keeps the migration under way in a module: one at a time in a process, whatever the database.
+_in_process = threading.Lock()
 
 
 def upgrade(backend: Backend) -> None:
@@ -62,12 +65,17 @@ def _config() -> Config:
 @contextmanager
 def _alone(backend: Backend, connection: Connection) -> Iterator[None]:
     """Hold the database's migration lock: it ends with its process, however that ends."""
-    if backend.name == "sqlite":
-        with _lock_file(Path(f"{connection.engine.url.database}.migrating")):
+    if not _in_process.acquire(timeout=_PATIENCE):
+        raise _too_long()
+    try:
+        if backend.name == "sqlite":
+            lock = _lock_file(Path(f"{connection.engine.url.database}.migrating"))
+        else:
+            lock = _server_lock(backend, connection)
+        with lock:
             yield
-    else:
-        with _server_lock(backend, connection):
-            yield
+    finally:
+        _in_process.release()
 
 
 @contextmanager
@@ -104,4 +112,4 @@ def _server_lock(backend: Backend, connection: Connection) -> Iterator[None]:
 
 
 def _too_long() -> BackendTimeout:
-    return BackendTimeout(f"another process has been migrating this database for {_PATIENCE:g} s")
+    return BackendTimeout(f"another migration has been under way for {_PATIENCE:g} s")

@@ -60,13 +60,10 @@ class Relay(Lifecycle):
         after_fork(self._forget)
 
     def start(self) -> None:
-        """Start the thread, unless it runs; in a forked child it starts anew only when asked."""
+        """Start the thread, as opening does, unless it runs; in a forked child it starts anew only when asked."""
         self.open()
         with self._state_lock:
-            if self._thread is None:
-                self._stopping.clear()
-                self._thread = threading.Thread(target=self._loop, name="postrmagic-relay", daemon=True)
-                self._thread.start()
+            self._run()
 
     def stop(self) -> None:
         """End the thread after the row under way."""
@@ -165,6 +162,13 @@ class Relay(Lifecycle):
 
     def _open(self) -> None:
         self._database.ensure_open()
+        self._run()
+
+    def _run(self) -> None:
+        if self._thread is None:
+            self._stopping.clear()
+            self._thread = threading.Thread(target=self._loop, name="postrmagic-relay", daemon=True)
+            self._thread.start()
 
     def _close(self) -> None:
         thread, self._thread = self._thread, None

@@ -18,11 +18,21 @@ VERSION_TABLE = "pm_alembic_version"
 
 def create_table(name: str, *columns: Any, **options: Any) -> None:
     """``CREATE TABLE``, unless it is there; columns and constraints as for :class:`sqlalchemy.Table`."""
-    if not inspect(op.get_bind()).has_table(name):
+    if not has_table(name):
         op.create_table(name, *columns, **TABLE_OPTIONS, **options)
 
 
 def create_index(name: str, table: str, columns: list[str], *, unique: bool = False) -> None:
     """``CREATE INDEX``, unless it is there."""
-    if name not in {index["name"] for index in inspect(op.get_bind()).get_indexes(table)}:
+    if not has_index(name, table):
         op.create_index(name, table, columns, unique=unique)
+
+
+def has_table(name: str) -> bool:
+    """Whether an earlier run made it."""
+    return inspect(op.get_bind()).has_table(name)
+
+
+def has_index(name: str, table: str) -> bool:
+    """Whether an earlier run made it."""
+    return name in {index["name"] for index in inspect(op.get_bind()).get_indexes(table)}

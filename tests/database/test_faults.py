@@ -1,0 +1,326 @@
+"""Faults between us and the database: each one bites first, then we see what is promised."""
+
+# ruff: noqa: PT012, T201 - a unit fails as a block; a child process speaks by printing
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+from sqlalchemy import text
+
+from postrmagic_core.database import DatabaseManager, OutboxRow, PoolLimits, Timeouts, Unit
+from postrmagic_core.errors import (
+    BackendReadOnly,
+    BackendTimeout,
+    BackendUnavailable,
+    Conflict,
+    OutcomeUnknown,
+    OutOfSpace,
+)
+from postrmagic_core.testing import spawn
+from postrmagic_core.testing.history import History, set_full
+from postrmagic_core.testing.proxy import FaultProxy
+from postrmagic_core.testing.servers import MariaDBServer, require
+
+pytestmark = pytest.mark.fault
+
+ADD = text("UPDATE counter SET n = n + 1 WHERE id = 1")
+GET = text("SELECT n FROM counter WHERE id = 1")
+INSERT = text("INSERT INTO counter VALUES (:id, 0)")
+COUNTER = "CREATE TABLE counter (id INTEGER PRIMARY KEY, n INTEGER NOT NULL)"
+SHORT = Timeouts(connect=1.0, statement=1.0, lock=1.0)
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[MariaDBServer]:
+    """A server that these tests may break."""
+    require(MariaDBServer.binary(), "faults need a private server: mariadbd is not installed")
+    with MariaDBServer() as own:
+        yield own
+
+
+@pytest.fixture
+def url(server: MariaDBServer) -> str:
+    """A database on it, with a counter at 0."""
+    fresh = server.create_database()
+    with DatabaseManager(fresh) as database, database.write() as tx:
+        tx.execute(text(COUNTER))
+        tx.execute(INSERT, {"id": 1})
+    return fresh
+
+
+def read(url: str, statement: str = "SELECT n FROM counter WHERE id = 1") -> Any:
+    """One value, over a fresh connection."""
+    with DatabaseManager(url) as database, database.read() as tx:
+        return tx.scalar(text(statement))
+
+
+def insert_row(tx: Unit, number: int) -> None:
+    """One row, by its number."""
+    tx.execute(INSERT, {"id": number})
+
+
+@pytest.mark.mysql
+def test_a_server_killed_during_commits_loses_nothing_it_acknowledged(server: MariaDBServer, url: str) -> None:
+    """Four threads commit, the server dies and returns: acknowledged rows are there, others were attempted."""
+    history, going = History(), threading.Event()
+    ids = iter(range(10, 100_000))
+
+    def work(process: int, database: DatabaseManager) -> None:
+        while not going.is_set():
+            number = next(ids)
+            insert = partial(database.transact, insert_row, number)
+            try:
+                history.run(process, "add", number, insert, surely_not=(BackendUnavailable, BackendTimeout))
+            except (BackendUnavailable, BackendTimeout, OutcomeUnknown):
+                going.wait(0.01)
+
+    with DatabaseManager(url, timeouts=SHORT) as database:
+        threads = [threading.Thread(target=work, args=(number, database)) for number in range(4)]
+        for thread in threads:
+            thread.start()
+        for _ in range(2):
+            going.wait(0.1)
+            server.kill()
+            server.start()
+        going.wait(0.1)
+        going.set()
+        for thread in threads:
+            thread.join()
+        with database.read() as tx:
+            history.run(9, "read", None, lambda: set(tx.scalars(text("SELECT id FROM counter WHERE id > 1"))))
+    assert any(op.type in {"fail", "info"} for op in history.ops), "the kill never bit"
+    assert any(op.type == "ok" and op.f == "add" for op in history.ops)
+    checked = set_full(history.ops)
+    assert checked, checked.found
+
+
+@pytest.mark.mysql
+def test_a_server_restarted_between_calls_is_not_noticed(server: MariaDBServer, url: str) -> None:
+    """Connections that died while they lay in the pool are replaced before use, in both engines."""
+    with DatabaseManager(url) as database:
+        for expected in (1, 2, 3):
+            with database.write() as tx:
+                tx.execute(ADD)
+            with database.read() as tx:
+                assert tx.scalar(GET) == expected
+            server.restart()
+
+
+@pytest.mark.mysql
+def test_a_cut_commit_is_unknown_runs_no_hook_and_the_relay_decides(url: str) -> None:
+    """Wherever the answer to COMMIT breaks off: it is said, nothing is run twice, and what committed is delivered."""
+    called: list[str] = []
+    delivered: list[OutboxRow] = []
+    with FaultProxy(url) as proxy, DatabaseManager(proxy.url) as database, DatabaseManager(url) as direct:
+        direct.upgrade()
+
+        @database.transactional(retries=5)
+        def work(tx: Unit) -> None:
+            tx.execute(ADD)
+            tx.stage("mail", b"")
+            tx.after_commit(lambda: called.append("committed"))
+            tx.on_rollback(lambda: called.append("rolled back"))
+
+        work()
+        assert called == ["committed"]
+        cuts, whole = 0, False
+        while not whole:
+            proxy.cut(cuts, on=b"COMMIT", how="reset")
+            try:
+                work()
+                whole = True
+            except OutcomeUnknown:
+                assert proxy.hits == 1
+                cuts += 1
+            proxy.heal()
+        assert cuts >= 7, "an OK packet has at least 11 bytes"
+        assert called == ["committed"] * 2
+        relay = direct.relay({"mail": lambda tx, row: delivered.append(row)})
+        while relay.run_once():
+            pass
+        assert read(url) == len(delivered) == cuts + 2
+
+
+@pytest.mark.mysql
+def test_a_cut_answer_is_never_taken_for_a_whole_one(url: str) -> None:
+    """A result set that breaks off anywhere raises; no shorter list is returned."""
+    with FaultProxy(url) as proxy, DatabaseManager(proxy.url) as database:
+        rows = text("SELECT 'some text' AS a UNION ALL SELECT 'some more' UNION ALL SELECT 'the end'")
+        for after in range(0, 400, 7):
+            with database.read() as tx:
+                tx.scalar(text("SELECT 1"))
+                proxy.cut(after, on=b"some text")
+                try:
+                    assert len(tx.execute(rows).all()) == 3
+                    break
+                except BackendUnavailable:
+                    assert proxy.hits == 1
+        else:
+            pytest.fail("the answer was never let through")
+        assert after > 50
+
+
+@pytest.mark.mysql
+def test_a_connection_killed_inside_a_unit_takes_the_whole_unit_along(url: str) -> None:
+    """Even if the caller goes on after the error, nothing of the unit is committed."""
+    with DatabaseManager(url) as database:
+        with pytest.raises(BackendUnavailable), database.write() as tx:
+            tx.execute(ADD)
+            victim = tx.scalar(text("SELECT CONNECTION_ID()"))
+            with database.read() as _, DatabaseManager(url) as other, other.read() as killer:
+                killer.execute(text(f"KILL CONNECTION {int(victim)}"))
+            with pytest.raises(BackendUnavailable):
+                tx.execute(ADD)
+            tx.execute(ADD)
+        assert read(url) == 0
+        database.transact(lambda tx: tx.execute(ADD))
+        assert read(url) == 1
+
+
+@pytest.mark.mysql
+def test_a_demoted_server_is_left_and_found_again(server: MariaDBServer, url: str) -> None:
+    """A read-only answer evicts the pooled connections, so that the next ones may reach the new primary."""
+    name = urlsplit(url).path[1:]
+    administrator = DatabaseManager(server.url).open()
+    with administrator.write() as tx:
+        tx.execute(text("CREATE USER IF NOT EXISTS plain@'%' IDENTIFIED BY 'secret'"))
+        tx.execute(text(f"GRANT ALL ON `{name}`.* TO plain@'%'"))
+    with administrator, DatabaseManager(url.replace("root@", "plain:secret@")) as database:
+        session = text("SELECT CONNECTION_ID()")
+        with database.write() as tx:
+            before = tx.scalar(session)
+        with administrator.write() as tx:
+            tx.execute(text("SET GLOBAL read_only = 1"))
+        try:
+            with pytest.raises(BackendReadOnly) as caught:
+                database.transact(lambda tx: tx.execute(ADD))
+            assert caught.value.retryable
+        finally:
+            with administrator.write() as tx:
+                tx.execute(text("SET GLOBAL read_only = 0"))
+        with database.write() as tx:
+            tx.execute(ADD)
+            assert tx.scalar(session) != before
+    assert read(url) == 1
+
+
+@pytest.mark.mysql
+def test_a_slow_statement_is_stopped_and_leaves_the_connection_whole(url: str) -> None:
+    """The server ends it at the statement's time-out; the pool keeps the connection."""
+    session = text("SELECT CONNECTION_ID()")
+    with DatabaseManager(url, pool=PoolLimits(size=1, overflow=0), timeouts=Timeouts(statement=0.3)) as database:
+        with database.read() as tx:
+            before = tx.scalar(session)
+            with pytest.raises(BackendTimeout):
+                tx.execute(text("SELECT SLEEP(30) FROM counter"))
+        with database.read() as tx:
+            assert tx.scalar(session) == before
+
+
+@pytest.mark.mysql
+def test_a_real_deadlock_ends_the_unit_whoever_catches_it(url: str) -> None:
+    """InnoDB undoes the victim: what it does afterwards must not commit."""
+    with DatabaseManager(url) as database:
+        with database.write() as tx:
+            tx.execute(INSERT, {"id": 2})
+        set_to = text("UPDATE counter SET n = :n WHERE id = :id")
+        both, outcomes = threading.Barrier(2), list[str]()
+
+        def take(number: int, first: int, second: int) -> None:
+            try:
+                with database.write() as tx:
+                    tx.execute(set_to, {"n": number, "id": first})
+                    both.wait()
+                    try:
+                        tx.execute(set_to, {"n": number, "id": second})
+                    except Conflict:
+                        outcomes.append("caught")
+            except Conflict:
+                outcomes.append("raised")
+
+        threads = [threading.Thread(target=take, args=order) for order in ((7, 1, 2), (8, 2, 1))]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert outcomes == ["caught", "raised"]
+        with database.read() as tx:
+            assert len(set(tx.scalars(text("SELECT n FROM counter")))) == 1
+
+
+def test_a_full_disk_fails_one_unit_and_heals(tmp_path: Path) -> None:
+    """OutOfSpace, the unit whole undone, reads go on, and with space so do writes."""
+    with DatabaseManager(f"sqlite:///{tmp_path / 'app.db'}", pool=PoolLimits(size=1, overflow=0)) as database:
+        with database.write() as tx:
+            tx.execute(text("CREATE TABLE files (body BLOB)"))
+            tx.execute(text("PRAGMA max_page_count = 20"))
+        with pytest.raises(OutOfSpace), database.write() as tx:
+            for _ in range(100):
+                tx.execute(text("INSERT INTO files VALUES (zeroblob(4000))"))
+        with database.read() as tx:
+            assert tx.scalar(text("SELECT COUNT(*) FROM files")) == 0
+            assert tx.scalar(text("PRAGMA integrity_check")) == "ok"
+        with database.write() as tx:
+            tx.execute(text("PRAGMA max_page_count = 100000"))
+        database.transact(lambda tx: tx.execute(text("INSERT INTO files VALUES (zeroblob(400000))")))
+
+
+def insert_until_killed(url: str) -> None:
+    """In a process of its own: commit row after row, and say so after each."""
+    with DatabaseManager(url) as database:
+        for number in range(10, 1_000_000):
+            database.transact(insert_row, number)
+            print(number, flush=True)
+
+
+def test_a_killed_sqlite_writer_loses_nothing_it_acknowledged(tmp_path: Path) -> None:
+    """kill -9 of the process: its last acknowledged row is there, the file is whole, the lock is free."""
+    url = f"sqlite:///{tmp_path / 'app.db'}"
+    with DatabaseManager(url) as database:
+        with database.write() as tx:
+            tx.execute(text(COUNTER))
+        with spawn(insert_until_killed, url) as child:
+            for _ in range(20):
+                child.line()
+            child.kill()
+            acknowledged = [int(line) for line in child.lines()]
+        with database.write() as tx:
+            last = tx.scalar(text("SELECT MAX(id) FROM counter"))
+            assert tx.scalar(text("SELECT COUNT(*) FROM counter")) == last - 9
+            assert tx.scalar(text("PRAGMA integrity_check")) == "ok"
+        assert last >= max(acknowledged, default=29)
+
+
+def test_another_programs_lock_is_a_conflict(tmp_path: Path, open_file: Callable[[], sqlite3.Connection]) -> None:
+    """A backup tool that holds the file costs the lock's time-out, then a retryable error."""
+    with DatabaseManager(f"sqlite:///{tmp_path / 'app.db'}", timeouts=Timeouts(lock=0.2)) as database:
+        with database.write() as tx:
+            tx.execute(text(COUNTER))
+        foreign = open_file()
+        foreign.execute("BEGIN IMMEDIATE")
+        with pytest.raises(Conflict), database.write():
+            pass
+        foreign.execute("ROLLBACK")
+        with database.write() as tx:
+            tx.execute(INSERT, {"id": 1})
+
+
+@pytest.fixture
+def open_file(tmp_path: Path) -> Iterator[Callable[[], sqlite3.Connection]]:
+    """Opens the SQLite file past the package."""
+    opened: list[sqlite3.Connection] = []
+
+    def connect() -> sqlite3.Connection:
+        opened.append(sqlite3.connect(tmp_path / "app.db", isolation_level=None))
+        return opened[-1]
+
+    yield connect
+    for connection in opened:
+        connection.close()
