@@ -17,6 +17,9 @@ def check(amount):
     if amount < 0:
         raise ValueError("negative")
 
+def limit():
+    return 100
+
 class Account:
     def __init__(self):
         self.balance = 0
@@ -38,6 +41,7 @@ class Account:
 
 TESTS = """
 import pytest
+import guarded
 from guarded import Account, check
 
 def test_negative_is_refused():
@@ -47,6 +51,9 @@ def test_negative_is_refused():
 def test_much_is_not_paid():
     with pytest.raises(PermissionError):
         Account().pay(500)
+
+def test_limit():
+    assert guarded.limit() < 101
 
 def test_that_cannot_fail():
     assert True
@@ -82,7 +89,7 @@ def row(test: str, guard: str, double: str = "noop") -> Row:
         (row("test_that_cannot_fail", "check"), "green"),
         (row("test_skipped", "check"), "skipped"),
         (row("test_that_is_not_there", "check"), "broken"),
-        (row("test_that_cannot_fail", "no_such_guard"), "broken"),
+        (row("test_limit", "limit"), "broken"),
         (Row("X1", not_applicable="no disk"), "not applicable"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
@@ -111,6 +118,17 @@ def test_a_double_is_the_kind_of_attribute_that_the_guard_is(
     assert guarded.check is not check
     account.pay(-1)
     assert account.balance == 1
+
+
+def test_a_guard_that_moved_is_broken_with_every_plugin_loaded(
+    project: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A run that ended before its tests is no proof, whatever its exit code."""
+    monkeypatch.delenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD")
+    monkeypatch.delenv("PYTEST_ADDOPTS")
+    trial = attempt(row("test_that_cannot_fail", "no_such_guard"), timeout=60)
+    assert trial.verdict == "broken"
+    assert "guarded:no_such_guard does not exist" in trial.output
 
 
 def test_a_hanging_proof_is_ended_and_red(project: pytest.Pytester) -> None:

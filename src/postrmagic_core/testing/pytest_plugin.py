@@ -120,9 +120,12 @@ def pytest_configure(config: pytest.Config) -> None:
     """Register the contracts' marker, take away the guard under trial, listen for the faults report."""
     config.addinivalue_line("markers", "promise(row): the reliability promise that a contract's test checks")
     if "POSTRMAGIC_TEST_GUARD" in os.environ:
-        from .faults import apply_from_environment
+        from .faults import BadRow, apply_from_environment
 
-        apply_from_environment()
+        try:
+            apply_from_environment()
+        except BadRow as error:
+            raise pytest.UsageError(str(error)) from error
     if path := config.getoption("--faults-report"):
         from ._faults_report import FaultsReport
 
