@@ -26,8 +26,8 @@ _COUNTED = re.compile(r"\d+ (failed|errors?)\b|ended after")  # an interpreter t
 class Trial:
     """What became of a row: ``red`` and ``not applicable`` are good. ``output`` is pytest's.
 
-    ``broken``: the tests did not run, or code stumbled over the ``None`` of a double that should have returned something
-    (choose another double); neither shows that the guard matters.
+    ``broken``: the tests did not run, or code stumbled over the ``None`` of a double that should have returned
+    something (choose another double); neither shows that the guard matters.
     """
 
     row: Row
