@@ -91,10 +91,13 @@ class SqlBackend:
         if execution is not None and execution.execution_options.get("skip_user_error_events"):
             return None  # SQLAlchemy asks whether a table exists and expects the driver's own refusal
         ours = self._translate(context.original_exception, context)
-        if isinstance(ours, BackendReadOnly):
-            # A demoted server goes on answering: only a new connection finds its successor.
+        if self._evicts(ours):
             context.is_disconnect = True
         return ours
+
+    def _evicts(self, error: PostrMagicError | None) -> bool:
+        """Whether the pool's connections go too: a demoted server goes on answering, its successor is elsewhere."""
+        return isinstance(error, BackendReadOnly)
 
     def _reset(self, connection: Any, record: object, state: object) -> None:
         # A ROLLBACK costs a round trip, and most connections come back without a transaction.
