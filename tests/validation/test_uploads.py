@@ -202,6 +202,20 @@ class TestInspecting:
         assert look(path, kind)["code"] == "upload.trailing_data"
         assert look(path, kind, trailing_data=True) == {"width": 64, "height": 48}
 
+    def test_what_cameras_write_is_read(self, picture: Any, tmp_path: Path) -> None:
+        """Progressive scans, fill bytes between segments, and two pictures in one file where the policy says so."""
+        from PIL import Image
+
+        assert look(saved(tmp_path, picture("JPEG", progressive=True)), "JPEG") == {"width": 64, "height": 48}
+        plain = picture("JPEG")
+        filled = plain[:2] + b"\xff\xff" + plain[2:]
+        assert look(saved(tmp_path, filled), "JPEG") == {"width": 64, "height": 48}
+        both, image = io.BytesIO(), Image.new("RGB", (64, 48))
+        image.save(both, "MPO", save_all=True, append_images=[image])
+        path = saved(tmp_path, both.getvalue())
+        assert look(path, "JPEG")["code"] == "upload.trailing_data"
+        assert look(path, "JPEG", trailing_data=True) == {"width": 64, "height": 48}
+
     def test_the_wrong_format_inside_is_refused(self, picture: Any, tmp_path: Path, complaints: Any) -> None:
         """The first bytes of one format before the content of another."""
         disguised = b"\x89PNG\r\n\x1a\n" + picture("JPEG")
@@ -349,6 +363,20 @@ class TestRendering:
         made = image.open(io.BytesIO(render(path, width=30))).convert("RGB")
         assert made.size == (30, 15)
         assert all(abs(part - 128) < 12 for part in made.getpixel((9, 9)))
+
+    def test_colours_are_those_of_the_images_profile(self, tmp_path: Path) -> None:
+        """A profile is applied before it is dropped; a broken one is ignored."""
+        image, cms = pytest.importorskip("PIL.Image"), pytest.importorskip("PIL.ImageCms")
+        srgb = cms.ImageCmsProfile(cms.createProfile("sRGB")).tobytes()
+        swapped = srgb.replace(b"rXYZ", b"....").replace(b"bXYZ", b"rXYZ").replace(b"....", b"bXYZ")
+        path, shown = tmp_path / "x.png", []
+        for profile in (None, srgb, b"broken", swapped):
+            image.new("RGB", (9, 9), (200, 30, 30)).save(path, icc_profile=profile)
+            made = image.open(io.BytesIO(render(path, width=9, format="PNG")))
+            assert "icc_profile" not in made.info
+            shown.append(made.getpixel((4, 4)))
+        assert shown[0] == shown[1] == shown[2] == (200, 30, 30)
+        assert shown[3][2] > 150 > shown[3][0], "with red and blue exchanged in its profile, the red is a blue"
 
     def test_transparency_stays_or_becomes_white(self, tmp_path: Path) -> None:
         """JPEG has none."""

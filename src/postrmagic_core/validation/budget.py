@@ -43,8 +43,11 @@ def over_json(body: bytes, limits: Limits) -> Broken | None:
     """The limit that a JSON text breaks, if any, by counting its marks without parsing it."""
     if len(body) > limits.bytes:
         return "limit.bytes", limits.bytes
+    unescaped = body.replace(b"\\\\", b"").replace(b'\\"', b"")
+    if unescaped.count(b'"') > 4 * limits.items:  # a value has at most two texts: its name, and itself
+        return "limit.items", limits.items
     # Each text becomes one quotation mark: what is in it does not count.
-    bare = b'"'.join(body.replace(b"\\\\", b"").replace(b'\\"', b"").split(b'"')[::2]).translate(None, _BLANKS)
+    bare = b'"'.join(unescaped.split(b'"')[::2]).translate(None, _BLANKS)
     opened = bare.count(b"[") + bare.count(b"{")
     empty = bare.count(b"[]") + bare.count(b"{}")
     if 1 + bare.count(b",") + opened - empty > limits.items:

@@ -36,10 +36,9 @@ _PASSES = 4
 class HtmlPolicy:
     """What may remain of HTML.
 
-    ``tags`` and ``attributes`` (tag → names, ``*`` for every tag) are the allow-list; ``schemes`` those of URLs (relative
-    ones stay).
-    ``max_bytes`` of UTF-8 and ``max_elements`` opening tags are refused *before* the parser sees the text:
-    its time grows with the square of the nesting, which cannot exceed the number of elements. Raises
+    ``tags`` and ``attributes`` (tag → names, ``*`` for every tag) are the allow-list; ``schemes`` those of URLs, while
+    relative ones stay. ``max_bytes`` of UTF-8 and ``max_elements`` opening tags are refused *before* the parser sees
+    the text: its time grows with the square of the nesting, which cannot exceed the number of elements. Raises
     :class:`ConfigurationError` for tags of foreign content, raw text or active content, and for event handlers and
     ``style``.
     """
