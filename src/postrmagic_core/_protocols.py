@@ -69,7 +69,7 @@ class JobSink(Protocol):
     """Where a durable event's deliveries go to be run."""
 
     def enqueue_raw(
-        self, task: str, arguments: Mapping[str, object], *, tx: UnitLike | None = None, key: str | None = None
+        self, task: str, arguments: Mapping[str, object], *, tx: UnitLike | None = None
     ) -> str:
         """Enqueue ``task`` by name; returns the job's id."""
         ...

@@ -32,10 +32,19 @@ class GoodStore:
     def close(self) -> None: ...
 
 
-class BadStore(GoodStore):
-    def set(self, items: Any, seconds: Any) -> None: ...  # another parameter name: the planted mistake
+class BadStore:
+    """Names a parameter wrongly and has no run()."""
 
-    run = None  # type: ignore[assignment]  # the planted mistake
+    blocking = True
+    atomic = "keys"
+    clock = "process"
+    from_url = GoodStore.from_url
+    get = GoodStore.get
+    delete = GoodStore.delete
+    touch = GoodStore.touch
+    close = GoodStore.close
+
+    def set(self, items: Any, seconds: Any) -> None: ...
 
 
 class OldStore(GoodStore):

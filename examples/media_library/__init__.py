@@ -1,0 +1,1 @@
+"""PostrMagic's media library: event posters go in, a searchable library with thumbnails comes out."""

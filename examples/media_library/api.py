@@ -1,0 +1,191 @@
+"""The HTTP interface, version 1, under ``/api/v1``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import UploadFile
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import FileResponse, Response
+from starlette.routing import Route
+
+from postrmagic_core._problem import CONTENT_TYPE, Problem
+from postrmagic_core.errors import ValidationFailed
+from postrmagic_core.stack import Stack
+from postrmagic_core.validation.output import content_disposition
+from postrmagic_core.validation.uploads import inspect, receive
+
+from .accounts import Accounts, User
+from .forms import answer, change_form, cursor_of, login_form, position_of, shown
+from .library import POLICY, Library
+from .names import filename_of, title_of
+
+_JSON_LIMIT = 64 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Api:
+    """The routes over one Stack, its accounts and its library."""
+
+    stack: Stack
+    accounts: Accounts
+    library: Library
+
+    def routes(self) -> list[Route]:
+        """Every route of the interface."""
+        one = "/api/v1/media/{id:int}"
+        return [
+            Route("/api/v1/login", self.login, methods=["POST"]),
+            Route("/api/v1/logout", self.logout, methods=["POST"]),
+            Route("/api/v1/me", self.me, methods=["GET"]),
+            Route("/api/v1/media", self.list_media, methods=["GET"]),
+            Route("/api/v1/media", self.add_media, methods=["POST"]),
+            Route(one, self.show_media, methods=["GET"]),
+            Route(one, self.change_media, methods=["PATCH"]),
+            Route(one, self.delete_media, methods=["DELETE"]),
+            Route(one + "/file", self.file, methods=["GET"]),
+            Route(one + "/thumbnail", self.thumbnail, methods=["GET"]),
+            Route("/api/v1/tags", self.tags, methods=["GET"]),
+            Route("/api/v1/stats", self.stats, methods=["GET"]),
+            Route("/health", self.health, methods=["GET"]),
+        ]
+
+    async def login(self, request: Request) -> Response:
+        """Open a session with a new id; a wrong name and a wrong password look the same."""
+        form = login_form.validate_json(await _body(request))
+        user = await run_in_threadpool(self.accounts.login, form.name, form.password)
+        if user is None:
+            return problem(Problem(401, "login.refused", detail="Name or password is wrong."))
+        session = await _session(request)
+        session.login(str(user.id))
+        return answer(_who(user))
+
+    async def logout(self, request: Request) -> Response:
+        """End the session, here and in every process."""
+        session = await _session(request)
+        session.logout()
+        return Response(status_code=204)
+
+    async def me(self, request: Request) -> Response:
+        """Who is asking."""
+        return answer(_who(await self._user(request)))
+
+    async def list_media(self, request: Request) -> Response:
+        """A page of media, newest first; ``q`` searches, ``after`` goes on where ``next`` of the last page ended."""
+        user = await self._user(request)
+        asked = request.query_params.get("q", "")[:500]
+        after = position_of(request.query_params.get("after"))
+        page = await run_in_threadpool(lambda: self.library.page(user.id, asked=asked, after=after))
+        return answer([shown(item) for item in page["items"]], next=cursor_of(page["next"]))
+
+    async def add_media(self, request: Request) -> Response:
+        """Take one image as multipart field ``file`` (and ``title``): 201, or 200 if the user already has this file."""
+        user = await self._user(request)
+        async with request.form(max_files=1, max_fields=4, max_part_size=16 * 1024) as form:
+            upload, title = form.get("file"), form.get("title") or ""
+            if not isinstance(upload, UploadFile):
+                missing = {"pointer": "/file", "code": "missing", "message": "expected an image in the field 'file'"}
+                raise ValidationFailed([missing])
+            filename = filename_of(upload.filename or "")
+            named = title_of(title if isinstance(title, str) else "", filename)
+            received = await run_in_threadpool(receive, upload.file, POLICY, self.library.storage.incoming)
+        with received:
+            info = await run_in_threadpool(inspect, received.path, POLICY)
+            added = await run_in_threadpool(
+                lambda: self.library.add(user.id, received.path, info, title=named, filename=filename)
+            )
+        item = await run_in_threadpool(self.library.get, user.id, added.media_id)
+        location = {"Location": f"/api/v1/media/{added.media_id}"}
+        return answer(shown(item), status=201 if added.created else 200, headers=location)
+
+    async def show_media(self, request: Request) -> Response:
+        """One medium."""
+        return answer(shown(await self._own(request)))
+
+    async def change_media(self, request: Request) -> Response:
+        """Rename, or replace the tags of, one medium."""
+        user = await self._user(request)
+        media_id = request.path_params["id"]
+        form = change_form.validate_json(await _body(request))
+        await run_in_threadpool(lambda: self.library.change(user.id, media_id, title=form.title, tag_names=form.tags))
+        return answer(shown(await self._own(request)))
+
+    async def delete_media(self, request: Request) -> Response:
+        """Remove one medium."""
+        user = await self._user(request)
+        await run_in_threadpool(self.library.delete, user.id, request.path_params["id"])
+        return Response(status_code=204)
+
+    async def file(self, request: Request) -> Response:
+        """The original, as a download under its first name; never shown as a page of this site."""
+        item = await self._own(request)
+        disposition = content_disposition(item["filename"])
+        path = self.library.storage.blob(item["digest"])
+        return FileResponse(path, media_type=item["mime"], headers={"Content-Disposition": disposition} | _PRIVATE)
+
+    async def thumbnail(self, request: Request) -> Response:
+        """The 320-pixel thumbnail, WebP where the client takes it; 404 until its job is done."""
+        item = await self._own(request)
+        if not item["thumbnail"]:
+            return problem(Problem(404, "thumbnail.not_ready", detail="It is being made; ask again in a moment."))
+        format_ = "webp" if "image/webp" in request.headers.get("accept", "") else "jpeg"
+        path = self.library.storage.rendition(item["digest"], format_)
+        return FileResponse(path, media_type=f"image/{format_}", headers={"Vary": "Accept"} | _PRIVATE)
+
+    async def tags(self, request: Request) -> Response:
+        """The user's tags, most used first."""
+        user = await self._user(request)
+        return answer((await run_in_threadpool(self.library.stats, user.id))["tags"])
+
+    async def stats(self, request: Request) -> Response:
+        """How much the user has."""
+        user = await self._user(request)
+        return answer(await run_in_threadpool(self.library.stats, user.id))
+
+    async def health(self, request: Request) -> Response:
+        """200 when every backend answers, 503 otherwise; which one, and in how many milliseconds."""
+        found = await run_in_threadpool(self.stack.health)
+        parts = {name: {"ok": it.ok, "ms": round(it.seconds * 1000, 1)} for name, it in found.items()}
+        return answer(parts, status=200 if all(it.ok for it in found.values()) else 503)
+
+    async def _user(self, request: Request) -> User:
+        session = await _session(request)
+        user = await run_in_threadpool(self.accounts.find, int(session.user_id)) if session.user_id else None
+        if user is None:
+            raise HTTPException(401)
+        return user
+
+    async def _own(self, request: Request) -> dict[str, Any]:
+        user = await self._user(request)
+        return await run_in_threadpool(self.library.get, user.id, request.path_params["id"])
+
+
+_PRIVATE = {"Cache-Control": "private, no-cache", "Cross-Origin-Resource-Policy": "same-origin"}
+
+
+def _who(user: User) -> dict[str, Any]:
+    return {"id": user.id, "name": user.name, "admin": user.is_admin}
+
+
+def problem(document: Problem) -> Response:
+    """A problem document as a response."""
+    return Response(document.body(), document.status, media_type=CONTENT_TYPE)
+
+
+async def _body(request: Request) -> bytes:
+    """A small JSON body: another content type is refused, so that no plain form of another site passes for it."""
+    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
+        raise HTTPException(415)
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > _JSON_LIMIT:
+            raise HTTPException(413)
+    return bytes(body)
+
+
+async def _session(request: Request) -> Any:
+    return await request.state.session

@@ -1,0 +1,255 @@
+"""What one can do with the library, without HTTP: add, list, search, tag, rename, delete, count."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import and_, delete, func, insert, or_, select, update
+
+from postrmagic_core._clock import SystemClock
+from postrmagic_core.cache import CacheManager
+from postrmagic_core.database import DatabaseManager, Unit
+from postrmagic_core.errors import PostrMagicError
+from postrmagic_core.events import EventManager
+from postrmagic_core.validation import ImageInfo, ImagePolicy
+
+from . import search
+from .events import PosterDeleted, PosterUploaded
+from .storage import Storage
+from .tables import blobs, inserted_id, media, renditions, tags, users
+
+PAGE = 24
+POLICY = ImagePolicy(max_bytes=20 * 1024 * 1024, max_pixels=50_000_000)
+_LIST_FRESH, _LIST_STALE = 60.0, 600.0
+
+
+class QuotaExceeded(PostrMagicError):
+    """The user's files would take more room than is allowed."""
+
+    code = "quota.exceeded"
+
+
+class NotFound(PostrMagicError):
+    """There is no such medium in this user's library."""
+
+    code = "media.not_found"
+
+
+@dataclass(frozen=True, slots=True)
+class Added:
+    """What an upload came to: ``created`` is false when the user already had this very file."""
+
+    media_id: int
+    created: bool
+
+
+def tag_of(user_id: int) -> str:
+    """The cache tag under which everything derived from a user's media is stored."""
+    return f"user:{user_id}:media"
+
+
+class Library:
+    """The library over a database, a cache, events and a place for files."""
+
+    def __init__(self, database: DatabaseManager, cache: CacheManager, events: EventManager, storage: Storage) -> None:
+        self.database = database
+        self.cache = cache
+        self.events = events
+        self.storage = storage
+        self._clock = SystemClock()
+
+    def add(self, user_id: int, file: Path, info: ImageInfo, *, title: str, filename: str) -> Added:
+        """Record the inspected ``file``, charge it, put it in place and announce it: all in one transaction.
+
+        Raises :class:`QuotaExceeded`. The temporary file is gone afterwards, whatever happened.
+        """
+        try:
+            return self.database.transact(self._add, user_id, file, info, title, filename)
+        finally:
+            file.unlink(missing_ok=True)
+
+    def _add(self, tx: Unit, user_id: int, file: Path, info: ImageInfo, title: str, filename: str) -> Added:
+        self._lock(tx, user_id)
+        owned = and_(media.c.user_id == user_id, media.c.digest == info.sha256)
+        known = tx.scalar(select(media.c.id).where(owned))
+        if known is not None:
+            return Added(known, created=False)
+        self._charge(tx, user_id, info.size)
+        if tx.scalar(select(blobs.c.digest).where(blobs.c.digest == info.sha256).with_for_update()) is None:
+            tx.execute(
+                insert(blobs).values(
+                    digest=info.sha256, size=info.size, mime=info.mime, width=info.width, height=info.height
+                )
+            )
+        row = {"user_id": user_id, "digest": info.sha256, "title": title, "filename": filename}
+        added = tx.execute(insert(media).values(created_us=self._clock.now_us(), **row))
+        media_id = inserted_id(added)
+        search.index(tx, media_id, search.terms_of(title, filename))
+        self.events.emit(PosterUploaded(media_id=media_id, user_id=user_id, digest=info.sha256), tx=tx)
+        self.cache.invalidate(tag_of(user_id), tx=tx)
+        self.storage.place(file, self.storage.blob(info.sha256))
+        return Added(media_id, created=True)
+
+    def _lock(self, tx: Unit, user_id: int) -> None:
+        """Take the user's row first, always: what one user changes happens in order, and nobody deadlocks."""
+        tx.execute(select(users.c.id).where(users.c.id == user_id).with_for_update())
+
+    def _charge(self, tx: Unit, user_id: int, size: int) -> None:
+        after = users.c.used_bytes + size
+        charged = tx.execute(
+            update(users).where(users.c.id == user_id, after <= users.c.quota_bytes).values(used_bytes=after)
+        )
+        if charged.rowcount == 0:
+            raise QuotaExceeded("this file does not fit into the user's quota")
+
+    def page(self, user_id: int, *, asked: str = "", after: tuple[int, int] | None = None) -> dict[str, Any]:
+        """One page of the user's media, newest first: ``items`` and the ``next`` position or ``None``.
+
+        ``asked`` is a query of :mod:`.search`; ``after`` the position (created_us, id) the last page ended at.
+        """
+        return self.cache.get_or_set(
+            f"list:{user_id}:{asked}:{after}",
+            lambda: self._page(user_id, search.parse(asked), after),
+            fresh=_LIST_FRESH,
+            stale=_LIST_STALE,
+            tags=[tag_of(user_id)],
+        )
+
+    def _page(self, user_id: int, query: search.Query, after: tuple[int, int] | None) -> dict[str, Any]:
+        wanted = [media.c.user_id == user_id, search.conditions(query, self.database.dialect)]
+        if after is not None:
+            created_us, media_id = after
+            older = or_(media.c.created_us < created_us, and_(media.c.created_us == created_us, media.c.id < media_id))
+            wanted.append(older)
+        statement = (
+            select(media, blobs.c.size, blobs.c.mime, blobs.c.width, blobs.c.height)
+            .join(blobs, blobs.c.digest == media.c.digest)
+            .where(*wanted)
+            .order_by(media.c.created_us.desc(), media.c.id.desc())
+            .limit(PAGE + 1)
+        )
+        with self.database.read() as unit:
+            rows = unit.execute(statement).mappings().all()
+            items = self._described(unit, rows[:PAGE])
+        last = rows[PAGE - 1] if len(rows) > PAGE else None
+        return {"items": items, "next": last and (last["created_us"], last["id"])}
+
+    def get(self, user_id: int, media_id: int) -> dict[str, Any]:
+        """One of the user's media; another's, or none, raises :class:`NotFound`."""
+        statement = (
+            select(media, blobs.c.size, blobs.c.mime, blobs.c.width, blobs.c.height)
+            .join(blobs, blobs.c.digest == media.c.digest)
+            .where(media.c.id == media_id, media.c.user_id == user_id)
+        )
+        with self.database.read() as unit:
+            row = unit.execute(statement).mappings().first()
+            if row is None:
+                raise NotFound("there is no such medium in this library")
+            return self._described(unit, [row])[0]
+
+    def _described(self, unit: Unit, rows: Sequence[Any]) -> list[dict[str, Any]]:
+        """The rows with their tags and renditions, fetched for all of them at once."""
+        by_media: dict[int, list[str]] = {row["id"]: [] for row in rows}
+        for tag in unit.execute(
+            select(tags.c.media_id, tags.c.name).where(tags.c.media_id.in_(by_media)).order_by(tags.c.name)
+        ).mappings():
+            by_media[tag["media_id"]].append(tag["name"])
+        digests = {row["digest"] for row in rows}
+        ready = set(unit.scalars(select(renditions.c.digest).where(renditions.c.digest.in_(digests))))
+        return [dict(row) | {"tags": by_media[row["id"]], "thumbnail": row["digest"] in ready} for row in rows]
+
+    def change(self, user_id: int, media_id: int, *, title: str | None, tag_names: Iterable[str] | None) -> None:
+        """Rename a medium and replace its tags (each in its one spelling), whichever is given."""
+
+        def unit(tx: Unit) -> None:
+            row = self._own(tx, user_id, media_id)
+            if title is not None:
+                tx.execute(update(media).where(media.c.id == media_id).values(title=title))
+                search.index(tx, media_id, search.terms_of(title, row["filename"]))
+            if tag_names is not None:
+                tx.execute(delete(tags).where(tags.c.media_id == media_id))
+                names = sorted(set(tag_names))
+                if names:
+                    tx.execute(insert(tags), [{"media_id": media_id, "name": name} for name in names])
+            self.cache.invalidate(tag_of(user_id), tx=tx)
+
+        self.database.transact(unit)
+
+    def delete(self, user_id: int, media_id: int) -> None:
+        """Remove a medium; its file goes when nobody holds the same one."""
+
+        def unit(tx: Unit) -> None:
+            digest = self._own(tx, user_id, media_id)["digest"]
+            size = tx.scalar(select(blobs.c.size).where(blobs.c.digest == digest).with_for_update())
+            search.remove(tx, media_id)
+            tx.execute(delete(tags).where(tags.c.media_id == media_id))
+            tx.execute(delete(media).where(media.c.id == media_id))
+            tx.execute(update(users).where(users.c.id == user_id).values(used_bytes=users.c.used_bytes - size))
+            last = tx.scalar(select(func.count()).select_from(media).where(media.c.digest == digest)) == 0
+            if last:
+                tx.execute(delete(renditions).where(renditions.c.digest == digest))
+                tx.execute(delete(blobs).where(blobs.c.digest == digest))
+            self.events.emit(PosterDeleted(media_id=media_id, user_id=user_id, digest=digest, last=last), tx=tx)
+            self.cache.invalidate(tag_of(user_id), tx=tx)
+
+        self.database.transact(unit)
+
+    def _own(self, tx: Unit, user_id: int, media_id: int) -> Any:
+        self._lock(tx, user_id)
+        found = tx.execute(select(media).where(media.c.id == media_id, media.c.user_id == user_id).with_for_update())
+        row = found.mappings().first()
+        if row is None:
+            raise NotFound("there is no such medium in this library")
+        return row
+
+    def stats(self, user_id: int) -> dict[str, Any]:
+        """How many media the user has, the room they take and are allowed, and the most used tags."""
+        return self.cache.get_or_set(
+            f"stats:{user_id}",
+            lambda: self._stats(user_id),
+            fresh=_LIST_FRESH,
+            stale=_LIST_STALE,
+            tags=[tag_of(user_id)],
+        )
+
+    def _stats(self, user_id: int) -> dict[str, Any]:
+        count = func.count().label("count")
+        with self.database.read() as unit:
+            user = unit.execute(select(users.c.used_bytes, users.c.quota_bytes).where(users.c.id == user_id)).one()
+            total = unit.scalar(select(func.count()).select_from(media).where(media.c.user_id == user_id))
+            popular = unit.execute(
+                select(tags.c.name, count)
+                .join(media, media.c.id == tags.c.media_id)
+                .where(media.c.user_id == user_id)
+                .group_by(tags.c.name)
+                .order_by(count.desc(), tags.c.name)
+                .limit(50)
+            ).mappings()
+            names = [dict(row) for row in popular]
+        return {
+            "media": total,
+            "bytes": user.used_bytes,
+            "quota_bytes": user.quota_bytes,
+            "tags": names,
+        }
+
+    def holders(self, unit: Unit, digest: str) -> list[int]:
+        """The users whose libraries hold this file."""
+        return list(unit.scalars(select(media.c.user_id).where(media.c.digest == digest).distinct()))
+
+    def discard(self, digest: str) -> bool:
+        """Remove a file unless a row names it; whether it was removed.
+
+        The look-up locks the row's place: an upload of the same content waits, and then brings its own file.
+        """
+
+        def unit(tx: Unit) -> bool:
+            named = tx.scalar(select(blobs.c.digest).where(blobs.c.digest == digest).with_for_update())
+            if named is None:
+                self.storage.remove(digest)
+            return named is None
+
+        return self.database.transact(unit)

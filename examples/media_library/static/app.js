@@ -1,0 +1,254 @@
+// The library's page: every state comes from the API, nothing is kept but what is shown.
+
+const byId = (id) => document.getElementById(id);
+const state = { query: "", tag: "", next: null, items: new Map(), open: null };
+let watching = 0;
+
+async function api(path, options = {}) {
+  const response = await fetch(`/api/v1/${path}`, { headers: { Accept: "application/json" }, ...options });
+  if (response.status === 401 && path !== "login") showLogin();
+  if (response.status === 204) return null;
+  const body = await response.json();
+  if (!response.ok) throw new Error(explain(body));
+  return body;
+}
+
+const json = (method, body) => ({ method, headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) });
+
+function explain(problem) {
+  const first = problem.errors?.[0]?.message;
+  return first || problem.detail || problem.title || "Something went wrong";
+}
+
+function make(tag, properties = {}, ...children) {
+  const element = Object.assign(document.createElement(tag), properties);
+  element.append(...children);
+  return element;
+}
+
+// Log in and out
+
+function showLogin() {
+  for (const id of ["library", "search", "logout"]) byId(id).hidden = true;
+  byId("stats").textContent = "";
+  byId("login").hidden = false;
+  byId("name").focus();
+}
+
+function showLibrary() {
+  byId("login").hidden = true;
+  for (const id of ["library", "search", "logout"]) byId(id).hidden = false;
+  return refresh();
+}
+
+byId("login").addEventListener("submit", async (event) => {
+  event.preventDefault();
+  const form = new FormData(event.target);
+  byId("login-error").textContent = "";
+  try {
+    await api("login", json("POST", { name: form.get("name"), password: form.get("password") }));
+    event.target.reset();
+    await showLibrary();
+  } catch (error) {
+    byId("login-error").textContent = error.message;
+  }
+});
+
+byId("logout").addEventListener("click", async () => {
+  await api("logout", { method: "POST" });
+  showLogin();
+});
+
+// Gallery
+
+const asked = () => `${state.query} ${state.tag ? `tag:"${state.tag}"` : ""}`.trim();
+
+async function load(after = null) {
+  const parameters = new URLSearchParams({ q: asked() });
+  if (after) parameters.set("after", after);
+  return api(`media?${parameters}`);
+}
+
+async function refresh() {
+  const [page, stats] = await Promise.all([load(), api("stats")]);
+  state.items = new Map(page.data.map((item) => [item.id, item]));
+  state.next = page.next;
+  draw();
+  drawStats(stats.data);
+  watch();
+}
+
+function draw() {
+  const items = [...state.items.values()];
+  byId("gallery").replaceChildren(...items.map(card));
+  byId("more").hidden = !state.next;
+  byId("empty").hidden = items.length > 0;
+  byId("empty").textContent = asked() ? "No poster matches." : "No posters yet: drop some above.";
+}
+
+function card(item) {
+  const picture = item.thumbnail
+    ? make("img", { src: item.thumbnail, alt: "", loading: "lazy" })
+    : make("span", { className: "waiting", textContent: "making thumbnail…" });
+  const button = make("button", { type: "button" },
+    make("span", { className: "picture" }, picture),
+    make("span", { className: "words" },
+      make("strong", { textContent: item.title }),
+      make("small", { textContent: item.tags.join(", ") })));
+  button.addEventListener("click", () => openDetail(item));
+  return make("li", {}, button);
+}
+
+function drawStats(stats) {
+  const megabytes = (bytes) => (bytes / 1048576).toFixed(1);
+  byId("stats").textContent = `${stats.media} posters, ${megabytes(stats.bytes)} of ${megabytes(stats.quota_bytes)} MB`;
+  byId("tags").replaceChildren(...stats.tags.slice(0, 30).map(({ name, count }) => {
+    const button = make("button", { type: "button", textContent: `${name} ${count}` });
+    button.setAttribute("aria-pressed", String(state.tag === name));
+    button.addEventListener("click", () => {
+      state.tag = state.tag === name ? "" : name;
+      refresh();
+    });
+    return button;
+  }));
+}
+
+// Thumbnails come when their job is done: ask for the page again, ever more slowly, while some are missing.
+function watch(wait = 200) {
+  clearTimeout(watching);
+  if (![...state.items.values()].some((item) => !item.thumbnail)) return;
+  watching = setTimeout(async () => {
+    const page = await load().catch(() => null);
+    let changed = false;
+    for (const item of page?.data ?? []) {
+      if (item.thumbnail && state.items.has(item.id) && !state.items.get(item.id).thumbnail) {
+        state.items.set(item.id, item);
+        changed = true;
+      }
+    }
+    if (changed) draw();
+    watch(Math.min(wait * 1.5, 5000));
+  }, wait);
+}
+
+byId("more").addEventListener("click", async () => {
+  const page = await load(state.next);
+  for (const item of page.data) state.items.set(item.id, item);
+  state.next = page.next;
+  draw();
+  watch();
+});
+
+let typing = 0;
+byId("query").addEventListener("input", (event) => {
+  clearTimeout(typing);
+  typing = setTimeout(() => {
+    state.query = event.target.value;
+    refresh();
+  }, 200);
+});
+byId("search").addEventListener("submit", (event) => event.preventDefault());
+
+// Uploads
+
+function upload(file) {
+  const bar = make("progress", { max: 1, value: 0 });
+  bar.setAttribute("aria-label", `Upload of ${file.name}`);
+  const outcome = make("span", { textContent: "0 %" });
+  const row = make("li", {}, make("span", { textContent: file.name }), bar, outcome);
+  byId("uploads").append(row);
+  const form = new FormData();
+  form.append("file", file);
+  return new Promise((resolve) => {
+    const request = new XMLHttpRequest();
+    request.open("POST", "/api/v1/media");
+    request.responseType = "json";
+    request.upload.addEventListener("progress", ({ loaded, total }) => {
+      bar.value = loaded / total;
+      outcome.textContent = `${Math.floor((100 * loaded) / total)} %`;
+    });
+    const fail = (message) => {
+      bar.remove();
+      outcome.className = "failed";
+      outcome.textContent = message;
+      resolve();
+    };
+    request.addEventListener("error", () => fail("The connection was lost."));
+    request.addEventListener("load", () => {
+      if (request.status >= 400) return fail(explain(request.response ?? {}));
+      outcome.textContent = request.status === 200 ? "already here" : "done";
+      setTimeout(() => row.remove(), 2500);
+      return resolve();
+    });
+    request.send(form);
+  });
+}
+
+async function uploadAll(files) {
+  const waiting = [...files];
+  const lane = async () => {
+    while (waiting.length) {
+      await upload(waiting.shift());
+      await refresh();
+    }
+  };
+  await Promise.all([lane(), lane(), lane()]);
+}
+
+const drop = byId("drop");
+for (const name of ["dragenter", "dragover"]) {
+  drop.addEventListener(name, (event) => {
+    event.preventDefault();
+    drop.classList.add("over");
+  });
+}
+for (const name of ["dragleave", "drop"]) drop.addEventListener(name, () => drop.classList.remove("over"));
+drop.addEventListener("drop", (event) => {
+  event.preventDefault();
+  uploadAll(event.dataTransfer.files);
+});
+byId("files").addEventListener("change", async (event) => {
+  const files = [...event.target.files];
+  event.target.value = "";
+  await uploadAll(files);
+});
+
+// One poster
+
+function openDetail(item) {
+  state.open = item;
+  byId("detail-heading").textContent = item.title;
+  byId("detail-image").src = item.thumbnail ?? "";
+  byId("detail-image").hidden = !item.thumbnail;
+  byId("title").value = item.title;
+  byId("tag-list").value = item.tags.join(", ");
+  byId("download").href = item.file;
+  byId("detail-error").textContent = "";
+  const added = new Date(item.created_at).toLocaleString();
+  byId("detail-facts").textContent = `${item.filename}, ${item.width} × ${item.height}, ${Math.ceil(item.size / 1024)} KB, added ${added}`;
+  byId("detail").showModal();
+}
+
+byId("close").addEventListener("click", () => byId("detail").close());
+
+async function change(action) {
+  try {
+    await action();
+    byId("detail").close();
+    await refresh();
+  } catch (error) {
+    byId("detail-error").textContent = error.message;
+  }
+}
+
+byId("edit").addEventListener("submit", (event) => {
+  event.preventDefault();
+  const tags = byId("tag-list").value.split(",").map((tag) => tag.trim()).filter(Boolean);
+  change(() => api(`media/${state.open.id}`, json("PATCH", { title: byId("title").value, tags })));
+});
+
+byId("delete").addEventListener("click", () => {
+  if (confirm(`Delete “${state.open.title}”?`)) change(() => api(`media/${state.open.id}`, { method: "DELETE" }));
+});
+
+api("me").then(showLibrary, () => {});

@@ -1,0 +1,85 @@
+"""Files under their content's hash.
+
+A file is put in place before the transaction that names it commits, and removed only inside a transaction that holds
+its row's place: so there is never a row without its file. A crash may leave a file without a row; ``sweep`` removes it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+_NAME = re.compile(r"[0-9a-f]{64}(\.(jpeg|webp))?")
+# An upload may sit in `incoming`, or in place before its commit, for as long as a slow client takes.
+_ABANDONED_AFTER = 3600.0
+
+
+class Storage:
+    """Files below ``root``: first ``incoming/``, then ``blobs/ab/<hash>`` and ``renditions/ab/<hash>.webp``.
+
+    Names are made here, never by a client; nothing is executable.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.incoming = root / "incoming"
+
+    def prepare(self) -> None:
+        """Create the directories."""
+        for directory in (self.incoming, self.root / "blobs", self.root / "renditions"):
+            directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+
+    def blob(self, digest: str) -> Path:
+        """Where the file with this SHA-256 (64 hexadecimal characters) stands."""
+        return self._path("blobs", digest)
+
+    def rendition(self, digest: str, format_: str) -> Path:
+        """Where its rendition in ``jpeg`` or ``webp`` stands."""
+        return self._path("renditions", f"{digest}.{format_}")
+
+    def place(self, temporary: Path, target: Path) -> None:
+        """Give a finished file its name in place, durably; what stood there already is the same content.
+
+        The temporary name stays, so that a transaction that is tried again can place the file again.
+        """
+        target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with temporary.open("rb") as file:
+            os.fsync(file.fileno())
+        temporary.chmod(0o600)
+        with contextlib.suppress(FileExistsError):
+            os.link(temporary, target)
+        descriptor = os.open(target.parent, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+    def remove(self, digest: str) -> None:
+        """Delete the file and its renditions; missing ones are no error."""
+        for path in (self.blob(digest), self.rendition(digest, "jpeg"), self.rendition(digest, "webp")):
+            path.unlink(missing_ok=True)
+
+    def sweep(self, discard: Callable[[str], bool], now: float | None = None) -> int:
+        """Remove what a crash left: old temporary files, and files whose digest ``discard`` removes. How many."""
+        oldest = (time.time() if now is None else now) - _ABANDONED_AFTER
+        removed = 0
+        for path in self._files(self.incoming, oldest):
+            path.unlink(missing_ok=True)
+            removed += 1
+        for path in self._files(self.root / "blobs", oldest):
+            removed += discard(path.name)
+        return removed
+
+    def _files(self, directory: Path, oldest: float) -> Iterator[Path]:
+        for path in directory.rglob("*"):
+            if path.is_file() and path.stat().st_mtime < oldest:
+                yield path
+
+    def _path(self, kind: str, name: str) -> Path:
+        if not _NAME.fullmatch(name):
+            raise ValueError("expected a SHA-256 in hexadecimal as a file's name")
+        return self.root / kind / name[:2] / name

@@ -1,0 +1,120 @@
+"""The library's tables. Instants are integer microseconds since the epoch, sizes bytes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    UniqueConstraint,
+    text,
+)
+from sqlalchemy.engine import Connection, CursorResult
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+# SQLite counts up only INTEGER keys; MySQL has room for more.
+Id = BigInteger().with_variant(Integer, "sqlite")
+# Names and digests are compared byte by byte: MySQL's default would take "a" for "Á".
+_MYSQL: dict[str, Any] = {"mysql_charset": "utf8mb4", "mysql_collate": "utf8mb4_bin"}
+
+users = Table(
+    "users",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("name", String(64), nullable=False, unique=True),
+    Column("password_hash", String(255), nullable=False),
+    Column("quota_bytes", BigInteger, nullable=False),
+    Column("used_bytes", BigInteger, nullable=False, server_default="0"),
+    Column("is_admin", Boolean(name="is_admin"), nullable=False, server_default=text("0")),
+    Column("created_us", BigInteger, nullable=False),
+    CheckConstraint("used_bytes >= 0", name="used_not_negative"),
+    **_MYSQL,
+)
+
+# One row per distinct file; the row is there if and only if the file is.
+blobs = Table(
+    "blobs",
+    metadata,
+    Column("digest", String(64), primary_key=True),
+    Column("size", BigInteger, nullable=False),
+    Column("mime", String(64), nullable=False),
+    Column("width", Integer, nullable=False),
+    Column("height", Integer, nullable=False),
+    **_MYSQL,
+)
+
+renditions = Table(
+    "renditions",
+    metadata,
+    Column("digest", String(64), ForeignKey("blobs.digest", ondelete="CASCADE"), primary_key=True),
+    Column("format", String(8), primary_key=True),
+    Column("size", BigInteger, nullable=False),
+    **_MYSQL,
+)
+
+media = Table(
+    "media",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("user_id", Id, ForeignKey("users.id"), nullable=False),
+    Column("digest", String(64), ForeignKey("blobs.digest"), nullable=False),
+    Column("title", String(200), nullable=False),
+    Column("filename", String(255), nullable=False),
+    Column("created_us", BigInteger, nullable=False),
+    UniqueConstraint("user_id", "digest"),
+    Index(None, "user_id", "created_us", "id"),
+    Index(None, "digest"),
+    **_MYSQL,
+)
+
+tags = Table(
+    "tags",
+    metadata,
+    Column("media_id", Id, ForeignKey("media.id", ondelete="CASCADE"), primary_key=True),
+    Column("name", String(40), primary_key=True),
+    Index(None, "name", "media_id"),
+    **_MYSQL,
+)
+
+# Full text lives beside the media, one row each: an FTS5 table on SQLite, a FULLTEXT index on MySQL.
+_SEARCH = {
+    "sqlite": ("CREATE VIRTUAL TABLE IF NOT EXISTS media_search USING fts5(terms, tokenize = 'ascii')",),
+    "mysql": (
+        "CREATE TABLE IF NOT EXISTS media_search (media_id BIGINT NOT NULL PRIMARY KEY, terms TEXT NOT NULL, "
+        "FULLTEXT KEY ft_media_search (terms), CONSTRAINT fk_media_search_media_id FOREIGN KEY (media_id) "
+        "REFERENCES media (id) ON DELETE CASCADE) CHARACTER SET ascii COLLATE ascii_bin",
+    ),
+}
+
+
+def inserted_id(result: CursorResult[Any]) -> int:
+    """The id that the database gave to the one inserted row."""
+    key = result.inserted_primary_key
+    if key is None:
+        raise TypeError("expected the result of inserting one row")
+    return int(key[0])
+
+
+def create(connection: Connection) -> None:
+    """Create what is missing; nothing that is there is changed."""
+    metadata.create_all(connection)
+    dialect = "sqlite" if connection.dialect.name == "sqlite" else "mysql"
+    for statement in _SEARCH[dialect]:
+        connection.execute(text(statement))

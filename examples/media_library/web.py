@@ -1,0 +1,80 @@
+"""The web process: the API, the page, and the pipeline around both."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import FileResponse, Response
+from starlette.routing import Mount, Route
+from starlette.staticfiles import StaticFiles
+
+from postrmagic_core._problem import Problem, problem_for
+from postrmagic_core.errors import PostrMagicError
+from postrmagic_core.middleware import Pipeline
+from postrmagic_core.middleware.access_log import access_log
+from postrmagic_core.middleware.body_limit import body_limit
+from postrmagic_core.middleware.csrf import csrf
+from postrmagic_core.middleware.errors import errors
+from postrmagic_core.middleware.request_id import request_id
+from postrmagic_core.middleware.security_headers import security_headers
+from postrmagic_core.middleware.sessions import sessions
+
+from .api import Api, problem
+from .library import POLICY, NotFound, QuotaExceeded
+from .stack import accounts, library, stack
+
+_STATIC = Path(__file__).parent / "static"
+# A form adds its boundaries and fields to the file.
+_LARGEST_BODY = POLICY.max_bytes + 64 * 1024
+
+
+@asynccontextmanager
+async def lifespan(_: Starlette) -> AsyncIterator[None]:
+    """Open the Stack with the server and close it after the last request."""
+    library.storage.prepare()
+    async with stack:
+        yield
+
+
+async def page(_: Request) -> Response:
+    """The one page."""
+    return FileResponse(_STATIC / "index.html", headers={"Cache-Control": "no-cache"})
+
+
+async def refused(_: Request, error: Exception) -> Response:
+    """What a client may know about an error of ours or of Starlette's; of any other only that there was one."""
+    if isinstance(error, NotFound):
+        return problem(Problem(404, error.code, detail="There is no such medium in your library."))
+    if isinstance(error, QuotaExceeded):
+        return problem(Problem(413, error.code, detail="This file does not fit into your quota."))
+    if isinstance(error, HTTPException):
+        return problem(Problem(error.status_code, f"http.{error.status_code}"))
+    return problem(problem_for(error))
+
+
+_site = Starlette(
+    routes=[
+        Route("/", page, methods=["GET"]),
+        *Api(stack, accounts, library).routes(),
+        Mount("/static", StaticFiles(directory=_STATIC)),
+    ],
+    exception_handlers={HTTPException: refused, PostrMagicError: refused, Exception: refused},
+    lifespan=lifespan,
+)
+
+app = Pipeline(
+    [
+        request_id(),
+        access_log(),
+        security_headers(),
+        errors(),
+        body_limit(_LARGEST_BODY),
+        csrf(),
+        sessions(stack.sessions, cookie=stack.settings.sessions.cookie, secure=stack.settings.sessions.secure),
+    ]
+).asgi(_site)

@@ -1,0 +1,74 @@
+"""The commands that concern the whole package, and the assembly of those that have a file of their own."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from ..errors import PostrMagicError
+
+app = typer.Typer(
+    name="postrmagic",
+    help="Operate an application built on postrmagic-core.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+database = typer.Typer(help="The database's schema.", no_args_is_help=True)
+app.add_typer(database, name="db")
+
+AppOption = Annotated[str, typer.Option("--app", metavar="MODULE:STACK", help="Where the application's Stack is.")]
+
+
+def run() -> None:
+    """Run the command line; our own errors become one sentence and exit status 1."""
+    from .dev import dev
+    from .worker import worker
+
+    app.command()(dev)
+    app.command()(worker)
+    try:
+        app()
+    except PostrMagicError as error:
+        Console(stderr=True).print(f"[red]{error.code}[/red] {error}", highlight=False, markup=True, soft_wrap=True)
+        sys.exit(1)
+
+
+@app.command()
+def plugins() -> None:
+    """List every adapter: built in or installed, usable or not, and why not."""
+    from ..registry import Registry
+
+    table = Table("kind", "scheme", "origin", "state", "adapter or reason")
+    for plugin in Registry().plugins():
+        table.add_row(plugin.kind, plugin.scheme, plugin.origin, plugin.state, plugin.reason or plugin.target)
+    Console().print(table)
+
+
+@app.command()
+def settings() -> None:
+    """Show every setting with its present value (secrets masked), or list what is wrong with them."""
+    from ..settings import Settings
+
+    table = Table("variable", "value", "meaning")
+    for room, values in Settings():
+        for name, field in type(values).model_fields.items():
+            variable = f"POSTRMAGIC_{room.upper()}__{name.upper()}"
+            table.add_row(variable, str(getattr(values, name)), field.description or "")
+    Console().print(table)
+
+
+@database.command()
+def upgrade() -> None:
+    """Create or update the package's own tables in the configured database; safe to run from several machines."""
+    from ..stack import Stack
+
+    stack = Stack.from_env()
+    with stack.database as manager:
+        current = manager.schema_current()
+        manager.upgrade()
+        Console().print("up to date already" if current else "upgraded")

@@ -1,0 +1,298 @@
+"""Stack: every manager, wired from one Settings, opened in order and closed in reverse.
+
+Making a Stack does no I/O, so that modules may name ``stack.database`` or decorate with it; ``with stack:`` opens it.
+Two Stacks can live in one process.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import logging
+import os
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING, Any, Self
+
+from ._clock import Clock, SystemClock
+from ._lifecycle import Lifecycle
+from ._metrics import Metrics
+from .errors import ConfigurationError, PostrMagicError, SchemaMismatch
+from .registry import Registry
+from .settings import Settings, StoreSettings
+
+if TYPE_CHECKING:
+    from .cache import CacheManager
+    from .database import DatabaseManager
+    from .database.relay import Relay
+    from .events import EventManager
+    from .jobs import JobContext, JobQueue, Worker
+    from .sessions import SessionStore
+    from .stores import Store
+
+logger = logging.getLogger("postrmagic_core.stack")
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """How one component is: ``error`` is a stable code or empty, ``seconds`` what the probe took."""
+
+    ok: bool
+    seconds: float
+    error: str = ""
+
+
+class Stack(Lifecycle):
+    """The managers of one application.
+
+    ``settings`` left out are read from the environment. ``registry`` and ``clock`` are for tests and for adapters
+    registered by hand. ``configure_logging=False`` leaves the process's logging as it is.
+    """
+
+    def __init__(
+        self,
+        settings: Settings | None = None,
+        *,
+        registry: Registry | None = None,
+        clock: Clock | None = None,
+        configure_logging: bool = True,
+    ) -> None:
+        super().__init__()
+        self.settings = settings if settings is not None else Settings()
+        self.registry = registry or Registry()
+        self.clock: Clock = clock or SystemClock()
+        self.metrics = Metrics()
+        self._configure_logging = configure_logging
+        self._added: list[Lifecycle] = []
+        self._provided: dict[str, object] = {}
+        self._services = _Services(self, self._provided)
+        self._opened = ExitStack()
+        self._stores: dict[tuple[str, float], Store] = {}
+
+    @classmethod
+    def from_env(cls) -> Self:
+        """A Stack from the environment and ``postrmagic.toml``; no I/O beyond reading them."""
+        return cls(Settings())
+
+    @cached_property
+    def database(self) -> DatabaseManager:
+        """The application's database."""
+        from ._sql.interface import PoolLimits, Timeouts
+        from .database import DatabaseManager
+
+        room = self.settings.database
+        return DatabaseManager(
+            self.settings.database_url(),
+            pool=PoolLimits(size=room.pool_size, overflow=room.pool_overflow, timeout=room.pool_timeout),
+            timeouts=Timeouts(connect=room.connect_timeout, statement=room.statement_timeout, lock=room.lock_timeout),
+            clock=self.clock,
+            metrics=self.metrics,
+            registry=self.registry,
+        )
+
+    @cached_property
+    def cache(self) -> CacheManager:
+        """The cache."""
+        from .cache import CacheManager
+
+        room = self.settings.cache
+        return CacheManager(
+            self.store(room),
+            namespace=room.namespace,
+            unavailable=room.unavailable,
+            units=self.database,
+            clock=self.clock,
+            metrics=self.metrics,
+        )
+
+    @cached_property
+    def sessions(self) -> SessionStore[Any]:
+        """The sessions, with free-form data; for a typed model make a SessionStore of your own on ``store()``."""
+        from .sessions import SessionStore
+
+        room = self.settings.sessions
+        return SessionStore(
+            self.store(room),
+            self.settings.key_ring(),
+            namespace=room.namespace,
+            idle_timeout=room.idle_timeout,
+            absolute_timeout=room.absolute_timeout,
+            touch_interval=room.touch_interval,
+            clock=self.clock,
+            metrics=self.metrics,
+        )
+
+    @cached_property
+    def jobs(self) -> JobQueue:
+        """The job queue; a job's context carries the Stack's managers (``ctx.cache``, ``ctx.events``)."""
+        from .jobs import JobQueue, task
+
+        room = self.settings.jobs
+        queue = JobQueue(
+            self.settings.broker_url(),
+            database=self.database,
+            namespace=room.namespace,
+            lease=room.lease,
+            services=self._services,
+            clock=self.clock,
+            metrics=self.metrics,
+            registry=self.registry,
+        )
+
+        # Events and jobs do not know each other: here a durable delivery becomes a job.
+        @task(name="postrmagic.events.deliver")
+        def deliver(ctx: JobContext, event_id: str, listener: str) -> None:
+            self.events.run_delivery(ctx, event_id, listener)
+
+        queue.include(deliver)
+        return queue
+
+    @cached_property
+    def events(self) -> EventManager:
+        """The events."""
+        from .events import EventManager
+
+        return EventManager(
+            units=self.database, jobs=self.jobs, clock=self.clock, metrics=self.metrics, services=self._services
+        )
+
+    def store(self, room: StoreSettings) -> Store:
+        """The store of one room; rooms with the same URL and time-out share one adapter."""
+        from .stores import open_store
+
+        key = (self.settings.store_url(room), room.timeout)
+        if key not in self._stores:
+            self._stores[key] = open_store(key[0], timeout=key[1], registry=self.registry)
+        return self._stores[key]
+
+    def include(self, *modules: str | ModuleType) -> None:
+        """Bind the tasks and listeners that these modules declare (names are imported)."""
+        self.jobs.include(*modules)
+        self.events.include(*modules)
+
+    def add(self, component: Lifecycle) -> None:
+        """Open ``component`` with the Stack, after its managers, and close it before them."""
+        self._added.append(component)
+        if self.is_open:
+            self._opened.enter_context(component)
+
+    def provide(self, **services: object) -> None:
+        """Give jobs and durable listeners these objects as ``ctx.services["name"]``, beside the managers."""
+        self._provided.update(services)
+
+    def relay(self) -> Relay:
+        """A relay for this Stack's outbox; it runs once it is opened."""
+        routes = {"events": self.events.deliver, "jobs": self.jobs.deliver, "cache": self.cache.deliver}
+        return self.database.relay(routes)
+
+    def worker(self, *, threads: int | None = None) -> Worker:
+        """A worker for this Stack's queues in this process; it runs once it is opened."""
+        return self.jobs.worker(threads=threads or self.settings.jobs.threads)
+
+    def health(self) -> dict[str, Health]:
+        """Each backend probed now, within its time-outs; nothing of an error but its code."""
+        self.ensure_open()
+        return {
+            "database": self._probe(self._ping_database),
+            "cache": self._probe(lambda: self.store(self.settings.cache).get([b"health"])),
+            "sessions": self._probe(lambda: self.store(self.settings.sessions).get([b"health"])),
+        }
+
+    def _ping_database(self) -> None:
+        from sqlalchemy import text
+
+        with self.database.read() as unit:
+            unit.execute(text("SELECT 1"))
+
+    def _probe(self, call: Callable[[], object]) -> Health:
+        started = time.monotonic()
+        try:
+            call()
+        except PostrMagicError as error:
+            return Health(False, time.monotonic() - started, error.code)
+        return Health(True, time.monotonic() - started)
+
+    def _open(self) -> None:
+        if self._configure_logging:
+            self._opened.enter_context(self._logging())
+        self._opened.enter_context(self.database)
+        self._migrate()
+        for component in (self.cache, self.sessions, self.jobs, self.events, *self._added):
+            self._opened.enter_context(component)
+        if self.settings.jobs.worker == "embedded":
+            self._opened.enter_context(_OnlyProcess(self.settings.stack.data_dir))
+            self._opened.enter_context(self.relay())
+            self._opened.enter_context(self.worker())
+
+    def _close(self) -> None:
+        self._opened.close()
+        for store in self._stores.values():
+            store.close()
+
+    def _migrate(self) -> None:
+        if self.database.schema_current():
+            return
+        if self.settings.stack.environment == "production":
+            raise SchemaMismatch("the package's tables are not up to date: run `postrmagic db upgrade` before starting")
+        self.database.upgrade()
+
+    def _logging(self) -> Any:
+        from . import log
+
+        room = self.settings.log
+        return log.configure(
+            level=room.level,
+            format=room.format,
+            file=room.file,
+            redact=room.redact,
+            service=self.settings.stack.service,
+        )
+
+
+class _Services(Mapping[str, Any]):
+    """What a job's context offers besides its own: looked up when asked for, so that wiring stays lazy."""
+
+    _managers = ("cache", "events", "database", "settings")
+
+    def __init__(self, stack: Stack, provided: Mapping[str, object]) -> None:
+        self._stack = stack
+        self._provided = provided
+
+    def __getitem__(self, name: str) -> Any:
+        return getattr(self._stack, name) if name in self._managers else self._provided[name]
+
+    def __iter__(self) -> Iterator[str]:
+        yield from self._managers
+        yield from self._provided
+
+    def __len__(self) -> int:
+        return len(self._managers) + len(self._provided)
+
+
+class _OnlyProcess(Lifecycle):
+    """Refuses a second process with an embedded worker on one data directory; the lock ends with the process."""
+
+    def __init__(self, directory: Path) -> None:
+        super().__init__()
+        self._path = directory / "embedded-worker.lock"
+        self._descriptor: int | None = None
+
+    def _open(self) -> None:
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        self._descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise ConfigurationError(
+                "jobs.worker=embedded allows one web process, and another one is running: start one process only, or "
+                "set POSTRMAGIC_JOBS__WORKER=separate and run `postrmagic worker`"
+            ) from None
+
+    def _close(self) -> None:
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None

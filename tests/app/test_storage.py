@@ -1,0 +1,76 @@
+"""Files: placed whole, named by us, swept when a crash left them behind."""
+
+from __future__ import annotations
+
+import os
+import stat
+import time
+from pathlib import Path
+
+import pytest
+
+from media_library.storage import Storage
+
+DIGEST = "ab" * 32
+
+
+@pytest.fixture
+def storage(tmp_path: Path) -> Storage:
+    """An empty storage."""
+    made = Storage(tmp_path / "media")
+    made.prepare()
+    return made
+
+
+def arrived(storage: Storage, name: str = "arriving", data: bytes = b"picture") -> Path:
+    """A file that has arrived."""
+    path = storage.incoming / name
+    path.write_bytes(data)
+    return path
+
+
+def test_a_placed_file_is_private_whole_and_not_executable(storage: Storage) -> None:
+    """The same content may be placed again; the temporary name stays for another try."""
+    file = arrived(storage)
+    for _ in range(2):
+        storage.place(file, storage.blob(DIGEST))
+    assert storage.blob(DIGEST).read_bytes() == b"picture"
+    assert stat.S_IMODE(storage.blob(DIGEST).stat().st_mode) == 0o600
+    assert file.exists()
+
+
+@pytest.mark.parametrize("name", ["../../etc/passwd", "", "AB" * 32, "ab" * 31, "ab" * 32 + ".html", "ab" * 32 + "\n"])
+def test_a_name_that_is_no_digest_is_never_a_path(storage: Storage, name: str) -> None:
+    """Names come from hashes only."""
+    with pytest.raises(ValueError, match="SHA-256"):
+        storage.blob(name)
+
+
+def test_removing_takes_the_renditions_too_and_missing_ones_are_fine(storage: Storage) -> None:
+    """Nothing derived outlives its original."""
+    storage.place(arrived(storage), storage.blob(DIGEST))
+    storage.place(arrived(storage, "webp"), storage.rendition(DIGEST, "webp"))
+    storage.remove(DIGEST)
+    storage.remove(DIGEST)
+    assert not storage.blob(DIGEST).exists()
+    assert not storage.rendition(DIGEST, "webp").exists()
+
+
+def test_sweeping_removes_old_leftovers_and_asks_before_it_touches_a_blob(storage: Storage) -> None:
+    """Young files may belong to an upload under way: only old ones go, and blobs only if no row names them."""
+    young, old = arrived(storage, "young"), arrived(storage, "old")
+    storage.place(old, storage.blob(DIGEST))
+    storage.place(arrived(storage, "other", b"kept"), storage.blob("cd" * 32))
+    past = time.time() - 7200
+    for path in (old, storage.blob(DIGEST), storage.blob("cd" * 32)):
+        os.utime(path, (past, past))
+    asked: list[str] = []
+
+    def discard(digest: str) -> bool:
+        asked.append(digest)
+        return False
+
+    assert storage.sweep(discard) == 2
+    assert sorted(asked) == [DIGEST, "cd" * 32]
+    assert young.exists()
+    assert not old.exists()
