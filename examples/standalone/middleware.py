@@ -1,17 +1,17 @@
 """Middleware alone: one generator, around an application of either kind."""
 
-from collections.abc import Generator
 from typing import Any
 from wsgiref.util import setup_testing_defaults
 
-from postrmagic_core.middleware import Pipeline, Request, Response
+from postrmagic_core.middleware import Layer, Pipeline, Request, Response
 
 
-def maintenance(request: Request) -> Generator[Any, Any, None]:
+def maintenance(request: Request) -> Layer:
     if request.path == "/closed":
         yield Response(503, b"back soon\n", {"retry-after": "60"})
-    else:
-        (yield).set("x-served-by", "example")
+        return
+    head = yield
+    head.set("x-served-by", "example")
 
 
 def hello(environ: dict[str, Any], start_response: Any) -> list[bytes]:

@@ -12,8 +12,8 @@ comes back after the body. The core middleware are in modules of their own, as `
 
 from __future__ import annotations
 
-from .interface import Done, Head, Middleware, Request, Response
+from .interface import AsyncLayer, Done, Head, Layer, Middleware, Request, Response
 from .order import middleware
 from .pipeline import Pipeline
 
-__all__ = ["Done", "Head", "Middleware", "Pipeline", "Request", "Response", "middleware"]
+__all__ = ["AsyncLayer", "Done", "Head", "Layer", "Middleware", "Pipeline", "Request", "Response", "middleware"]
