@@ -131,6 +131,15 @@ def test_a_guard_that_moved_is_broken_with_every_plugin_loaded(
     assert "guarded:no_such_guard does not exist" in trial.output
 
 
+@pytest.mark.usefixtures("project")
+def test_one_test_that_stays_green_spoils_its_row() -> None:
+    """A row is as good as its weakest proof, and that one is named."""
+    both = ("test_guarded.py::test_negative_is_refused", "test_guarded.py::test_that_cannot_fail")
+    trial = attempt(Row("X1", both, "guarded:check"), timeout=60)
+    assert trial.verdict == "green"
+    assert trial.output.endswith("not red: test_guarded.py::test_that_cannot_fail")
+
+
 def test_a_hanging_proof_is_ended_and_red(project: pytest.Pytester) -> None:
     """Without its guard a test may never end: it is killed in time, and that is a failure of the test."""
     project.makepyfile(test_hang="import time, guarded\n\ndef test_hang():\n    guarded.check(1) or time.sleep(60)\n")

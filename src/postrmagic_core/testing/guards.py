@@ -19,7 +19,9 @@ from .faults import Row, disarm, load_rows
 
 Verdict = Literal["red", "green", "skipped", "broken", "not applicable"]
 _PYTEST_FAILED, _PYTEST_NONE_FAILED = 1, 0
-_COUNTED = re.compile(r"\d+ (failed|errors?)\b|ended after")  # an interpreter that crashed exits with 1 as well
+_ENDED = "had to be ended after"
+# An interpreter that crashed exits with 1 as well, but has counted nothing.
+_COUNTED = re.compile(rf"\d+ (failed|errors?)\b|{_ENDED}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,21 +44,33 @@ class Trial:
 
 
 def attempt(row: Row, timeout: float = 180.0) -> Trial:
-    """Run the row's tests without its guard; a run longer than ``timeout`` seconds is ended and counts as red."""
+    """Run the row's tests without its guard: each must fail.
+
+    A run longer than ``timeout`` seconds is ended and counts as red.
+    """
     if not row.claimed:
         return Trial(row, "not applicable", 0.0)
     began = time.monotonic()
     code, output = _pytest(row, timeout)
     seconds = time.monotonic() - began
     if code == _PYTEST_FAILED and _COUNTED.search(output) and "NoneType" not in output:
-        return Trial(row, "red", seconds, output)
+        green = _stayed_green(row, output)
+        verdict: Verdict = "green" if green else "red"
+        return Trial(row, verdict, seconds, "\n".join([output, *(f"not red: {test}" for test in green)]))
     if code == _PYTEST_NONE_FAILED:
         return Trial(row, "green" if " passed" in output else "skipped", seconds, output)
     return Trial(row, "broken", seconds, output)
 
 
+def _stayed_green(row: Row, output: str) -> list[str]:
+    """The row's tests of which nothing failed, by pytest's short summary; none where the run had to be ended."""
+    if _ENDED in output:
+        return []
+    return [test for test in row.tests if not re.search(rf"^(FAILED|ERROR) {re.escape(test)}(\[|::| |$)", output, re.M)]
+
+
 def _pytest(row: Row, timeout: float) -> tuple[int, str]:
-    command = [sys.executable, "-m", "pytest", "-q", "-x", "--tb=line", "-p", "no:cacheprovider", *row.tests]
+    command = [sys.executable, "-m", "pytest", "-q", "-rfE", "--tb=line", "-p", "no:cacheprovider", *row.tests]
     process = subprocess.Popen(
         command,
         env={**os.environ, **disarm(row)},
@@ -70,7 +84,7 @@ def _pytest(row: Row, timeout: float) -> tuple[int, str]:
     except subprocess.TimeoutExpired:
         os.killpg(process.pid, signal.SIGKILL)
         output, _ = process.communicate()
-        return _PYTEST_FAILED, f"{output}\nended after {timeout} s"
+        return _PYTEST_FAILED, f"{output}\n{_ENDED} {timeout} s"
     return process.returncode, output
 
 
