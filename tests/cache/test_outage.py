@@ -124,6 +124,17 @@ def test_closed_does_not_compute_beside_another_process(store: Switched) -> None
         assert cache.stats().computes == 0
 
 
+def test_a_waiter_looks_at_most_twenty_times_a_second(store: Switched, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ten seconds of another's lease cost two hundred looks at most."""
+    looks = []
+    get = MemoryStore.get
+    monkeypatch.setattr(MemoryStore, "get", lambda self, keys: looks.append(keys) or get(self, keys))
+    with CacheManager(store, wait=10, clock=FakeClock()) as cache:
+        assert acquire(store, cache.access.keys.lease("k"), ttl=60) is not None
+        cache.get_or_set("k", lambda: 1, fresh=60)
+    assert 50 <= len(looks) <= 202
+
+
 def test_open_computes_beside_another_process_and_counts_it(store: Switched) -> None:
     """Whose lease outlasts the wait."""
     with CacheManager(store, lease=0.05, wait=0.2) as cache:

@@ -65,10 +65,10 @@ class Access:
         self.tally.misses.add(len(names) - len(values))
         return values
 
-    def read(self, name: bytes, tags: tuple[str, ...], codec: Codec) -> Steps[Found | None]:
+    def read(self, name: bytes, tags: tuple[str, ...], tag_keys: Sequence[bytes], codec: Codec) -> Steps[Found | None]:
         """The entry ``name`` if it may be served under ``tags``, in one trip; an absent store counts as policy says."""
         try:
-            data, *values = yield lambda port: port.store.get([name, *self.keys.tags(tags)])
+            data, *values = yield lambda port: port.store.get([name, *tag_keys])
         except BackendError as error:
             self.outage.failed(error)
             return self._at_hand(name, codec)
@@ -143,15 +143,8 @@ class Access:
         if not names:
             return {}
         # The script wants an entry before the tags: the key of one no caller can name.
-        answer = yield self.capturing(self.keys.prefix, names)
+        answer = yield capturing(self.keys.prefix, self.keys.tags(names))
         return dict(zip(names, answer[1:], strict=True))
-
-    def capturing(self, name: bytes, tags: Sequence[str]) -> Callable[[Any], Any]:
-        """The step that reads an entry and its tags' generations in one trip, making those that are missing."""
-        if not tags:
-            return lambda port: port.store.get([name])
-        keys = [name, *self.keys.tags(tags)]
-        return lambda port: port.store.run(READ_TAGGED, keys, [policy.TAG_TTL_MS])
 
     def invalidate(self, tags: Sequence[str], keys: CacheKeys | None = None) -> Steps[None]:
         """Give every tag a new generation; the store's errors are raised whatever the policy."""
@@ -191,3 +184,10 @@ class Access:
         unchecked = dict(zip(entry.tags, entry.generations, strict=True))
         found = self.judged(entry, unchecked, codec)
         return None if found is None else Found(found.value, found.payload, stale=False)
+
+
+def capturing(name: bytes, tag_keys: Sequence[bytes]) -> Callable[[Any], Any]:
+    """The step that reads an entry and its tags' generations in one trip, making those that are missing."""
+    if not tag_keys:
+        return lambda port: port.store.get([name])
+    return lambda port: port.store.run(READ_TAGGED, [name, *tag_keys], [policy.TAG_TTL_MS])

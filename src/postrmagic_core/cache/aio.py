@@ -134,7 +134,7 @@ class _Port:
     async def call(self, fn: Callable[[], Any]) -> Any:
         if inspect.iscoroutinefunction(fn):
             return await fn()
-        answer = await self._cache.bridge.lift(fn)
+        answer = await self._cache.computing.lift(fn)
         # A lambda or a partial around a coroutine function only shows itself by what it returns.
         return await answer if inspect.isawaitable(answer) else answer
 

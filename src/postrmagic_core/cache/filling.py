@@ -12,7 +12,7 @@ from typing import Any
 from .._steps import Steps
 from ..errors import BackendError, BackendTimeout, OutsideUnit, PostrMagicError, RecursiveCompute
 from . import policy
-from .access import Access, Found, Tags
+from .access import Access, Found, Tags, capturing
 from .codecs import Codec
 from .flights import Failed, Flight, Flights, Landed, Lost, Outcome, inside
 from .keeper import Keeper
@@ -26,14 +26,15 @@ POLL = 0.05
 
 @dataclass(frozen=True, slots=True)
 class Fill:
-    """What is asked for: the entry, its lease, its tags, and how to make and keep it.
+    """What is asked for: the entry, its tags and their keys, and how to make and keep it.
 
     ``captured`` are the tags' generations where the caller took them before it began to read.
     """
 
+    key: str
     name: bytes
-    lease: bytes
     tags: tuple[str, ...]
+    tag_keys: list[bytes]
     captured: Mapping[str, int] | None
     freshness: Freshness
     codec: Codec
@@ -58,7 +59,7 @@ class Filling:
         keys = self._access.keys
         captured = tags if isinstance(tags, Mapping) else None
         codec = self._access.codecs.of(kind)
-        return Fill(keys.entry(key), keys.lease(key), names, captured, freshness, codec, compute)
+        return Fill(key, keys.entry(key), names, keys.tags(names), captured, freshness, codec, compute)
 
     def check_outside(self, detached: bool) -> None:
         """Raise :class:`OutsideUnit` if a unit is open here, unless ``detached``."""
@@ -74,7 +75,7 @@ class Filling:
             # What a unit reads may never commit, and what is stored may be older than what it wrote.
             with inside(Flight(self.flights, fill.name, None)):
                 return (yield from self._computed(fill))
-        found = yield from self._access.read(fill.name, fill.tags, fill.codec)
+        found = yield from self._access.read(fill.name, fill.tags, fill.tag_keys, fill.codec)
         if found is None:
             tally.misses.add()
             return (yield from self._fly(fill, loop))
@@ -136,7 +137,8 @@ class Filling:
     def _refreshed(self, flight: Flight, fill: Fill) -> Steps[None]:
         outcome: Outcome = Lost()
         try:
-            lease = yield lambda port: port.acquire(fill.lease)
+            key = self._access.keys.lease(fill.key)
+            lease = yield lambda port: port.acquire(key)
             if lease is None:
                 return
             with inside(flight):
@@ -154,9 +156,10 @@ class Filling:
         """The value computed under the lease, or what its present owner brought."""
         clock, access = self._access.clock, self._access
         until = clock.monotonic() + self._wait
+        key = access.keys.lease(fill.key)
         while True:
             try:
-                lease = yield lambda port: port.acquire(fill.lease)
+                lease = yield lambda port: port.acquire(key)
             except BackendError as error:
                 access.outage.failed(error)
                 access.tally.alone.add()
@@ -169,7 +172,7 @@ class Filling:
                 access.tally.alone.add()
                 return (yield from self._filled(fill))
             yield _pausing(pause)
-            found = yield from access.read(fill.name, fill.tags, fill.codec)
+            found = yield from access.read(fill.name, fill.tags, fill.tag_keys, fill.codec)
             if found is not None:
                 return found
 
@@ -190,7 +193,7 @@ class Filling:
         access = self._access
         captured: dict[str, int] | None = None
         try:
-            data, *values = yield access.capturing(fill.name, fill.tags)
+            data, *values = yield capturing(fill.name, fill.tag_keys)
         except BackendError as error:
             access.outage.failed(error)
         else:

@@ -76,6 +76,8 @@ class CacheManager(Lifecycle):
         self.access = Access(CacheKeys(namespace), outage, self._tally, self.clock)
         self.filling = Filling(self.access, self._keeper, self._in_unit, wait)
         self.bridge = Bridge(name="postrmagic-cache")
+        # Computations that block must not hold up the store's operations, which end other computations.
+        self.computing = Bridge(name="postrmagic-cache-compute")
         self._port = _Port(self)
         after_fork(self.filling.flights.forget)
 
@@ -184,6 +186,7 @@ class CacheManager(Lifecycle):
     def _close(self) -> None:
         self._port.close()
         self._keeper.close()
+        self.computing.close()
         self.bridge.close()
 
 
