@@ -189,7 +189,7 @@ def test_the_stack_benchmark_imports_every_component(monkeypatch: pytest.MonkeyP
     started: list[str] = []
     monkeypatch.setattr(stack, "start", started.append)
     bench = Bench(Options(quick=True))
-    stack.run(bench)
+    stack.imported(bench)
     assert "validation" in stack.components()
     assert bench.figures.keys() == {"import_ms", *(f"standalone_import_ms.{room}" for room in stack.components())}
     assert {"pass", "import postrmagic_core", "import postrmagic_core.validation"} <= set(started)
