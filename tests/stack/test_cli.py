@@ -1,0 +1,143 @@
+"""The command line: help that helps, errors of one sentence, children that do not outlive their parent."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from pathlib import Path
+
+import httpx
+import pytest
+
+from postrmagic_core.testing.servers import free_port
+
+
+def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """The finished command."""
+    command = [sys.executable, "-m", "postrmagic_core.cli", *arguments]
+    wide = os.environ | {"COLUMNS": "200", "TERM": "dumb"} | environment
+    return subprocess.run(command, env=wide, capture_output=True, text=True, timeout=60, check=False)
+
+
+@pytest.fixture(autouse=True)
+def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def test_help_lists_every_command() -> None:
+    """What there is to run, each with a sentence."""
+    shown = run("--help").stdout
+    for command in ("plugins", "settings", "dev", "worker", "db"):
+        assert f" {command} " in shown
+
+
+def test_plugins_lists_what_is_built_in() -> None:
+    """Kind, scheme, origin and state."""
+    shown = run("plugins").stdout
+    assert "redis" in shown
+    assert "built in" in shown
+
+
+def test_settings_shows_values_and_masks_secrets() -> None:
+    """The table may be pasted into a ticket."""
+    shown = run("settings", POSTRMAGIC_CACHE__URL="redis://:hunter2@h/0", POSTRMAGIC_JOBS__THREADS="9").stdout
+    assert "POSTRMAGIC_JOBS__THREADS" in shown
+    assert "hunter2" not in shown
+
+
+def test_wrong_settings_are_one_message_and_status_one() -> None:
+    """No traceback: every problem, and nothing else."""
+    finished = run("settings", POSTRMAGIC_JOBS__THREADS="many", POSTRMAGIC_CAHCE__URL="x")
+    assert finished.returncode == 1
+    assert "jobs.threads" in finished.stderr
+    assert "POSTRMAGIC_CAHCE__URL" in finished.stderr
+    assert "Traceback" not in finished.stderr
+
+
+def test_db_upgrade_creates_the_tables_and_may_be_repeated(tmp_path: Path) -> None:
+    """The second run says that there was nothing to do."""
+    assert run("db", "upgrade").stdout.strip().endswith("upgraded")
+    assert (tmp_path / "var" / "app.db").exists()
+    assert run("db", "upgrade").stdout.strip().endswith("up to date already")
+
+
+def test_worker_needs_a_stack_that_exists() -> None:
+    """A typing mistake is one sentence."""
+    finished = run("worker", "--app", "nowhere:stack")
+    assert finished.returncode == 1
+    assert "nowhere" in finished.stderr
+    assert "Traceback" not in finished.stderr
+
+
+APPLICATION = """
+    from contextlib import asynccontextmanager
+    from postrmagic_core.stack import Stack
+    from starlette.applications import Starlette
+    from starlette.responses import PlainTextResponse
+    from starlette.routing import Route
+
+    stack = Stack.from_env()
+
+    @asynccontextmanager
+    async def lifespan(_):
+        async with stack:
+            yield
+
+    async def home(request):
+        return PlainTextResponse("well")
+
+    app = Starlette(routes=[Route("/", home)], lifespan=lifespan)
+"""
+
+
+def children_of(pid: int) -> set[int]:
+    """The living processes below one."""
+    below: set[int] = set()
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = path.read_text().rpartition(")")[2].split()
+        except OSError:
+            continue
+        if int(fields[1]) == pid and fields[0] != "Z":
+            child = int(path.parent.name)
+            below |= {child} | children_of(child)
+    return below
+
+
+def test_dev_serves_until_interrupted_and_leaves_nobody_behind(tmp_path: Path) -> None:
+    """A web process and a worker come up together and end together, within their grace."""
+    (tmp_path / "small.py").write_text(textwrap.dedent(APPLICATION))
+    port = free_port()
+    command = [
+        sys.executable,
+        "-m",
+        "postrmagic_core.cli",
+        "dev",
+        "small:app",
+        "--app",
+        "small:stack",
+        "--port",
+        str(port),
+    ]
+    with subprocess.Popen(command, env=os.environ | {"PYTHONPATH": str(tmp_path)}) as parent:
+        try:
+            deadline = time.monotonic() + 60
+            while True:
+                try:
+                    if httpx.get(f"http://127.0.0.1:{port}/", timeout=5).text == "well":
+                        break
+                except httpx.TransportError:
+                    assert time.monotonic() < deadline, "the application did not come up"
+                    assert parent.poll() is None, "dev ended by itself"
+                    time.sleep(0.1)
+            family = children_of(parent.pid)
+            assert len(family) >= 2
+        finally:
+            parent.send_signal(signal.SIGTERM)
+            status = parent.wait(30)
+    assert status == 0
+    assert not {pid for pid in family if Path(f"/proc/{pid}").exists()}
