@@ -22,7 +22,7 @@ class Poster(BaseModel):
 
 
 @task(name="order")
-def order(ctx: Any, poster: Poster, count: int = 1, *notes: str, due: datetime | None = None, **marks: int) -> Any:
+def order(ctx: Any, /, poster: Poster, count: int = 1, *notes: str, due: datetime | None = None, **marks: int) -> Any:
     return poster, count, notes, due, marks
 
 

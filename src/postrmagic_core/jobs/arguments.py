@@ -6,12 +6,13 @@ import inspect
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from types import SimpleNamespace
-from typing import Any, get_type_hints
-
-from pydantic import TypeAdapter, ValidationError
+from typing import TYPE_CHECKING, Any, get_type_hints
 
 from .._codec import decode, encode
 from ..errors import DecodeError, UsageError, ValidationFailed
+
+if TYPE_CHECKING:
+    from pydantic import TypeAdapter
 
 Bound = tuple[tuple[Any, ...], dict[str, Any]]
 
@@ -57,6 +58,8 @@ class Arguments:
         return bound.args, bound.kwargs
 
     def _checked(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        from pydantic import ValidationError
+
         checked: dict[str, Any] = {}
         problems: list[dict[str, str]] = []
         for name in self._signature.parameters:
@@ -74,6 +77,8 @@ class Arguments:
 
     @cached_property
     def _adapters(self) -> dict[str, TypeAdapter[Any]]:
+        from pydantic import TypeAdapter
+
         # At first use, not at declaration: an annotation may name what its module defines further down.
         names = self._signature.parameters
         written = {name: hint for name, hint in self._function.__annotations__.items() if name in names}
