@@ -12,6 +12,7 @@ from postrmagic_core.stores.adapters.memory import MemoryStore
 from postrmagic_core.testing.contracts.rig import Budget
 from postrmagic_core.testing.contracts.store import StoreContract, StoreReliabilityContract
 from postrmagic_core.testing.servers import MariaDBServer, RedisServer, require
+from standalone.store import DictStore
 
 
 class TestMemory(StoreContract):
@@ -21,6 +22,15 @@ class TestMemory(StoreContract):
     def open_store(self) -> Callable[[], Store]:
         """A new one each time."""
         return MemoryStore
+
+
+class TestSmallest(StoreContract):
+    """Three functions over a dictionary, as the documentation shows them: the base does the rest."""
+
+    @pytest.fixture
+    def open_store(self) -> Callable[[], Store]:
+        """A new one each time."""
+        return DictStore
 
 
 class TestSqlite(StoreContract):

@@ -1,6 +1,7 @@
 """The base of every store that can hold keys locked: it runs Scripts' Python bodies and derives the operations.
 
-An adapter supplies three functions and its clock: ``locked``, ``load`` and ``save``.
+An adapter supplies three functions, ``locked``, ``load`` and ``save``, besides ``close``; and ``now_us`` where it has a
+better clock than the process's.
 """
 
 from __future__ import annotations
@@ -9,6 +10,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import ClassVar, Generic, Literal, NamedTuple, TypeVar
+
+from postrmagic_core._clock import SystemClock
 
 from .checks import check_keys, check_ttl, check_values, script_args
 from .interface import Script
@@ -81,9 +84,9 @@ class LockedStore(ABC, Generic[H]):
     def save(self, held: H, changes: Mapping[bytes, Entry | None]) -> None:
         """Store or, where ``None``, delete."""
 
-    @abstractmethod
     def now_us(self, held: H) -> int:
-        """The store's time in microseconds, read after the lock was taken and never before."""
+        """The store's time in microseconds, read after the lock was taken: here the process's wall clock."""
+        return SystemClock().now_us()
 
     @abstractmethod
     def close(self) -> None:
