@@ -13,7 +13,7 @@ from wsgiref.validate import validator
 import pytest
 
 from postrmagic_core.errors import UsageError
-from postrmagic_core.middleware import Done, Pipeline, Request, Response
+from postrmagic_core.middleware import AsyncLayer, Done, Pipeline, Request, Response
 from postrmagic_core.middleware.body_limit import body_limit
 from postrmagic_core.middleware.errors import errors
 from postrmagic_core.middleware.request_id import request_id
@@ -61,7 +61,7 @@ def test_one_middleware_serves_both(call: Any, answer: Any) -> None:
     """The class that runs under ASGI runs under WSGI unchanged, async ones too."""
     seen = []
 
-    async def asynchronous(request: Request) -> Any:
+    async def asynchronous(request: Request) -> AsyncLayer:
         head = yield
         head.set("x-async", request.path)
         seen.append((yield))
@@ -118,7 +118,7 @@ def test_a_layer_that_really_waits_is_named() -> None:
     """An async layer that suspends is an error to the layers around it that names it, and it is closed."""
     closed = []
 
-    async def waiting(request: Request) -> Any:
+    async def waiting(request: Request) -> AsyncLayer:
         try:
             await asyncio.sleep(0)
             yield
@@ -141,7 +141,7 @@ def test_faces_complete_inline() -> None:
         def load(self, name: str) -> str:
             return f"loaded {name}"
 
-    async def layer(request: Request) -> Any:
+    async def layer(request: Request) -> AsyncLayer:
         head = yield
         head.set("x-loaded", await request.face(Manager()).load("it"))
 

@@ -65,9 +65,10 @@ _PATTERNS: tuple[tuple[re.Pattern[str], str], ...] = (
         rf"\1{MASK}",
     ),
 )
-_SUSPECT = re.compile(
-    r"(?i)://|passw|passphrase|pwd|secret|token|[_-]?key|credential|session|signature|csrf|jwt"
-    r"|authorization|cookie|bearer|negotiate|basic|digest|eyJ"
+# Every pattern needs one of these: looking for them costs a tenth of trying the patterns.
+_MARKERS = (
+    *("://", "passw", "passphrase", "pwd", "secret", "token", "key", "credential", "session", "signature", "csrf"),
+    *("jwt", "authorization", "cookie", "bearer", "negotiate", "basic", "digest", "eyj"),
 )
 
 
@@ -75,7 +76,8 @@ def scrub(text: str) -> str:
     """``text``, at most 8,192 characters of it, with whatever looks like a secret masked."""
     if len(text) > TEXT:
         text = _cut(text)
-    if _SUSPECT.search(text) is None:
+    lowered = text.lower()
+    if not any(marker in lowered for marker in _MARKERS):
         return text
     for pattern, replacement in _PATTERNS:
         text = pattern.sub(replacement, text)
@@ -135,8 +137,10 @@ class Redactor:
     def _value(self, value: Any, budget: _Budget, depth: int) -> Any:
         budget.nodes -= 1
         kind = type(value)
-        if value is None or kind is bool or kind is int:
-            return value if kind is not int or -(2**63) <= value < 2**64 else "[large number]"
+        if value is None or kind is bool:
+            return value
+        if kind is int:
+            return value if -(2**63) <= value < 2**64 else "[large number]"
         if kind is float:
             return value if abs(value) < float("inf") else str(value)  # NaN and infinities are no JSON
         if kind is str:
