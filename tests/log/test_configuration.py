@@ -195,3 +195,78 @@ def test_an_own_structlog_configuration_is_left_alone() -> None:
         assert structlog.is_configured()
     finally:
         structlog.reset_defaults()
+
+
+def test_before_configure_a_logger_does_what_the_standard_librarys_does(caplog: pytest.LogCaptureFixture) -> None:
+    """Given nothing configured, warnings are records of the standard library, and fields are no part of their text."""
+    log.info("too low")
+    log.warning("reached %s", "me", password="p")
+    assert caplog.messages == ["reached me"]
+
+
+def test_a_bound_logger_keeps_its_fields(written: Any) -> None:
+    """`bind` adds, `unbind` removes, and the logger it was called on stays as it was."""
+    uploads = log.bind(user_id=7, step=1)
+    uploads.info("a", step=2)
+    uploads.unbind("step").info("b")
+    log.info("c")
+    shown = [(event.get("user_id"), event.get("step")) for event in written.events]
+    assert shown == [(7, 2), (7, None), (None, None)]
+
+
+def test_a_fields_own_value_wins_over_the_context(written: Any) -> None:
+    """What a call says is nearer than what its surroundings say."""
+    with bind(media_id=1):
+        log.info("x", media_id=2)
+    assert written.last["media_id"] == 2
+
+
+def test_a_server_that_prints_by_itself_is_brought_in(tmp_path: Path) -> None:
+    """Given a logger with a handler of its own that does not propagate, as servers have, its records come here."""
+    server = logging.getLogger("tests.server")
+    handler = logging.FileHandler(tmp_path / "own.log")
+    server.addHandler(handler)
+    server.propagate = False
+    stream = io.StringIO()
+    try:
+        with configure(stream=stream):
+            server.warning("GET /?token=abc123")
+        server.warning("afterwards")
+        assert "token=[redacted]" in stream.getvalue()
+        assert (tmp_path / "own.log").read_text() == "afterwards\n"
+    finally:
+        server.removeHandler(handler)
+        server.propagate = True
+        handler.close()
+
+
+def test_lines_are_counted(configured: Callable[..., Any]) -> None:
+    """`log_lines_total` and `log_dropped_total` are the configuration's metrics."""
+    _, handle = configured()
+    log.info("a")
+    log.info("b")
+    assert {name: value for name, _, value in handle.metrics.counters()} == {
+        "log_lines_total": 2,
+        "log_dropped_total": 0,
+    }
+
+
+def test_a_stack_can_be_asked_for(written: Any) -> None:
+    """`stack_info=True` tells where the call was made, as lines."""
+    logging.getLogger("x").info("here", stack_info=True)
+    assert any("test_a_stack_can_be_asked_for" in line for line in written.last["stack"])
+
+
+def test_threads_write_whole_lines(written: Any) -> None:
+    """Given eight threads that log at once, each line parses and none is missing."""
+
+    def write(thread: int) -> None:
+        for number in range(100):
+            log.info("n", thread=thread, number=number)
+
+    threads = [threading.Thread(target=write, args=(n,)) for n in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted((e["thread"], e["number"]) for e in written.events) == [(n, i) for n in range(8) for i in range(100)]
