@@ -99,6 +99,13 @@ def test_a_set_under_captured_tags_is_void_after_an_invalidation(face: Any) -> N
     assert face.get("k") == "new"
 
 
+def test_tags_given_in_another_order_are_the_same_tags(face: Any, load: Callable[[], int]) -> None:
+    """As names or as captured."""
+    backwards = dict(reversed(face.capture(["a", "b"]).items()))
+    calls = [["a", "b"], ["b", "a"], backwards]
+    assert [face.get_or_set("k", load, fresh=60, tags=tags) for tags in reversed(calls)] == [1, 1, 1]
+
+
 def test_an_evicted_tag_is_a_miss_and_never_a_match(face: Any, store: Store, load: Callable[[], int]) -> None:
     """A generation that was lost never comes back, so what was stored under it is never served again."""
     [tag] = face.cache.access.keys.tags(["t"])

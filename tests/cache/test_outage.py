@@ -126,9 +126,13 @@ def test_closed_does_not_compute_beside_another_process(store: Switched) -> None
 
 def test_a_waiter_looks_at_most_twenty_times_a_second(store: Switched, monkeypatch: pytest.MonkeyPatch) -> None:
     """Ten seconds of another's lease cost two hundred looks at most."""
-    looks = []
-    get = MemoryStore.get
-    monkeypatch.setattr(MemoryStore, "get", lambda self, keys: looks.append(keys) or get(self, keys))
+    looks, get = [], MemoryStore.get
+
+    def counted(self: MemoryStore, keys: Sequence[bytes]) -> list[bytes | None]:
+        looks.append(keys)
+        return get(self, keys)
+
+    monkeypatch.setattr(MemoryStore, "get", counted)
     with CacheManager(store, wait=10, clock=FakeClock()) as cache:
         assert acquire(store, cache.access.keys.lease("k"), ttl=60) is not None
         cache.get_or_set("k", lambda: 1, fresh=60)

@@ -113,8 +113,9 @@ class Access:
             freshness.check_tagged()
         now = self.clock.now_us()
         fresh_until, stale_until = freshness.bounds_us(now, random)
-        names = tuple(tags)
-        entry = Entry(now, fresh_until, stale_until, codec.schema, names, tuple(tags.values()), payload)
+        names = tuple(sorted(tags))
+        generations = tuple(tags[name] for name in names)
+        entry = Entry(now, fresh_until, stale_until, codec.schema, names, generations, payload)
         data = policy.pack(entry)
         self.outage.saw(name, data, names)
         try:

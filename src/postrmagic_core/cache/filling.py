@@ -191,7 +191,7 @@ class Filling:
     def _filled(self, fill: Fill, may_store: Callable[[], bool] = lambda: True) -> Steps[Found]:
         """Read again, capture the tags' generations in the same trip, and only then compute and store."""
         access = self._access
-        captured: dict[str, int] | None = None
+        captured: Mapping[str, int] | None = None
         try:
             data, *values = yield capturing(fill.name, fill.tag_keys)
         except BackendError as error:
@@ -200,7 +200,7 @@ class Filling:
             found = access.checked(fill.name, data, fill.tags, values, fill.codec)
             if found is not None and not found.stale:
                 return found
-            captured = {tag: (fill.captured or {}).get(tag, now) for tag, now in zip(fill.tags, values, strict=True)}
+            captured = dict(zip(fill.tags, values, strict=True)) if fill.captured is None else fill.captured
         value = yield from self._computed(fill)
         payload = fill.codec.encode(value)
         if captured is not None and may_store():
