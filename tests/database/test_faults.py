@@ -6,7 +6,6 @@ from __future__ import annotations
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator
-from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -17,6 +16,7 @@ from sqlalchemy import text
 from postrmagic_core.database import DatabaseManager, OutboxRow, PoolLimits, Timeouts, Unit
 from postrmagic_core.errors import (
     BackendReadOnly,
+    BackendRejected,
     BackendTimeout,
     BackendUnavailable,
     Conflict,
@@ -34,6 +34,7 @@ ADD = text("UPDATE counter SET n = n + 1 WHERE id = 1")
 GET = text("SELECT n FROM counter WHERE id = 1")
 INSERT = text("INSERT INTO counter VALUES (:id, 0)")
 COUNTER = "CREATE TABLE counter (id INTEGER PRIMARY KEY, n INTEGER NOT NULL)"
+NOT_DONE = (BackendUnavailable, BackendTimeout)
 SHORT = Timeouts(connect=1.0, statement=1.0, lock=1.0)
 
 
@@ -61,6 +62,11 @@ def read(url: str, statement: str = "SELECT n FROM counter WHERE id = 1") -> Any
         return tx.scalar(text(statement))
 
 
+def insert(database: DatabaseManager, number: int) -> Callable[[], None]:
+    """A call that commits one row."""
+    return lambda: database.transact(insert_row, number)
+
+
 def insert_row(tx: Unit, number: int) -> None:
     """One row, by its number."""
     tx.execute(INSERT, {"id": number})
@@ -75,10 +81,9 @@ def test_a_server_killed_during_commits_loses_nothing_it_acknowledged(server: Ma
     def work(process: int, database: DatabaseManager) -> None:
         while not going.is_set():
             number = next(ids)
-            insert = partial(database.transact, insert_row, number)
             try:
-                history.run(process, "add", number, insert, surely_not=(BackendUnavailable, BackendTimeout))
-            except (BackendUnavailable, BackendTimeout, OutcomeUnknown):
+                history.run(process, "add", number, insert(database, number), surely_not=NOT_DONE)
+            except (*NOT_DONE, OutcomeUnknown):
                 going.wait(0.01)
 
     with DatabaseManager(url, timeouts=SHORT) as database:
@@ -222,6 +227,22 @@ def test_a_slow_statement_is_stopped_and_leaves_the_connection_whole(url: str) -
                 tx.execute(text("SELECT SLEEP(30) FROM counter"))
         with database.read() as tx:
             assert tx.scalar(session) == before
+
+
+@pytest.mark.mysql
+def test_a_value_too_large_for_the_server_is_refused_before_it_is_sent(url: str) -> None:
+    """The server would close the connection, which looks like an outage; so the unit fails alone, and says why."""
+    session = text("SELECT CONNECTION_ID()")
+    with DatabaseManager(url) as database:
+        with database.write() as tx:
+            before = tx.scalar(session)
+        with pytest.raises(BackendRejected, match="max_allowed_packet"), database.write() as tx:
+            tx.execute(ADD)
+            tx.execute(text("SELECT LENGTH(:value)"), {"value": "ä" * 9_000_000})
+        with database.write() as tx:
+            assert tx.scalar(session) == before
+            assert tx.scalar(text("SELECT LENGTH(:value)"), {"value": "a" * 9_000_000}) == 9_000_000
+    assert read(url) == 0
 
 
 @pytest.mark.mysql

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import select
 import ssl
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Self
@@ -15,6 +14,7 @@ from sqlalchemy.exc import ArgumentError, DisconnectionError
 from ..errors import ConfigurationError, PostrMagicError
 from .base import SqlBackend, written_table
 from .interface import PoolLimits, Role, Timeouts
+from .mysql_connection import ServerConnection
 from .mysql_errors import UNIQUE, code_of, key_of, translated
 from .mysql_keys import UniqueKeys
 
@@ -25,6 +25,7 @@ _SQL_MODE = (
     "STRICT_ALL_TABLES,STRICT_TRANS_TABLES,NO_ZERO_IN_DATE,NO_ZERO_DATE,ERROR_FOR_DIVISION_BY_ZERO,"
     "NO_ENGINE_SUBSTITUTION,ONLY_FULL_GROUP_BY"
 )
+_SNAPSHOT = "SET SESSION innodb_snapshot_isolation=ON"
 _UNKNOWN_VARIABLE = 1193
 # Seconds: below the idle limits of common proxies and firewalls, which drop connections without a word.
 _RECYCLE = 1800
@@ -48,7 +49,7 @@ class MysqlBackend(SqlBackend):
         """``mysql://user:password@host:port/name`` (or ``mariadb://``); ``?ssl_ca=/path`` turns TLS on, verified."""
         try:
             parts = make_url(url)
-        except ArgumentError:
+        except (ArgumentError, ValueError):
             raise ConfigurationError("expected mysql://user:password@host:3306/name") from None
         if not parts.host or not parts.database:
             raise ConfigurationError("the MySQL URL lacks its host or database: mysql://user:password@host:3306/name")
@@ -89,6 +90,7 @@ class MysqlBackend(SqlBackend):
             skip_autocommit_rollback=role == "read",
             **self._pool_options(),
         )
+        event.listen(engine, "do_connect", _connect)
         event.listen(engine, "connect", lambda connection, _: self._set_up(engine, role, connection))
         event.listen(engine, "checkout", _discard_dead)
         event.listen(engine, "begin", _begin_read if role == "read" else _begin_write)
@@ -106,7 +108,7 @@ class MysqlBackend(SqlBackend):
     def _in_transaction(self, connection: Any) -> bool:
         return bool(connection.server_status & SERVER_STATUS.SERVER_STATUS_IN_TRANS)
 
-    def _set_up(self, engine: Engine, role: Role, connection: Any) -> None:
+    def _set_up(self, engine: Engine, role: Role, connection: ServerConnection) -> None:
         dialect: Any = engine.dialect
         # Whole seconds for these two, at least one.
         lock = max(1, round(self.timeouts.lock))
@@ -124,7 +126,9 @@ class MysqlBackend(SqlBackend):
             else:
                 level = "REPEATABLE READ" if _has_snapshot_isolation(cursor) else "SERIALIZABLE"
                 cursor.execute(f"SET SESSION TRANSACTION ISOLATION LEVEL {level}")
-        connection._read_timeout = self._silence()
+            cursor.execute("SELECT @@max_allowed_packet")
+            (connection.max_packet,) = cursor.fetchone() or (0,)
+        connection.bear_silence(self._silence())
 
     def _silence(self) -> float:
         """Seconds until a silent server is given up: a little later than it would have stopped the statement itself."""
@@ -134,7 +138,7 @@ class MysqlBackend(SqlBackend):
 def _has_snapshot_isolation(cursor: Any) -> bool:
     """Turn it on; asked of each new connection, since a failover may lead to another version."""
     try:
-        cursor.execute("SET SESSION innodb_snapshot_isolation=ON")
+        cursor.execute(_SNAPSHOT)
     except pymysql.Error as error:
         if code_of(error) != _UNKNOWN_VARIABLE:
             raise
@@ -152,18 +156,13 @@ def _begin_read(connection: Connection) -> None:
         connection.exec_driver_sql("START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY")
 
 
-def _discard_dead(connection: Any, record: object, proxy: object) -> None:
-    """Replace a connection whose server has gone: nothing may be readable between two commands.
+def _discard_dead(connection: ServerConnection, record: object, proxy: object) -> None:
+    if connection.gone:
+        raise DisconnectionError("the server closed the connection")
 
-    This costs no round trip, unlike a ping; a server that is silent instead of gone is left to the time-outs.
-    """
-    sock = connection._sock
-    if sock is not None:
-        poll = select.poll()
-        poll.register(sock, select.POLLIN)
-        if not poll.poll(0):
-            return
-    raise DisconnectionError("the server closed the connection")
+
+def _connect(dialect: object, record: object, arguments: list[Any], options: dict[str, Any]) -> ServerConnection:
+    return ServerConnection(*arguments, **options)
 
 
 def _tls(ca: str) -> dict[str, Any]:

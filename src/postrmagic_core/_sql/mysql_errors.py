@@ -1,7 +1,7 @@
 """MySQL's and MariaDB's error numbers as this package's errors.
 
 Numbers: https://dev.mysql.com/doc/mysql-errors/8.4/en/server-error-reference.html and
-https://mariadb.com/kb/en/mariadb-error-code-reference/; from 2000 on they are the client's own.
+https://mariadb.com/kb/en/mariadb-error-code-reference/; those from 2000 to 2999 are the client's own.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ def translated(error: pymysql.Error, *, columns: tuple[str, ...] = (), bound: bo
     """
     code = code_of(error)
     ours = _ours(error, code, columns)
-    harmless = code in _HARMLESS_TEXT or code >= 2000 or (code == _SYNTAX and not bound)
+    harmless = code in _HARMLESS_TEXT or 2000 <= code < 3000 or (code == _SYNTAX and not bound)
     if not harmless:
         # "Duplicate entry '…' for key", "near '…'": it stays in the chain as __cause__ and would be logged with it.
         error.args = (error.args[0] if error.args else code, "(text withheld: it may repeat values)")

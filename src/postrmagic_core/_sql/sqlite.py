@@ -37,7 +37,7 @@ class SqliteBackend(SqlBackend):
         """``sqlite:///relative.db`` or ``sqlite:////absolute.db``; missing folders are made when it is first opened."""
         try:
             parts = make_url(url)
-        except ArgumentError:
+        except (ArgumentError, ValueError):
             raise ConfigurationError("expected sqlite:///relative.db or sqlite:////absolute/path.db") from None
         if parts.query:
             raise ConfigurationError("a SQLite URL takes no options after `?`: pass pool= and timeouts=")

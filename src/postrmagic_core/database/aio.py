@@ -157,7 +157,7 @@ class AsyncDatabaseManager:
 
     async def transact(self, fn: Callable[Concatenate[Unit, P], R], *args: P.args, **kwargs: P.kwargs) -> R:
         """Run the sync ``fn(tx, …)`` as one unit on a lane, with up to 3 retries on conflict."""
-        return await self._in_one_hop(partial(self._manager.transact, fn, *args, **kwargs))
+        return await self._in_one_hop(lambda: self._manager.transact(fn, *args, **kwargs))
 
     def current(self) -> Unit | None:
         """The write unit this task has open, if any."""

@@ -88,7 +88,7 @@ def _first_of(key: str, *columns: ColumnElement[Any]) -> Select[Any]:
     return select(*columns).where(outbox.c.okey == key, outbox.c.dead == 0).order_by(outbox.c.seq).limit(1)
 
 
-def _locking(statement: Select[Any]) -> Select[Any]:
+def _locking(statement: Select[*tuple[Any, ...]]) -> Select[*tuple[Any, ...]]:
     """Pass over what another relay holds; on SQLite the transaction is the lock, and SQLAlchemy leaves this out."""
     return statement.with_for_update(skip_locked=True)
 

@@ -1,0 +1,43 @@
+"""PyMySQL's connection with two things it lacks: a look at whether the server has gone, and at a statement's size."""
+
+from __future__ import annotations
+
+import select
+from typing import Any
+
+import pymysql
+from pymysql.connections import Connection
+
+_TOO_LARGE = 1153
+# A character of a statement takes at most this many bytes in utf8mb4.
+_BYTES = 4
+
+
+class ServerConnection(Connection):
+    """A connection that is told the server's ``max_allowed_packet`` (bytes) once it is known."""
+
+    max_packet = 0
+
+    def query(self, sql: Any, unbuffered: bool = False) -> int:
+        """Send a statement; one that the server would answer by closing the connection is refused here (error 1153)."""
+        limit = self.max_packet - 1  # the command takes a byte
+        if 0 < limit < len(sql) * _BYTES and limit < len(sql if isinstance(sql, bytes) else sql.encode()):
+            raise pymysql.err.OperationalError(_TOO_LARGE, "the statement is larger than max_allowed_packet")
+        return int(super().query(sql, unbuffered))
+
+    def bear_silence(self, seconds: float) -> None:
+        """From now on wait ``seconds`` for each answer."""
+        self._read_timeout = seconds
+
+    @property
+    def gone(self) -> bool:
+        """Whether the server has closed the connection: nothing else is readable between two commands.
+
+        This costs no round trip, unlike a ping; a server that is silent instead of gone is left to the time-outs.
+        """
+        sock: Any = getattr(self, "_sock", None)
+        if sock is None:
+            return True
+        poll = select.poll()
+        poll.register(sock, select.POLLIN)
+        return bool(poll.poll(0))
