@@ -12,6 +12,8 @@ from typing import Any
 
 import pytest
 
+from postrmagic_core._codec import encode
+from postrmagic_core._ids import uuid7
 from postrmagic_core.errors import ConfigurationError
 from postrmagic_core.jobs.process import load
 from postrmagic_core.jobs.supervisor import Supervisor, restart_delay
@@ -152,7 +154,7 @@ def command(directory: str) -> None:
 
 @pytest.mark.fault
 def test_the_command_runs_jobs_and_ends_on_sigterm(sqlite_rig: Any, tmp_path: Path) -> None:
-    """A job enqueued here is run by the supervised process there."""
+    """A job enqueued here is run by the supervised process there; what was staged is relayed by it."""
     (tmp_path / "shop.py").write_text(f"{APP}\nstack = Application({sqlite_rig.place.database_url!r})\n")
     from postrmagic_core.jobs import task
 
@@ -160,8 +162,10 @@ def test_the_command_runs_jobs_and_ends_on_sigterm(sqlite_rig: Any, tmp_path: Pa
     def write(ctx: Any, value: str) -> None: ...
 
     job = sqlite_rig.jobs.enqueue(write.call("by the command"))
+    with sqlite_rig.db.write() as tx:
+        tx.stage("jobs", encode([str(uuid7()), "default", "write", 0, write.call("relayed").payload, 0]))
     with spawn(command, str(tmp_path)) as child:
-        sqlite_rig.until(lambda: sqlite_rig.effects() == ["by the command"])
+        sqlite_rig.until(lambda: sorted(sqlite_rig.effects()) == ["by the command", "relayed"], timeout=40)
         assert sqlite_rig.ends(job.id) == "done"
         child.terminate()
         assert child.wait() == 0

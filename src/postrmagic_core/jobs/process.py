@@ -23,8 +23,8 @@ class Application(AbstractContextManager[Any], Protocol):
         """The job queue."""
         ...
 
-    def relay(self) -> AbstractContextManager[Any]:
-        """The outbox's relay, started by ``with``."""
+    def relay(self) -> Any:
+        """The outbox's relay, with ``start()`` and ``stop()``."""
         ...
 
 
@@ -54,7 +54,9 @@ def run(target: str, threads: int, part: Part) -> None:
         application = load(target)
         opened.enter_context(application)
         if part != "worker":
-            opened.enter_context(application.relay())
+            relay = application.relay()
+            opened.callback(relay.stop)
+            relay.start()
         if part != "relay":
             opened.enter_context(application.jobs.worker(threads))
         while not stopped.wait(0.5) and os.getppid() == parent:
