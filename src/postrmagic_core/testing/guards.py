@@ -106,6 +106,11 @@ def report(trials: Iterable[Trial]) -> None:
             console.print(trial.output[-3000:], markup=False, highlight=False)
 
 
+def _told(trial: Trial) -> Trial:
+    sys.stderr.write(f"{trial.row.id}: {trial.verdict}, {trial.seconds:.1f} s\n")
+    return trial
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Exit code 0 when every claimed row turned red, else 1."""
     parser = argparse.ArgumentParser(prog="python -m postrmagic_core.testing.guards", description=__doc__)
@@ -115,7 +120,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = parser.parse_args(arguments)
     rows = [row for row in load_rows(given.path) if not given.ids or row.id in given.ids]
     with ThreadPoolExecutor(given.jobs) as pool:
-        trials = list(pool.map(attempt, rows))
+        trials = [_told(trial) for trial in pool.map(attempt, rows)]
     report(trials)
     return 0 if all(trial.good for trial in trials) else 1
 
