@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
+from typing import ClassVar
 
 from postrmagic_core.errors import Conflict
 from postrmagic_core.stores import Keys, Store, leased, open_store
@@ -15,7 +16,7 @@ from postrmagic_core.stores.scripts import GCRA
 class DictStore(LockedStore[None]):
     """The smallest store: a dictionary and a lock. Everything else comes from the base."""
 
-    blocking = False
+    blocking: ClassVar[bool] = False
 
     def __init__(self) -> None:
         self._lock = threading.Lock()

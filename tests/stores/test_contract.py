@@ -10,7 +10,8 @@ import pytest
 from postrmagic_core.stores import Store, open_store
 from postrmagic_core.stores.adapters.memory import MemoryStore
 from postrmagic_core.testing.contracts.rig import Budget
-from postrmagic_core.testing.contracts.store import StoreContract, StoreReliabilityContract
+from postrmagic_core.testing.contracts.store import StoreContract
+from postrmagic_core.testing.contracts.store_reliability import StoreReliabilityContract
 from postrmagic_core.testing.servers import MariaDBServer, RedisServer, require
 from standalone.store import DictStore
 

@@ -101,7 +101,7 @@ class _Budget:
         if self._wire is not None:
             self._wire.until = until
 
-    def _connect(self) -> _Budgeted:
+    def _connect(self) -> Any:
         self._wire = _Budgeted(super()._connect(), self.until)  # type: ignore[misc]  # the transport's, next in line
         return self._wire
 

@@ -97,7 +97,10 @@ class MysqlStore(SqlStore):
 
     def save(self, held: Held, changes: Mapping[bytes, Entry | None]) -> None:
         """Store in key order; what is dropped becomes a placeholder, swept later."""
-        rows = [(key, *(entry or (None, 0))) for key, entry in sorted(changes.items())]
+        rows: list[_Row] = []
+        for key, entry in sorted(changes.items()):
+            value, ends = entry or (None, 0)
+            rows.append((key, value, ends))
         for some in self._statements(rows):
             marks = ",".join(["(%s, %s, %s)"] * len(some))
             values = [value for row in some for value in row]

@@ -17,7 +17,7 @@ R = TypeVar("R")
 
 
 def _text(name: str) -> str:
-    return files(__package__).joinpath(f"{name}.lua").read_text(encoding="utf-8")
+    return files("postrmagic_core.stores.scripts").joinpath(f"{name}.lua").read_text(encoding="utf-8")
 
 
 def _script(name: str, body: Callable[[View, Sequence[bytes], Sequence[bytes], int], R]) -> Script[R]:

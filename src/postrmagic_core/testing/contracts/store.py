@@ -17,20 +17,17 @@ import time
 import traceback
 import warnings
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
 
 import pytest
 
 from postrmagic_core._bridge import Bridge
 from postrmagic_core.errors import PostrMagicError
-from postrmagic_core.stores import AsyncStoreFace, Script, Store, SupportsScan, View
+from postrmagic_core.stores import AsyncStoreFace, Store, SupportsScan
 from postrmagic_core.stores.scripts import GCRA
-from postrmagic_core.testing.contracts.reliability import ReliabilityContract
-from postrmagic_core.testing.contracts.rig import Budget
+from postrmagic_core.testing.contracts.store_scripts import APPEND, ECHO, PROBE, STRAY, WRITE
 
 SECOND = 1_000_000
 YEAR = 366 * 86_400 * SECOND
@@ -56,51 +53,6 @@ HOSTILE_KEYS = [
     b"\xff\xfe\xff",
     b"k" * 255,
 ]
-
-
-def _probe(view: View, keys: Sequence[bytes], args: Sequence[bytes], now_us: int) -> list[bytes | int | None]:
-    return [now_us, *(view.get(key) for key in keys)]
-
-
-def _write(view: View, keys: Sequence[bytes], args: Sequence[bytes], now_us: int) -> list[bytes | None]:
-    view.put(keys[0], args[0], int(args[1]) if args[1] else None)
-    view.drop(keys[1])
-    return [view.get(keys[0]), view.get(keys[1])]
-
-
-def _append(view: View, keys: Sequence[bytes], args: Sequence[bytes], now_us: int) -> int:
-    value = (view.get(keys[0]) or b"") + args[0] + b"\n"
-    view.put(keys[0], value, None)
-    return len(value)
-
-
-def _stray(view: View, keys: Sequence[bytes], args: Sequence[bytes], now_us: int) -> int:
-    view.put(keys[0], b"written before", None)
-    view.put(b"undeclared", b"1", None)
-    return 1
-
-
-def _echo(view: View, keys: Sequence[bytes], args: Sequence[bytes], now_us: int) -> list[bytes | int | None]:
-    return [*args, None, 2**53, -1]
-
-
-PROBE = Script(
-    "contract_probe",
-    _probe,
-    "local answer = {now}\nfor i = 1, #KEYS do answer[i + 1] = get(i) end\nreturn answer",
-    read_only=True,
-)
-WRITE = Script("contract_write", _write, "put(1, arg(1), tonumber(arg(2)))\ndrop(2)\nreturn {get(1), get(2)}")
-APPEND = Script(
-    "contract_append", _append, "local value = (get(1) or '') .. arg(1) .. '\\n'\nput(1, value)\nreturn #value"
-)
-STRAY = Script("contract_stray", _stray, "put(1, 'written before')\nput(2, '1')\nreturn 1")
-ECHO = Script(
-    "contract_echo",
-    _echo,
-    "local answer = {}\nfor i = 2, #ARGV do answer[i - 1] = ARGV[i] end\n"
-    "answer[#ARGV] = false\nanswer[#ARGV + 1] = 9007199254740992\nanswer[#ARGV + 2] = -1\nreturn answer",
-)
 
 
 class StoreContract:
@@ -473,68 +425,3 @@ def _fork(work: Callable[[], object]) -> int:
         traceback.print_exc()
     finally:
         os._exit(status)
-
-
-@dataclass(frozen=True)
-class Client:
-    """A store and its async face."""
-
-    store: Store
-    bridge: Bridge
-    face: AsyncStoreFace
-
-
-class StoreReliabilityContract(ReliabilityContract[Client]):
-    """The reliability promises for a store on a server: a subclass supplies ``server`` and :meth:`open`."""
-
-    budget: ClassVar[Budget] = Budget(call=1.0)
-    effect_bytes: ClassVar[bytes] = b"effect="
-
-    def open(self, url: str) -> Store:
-        """Override: a store on the server at ``url``, with a time-out of a quarter of a second."""
-        raise NotImplementedError("supply open(url), for example open_store(url, timeout=0.25)")
-
-    def make(self, url: str) -> Client:
-        """Open a store."""
-        bridge, store = Bridge(4), self.open(url)
-        return Client(store, bridge, AsyncStoreFace(store, bridge))
-
-    def close(self, subject: Client) -> None:
-        """Close the store."""
-        subject.store.close()
-        subject.bridge.close()
-
-    def prepare(self, url: str) -> None:
-        """Let the server learn the Script and make its tables, so that one request carries out one effect."""
-        client = self.make(url)
-        client.store.run(APPEND, [b"effects"], [b"effect="])
-        self.close(client)
-
-    def operation(self, subject: Client) -> object:
-        """Read a key."""
-        return subject.store.get([b"effects"])
-
-    def effect(self, subject: Client, token: str) -> object:
-        """Append the token to a value."""
-        return subject.store.run(APPEND, [b"effects"], [b"effect=" + token.encode()])
-
-    def effects(self, subject: Client) -> Counter[str]:
-        """The tokens in the value."""
-        lines = (subject.store.get([b"effects"])[0] or b"").decode().split()
-        return Counter(line.removeprefix("effect=") for line in lines if line != "effect=")
-
-    def tagged(self, subject: Client, tag: str) -> str:
-        """Write the tag under its own name and read it."""
-        key = tag.encode()
-        subject.store.set({key: key}, 60_000)
-        return (subject.store.get([key])[0] or b"").decode()
-
-    async def tagged_async(self, subject: Client, tag: str) -> str:
-        """The same, awaited."""
-        key = tag.encode()
-        await subject.face.set({key: key}, 60_000)
-        return ((await subject.face.get([key]))[0] or b"").decode()
-
-    def decide(self, subject: Client) -> bool:
-        """Ask for a permit that there is."""
-        return subject.store.run(GCRA, [b"bucket"], [1, 1_000_000])[0] == 1
