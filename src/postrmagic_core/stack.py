@@ -11,7 +11,7 @@ import logging
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -50,7 +50,8 @@ class Stack(Lifecycle):
     """The managers of one application.
 
     ``settings`` left out are read from the environment. ``registry`` and ``clock`` are for tests and for adapters
-    registered by hand. ``configure_logging=False`` leaves the process's logging as it is.
+    registered by hand. Opening configures the process's logging, unless ``configure_logging=False`` or it is configured
+    already: of two Stacks the first one's settings hold.
     """
 
     def __init__(
@@ -240,11 +241,13 @@ class Stack(Lifecycle):
             raise SchemaMismatch("the package's tables are not up to date: run `postrmagic db upgrade` before starting")
         self.database.upgrade()
 
-    def _logging(self) -> Any:
-        from . import log
+    def _logging(self) -> AbstractContextManager[object]:
+        from .log import configure, is_configured
 
+        if is_configured():
+            return nullcontext()
         room = self.settings.log
-        return log.configure(
+        return configure(
             level=room.level,
             format=room.format,
             file=room.file,

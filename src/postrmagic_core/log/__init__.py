@@ -15,6 +15,6 @@ from __future__ import annotations
 
 from .interface import Sink
 from .logger import Logger, bind, get_logger
-from .manager import LogHandle, configure
+from .manager import LogHandle, configure, is_configured
 
-__all__ = ["LogHandle", "Logger", "Sink", "bind", "configure", "get_logger"]
+__all__ = ["LogHandle", "Logger", "Sink", "bind", "configure", "get_logger", "is_configured"]

@@ -28,6 +28,9 @@ from .render import Render, console, render_json
 
 Format = Literal["auto", "json", "console"]
 
+# What these tell at INFO (each migration step, each pool, each start of a worker) is for who develops them.
+_TALKATIVE = ("alembic", "dramatiq", "sqlalchemy", "postrmagic_core._sql", "uvicorn", "asyncio", "PIL")
+
 
 @dataclass(frozen=True)
 class _Plan:
@@ -82,7 +85,8 @@ def configure(
     mask; ``service`` is a field of every record. Handlers on standard library loggers that print are set aside until
     the handle is closed, so that nothing passes by the redaction; structlog's own loggers are routed here too, unless
     the application configured structlog itself. Call it once: an equal second call shares the configuration, a
-    different one raises :class:`ConfigurationError`, as does a file that cannot be opened or an unknown level.
+    different one raises :class:`ConfigurationError`, as does a file that cannot be opened or an unknown level. Some
+    libraries are kept to WARNING, unless ``level`` is DEBUG or the application gave their logger a level.
     """
     where = Path(file).absolute() if file is not None else None
     plan = _Plan(level, format, where, frozenset(redact), service, stream)
@@ -96,6 +100,11 @@ def configure(
             )
         present.handles += 1
         return LogHandle(present)
+
+
+def is_configured() -> bool:
+    """Whether a configuration of this process holds now."""
+    return _Installed.present is not None
 
 
 def _difference(present: _Plan, asked: _Plan) -> str:
@@ -199,6 +208,8 @@ class _Installed:
         except (ValueError, TypeError):
             funnel.close()
             raise ConfigurationError(f"unknown log level {plan.level!r}: expected DEBUG, INFO, WARNING, …") from None
+        if logging.DEBUG < root.level < logging.WARNING:
+            self._quieten(_TALKATIVE)
         for logger in [root, *logging.root.manager.loggerDict.values()]:
             if isinstance(logger, logging.Logger):
                 self._set_aside(logger)
@@ -216,6 +227,12 @@ class _Installed:
             for undo in reversed(self._undo):
                 undo()
             self.funnel.close()
+
+    def _quieten(self, names: Sequence[str]) -> None:
+        for logger in (logging.getLogger(name) for name in names):
+            if logger.level == logging.NOTSET:
+                logger.setLevel(logging.WARNING)
+                self._undo.append(partial(logger.setLevel, logging.NOTSET))
 
     def _set_aside(self, logger: logging.Logger) -> None:
         printing = [handler for handler in logger.handlers if _prints(handler)]
