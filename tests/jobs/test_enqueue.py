@@ -203,6 +203,19 @@ def test_a_dead_letter_is_listed_and_can_be_retried(rig: Rig) -> None:
     assert rig.jobs.retry("nonsense") is False
 
 
+def test_what_is_done_can_be_forgotten(sqlite_rig: Rig) -> None:
+    """Up to an instant; what waits and the dead letters stay."""
+    sqlite_rig.work()
+    done, dead = sqlite_rig.jobs.enqueue(note.call("x")), sqlite_rig.jobs.enqueue(fail.call())
+    waits = sqlite_rig.jobs.enqueue(note.call("y"), delay=60)
+    assert [sqlite_rig.ends(job.id) for job in (done, dead)] == ["done", "dead: failed"]
+    now = datetime.now(UTC)
+    assert sqlite_rig.jobs.purge(now - timedelta(minutes=1)) == 0
+    assert sqlite_rig.jobs.purge(now + timedelta(minutes=1)) == 1
+    assert sqlite_rig.jobs.status(done.id) is None
+    assert [sqlite_rig.state(job.id) for job in (dead, waits)] == ["dead: failed", "waiting"]
+
+
 def test_counts_show_what_waits(sqlite_rig: Rig) -> None:
     """By queue; what has ended is not counted."""
     for _ in range(3):
@@ -224,6 +237,7 @@ async def both(rig: Rig) -> list[Any]:
     assert counts["default"].waiting == 1
     assert await rig.jobs.aio.dead() == []
     assert await rig.jobs.aio.retry(second) is False
+    assert await rig.jobs.aio.purge(datetime(2020, 1, 1, tzinfo=UTC)) == 0
     return results
 
 

@@ -111,6 +111,10 @@ class AsyncJobQueue:
         """See :meth:`JobQueue.retry`."""
         return await self._bridge.lift(lambda: self._queue.retry(job_id))
 
+    async def purge(self, before: datetime) -> int:
+        """See :meth:`JobQueue.purge`."""
+        return await self._bridge.lift(lambda: self._queue.purge(before))
+
     def worker(self, threads: int = 4, queues: list[str] | None = None, **options: Any) -> Worker:
         """See :meth:`JobQueue.worker`: ``async with`` opens it."""
         return self._queue.worker(threads, queues, **options)

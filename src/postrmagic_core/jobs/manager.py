@@ -156,6 +156,14 @@ class JobQueue(Lifecycle):
         self._wake()
         return revived
 
+    def purge(self, before: datetime) -> int:
+        """Forget the jobs that were done before an instant; dead letters stay. Returns how many."""
+        self.ensure_open()
+        count = 0
+        while deleted := records.purge(self.ledger, to_us(before)):
+            count += deleted
+        return count
+
     def worker(self, threads: int = 4, queues: list[str] | None = None, **options: Any) -> Worker:
         """A worker for this process, to be opened; ``options`` are those of :class:`Worker`."""
         return Worker(self, threads=threads, queues=queues, **options)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import func, select, update
+from sqlalchemy import delete, func, select, update
 
 from .. import _codec
 from .._clock import from_us
@@ -83,6 +83,19 @@ def revive(ledger: Ledger, job_id: str) -> bool:
         if ledger.sends:
             ledger.stage_sending(tx, job_id, row.queue, row.task)
         return True
+
+    return ledger.retrying(work)
+
+
+def purge(ledger: Ledger, before_us: int, limit: int = 1000) -> int:
+    """Delete up to ``limit`` jobs that were done before an instant; returns how many."""
+
+    def work(tx: UnitLike) -> int:
+        old = select(c.id).where(c.state == "done", c.ended_us < before_us).limit(limit)
+        ids = [row.id for row in tx.execute(old)]
+        if ids:
+            tx.execute(delete(jobs).where(c.id.in_(ids)))
+        return len(ids)
 
     return ledger.retrying(work)
 
