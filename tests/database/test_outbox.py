@@ -316,3 +316,37 @@ def test_what_a_killed_process_committed_is_delivered_by_another(outbox: Databas
     inbox = Inbox()
     assert outbox.relay({"mail": inbox}).run_once() == 2
     assert inbox.payloads == [b"committed", b"too"]
+
+
+def deliver_and_hang(url: str) -> None:
+    """In a process of its own: take a row, write its effect, and never come to the end."""
+
+    def route(tx: Unit, row: OutboxRow) -> None:
+        tx.execute(insert(effects).values(row_id=row.id))
+        print("delivering", flush=True)
+        threading.Event().wait()
+
+    DatabaseManager(url).open().relay({"mail": route}).run_once()
+
+
+@pytest.mark.fault
+@pytest.mark.parametrize("key", [None, "k"])
+def test_a_killed_relay_gives_its_row_back_at_once(
+    outbox: DatabaseManager, database_url: str, key: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """kill -9 in the middle of a delivery: nothing of it stays, and the next relay delivers."""
+    monkeypatch.setattr("postrmagic_core.database.relay.SWEEP", 0.02)
+    with outbox.write() as tx:
+        metadata.create_all(tx.connection)
+    stage(outbox, b"once", key=key)
+    inbox = Inbox()
+    with spawn(deliver_and_hang, database_url) as child:
+        assert child.line() == "delivering"
+        child.kill()
+    relay = outbox.relay({"mail": inbox})
+    relay.start()
+    assert inbox.arrived.wait(10)
+    relay.stop()
+    with outbox.read() as tx:
+        assert tx.scalars(select(effects.c.row_id)).all() == []
+    assert inbox.payloads == [b"once"]

@@ -13,6 +13,7 @@ import pytest
 from sqlalchemy import Column, Integer, MetaData, String, Table, insert, text, update
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
+from postrmagic_core._protocols import UnitLike, Units
 from postrmagic_core.database import DatabaseManager, Unit
 from postrmagic_core.errors import (
     BackendRejected,
@@ -354,3 +355,12 @@ def test_a_topic_or_key_that_does_not_fit_is_refused_at_once(
     """Not at the commit, where the cause is hard to see."""
     with database.write() as tx, pytest.raises(ValueError, match="bytes"):
         tx.stage(topic, b"", key=key)
+
+
+def test_the_room_meets_its_siblings_protocols(database: DatabaseManager) -> None:
+    """Cache, jobs and events see the database as Units and its units as UnitLike: checked here by the type checkers."""
+    units: Units = database
+    with units.write() as tx:
+        unit: UnitLike = tx
+        assert units.current() is unit
+        assert unit.database_id == units.database_id

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from .._clock import Clock
 from .._lifecycle import Lifecycle, after_fork
 from .._retry import RetryPolicy
-from ..errors import Conflict, PostrMagicError
+from ..errors import Conflict, NotOpen, PostrMagicError
 from . import claims, policy
 from .interface import Deliver, OutboxCount, OutboxRow
 from .unit import Unit
@@ -151,6 +151,8 @@ class Relay(Lifecycle):
             try:
                 pause = 0.0 if self.run_once() else SWEEP
                 failures = 0
+            except NotOpen:
+                return  # the database was closed: nothing is left to do
             except Exception as error:
                 failures += 1
                 pause = _BACK_OFF.delay(failures, random.random()) or 0.0  # noqa: S311 - spreads load

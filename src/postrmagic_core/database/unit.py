@@ -196,6 +196,7 @@ class Unit:
         """Give the connection back; the unit is over."""
         connection, self._connection = self._connection, None
         session, self._session = self._session, None
+        self._root = None  # it holds the connection, which holds this unit
         with contextlib.suppress(Exception):
             if session is not None:
                 session.close()
