@@ -44,7 +44,7 @@ class Loader:
 @pytest.fixture
 def cache() -> Iterator[CacheManager]:
     """A cache on a store in memory, by real time."""
-    with CacheManager(MemoryStore()) as opened:
+    with CacheManager(MemoryStore(), wait=12.0) as opened:
         yield opened
 
 
@@ -107,6 +107,7 @@ def test_a_cancelled_leader_is_replaced(cache: CacheManager, monkeypatch: pytest
 
     assert asyncio.run(main()) == [2] * 5
     assert load.calls == 2
+    assert cache.stats().alone == 0
 
 
 def test_a_cancelled_waiter_takes_nobody_with_it(cache: CacheManager, monkeypatch: pytest.MonkeyPatch) -> None:

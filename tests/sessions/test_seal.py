@@ -48,8 +48,8 @@ def test_a_blob_moved_to_another_id_is_absent(ring: KeyRing) -> None:
     """Who can write the store cannot give their session to another's cookie, nor take it."""
     store = MemoryStore()
     with SessionStore(store, ring) as sessions:
-        mine, my_key = started(sessions, "mallory")
-        hers, her_key = started(sessions, "alice")
+        mine, my_key = started(sessions, owner="mallory")
+        hers, her_key = started(sessions, owner="alice")
         [my_blob, her_blob] = store.get([my_key, her_key])
         assert my_blob is not None
         assert her_blob is not None
