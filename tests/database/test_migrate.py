@@ -12,6 +12,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import inspect, text
 
 from postrmagic_core.database import DatabaseManager, migrate
+from postrmagic_core.database.schema import newest_revision
 from postrmagic_core.database.tables import metadata
 from postrmagic_core.errors import SchemaMismatch
 from postrmagic_core.testing import spawn
@@ -54,6 +55,11 @@ def test_an_upgrade_tells_whether_it_is_needed(open_database: Callable[..., Data
     before = schema(database)
     database.upgrade()
     assert schema(database) == before
+
+
+def test_the_newest_revision_is_known_without_alembic() -> None:
+    """Looking at file names gives what Alembic finds by reading the history."""
+    assert ScriptDirectory.from_config(migrate._config()).get_heads() == [newest_revision()]
 
 
 def test_a_newer_schema_is_refused(open_database: Callable[..., DatabaseManager]) -> None:

@@ -144,7 +144,7 @@ class DatabaseManager(Lifecycle):
 
     def schema_current(self) -> bool:
         """Whether the package's own tables are those that this version needs."""
-        from .migrate import is_current
+        from .schema import is_current
 
         self.ensure_open()
         return is_current(self.backend)

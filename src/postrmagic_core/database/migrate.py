@@ -12,14 +12,11 @@ from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 from sqlalchemy import Connection, text
 
 from .._sql import Backend
 from ..errors import BackendTimeout, SchemaMismatch
-from .migrations import VERSION_TABLE
 
 # Seconds to wait for another process that migrates.
 _PATIENCE = 60.0
@@ -43,14 +40,6 @@ def upgrade(backend: Backend) -> None:
             raise SchemaMismatch(
                 "the database's pm_ tables are of a revision this version does not know: use a newer postrmagic-core"
             ) from error
-
-
-def is_current(backend: Backend) -> bool:
-    """Whether nothing is missing."""
-    wanted = set(ScriptDirectory.from_config(_config()).get_heads())
-    with backend.engine("read").connect() as connection:
-        found = MigrationContext.configure(connection, opts={"version_table": VERSION_TABLE}).get_current_heads()
-    return set(found) == wanted
 
 
 def _config() -> Config:

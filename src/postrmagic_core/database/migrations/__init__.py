@@ -13,8 +13,6 @@ from sqlalchemy import inspect
 
 from ..._sql.types import TABLE_OPTIONS
 
-VERSION_TABLE = "pm_alembic_version"
-
 
 def create_table(name: str, *columns: Any, **options: Any) -> None:
     """``CREATE TABLE``, unless it is there; columns and constraints as for :class:`sqlalchemy.Table`."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from alembic import context
 
-from postrmagic_core.database.migrations import VERSION_TABLE
+from postrmagic_core.database.schema import VERSION_TABLE
 
 connection = context.config.attributes["connection"]
 context.configure(
