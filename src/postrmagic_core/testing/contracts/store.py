@@ -27,32 +27,10 @@ from postrmagic_core._bridge import Bridge
 from postrmagic_core.errors import PostrMagicError
 from postrmagic_core.stores import AsyncStoreFace, Store, SupportsScan
 from postrmagic_core.stores.scripts import GCRA
-from postrmagic_core.testing.contracts.store_scripts import APPEND, ECHO, PROBE, STRAY, WRITE
+from postrmagic_core.testing.contracts.store_scripts import APPEND, CANARY, ECHO, HOSTILE_KEYS, PROBE, STRAY, WRITE
 
 SECOND = 1_000_000
 YEAR = 366 * 86_400 * SECOND
-
-# Runs a shell command if anything unpickles it: b"cos\nsystem\n(S'...'\ntR."
-CANARY = b"cos\nsystem\n(S'touch %s'\ntR."
-
-HOSTILE_KEYS = [
-    b"\x00",
-    b"a\x00b",
-    b"a",
-    b"A",
-    b"a ",
-    b" a",
-    b"a\r\nDEL b",
-    b"*",
-    b"[a-z]?",
-    b"\\*",
-    b"%s %(k)s",
-    b"'; DROP TABLE pm_kv; --",
-    b"{ns}:k:1",
-    "ä€😀".encode(),
-    b"\xff\xfe\xff",
-    b"k" * 255,
-]
 
 
 class StoreContract:

@@ -1,10 +1,32 @@
-"""Scripts of the store contract: each brings out one promise of ``run``."""
+"""What the store contract runs and stores: Scripts that bring out each promise of ``run``, keys and values that bite."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 from postrmagic_core.stores import Script, View
+
+# Runs a shell command if anything unpickles it: b"cos\nsystem\n(S'...'\ntR."
+CANARY = b"cos\nsystem\n(S'touch %s'\ntR."
+
+HOSTILE_KEYS = [
+    b"\x00",
+    b"a\x00b",
+    b"a",
+    b"A",
+    b"a ",
+    b" a",
+    b"a\r\nDEL b",
+    b"*",
+    b"[a-z]?",
+    b"\\*",
+    b"%s %(k)s",
+    b"'; DROP TABLE pm_kv; --",
+    b"{ns}:k:1",
+    "ä€😀".encode(),
+    b"\xff\xfe\xff",
+    b"k" * 255,
+]
 
 
 def _probe(view: View, keys: Sequence[bytes], args: Sequence[bytes], now_us: int) -> list[bytes | int | None]:
