@@ -1,4 +1,4 @@
-"""What the store contract runs and stores: Scripts that bring out each promise of ``run``, keys and values that bite."""
+"""What the store contract runs and stores: a Script for each promise of ``run``, and keys and values that bite."""
 
 from __future__ import annotations
 
