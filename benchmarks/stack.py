@@ -12,7 +12,6 @@ from __future__ import annotations
 import importlib
 import io
 import itertools
-import os
 import subprocess
 import sys
 import tempfile
@@ -25,6 +24,8 @@ from typing import Any
 from sqlalchemy import select
 
 import postrmagic_core
+from postrmagic_core.settings import Settings
+from postrmagic_core.stack import Stack
 from postrmagic_core.validation import inspect, receive
 
 from ._harness import Bench, Case
@@ -67,10 +68,10 @@ def application(bench: Bench) -> None:
     """Report ``upload_to_thumbnail_ms`` and ``list_rate``."""
     sys.path.insert(0, str(_EXAMPLES))
     with tempfile.TemporaryDirectory() as folder:
-        settings = {"STACK__DATA_DIR": folder, "JOBS__WORKER": "embedded", "LOG__LEVEL": "WARNING"}
-        os.environ.update({f"POSTRMAGIC_{name}": value for name, value in settings.items()})
-        seed, app = (importlib.import_module(f"media_library.{name}") for name in ("seed", "stack"))
-        seed.prepare(guest=False)
+        settings = Settings(stack={"data_dir": folder}, jobs={"worker": "embedded"}, log={"level": "WARNING"})
+        seed, parts = (importlib.import_module(f"media_library.{name}") for name in ("seed", "application"))
+        app = parts.assemble(Stack(settings))
+        seed.prepare(app, guest=False)
         with app.stack:
             user = app.accounts.by_name("demo").id
             upload = Case("upload to thumbnail", partial(uploaded, app, user, itertools.count(bench.options.seed)))

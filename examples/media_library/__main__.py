@@ -1,13 +1,16 @@
-"""``python -m media_library``: prepare, seed, serve, demo, smoke."""
+"""``python -m media_library``: prepare, seed, serve, demo, smoke, sweep."""
 
 from __future__ import annotations
 
 import os
 import sys
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
+
+if TYPE_CHECKING:
+    from .application import Application
 
 app = typer.Typer(help=__doc__, no_args_is_help=True, pretty_exceptions_enable=False)
 console = Console()
@@ -22,7 +25,7 @@ def prepare(
     """Create the tables and the demo account; what is there stays."""
     from .seed import prepare as create
 
-    create(guest=guest)
+    create(_application(), guest=guest)
 
 
 @app.command()
@@ -30,7 +33,15 @@ def seed() -> None:
     """Put the drawn posters into the demo account, with a progress bar."""
     from .seed import seed as fill
 
-    fill()
+    fill(_application())
+
+
+@app.command()
+def sweep() -> None:
+    """Remove files that crashes left behind; the worker does this too, each time it starts."""
+    application = _application()
+    with application.stack:
+        console.print(f"{application.library.sweep()} abandoned files removed")
 
 
 @app.command()
@@ -38,7 +49,7 @@ def serve(port: Port = 8000, host: Annotated[str, typer.Option(help="Address to 
     """Run one web process and one worker process until interrupted."""
     from postrmagic_core.cli.dev import dev
 
-    dev("media_library.web:app", "media_library.stack:stack", host=host, port=port)
+    dev("media_library.asgi:app", "media_library.worker:stack", host=host, port=port)
 
 
 @app.command()
@@ -62,6 +73,14 @@ def smoke(
     from .smoke import run
 
     sys.exit(run(urls))
+
+
+def _application() -> Application:
+    from postrmagic_core.stack import Stack
+
+    from .application import assemble
+
+    return assemble(Stack.from_env())
 
 
 if __name__ == "__main__":

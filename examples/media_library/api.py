@@ -13,14 +13,14 @@ from starlette.responses import FileResponse, Response
 from starlette.routing import Route
 
 from postrmagic_core._problem import CONTENT_TYPE, Problem
-from postrmagic_core.errors import ValidationFailed
+from postrmagic_core.errors import ValidationFailed, translating
 from postrmagic_core.stack import Stack
 from postrmagic_core.validation.output import content_disposition
-from postrmagic_core.validation.uploads import inspect, receive
+from postrmagic_core.validation.uploads import inspect, receive, storage_error
 
 from .accounts import Accounts, User
 from .forms import answer, change_form, cursor_of, login_form, position_of, shown
-from .library import POLICY, Library
+from .library import POLICY, Library, NotFound
 from .names import filename_of, title_of
 
 _JSON_LIMIT = 64 * 1024
@@ -36,7 +36,7 @@ class Api:
 
     def routes(self) -> list[Route]:
         """Every route of the interface."""
-        one = "/api/v1/media/{id:int}"
+        one = "/api/v1/media/{id}"
         return [
             Route("/api/v1/login", self.login, methods=["POST"]),
             Route("/api/v1/logout", self.logout, methods=["POST"]),
@@ -84,16 +84,19 @@ class Api:
     async def add_media(self, request: Request) -> Response:
         """Take one image as multipart field ``file`` (and ``title``): 201, or 200 if the user already has this file."""
         user = await self._user(request)
-        async with request.form(max_files=1, max_fields=4, max_part_size=16 * 1024) as form:
-            upload, title = form.get("file"), form.get("title") or ""
-            if not isinstance(upload, UploadFile):
-                missing = {"pointer": "/file", "code": "missing", "message": "expected an image in the field 'file'"}
-                raise ValidationFailed([missing])
-            filename = filename_of(upload.filename or "")
-            named = title_of(title if isinstance(title, str) else "", filename)
-            received = await run_in_threadpool(receive, upload.file, POLICY, self.library.storage.incoming)
+        _expect(request, "multipart/form-data")
+        # Starlette spools a large file to disk while it arrives.
+        with translating(storage_error):
+            async with request.form(max_files=1, max_fields=4, max_part_size=16 * 1024) as form:
+                upload, title = form.get("file"), form.get("title") or ""
+                if not isinstance(upload, UploadFile):
+                    expected = "expected an image in the field 'file'"
+                    raise ValidationFailed([{"pointer": "/file", "code": "missing", "message": expected}])
+                filename = filename_of(upload.filename or "")
+                named = title_of(title if isinstance(title, str) else "", filename)
+                received = await run_in_threadpool(receive, upload.file, POLICY, self.library.storage.incoming)
         with received:
-            info = await run_in_threadpool(inspect, received.path, POLICY)
+            info = await run_in_threadpool(lambda: inspect(received.path, POLICY, name=filename))
             added = await run_in_threadpool(
                 lambda: self.library.add(user.id, received.path, info, title=named, filename=filename)
             )
@@ -108,7 +111,7 @@ class Api:
     async def change_media(self, request: Request) -> Response:
         """Rename, or replace the tags of, one medium."""
         user = await self._user(request)
-        media_id = request.path_params["id"]
+        media_id = _media_id(request)
         form = change_form.validate_json(await _body(request))
         await run_in_threadpool(lambda: self.library.change(user.id, media_id, title=form.title, tag_names=form.tags))
         return answer(shown(await self._own(request)))
@@ -116,14 +119,14 @@ class Api:
     async def delete_media(self, request: Request) -> Response:
         """Remove one medium."""
         user = await self._user(request)
-        await run_in_threadpool(self.library.delete, user.id, request.path_params["id"])
+        await run_in_threadpool(self.library.delete, user.id, _media_id(request))
         return Response(status_code=204)
 
     async def file(self, request: Request) -> Response:
         """The original, as a download under its first name; never shown as a page of this site."""
         item = await self._own(request)
         disposition = content_disposition(item["filename"])
-        path = self.library.storage.blob(item["digest"])
+        path = await run_in_threadpool(self.library.storage.intact, item["digest"])
         return FileResponse(path, media_type=item["mime"], headers={"Content-Disposition": disposition} | _PRIVATE)
 
     async def thumbnail(self, request: Request) -> Response:
@@ -160,7 +163,7 @@ class Api:
 
     async def _own(self, request: Request) -> dict[str, Any]:
         user = await self._user(request)
-        return await run_in_threadpool(self.library.get, user.id, request.path_params["id"])
+        return await run_in_threadpool(self.library.get, user.id, _media_id(request))
 
 
 _PRIVATE = {"Cache-Control": "private, no-cache", "Cross-Origin-Resource-Policy": "same-origin"}
@@ -176,15 +179,28 @@ def problem(document: Problem) -> Response:
 
 
 async def _body(request: Request) -> bytes:
-    """A small JSON body: another content type is refused, so that no plain form of another site passes for it."""
-    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
-        raise HTTPException(415)
+    """A small JSON body."""
+    _expect(request, "application/json")
     body = bytearray()
     async for chunk in request.stream():
         body += chunk
         if len(body) > _JSON_LIMIT:
             raise HTTPException(413)
     return bytes(body)
+
+
+def _expect(request: Request, content_type: str) -> None:
+    """Another content type is refused: a plain form of another site does not pass for one of ours."""
+    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != content_type:
+        raise HTTPException(415)
+
+
+def _media_id(request: Request) -> int:
+    """The id in the path; what cannot be one is the id of nothing."""
+    given: str = request.path_params["id"]
+    if not (given.isascii() and given.isdigit() and len(given) <= 18):
+        raise NotFound("a medium's id is a number")
+    return int(given)
 
 
 async def _session(request: Request) -> Any:

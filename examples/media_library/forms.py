@@ -70,7 +70,7 @@ def position_of(cursor: str | None) -> tuple[int, int] | None:
     if not cursor:
         return None
     try:
-        created_us, media_id = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode("ascii").split(".")
+        created_us, media_id = _decoded(cursor).split(".")
         position = int(created_us), int(media_id)
     except (ValueError, binascii.Error):
         position = (-1, -1)
@@ -78,3 +78,7 @@ def position_of(cursor: str | None) -> tuple[int, int] | None:
         problem = {"pointer": "/after", "code": "cursor.invalid", "message": "expected a cursor from an earlier page"}
         raise ValidationFailed([problem])
     return position
+
+
+def _decoded(cursor: str) -> str:
+    return base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True).decode("ascii")

@@ -78,7 +78,7 @@ class Library:
         if known is not None:
             return Added(known, created=False)
         self._charge(tx, user_id, info.size)
-        if tx.scalar(select(blobs.c.digest).where(blobs.c.digest == info.sha256).with_for_update()) is None:
+        if not self.holds(tx, info.sha256):
             tx.execute(
                 insert(blobs).values(
                     digest=info.sha256, size=info.size, mime=info.mime, width=info.width, height=info.height
@@ -92,6 +92,10 @@ class Library:
         self.cache.invalidate(tag_of(user_id), tx=tx)
         self.storage.place(file, self.storage.blob(info.sha256))
         return Added(media_id, created=True)
+
+    def holds(self, tx: Unit, digest: str) -> bool:
+        """Whether a row names this file. There or not, the row's place is the unit's until it ends."""
+        return tx.scalar(select(blobs.c.digest).where(blobs.c.digest == digest).with_for_update()) is not None
 
     def _lock(self, tx: Unit, user_id: int) -> None:
         """Take the user's row first, always: what one user changes happens in order, and nobody deadlocks."""
@@ -243,13 +247,17 @@ class Library:
     def discard(self, digest: str) -> bool:
         """Remove a file unless a row names it; whether it was removed.
 
-        The look-up locks the row's place: an upload of the same content waits, and then brings its own file.
+        An upload of the same content waits meanwhile, and then brings its own file.
         """
 
         def unit(tx: Unit) -> bool:
-            named = tx.scalar(select(blobs.c.digest).where(blobs.c.digest == digest).with_for_update())
-            if named is None:
-                self.storage.remove(digest)
-            return named is None
+            if self.holds(tx, digest):
+                return False
+            self.storage.remove(digest)
+            return True
 
         return self.database.transact(unit)
+
+    def sweep(self, now: float | None = None) -> int:
+        """Remove the files that a crash left and no row names; how many. ``now``: seconds since the epoch."""
+        return self.storage.sweep(self.discard, now)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import secrets
 from pathlib import Path
 
@@ -10,30 +11,26 @@ from rich.progress import track
 from postrmagic_core.errors import UniqueViolation
 from postrmagic_core.validation import inspect
 
-from . import tables
+from .application import Application
 from .library import POLICY
 from .posters import POSTERS, draw
 from .smoke import DEMO
-from .stack import accounts, library, stack
 
 
-def prepare(*, guest: bool) -> None:
+def prepare(application: Application, *, guest: bool) -> None:
     """Create the application's tables and directories, the demo account and, if asked for, a guest's."""
-    library.storage.prepare()
-    with stack:
-        with stack.database.write() as tx:
-            tables.create(tx.connection)
-        for name in ("demo", "guest") if guest else ("demo",):
-            try:
-                accounts.create(name, DEMO["password"])
-            except UniqueViolation:
-                continue
+    with application.stack:
+        application.prepare()
+        for name in (DEMO["name"], "guest") if guest else (DEMO["name"],):
+            with contextlib.suppress(UniqueViolation):
+                application.accounts.create(name, DEMO["password"])
 
 
-def seed() -> None:
+def seed(application: Application) -> None:
     """Upload the drawn posters as the demo account would; ones that are there stay as they are."""
-    with stack:
-        user = accounts.by_name(DEMO["name"])
+    library = application.library
+    with application.stack:
+        user = application.accounts.by_name(DEMO["name"])
         if user is None:
             raise SystemExit("there is no demo account: run `python -m media_library prepare` first")
         for poster in track(POSTERS, description="Drawing posters"):

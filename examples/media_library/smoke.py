@@ -28,6 +28,7 @@ from .posters import POSTERS, Poster, draw
 
 DEMO = {"name": "demo", "password": "posters-for-everyone"}
 _PATIENCE = 60.0
+_EXAMPLES = Path(__file__).parents[1]
 
 
 class Broken(Exception):
@@ -256,11 +257,12 @@ def application(urls: str) -> Iterator[tuple[str, Path]]:
         subprocess.run(
             [sys.executable, "-m", "media_library", "prepare", "--guest"],
             env=environment,
+            cwd=_EXAMPLES,
             check=True,
         )
         port = _free_port()
         command = [sys.executable, "-m", "media_library", "serve", "--port", str(port)]
-        process = subprocess.Popen(command, env=environment)  # noqa: S603 - as above
+        process = subprocess.Popen(command, env=environment, cwd=_EXAMPLES)  # noqa: S603 - as above
         resources.callback(_end, process)
         address = f"http://127.0.0.1:{port}"
         _wait_until_up(address, process)

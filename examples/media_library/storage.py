@@ -7,15 +7,25 @@ its row's place: so there is never a row without its file. A crash may leave a f
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
 import re
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from postrmagic_core.errors import PostrMagicError, translating
+from postrmagic_core.validation.uploads import storage_error
+
 _NAME = re.compile(r"[0-9a-f]{64}(\.(jpeg|webp))?")
 # An upload may sit in `incoming`, or in place before its commit, for as long as a slow client takes.
 _ABANDONED_AFTER = 3600.0
+
+
+class Damaged(PostrMagicError):
+    """A stored file is not what was uploaded, or is gone: restore it from a backup, or upload it again."""
+
+    code = "media.damaged"
 
 
 class Storage:
@@ -41,11 +51,28 @@ class Storage:
         """Where its rendition in ``jpeg`` or ``webp`` stands."""
         return self._path("renditions", f"{digest}.{format_}")
 
+    def intact(self, digest: str) -> Path:
+        """Where the file stands, after its content was seen to be still that of its name; else :class:`Damaged`.
+
+        Costs one reading of the file, so that not a byte of a damaged one is given out.
+        """
+        path = self.blob(digest)
+        with translating(storage_error):
+            whole = path.exists() and _has_digest(path, digest)
+        if not whole:
+            raise Damaged(f"the file {digest} is damaged or missing")
+        return path
+
     def place(self, temporary: Path, target: Path) -> None:
         """Give a finished file its name in place, durably; what stood there already is the same content.
 
-        The temporary name stays, so that a transaction that is tried again can place the file again.
+        The temporary name stays, so that a transaction that is tried again can place the file again. Raises
+        :class:`OutOfSpace` or another :class:`BackendError` for the disk's troubles.
         """
+        with translating(storage_error):
+            self._place(temporary, target)
+
+    def _place(self, temporary: Path, target: Path) -> None:
         target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         with temporary.open("rb") as file:
             os.fsync(file.fileno())
@@ -64,15 +91,17 @@ class Storage:
             path.unlink(missing_ok=True)
 
     def sweep(self, discard: Callable[[str], bool], now: float | None = None) -> int:
-        """Remove what a crash left: old temporary files, and files whose digest ``discard`` removes. How many."""
+        """Remove what a crash left: old temporary files, and what belongs to a digest that ``discard`` removes.
+
+        How many temporary files and digests that were. ``now``: seconds since the epoch.
+        """
         oldest = (time.time() if now is None else now) - _ABANDONED_AFTER
         removed = 0
         for path in self._files(self.incoming, oldest):
             path.unlink(missing_ok=True)
             removed += 1
-        for path in self._files(self.root / "blobs", oldest):
-            removed += discard(path.name)
-        return removed
+        stored = {path.stem for kind in ("blobs", "renditions") for path in self._files(self.root / kind, oldest)}
+        return removed + sum(discard(digest) for digest in sorted(stored))
 
     def _files(self, directory: Path, oldest: float) -> Iterator[Path]:
         for path in directory.rglob("*"):
@@ -83,3 +112,8 @@ class Storage:
         if not _NAME.fullmatch(name):
             raise ValueError("expected a SHA-256 in hexadecimal as a file's name")
         return self.root / kind / name[:2] / name
+
+
+def _has_digest(path: Path, digest: str) -> bool:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest() == digest

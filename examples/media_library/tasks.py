@@ -40,9 +40,10 @@ def make_thumbnails(ctx: JobContext, digest: str) -> None:
     with ctx.read() as unit:
         if unit.scalar(select(blobs.c.digest).where(blobs.c.digest == digest)) is None:
             return
+    original = storage.intact(digest)
     sizes = {}
     for format_ in FORMATS:
-        picture = render(storage.blob(digest), width=THUMBNAIL_WIDTH, format=format_, policy=POLICY)
+        picture = render(original, width=THUMBNAIL_WIDTH, format=format_, policy=POLICY)
         temporary = storage.incoming / f"{ctx.job_id}.{format_}"
         try:
             temporary.write_bytes(picture)
@@ -51,7 +52,7 @@ def make_thumbnails(ctx: JobContext, digest: str) -> None:
             temporary.unlink(missing_ok=True)
         sizes[format_.lower()] = len(picture)
     with ctx.write() as tx:
-        if tx.scalar(select(blobs.c.digest).where(blobs.c.digest == digest).with_for_update()) is None:
+        if not library.holds(tx, digest):
             storage.remove(digest)
             return
         if tx.scalar(select(renditions.c.digest).where(renditions.c.digest == digest)) is None:

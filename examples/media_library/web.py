@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -14,7 +15,7 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from postrmagic_core._problem import Problem, problem_for
-from postrmagic_core.errors import PostrMagicError
+from postrmagic_core.errors import DataError
 from postrmagic_core.middleware import Pipeline
 from postrmagic_core.middleware.access_log import access_log
 from postrmagic_core.middleware.body_limit import body_limit
@@ -25,20 +26,43 @@ from postrmagic_core.middleware.security_headers import security_headers
 from postrmagic_core.middleware.sessions import sessions
 
 from .api import Api, problem
+from .application import Application
 from .library import POLICY, NotFound, QuotaExceeded
-from .stack import accounts, library, stack
+from .storage import Damaged
 
 _STATIC = Path(__file__).parent / "static"
 # A form adds its boundaries and fields to the file.
 _LARGEST_BODY = POLICY.max_bytes + 64 * 1024
 
 
-@asynccontextmanager
-async def lifespan(_: Starlette) -> AsyncIterator[None]:
-    """Open the Stack with the server and close it after the last request."""
-    library.storage.prepare()
-    async with stack:
-        yield
+def site(application: Application) -> Any:
+    """The ASGI application: it opens the Stack with the server and closes it after the last request."""
+    stack = application.stack
+
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        application.library.storage.prepare()
+        async with stack:
+            yield
+
+    routes = [
+        Route("/", page, methods=["GET"]),
+        *Api(stack, application.accounts, application.library).routes(),
+        Mount("/static", StaticFiles(directory=_STATIC)),
+    ]
+    # A client's mistakes end here; whatever else goes wrong is answered too and raised again, to be logged.
+    answered = dict.fromkeys((HTTPException, DataError, NotFound, QuotaExceeded, Exception), refused)
+    settings = stack.settings.sessions
+    layers = [
+        request_id(),
+        access_log(),
+        security_headers(),
+        errors(),
+        body_limit(_LARGEST_BODY),
+        csrf(),
+        sessions(stack.sessions, cookie=settings.cookie, secure=settings.secure),
+    ]
+    return Pipeline(layers).asgi(Starlette(routes=routes, exception_handlers=answered, lifespan=lifespan))
 
 
 async def page(_: Request) -> Response:
@@ -52,29 +76,8 @@ async def refused(_: Request, error: Exception) -> Response:
         return problem(Problem(404, error.code, detail="There is no such medium in your library."))
     if isinstance(error, QuotaExceeded):
         return problem(Problem(413, error.code, detail="This file does not fit into your quota."))
+    if isinstance(error, Damaged):
+        return problem(Problem(500, error.code, detail="The stored file is damaged, so it is not given out."))
     if isinstance(error, HTTPException):
         return problem(Problem(error.status_code, f"http.{error.status_code}"))
     return problem(problem_for(error))
-
-
-_site = Starlette(
-    routes=[
-        Route("/", page, methods=["GET"]),
-        *Api(stack, accounts, library).routes(),
-        Mount("/static", StaticFiles(directory=_STATIC)),
-    ],
-    exception_handlers={HTTPException: refused, PostrMagicError: refused, Exception: refused},
-    lifespan=lifespan,
-)
-
-app = Pipeline(
-    [
-        request_id(),
-        access_log(),
-        security_headers(),
-        errors(),
-        body_limit(_LARGEST_BODY),
-        csrf(),
-        sessions(stack.sessions, cookie=stack.settings.sessions.cookie, secure=stack.settings.sessions.secure),
-    ]
-).asgi(_site)

@@ -1,0 +1,354 @@
+"""The HTTP interface: what each endpoint gives, and what it refuses without leaving a trace."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any
+
+import httpx
+import pytest
+
+from media_library.library import PAGE
+from media_library.posters import POSTERS, draw
+from media_library.smoke import hostile_files
+from tests.app.house import Browser, House, small
+
+HOSTILE = hostile_files()
+# Some are refused before they are looked at: by the limit of the body, by that of a header inside the form.
+REFUSED_EARLY = {"too large": (413, "data.too_large"), "10,000-character name": (400, "http.400")}
+DEMO_LOGIN = {"name": "demo", "password": "posters-for-everyone"}
+
+
+def problem(response: httpx.Response, status: int, code: str) -> dict[str, Any]:
+    """The problem document that ``response`` must be."""
+    assert (response.status_code, response.headers["content-type"]) == (status, "application/problem+json")
+    document: dict[str, Any] = response.json()
+    assert (document["status"], document["code"]) == (status, code)
+    return document
+
+
+# Logging in
+
+
+def test_a_session_opens_with_a_new_id_and_ends_for_good(house: House) -> None:
+    """Login, who am I, logout, and the old cookie is worth nothing."""
+    visitor = house.browser(None)
+    problem(visitor.get("/api/v1/me"), 401, "http.401")
+    login = visitor.post("/api/v1/login", json=DEMO_LOGIN)
+    assert login.json()["data"]["name"] == "demo"
+    flags = {part.strip() for part in login.headers["set-cookie"].split(";")[1:]}
+    assert flags == {"Secure", "HttpOnly", "SameSite=Lax", "Path=/"}
+    assert login.headers["set-cookie"].startswith("__Host-session=")
+    cookie = visitor.cookies["__Host-session"]
+    assert visitor.get("/api/v1/me").json()["data"]["name"] == "demo"
+    assert visitor.post("/api/v1/logout").status_code == 204
+    problem(visitor.get("/api/v1/me", headers={"Cookie": f"__Host-session={cookie}"}), 401, "http.401")
+
+
+@pytest.mark.parametrize("name", ["demo", "nobody", "demo\x00", "' OR 1=1 --"])
+def test_a_wrong_password_and_an_unknown_name_look_the_same(house: House, name: str) -> None:
+    """The answer tells nothing about which names exist."""
+    answer = house.browser(None).post("/api/v1/login", json={"name": name, "password": "wrong"})
+    assert problem(answer, 401, "login.refused")["detail"] == "Name or password is wrong."
+    assert "set-cookie" not in answer.headers
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("GET", "/api/v1/me"),
+        ("GET", "/api/v1/media"),
+        ("POST", "/api/v1/media"),
+        ("GET", "/api/v1/media/1"),
+        ("PATCH", "/api/v1/media/1"),
+        ("DELETE", "/api/v1/media/1"),
+        ("GET", "/api/v1/media/1/file"),
+        ("GET", "/api/v1/media/1/thumbnail"),
+        ("GET", "/api/v1/tags"),
+        ("GET", "/api/v1/stats"),
+    ],
+)
+def test_without_a_session_nothing_is_told(house: House, method: str, path: str) -> None:
+    """401 before anything of the request is looked at."""
+    problem(house.browser(None).request(method, path), 401, "http.401")
+
+
+@pytest.mark.parametrize("path", ["/api/v1/login", "/api/v1/media/1"])
+@pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded", ""])
+def test_json_is_expected_where_json_is_meant(visitor: Browser, path: str, kind: str) -> None:
+    """What a form of another site could send is refused before it is read."""
+    method = "POST" if path.endswith("login") else "PATCH"
+    answer = visitor.request(method, path, content=json.dumps(DEMO_LOGIN), headers={"Content-Type": kind})
+    problem(answer, 415, "http.415")
+
+
+@pytest.mark.parametrize("body", [b"", b"{", b"[]", b"null", b'{"name": 1, "password": "x"}', b"\xff", b'{"a":NaN}'])
+def test_a_body_that_is_no_login_is_refused(house: House, body: bytes) -> None:
+    """The fields at fault are pointed at, the input is not repeated."""
+    answer = house.browser(None).post("/api/v1/login", content=body, headers={"Content-Type": "application/json"})
+    assert problem(answer, 422, "data.invalid")["errors"]
+
+
+def test_a_json_body_is_small(visitor: Browser) -> None:
+    """Beyond 64 KiB nothing more is read."""
+    problem(visitor.patch("/api/v1/media/1", json={"title": "a" * 70_000}), 413, "http.413")
+
+
+@pytest.mark.parametrize("site", ["cross-site", "same-site"])
+def test_another_site_may_change_nothing(visitor: Browser, site: str) -> None:
+    """By Fetch Metadata, whatever the cookie says."""
+    problem(visitor.post("/api/v1/logout", headers={"Sec-Fetch-Site": site}), 403, "csrf.cross_site")
+    assert visitor.get("/api/v1/me").status_code == 200
+
+
+@pytest.mark.parametrize("path", ["/", "/api/v1/media", "/api/v1/nowhere", "/static/app.js", "/health"])
+def test_every_answer_tells_the_browser_to_be_careful(house: House, path: str) -> None:
+    """No sniffing, nothing from elsewhere, no frames; and a request's id."""
+    headers = house.browser(None).get(path).headers
+    assert headers["x-content-type-options"] == "nosniff"
+    assert "default-src 'self'" in headers["content-security-policy"]
+    assert "frame-ancestors 'none'" in headers["content-security-policy"]
+    assert headers["x-request-id"]
+
+
+@pytest.mark.parametrize(("method", "path"), [("TRACE", "/"), ("PUT", "/api/v1/media"), ("POST", "/api/v1/me")])
+def test_other_methods_are_405(visitor: Browser, method: str, path: str) -> None:
+    """As problem documents too."""
+    problem(visitor.request(method, path), 405, "http.405")
+
+
+# Uploading
+
+
+def test_an_upload_is_shown_with_links_and_without_inner_names(visitor: Browser) -> None:
+    """201 with a location; no digest and no user in it."""
+    data = draw(POSTERS[0])
+    answer = visitor.upload("jazz_at-dusk.jpeg", data)
+    item = answer.json()["data"]
+    assert (answer.status_code, answer.headers["location"]) == (201, f"/api/v1/media/{item['id']}")
+    assert item == visitor.get(answer.headers["location"]).json()["data"]
+    assert (item["title"], item["filename"], item["size"]) == ("jazz at dusk", "jazz_at-dusk.jpeg", len(data))
+    assert (item["type"], item["width"], item["height"]) == ("image/jpeg", 900, 1200)
+    assert (item["tags"], item["thumbnail"]) == ([], None)
+    assert hashlib.sha256(data).hexdigest() not in answer.text
+
+
+def test_the_same_file_again_is_the_same_medium(house: House, visitor: Browser) -> None:
+    """200 and the id of the first; nothing more is stored or charged."""
+    data = small()
+    first = visitor.added(data)
+    before = house.left
+    again = visitor.upload("other.jpeg", data, title="Other")
+    assert (again.status_code, again.json()["data"]) == (200, first)
+    assert house.left == before
+
+
+@pytest.mark.parametrize(("name", "data", "why"), HOSTILE, ids=[why for _, _, why in HOSTILE])
+def test_a_hostile_file_is_refused_and_leaves_nothing(
+    house: House, visitor: Browser, name: str, data: bytes, why: str
+) -> None:
+    """A short problem document; no file, row, job or event, and nothing charged."""
+    before, charged = house.left, visitor.get("/api/v1/stats").json()
+    answer = visitor.upload(name, data)
+    status, code = REFUSED_EARLY.get(why, (422, "data.invalid"))
+    problem(answer, status, code)
+    assert len(answer.content) < 1000
+    assert house.left == before
+    assert visitor.get("/api/v1/stats").json() == charged
+
+
+def test_a_file_just_over_the_limit_is_refused_like_a_much_larger_one(house: House, visitor: Browser) -> None:
+    """The form has room for its boundaries, the file has not."""
+    before = house.left
+    answer = visitor.upload("big.jpeg", draw(POSTERS[0]).ljust(20 * 1024 * 1024 + 1, b"\0"))
+    assert problem(answer, 422, "data.invalid")["errors"][0]["code"] == "upload.too_large"
+    assert house.left == before
+
+
+def test_a_long_name_is_refused(house: House, visitor: Browser) -> None:
+    """More than 255 characters no file system takes, nor do we."""
+    before = house.left
+    answer = visitor.upload("n" * 252 + ".jpg", small())
+    assert problem(answer, 422, "data.invalid")["errors"][0]["code"] == "filename.too_long"
+    assert house.left == before
+
+
+def test_a_name_must_fit_what_the_file_is(house: House, visitor: Browser) -> None:
+    """A JPEG called .png is no honest upload."""
+    before = house.left
+    answer = visitor.upload("poster.png", small())
+    assert problem(answer, 422, "data.invalid")["errors"][0]["code"] == "upload.name_mismatch"
+    assert house.left == before
+
+
+@pytest.mark.parametrize(
+    ("options", "status"),
+    [
+        ({"json": {"file": "x"}}, 415),
+        ({"data": {"file": "x"}}, 415),
+        ({"content": b"x", "headers": {"Content-Type": "multipart/form-data"}}, 400),
+        ({"content": b"x", "headers": {"Content-Type": "multipart/form-data; boundary=b"}}, 400),
+        ({"files": {"other": ("a.jpg", b"x")}}, 422),
+        ({"files": [("file", ("a.jpg", b"x")), ("file", ("b.jpg", b"y"))]}, 400),
+        ({"files": {"file": ("a.jpg", b"x")}, "data": {"title": "t" * 20_000}}, 400),
+        ({"files": {"file": ("a.jpg", b"x")}, "data": {"title": "one\ntwo"}}, 422),
+    ],
+)
+def test_what_is_no_upload_form_is_refused(
+    house: House, visitor: Browser, options: dict[str, Any], status: int
+) -> None:
+    """One file in a multipart form, and a short title of one line."""
+    before = house.left
+    answer = visitor.post("/api/v1/media", **options)
+    problem(answer, status, answer.json()["code"])
+    assert house.left == before
+
+
+def test_a_full_quota_is_told_and_nothing_is_stored(house: House, visitor: Browser) -> None:
+    """413 with a code of its own."""
+    house.limit(1000)
+    before = house.left
+    problem(visitor.upload("poster.jpeg", small()), 413, "quota.exceeded")
+    assert house.left == before
+
+
+# Reading
+
+
+def test_a_file_is_a_download_under_its_first_name(visitor: Browser) -> None:
+    """Byte for byte, never shown as a page of this site; a part of it can be asked for."""
+    data = small()
+    item = visitor.added(data, name="Plakat „Straße“.jpeg")
+    answer = visitor.get(item["file"])
+    assert answer.content == data
+    assert answer.headers["content-disposition"].startswith("attachment;")
+    assert "filename*=UTF-8''Plakat%20" in answer.headers["content-disposition"]
+    assert answer.headers["cross-origin-resource-policy"] == "same-origin"
+    part = visitor.get(item["file"], headers={"Range": "bytes=2-5"})
+    assert (part.status_code, part.content) == (206, data[2:6])
+
+
+def test_a_thumbnail_that_is_not_made_yet_is_told_so(visitor: Browser) -> None:
+    """404 with a code that says: ask again."""
+    item = visitor.added()
+    problem(visitor.get(f"/api/v1/media/{item['id']}/thumbnail"), 404, "thumbnail.not_ready")
+
+
+def test_pages_follow_one_another_without_gap_or_repetition(house: House, visitor: Browser) -> None:
+    """Newest first; what is added meanwhile does not move the next page."""
+    expected = [house.add(small()).media_id for _ in range(PAGE + 2)][::-1]
+    first = visitor.get("/api/v1/media").json()
+    house.add(small())
+    second = visitor.get("/api/v1/media", params={"after": first["next"]}).json()
+    assert [item["id"] for item in first["data"] + second["data"]] == expected
+    assert (len(first["data"]), second["next"]) == (PAGE, None)
+
+
+@pytest.mark.parametrize(
+    "cursor", ["x", "AAAA", "MS4y.", "LTEuMg", "é", "MS4" + "5" * 9000, "OTk5OTk5OTk5OTk5OTk5OTk5OTk5OS4x"]
+)
+def test_a_cursor_of_anybody_else_is_refused(visitor: Browser, cursor: str) -> None:
+    """422, pointing at it."""
+    document = problem(visitor.get("/api/v1/media", params={"after": cursor}), 422, "data.invalid")
+    assert document["errors"][0]["code"] == "cursor.invalid"
+
+
+@pytest.mark.parametrize("media_id", ["0", "999", "-1", "1.0", "x", "%00", "٣", "9" * 18, "9" * 19, "9" * 5000])
+@pytest.mark.parametrize("method", ["GET", "DELETE"])
+def test_an_id_of_nothing_is_404(visitor: Browser, method: str, media_id: str) -> None:
+    """However long or odd it is."""
+    problem(visitor.request(method, f"/api/v1/media/{media_id}"), 404, "media.not_found")
+
+
+def test_another_users_medium_is_404_like_one_that_is_not(house: House, visitor: Browser) -> None:
+    """Under every path and method; and nothing of it is listed, counted or found."""
+    item = visitor.added()
+    stranger = house.browser("guest")
+    before = house.left
+    one = f"/api/v1/media/{item['id']}"
+    for method, path in (("GET", one), ("GET", one + "/file"), ("GET", one + "/thumbnail"), ("DELETE", one)):
+        problem(stranger.request(method, path), 404, "media.not_found")
+    problem(stranger.patch(one, json={"title": "mine"}), 404, "media.not_found")
+    assert stranger.get("/api/v1/media").json()["data"] == []
+    assert stranger.get("/api/v1/stats").json()["data"]["media"] == 0
+    assert house.left == before
+
+
+def test_two_users_hold_one_file_and_each_deletes_only_his_own(house: House, visitor: Browser) -> None:
+    """The file is stored once and stays as long as somebody holds it."""
+    data = small()
+    guest = house.browser("guest")
+    mine, theirs = visitor.added(data), guest.added(data)
+    files = house.left["files"]
+    assert visitor.delete(f"/api/v1/media/{mine['id']}").status_code == 204
+    assert house.left["files"] == files
+    assert guest.get(theirs["file"]).content == data
+    problem(visitor.get(mine["file"]), 404, "media.not_found")
+
+
+def test_health_names_each_backend(house: House) -> None:
+    """Without a session: for whoever watches the site."""
+    answer = house.browser(None).get("/health")
+    assert answer.status_code == 200
+    assert {name: part["ok"] for name, part in answer.json()["data"].items()} == dict.fromkeys(
+        ("database", "cache", "sessions"), True
+    )
+
+
+# Changing
+
+
+def test_a_change_leaves_what_it_does_not_name(visitor: Browser) -> None:
+    """Title and tags change apart; tags come in one spelling, sorted, each once."""
+    one = f"/api/v1/media/{visitor.added()['id']}"
+    tagged = visitor.patch(one, json={"tags": ["Night", "  night ", "JAZZ"]}).json()["data"]
+    named = visitor.patch(one, json={"title": "Jazz at Dusk"}).json()["data"]
+    assert (tagged["tags"], tagged["title"]) == (["jazz", "night"], "poster")
+    assert (named["tags"], named["title"]) == (["jazz", "night"], "Jazz at Dusk")
+    assert visitor.patch(one, json={"tags": []}).json()["data"]["tags"] == []
+    assert visitor.patch(one, json={}).json()["data"]["title"] == "Jazz at Dusk"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"title": ""},
+        {"title": "a" * 201},
+        {"title": 7},
+        {"title": "one\ntwo"},
+        {"tags": "jazz"},
+        {"tags": [""]},
+        {"tags": ["x" * 41]},
+        {"tags": [str(number) for number in range(21)]},
+        {"user_id": 2},
+        {"title": "fine", "digest": "00"},
+    ],
+)
+def test_a_change_that_is_not_allowed_changes_nothing(visitor: Browser, change: dict[str, Any]) -> None:
+    """Unknown fields are refused, not ignored."""
+    one = f"/api/v1/media/{visitor.added()['id']}"
+    before = visitor.get(one).json()
+    assert problem(visitor.patch(one, json=change), 422, "data.invalid")["errors"]
+    assert visitor.get(one).json() == before
+
+
+def test_lists_searches_tags_and_counts_follow_every_change(visitor: Browser) -> None:
+    """The cache never shows the state before."""
+
+    def titles(query: str) -> list[str]:
+        return [item["title"] for item in visitor.get("/api/v1/media", params={"q": query}).json()["data"]]
+
+    one = f"/api/v1/media/{visitor.added()['id']}"
+    assert titles("") == ["poster"]
+    visitor.patch(one, json={"title": "Open Air Opera", "tags": ["music"]})
+    assert (titles(""), titles("oper*"), titles("-music tag:music")) == (["Open Air Opera"],) * 3
+    assert visitor.get("/api/v1/tags").json()["data"] == [{"name": "music", "count": 1}]
+    visitor.delete(one)
+    assert (titles(""), titles("opera")) == ([], [])
+    assert visitor.get("/api/v1/stats").json()["data"] | {"quota_bytes": 0} == {
+        "media": 0,
+        "bytes": 0,
+        "quota_bytes": 0,
+        "tags": [],
+    }
