@@ -138,7 +138,7 @@ def rig(make_rig: MakeRig, place: Any) -> Rig:
 embedded = pytest.mark.parametrize("place", ["sqlite"], indirect=True)
 
 
-@pytest.mark.parametrize("place", ["sqlite", "redis"], indirect=True)
+@pytest.mark.parametrize("place", ["sqlite", pytest.param("redis", marks=pytest.mark.redis)], indirect=True)
 def test_a_job_of_a_killed_worker_is_finished_by_another(rig: Rig, workers: Workers) -> None:
     """kill -9 in the middle: delivered again within the lease and a few seconds, to a worker that was idle."""
     child = workers.up()
@@ -235,7 +235,11 @@ def enqueue_and_die(database_url: str, broker_url: str, when: str) -> None:
 
 @pytest.mark.parametrize(
     ("place", "when", "done"),
-    [("sqlite", "before", []), ("sqlite", "after", ["1"]), ("redis", "after", ["1"])],
+    [
+        ("sqlite", "before", []),
+        ("sqlite", "after", ["1"]),
+        pytest.param("redis", "after", ["1"], marks=pytest.mark.redis),
+    ],
     indirect=["place"],
 )
 def test_a_job_survives_its_application_from_the_commit_on(rig: Rig, place: Any, when: str, done: list[str]) -> None:

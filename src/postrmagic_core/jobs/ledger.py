@@ -157,22 +157,25 @@ class Ledger:
         100 a turn at most, which the ledger refuses.
         """
 
-        def work(tx: UnitLike) -> list[Any]:
-            lost = and_(c.state == "running", c.due_us <= now_us()) | and_(
-                c.state == "waiting", c.due_us <= now_us() - _UNHEARD_US
-            )
-            found = select(c.id, c.queue, c.task, c.retries, c.deliveries, c.state).where(lost).limit(_REAP)
-            rows = tx.execute(found.with_for_update(skip_locked=True)).all()
-            poison = [row.id for row in rows if row.state == "running" and row.deliveries > row.retries]
-            self._bury(tx, poison)
-            again = [row for row in rows if row.id not in poison]
-            if again:
-                back = {"state": "waiting", "due_us": now_us(), "lease_owner": None, "fence": c.fence + 1}
-                tx.execute(update(jobs).where(c.id.in_([row.id for row in again])).values(**back))
-            return again
-
-        for row in self.retrying(work):
+        lost = and_(c.state == "running", c.due_us <= now_us()) | and_(
+            c.state == "waiting", c.due_us <= now_us() - _UNHEARD_US
+        )
+        with self.units.read() as tx:  # an idle look takes no lock
+            ids = [row.id for row in tx.execute(select(c.id).where(lost).limit(_REAP))]
+        again = self.retrying(lambda tx: self._reap(tx, ids, lost)) if ids else []
+        for row in again:
             send(row.id, row.queue, row.task)
+
+    def _reap(self, tx: UnitLike, ids: Sequence[str], lost: Any) -> list[Any]:
+        found = select(c.id, c.queue, c.task, c.retries, c.deliveries, c.state).where(c.id.in_(ids), lost)
+        rows = tx.execute(found.with_for_update(skip_locked=True)).all()
+        poison = [row.id for row in rows if row.state == "running" and row.deliveries > row.retries]
+        self._bury(tx, poison)
+        again = [row for row in rows if row.id not in poison]
+        if again:
+            back = {"state": "waiting", "due_us": now_us(), "lease_owner": None, "fence": c.fence + 1}
+            tx.execute(update(jobs).where(c.id.in_([row.id for row in again])).values(**back))
+        return again
 
     def retrying(self, work: Callable[[UnitLike], R]) -> R:
         """``work`` in a write unit of its own, again after a conflict; raises ``BackendError``."""

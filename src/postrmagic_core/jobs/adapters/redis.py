@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Self
 
 import redis
+import redis.exceptions as driver
 from dramatiq import Broker, Message, MessageProxy
 from dramatiq.brokers.redis import RedisBroker, _RedisConsumer
 from dramatiq.errors import DecodeError
@@ -110,7 +111,7 @@ class LedgerRedisConsumer(_RedisConsumer):
         try:
             message = self._dramatiq.__next__()
             return None if message is None else self._claimed(message)
-        except DecodeError:
+        except (DecodeError, TypeError):  # no JSON, or JSON of another shape
             logger.error("a message in queue %s is not one of ours and was passed over", self.queue_name)
             return None
         except (redis.RedisError, BackendError) as error:
@@ -161,9 +162,9 @@ class LedgerRedisConsumer(_RedisConsumer):
 
 
 def _map_error(error: BaseException) -> PostrMagicError | None:
-    if isinstance(error, redis.exceptions.OutOfMemoryError):
+    if isinstance(error, driver.OutOfMemoryError):
         return OutOfSpace("the jobs' Redis has reached its maxmemory")
-    if isinstance(error, redis.exceptions.ReadOnlyError):
+    if isinstance(error, driver.ReadOnlyError):
         return BackendReadOnly("the jobs' Redis takes no writes")
     if isinstance(error, redis.ConnectionError | redis.TimeoutError):
         # Also where the answer was lost: sending again is harmless, the ledger lets the job run once.
