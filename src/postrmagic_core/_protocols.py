@@ -68,9 +68,7 @@ class Units(Protocol):
 class JobSink(Protocol):
     """Where a durable event's deliveries go to be run."""
 
-    def enqueue_raw(
-        self, task: str, arguments: Mapping[str, object], *, tx: UnitLike | None = None
-    ) -> str:
+    def enqueue_raw(self, task: str, arguments: Mapping[str, object], *, tx: UnitLike | None = None) -> str:
         """Enqueue ``task`` by name; returns the job's id."""
         ...
 
