@@ -10,7 +10,7 @@ import redis
 import redis.exceptions as driver
 from dramatiq import Broker, Message, MessageProxy
 from dramatiq.brokers.redis import RedisBroker, _RedisConsumer
-from dramatiq.errors import DecodeError
+from dramatiq.errors import BrokerConnectionError, DecodeError
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
@@ -139,12 +139,12 @@ class LedgerRedisConsumer(_RedisConsumer):
         return MessageProxy(settling.message_of(claim, redis_message_id=message.options["redis_message_id"]))
 
     def ack(self, message: MessageProxy) -> None:
-        """Record how the delivery ended, then forget the message."""
+        """Record how the delivery ended, then forget the message; one that stays behind finds its job ended."""
         settling.settle(self.ledger, self.held, message.message_id)
         try:
             self._dramatiq.ack(message)
-        except redis.RedisError as error:
-            raise settling.closed(error) from error
+        except (redis.RedisError, BrokerConnectionError) as error:
+            logger.warning("job %s has ended, but its message stays in Redis for now: %s", message.message_id, error)
 
     nack = ack
 
