@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Literal, TypeAlias
 
 from sqlalchemy import event
 
+from postrmagic_core._lifecycle import after_fork
 from postrmagic_core._sql import Backend
 from postrmagic_core.errors import BackendRejected, BackendTimeout
 from postrmagic_core.stores.adapters.sql import Held, SqlStore
@@ -45,7 +46,13 @@ class MysqlStore(SqlStore):
     def __init__(self, backend: Backend, *, timeout: float = 0.5, sweep_every: float = 60.0) -> None:
         super().__init__(backend, timeout=timeout, sweep_every=sweep_every)
         self._largest = 0  # bytes; known once connected
-        event.listen(backend.engine("write"), "connect", _read_committed)
+        self._listen()
+        after_fork(self._listen)
+
+    def _listen(self) -> None:
+        engine = self._backend.engine("write")  # a forked child may have one of its own
+        if not event.contains(engine, "connect", _read_committed):
+            event.listen(engine, "connect", _read_committed)
 
     def create(self, held: Held) -> None:
         """Make the table, unless it is there: the user may not be allowed to create."""
