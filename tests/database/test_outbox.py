@@ -249,11 +249,9 @@ def test_the_sweep_finds_what_other_processes_committed(
     """Nobody wakes this relay: it looks by itself."""
     monkeypatch.setattr("postrmagic_core.database.relay.SWEEP", 0.02)
     inbox = Inbox()
-    relay = open_database().relay({"mail": inbox})
-    relay.start()
-    stage(outbox, b"from elsewhere")
-    assert inbox.arrived.wait(10)
-    relay.stop()
+    with open_database().relay({"mail": inbox}):
+        stage(outbox, b"from elsewhere")
+        assert inbox.arrived.wait(10)
 
 
 def test_a_relay_heals_when_its_database_does(
@@ -276,11 +274,20 @@ def test_a_relay_heals_when_its_database_does(
     relay.stop()
 
 
-def test_a_relay_does_not_run_in_a_forked_child(outbox: DatabaseManager) -> None:
+def test_a_relay_does_not_run_in_a_forked_child(outbox: DatabaseManager, monkeypatch: pytest.MonkeyPatch) -> None:
     """The thread stays with the parent; the child may start its own."""
-    inbox = Inbox()
+    monkeypatch.setattr("postrmagic_core.database.relay.SWEEP", 3600.0)  # the parent leaves the child's row alone
+    inbox, idle = Inbox(), threading.Event()
     relay = outbox.relay({"mail": inbox})
+    wait = relay._woken.wait
+
+    def wait_idle(timeout: float | None = None) -> bool:
+        idle.set()
+        return wait(timeout)
+
+    monkeypatch.setattr(relay._woken, "wait", wait_idle)
     relay.start()
+    assert idle.wait(10)
     child = os.fork()
     if child == 0:
         code = 1

@@ -39,6 +39,7 @@ class SqlBackend:
         self.pool = pool
         self.timeouts = timeouts
         self._engines: dict[Role, Engine] = {}
+        self._connected: set[Role] = set()
         self._abandoned: list[Any] = []
         self._lock = threading.Lock()
         after_fork(self._forget)
@@ -51,6 +52,7 @@ class SqlBackend:
                 engine = self._engines[role] = self._build(role)
                 event.listen(engine, "handle_error", self._handle)
                 event.listen(engine, "reset", self._reset)
+                event.listen(engine, "connect", lambda *_: self._connected.add(role))
             return engine
 
     def map_error(self, error: BaseException) -> PostrMagicError | None:
@@ -105,11 +107,17 @@ class SqlBackend:
             connection.rollback()
 
     def _forget(self) -> None:
-        """In a forked child: leave the parent's connections alone, neither used nor closed."""
+        """In a forked child: leave the parent's connections alone, neither used nor closed.
+
+        An engine that has not connected yet is made anew: another thread may have been at it, and would hold its locks
+        here for ever.
+        """
         self._lock = threading.Lock()
-        for engine in self._engines.values():
+        for role, engine in list(self._engines.items()):
             self._abandoned.append(engine.pool)
             engine.dispose(close=False)
+            if role not in self._connected:
+                del self._engines[role]
 
 
 def written_table(context: ExceptionContext | None) -> Target:

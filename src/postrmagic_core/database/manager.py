@@ -18,7 +18,6 @@ from .._unit import current_unit, entered
 from ..errors import Conflict
 from ..registry import Registry
 from .interface import Deliver, Isolation, OutboxCount
-from .listeners import listen
 from .outbox import counted
 from .runner import UnitRunner
 from .unit import Unit
@@ -184,8 +183,7 @@ class DatabaseManager(Lifecycle):
             relay.wake()
 
     def _open(self) -> None:
-        listen(self.backend.engine("read"))
-        listen(self.backend.engine("write"))
+        self.backend.engine("write")
 
     def _close(self) -> None:
         for relay in list(self._relays):

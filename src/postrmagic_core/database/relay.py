@@ -42,6 +42,8 @@ class _Failed(Exception):
 class Relay(Lifecycle):
     """Forwards rows of the topics in ``routes``; other topics wait, and are shown by :meth:`outbox_counts`.
 
+    Open, it runs in a thread; :meth:`run_once` needs none.
+
     A route that raises is tried again with growing random pauses, at most 12 times, then its row is dead: kept and
     counted. A row with a key holds up its key until then, and nothing else.
     """

@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from sqlalchemy import Engine
+
 from .._clock import Clock
 from .._metrics import Metrics
 from .._sql import Backend, Role
+from .listeners import listen
 from .unit import Unit
 
 
@@ -19,11 +22,16 @@ class UnitRunner:
         self._backend = backend
         self._clock = clock
         self._delivered = delivered
+        self._heard: dict[Role, Engine] = {}
         self._hook_errors = metrics.counter("db_hook_errors_total")
 
     def new(self, role: Role, **options: object) -> Unit:
         """A unit that has not begun; ``options`` are the engine's execution options."""
-        return Unit(self._backend.engine(role), self.database_id, self._clock, options, writes=role == "write")
+        engine = self._backend.engine(role)
+        if engine is not self._heard.get(role):  # a forked child may have engines of its own
+            self._heard[role] = engine
+            listen(engine)
+        return Unit(engine, self.database_id, self._clock, options, writes=role == "write")
 
     @contextmanager
     def running(self, unit: Unit) -> Iterator[None]:
