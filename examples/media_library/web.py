@@ -9,7 +9,7 @@ from typing import Any
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import FileResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
@@ -51,7 +51,8 @@ def site(application: Application) -> Any:
         Mount("/static", StaticFiles(directory=_STATIC)),
     ]
     # A client's mistakes end here; whatever else goes wrong is answered too and raised again, to be logged.
-    answered = dict.fromkeys((HTTPException, DataError, NotFound, QuotaExceeded, Exception), refused)
+    mistakes = (HTTPException, DataError, NotFound, QuotaExceeded, ClientDisconnect)
+    answered = dict.fromkeys((*mistakes, Exception), refused)
     settings = stack.settings.sessions
     layers = [
         request_id(),
@@ -78,6 +79,8 @@ async def refused(_: Request, error: Exception) -> Response:
         return problem(Problem(413, error.code, detail="This file does not fit into your quota."))
     if isinstance(error, Damaged):
         return problem(Problem(500, error.code, detail="The stored file is damaged, so it is not given out."))
+    if isinstance(error, ClientDisconnect):
+        return Response(status_code=499)
     if isinstance(error, HTTPException):
         return problem(Problem(error.status_code, f"http.{error.status_code}"))
     return problem(problem_for(error))

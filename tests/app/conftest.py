@@ -24,7 +24,8 @@ def furnished(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def house(tmp_path: Path, furnished: Path) -> Iterator[House]:
     """The site on SQLite files."""
     shutil.copy(furnished, tmp_path)
-    yield from open_house(embedded_settings(tmp_path))
+    with open_house(embedded_settings(tmp_path)) as opened:
+        yield opened
 
 
 @pytest.fixture
@@ -32,7 +33,8 @@ def mysql_house(tmp_path: Path, mysql_url: str) -> Iterator[House]:
     """The site with its tables and jobs on MariaDB."""
     settings = embedded_settings(tmp_path).replace(database={"url": mysql_url}, jobs={"url": mysql_url})
     furnish(settings)
-    yield from open_house(settings)
+    with open_house(settings) as opened:
+        yield opened
 
 
 @pytest.fixture(params=["embedded", pytest.param("mysql", marks=pytest.mark.mysql)])

@@ -6,6 +6,7 @@ import hashlib
 import itertools
 import secrets
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -134,6 +135,7 @@ def furnish(settings: Settings) -> None:
             application.accounts.create(name, DEMO["password"])
 
 
+@contextmanager
 def open_house(settings: Settings) -> Iterator[House]:
     """The site on these settings, furnished before."""
     application = assemble(Stack(settings, configure_logging=False))

@@ -1,0 +1,54 @@
+"""The whole application in processes of its own, as ``make smoke`` runs it."""
+
+from __future__ import annotations
+
+import pytest
+
+from media_library import smoke
+from postrmagic_core.testing.servers import MariaDBServer, RedisServer, require
+
+
+def steps(shown: str) -> list[str]:
+    """The first column of the printed table."""
+    cells = [line.split("│")[1].strip() for line in shown.splitlines() if line.startswith("│")]
+    return [cell for cell in cells if cell]  # a long outcome takes more than one line
+
+
+EXPECTED = [
+    "log in",
+    "upload posters",
+    "refuse hostile files",
+    "wait for thumbnails",
+    "tag and search",
+    "count",
+    "keep strangers out",
+    "delete",
+    "log out",
+]
+
+
+def test_every_step_succeeds_on_the_embedded_default(capfd: pytest.CaptureFixture[str]) -> None:
+    """With nothing installed beside the package."""
+    assert smoke.run("embedded") == 0
+    assert steps(capfd.readouterr().out) == EXPECTED
+
+
+@pytest.mark.mysql
+@pytest.mark.redis
+def test_every_step_succeeds_on_mariadb_and_redis(capfd: pytest.CaptureFixture[str]) -> None:
+    """The same, with other URLs."""
+    require(MariaDBServer.binary(), "no mariadbd")
+    require(RedisServer.binary(), "no redis-server or valkey-server")
+    assert smoke.run("mysql+redis") == 0
+    assert steps(capfd.readouterr().out) == EXPECTED
+
+
+def test_a_step_that_goes_wrong_ends_it_and_is_told(
+    capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Exit status 1, and the last row says what happened instead."""
+    monkeypatch.setitem(smoke.DEMO, "name", "nobody")
+    assert smoke.run("embedded") == 1
+    shown = capfd.readouterr().out
+    assert steps(shown)[-1] == "log in"
+    assert "expected" in shown

@@ -1,0 +1,119 @@
+"""The worker is killed in the middle of its work: every thumbnail is made, each once."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Table, func, select
+
+from media_library.tables import blobs, renditions
+from postrmagic_core.database.tables import once, outbox
+from postrmagic_core.settings import Settings
+from postrmagic_core.testing import spawn
+from postrmagic_core.testing.capture import embedded_settings
+from postrmagic_core.testing.servers import RedisServer
+from tests.app.house import House, furnish, open_house, small
+
+pytestmark = pytest.mark.fault
+
+ROOT = Path(__file__).parents[2]
+PATIENCE = 100.0
+
+
+def work() -> None:
+    """In a process of its own: a worker with its relay, until killed."""
+    from postrmagic_core.jobs.process import run
+
+    run("media_library.worker:stack", 4, "all")
+
+
+def environment(settings: Settings) -> dict[str, str]:
+    """Where the worker finds what this process uses; a lost lease ends soon."""
+    return {
+        "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'examples'}",
+        "POSTRMAGIC_STACK__DATA_DIR": str(settings.stack.data_dir),
+        "POSTRMAGIC_DATABASE__URL": settings.database_url(),
+        "POSTRMAGIC_CACHE__URL": settings.store_url(settings.cache),
+        "POSTRMAGIC_JOBS__URL": settings.broker_url(),
+        "POSTRMAGIC_JOBS__LEASE": "2",
+        "POSTRMAGIC_LOG__LEVEL": "WARNING",
+    }
+
+
+def rows(house: House, table: Table) -> int:
+    """How many rows a table has."""
+    with house.application.stack.database.read() as unit:
+        return int(unit.scalar(select(func.count()).select_from(table)))
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    """Look often; a thumbnail is made in another process, which cannot tell us."""
+    end = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.02)
+
+
+def outlive_a_kill(settings: Settings, number: int) -> None:
+    """Upload ``number`` pictures, kill the worker when half of the thumbnails are there, start another."""
+    with open_house(settings) as house:
+        with spawn(work, env=environment(settings)) as worker:
+            uploaded = [house.add(small()).media_id for _ in range(number)]
+            wait_until(lambda: rows(house, renditions) >= number)
+            worker.kill()
+        assert rows(house, renditions) < 2 * number
+        with spawn(work, env=environment(settings)):
+            wait_until(lambda: rows(house, renditions) == 2 * number)
+            wait_until(lambda: rows(house, outbox) == 0)
+            # An event's delivery and a job of thumbnails for each upload, done once each.
+            wait_until(lambda: rows(house, once) >= 2 * number)
+        assert (rows(house, blobs), rows(house, once)) == (number, 2 * number)
+        with house.application.stack.database.read() as unit:
+            made = Counter(unit.execute(select(renditions.c.format)).scalars())
+        assert made == {"webp": number, "jpeg": number}
+        visitor = house.browser()
+        for media_id in uploaded:
+            assert visitor.get(f"/api/v1/media/{media_id}/thumbnail").content[:3] == b"\xff\xd8\xff"
+
+
+@pytest.fixture
+def settings(tmp_path: Path, furnished: Path) -> Settings:
+    """Everything in SQLite files."""
+    shutil.copy(furnished, tmp_path)
+    return embedded_settings(tmp_path)
+
+
+def test_a_killed_worker_loses_and_repeats_no_thumbnail(settings: Settings) -> None:
+    """On the embedded default; decoders are processes, so this is the short form of the proof below."""
+    outlive_a_kill(settings, 24)
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(600)
+def test_a_killed_worker_loses_and_repeats_none_of_two_hundred(settings: Settings) -> None:
+    """The same with 200 uploads."""
+    outlive_a_kill(settings, 200)
+
+
+@pytest.mark.soak
+@pytest.mark.mysql
+@pytest.mark.redis
+@pytest.mark.timeout(600)
+def test_a_killed_worker_loses_and_repeats_none_on_mariadb_and_redis(
+    tmp_path: Path, mysql_url: str, own_redis_server: Callable[..., RedisServer]
+) -> None:
+    """Tables in MariaDB, jobs and cache in a Redis that keeps what it acknowledged."""
+    redis = own_redis_server(appendonly="always")
+    settings = embedded_settings(tmp_path).replace(
+        database={"url": mysql_url},
+        jobs={"url": redis.create_database()},
+        cache={"url": redis.create_database()},
+    )
+    furnish(settings)
+    outlive_a_kill(settings, 100)
