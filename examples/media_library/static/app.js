@@ -1,7 +1,7 @@
 // The library's page: every state comes from the API, nothing is kept but what is shown.
 
 const byId = (id) => document.getElementById(id);
-const state = { query: "", tag: "", next: null, items: new Map(), open: null };
+const state = { query: "", tag: "", next: null, items: new Map(), open: null, turn: 0 };
 let watching = 0;
 
 async function api(path, options = {}) {
@@ -24,6 +24,13 @@ function make(tag, properties = {}, ...children) {
   const element = Object.assign(document.createElement(tag), properties);
   element.append(...children);
   return element;
+}
+
+// New content for the element; whoever was on one of its buttons stays on the one that took its place.
+function fill(element, children) {
+  const key = element.contains(document.activeElement) ? document.activeElement.dataset.key : null;
+  element.replaceChildren(...children);
+  if (key) element.querySelector(`[data-key="${CSS.escape(key)}"]`)?.focus();
 }
 
 // Log in and out
@@ -69,8 +76,18 @@ async function load(after = null) {
   return api(`media?${parameters}`);
 }
 
+// Answers may overtake one another: only the last question's counts.
 async function refresh() {
-  const [page, stats] = await Promise.all([load(), api("stats")]);
+  const turn = ++state.turn;
+  let page, stats;
+  try {
+    [page, stats] = await Promise.all([load(), api("stats")]);
+  } catch (error) {
+    byId("empty").hidden = false;
+    byId("empty").textContent = error.message;
+    return;
+  }
+  if (turn !== state.turn) return;
   state.items = new Map(page.data.map((item) => [item.id, item]));
   state.next = page.next;
   draw();
@@ -80,7 +97,7 @@ async function refresh() {
 
 function draw() {
   const items = [...state.items.values()];
-  byId("gallery").replaceChildren(...items.map(card));
+  fill(byId("gallery"), items.map(card));
   byId("more").hidden = !state.next;
   byId("empty").hidden = items.length > 0;
   byId("empty").textContent = asked() ? "No poster matches." : "No posters yet: drop some above.";
@@ -95,15 +112,17 @@ function card(item) {
     make("span", { className: "words" },
       make("strong", { textContent: item.title }),
       make("small", { textContent: item.tags.join(", ") })));
+  button.dataset.key = item.id;
   button.addEventListener("click", () => openDetail(item));
   return make("li", {}, button);
 }
 
 function drawStats(stats) {
   const megabytes = (bytes) => (bytes / 1048576).toFixed(1);
-  byId("stats").textContent = `${stats.media} posters, ${megabytes(stats.bytes)} of ${megabytes(stats.quota_bytes)} MB`;
-  byId("tags").replaceChildren(...stats.tags.slice(0, 30).map(({ name, count }) => {
+  byId("stats").textContent = `${stats.media} ${stats.media === 1 ? "poster" : "posters"}, ${megabytes(stats.bytes)} of ${megabytes(stats.quota_bytes)} MB`;
+  fill(byId("tags"), stats.tags.slice(0, 30).map(({ name, count }) => {
     const button = make("button", { type: "button", textContent: `${name} ${count}` });
+    button.dataset.key = name;
     button.setAttribute("aria-pressed", String(state.tag === name));
     button.addEventListener("click", () => {
       state.tag = state.tag === name ? "" : name;

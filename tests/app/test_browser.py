@@ -1,0 +1,229 @@
+"""The page in a real Chromium: by mouse, by keyboard and by drag and drop, without a complaint of the browser's."""
+
+from __future__ import annotations
+
+import base64
+import shutil
+from collections.abc import Iterator
+from contextlib import ExitStack
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]  # ships no types
+from playwright.sync_api import Browser, ConsoleMessage, FilePayload, Locator, Page, expect, sync_playwright
+
+from media_library.posters import POSTERS, Poster, draw
+from media_library.smoke import DEMO, application
+from postrmagic_core.testing.servers import require
+
+pytestmark = pytest.mark.browser
+
+# Nothing is asked of the network, and nothing of a graphics card.
+ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--disable-dev-shm-usage",
+]
+PATIENCE_MS = 30_000
+
+
+@pytest.fixture(scope="module")
+def address() -> Iterator[str]:
+    """The application in processes of its own, with the accounts ``demo`` and ``guest`` and no media."""
+    with application("embedded") as (address, _):
+        yield address
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    """One browser for all."""
+    path = require(shutil.which("chromium"), "no chromium is installed")
+    with sync_playwright() as playwright:
+        expect.set_options(timeout=PATIENCE_MS)
+        with playwright.chromium.launch(executable_path=path, args=ARGUMENTS) as launched:
+            yield launched
+
+
+@pytest.fixture
+def complaints() -> list[str]:
+    """What the browser's console said in this test: errors and warnings, scripts that failed, violations of the CSP."""
+    return []
+
+
+@pytest.fixture
+def page(chromium: Browser, address: str, complaints: list[str]) -> Iterator[Page]:
+    """The site's page, opened by nobody in particular; it must not complain."""
+    with ExitStack() as opened:
+        context = opened.enter_context(chromium.new_context(viewport={"width": 1200, "height": 800}))
+        page = context.new_page()
+        page.set_default_timeout(PATIENCE_MS)
+        page.on("console", lambda message: complaints.extend(told(message)))
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.goto(address)
+        yield page
+        assert complaints == []
+
+
+def told(message: ConsoleMessage) -> list[str]:
+    """The complaint in a console message. That nobody is logged in yet is none: the page asks, and is answered 401."""
+    asked_who = message.location["url"].endswith("/api/v1/me") and "401" in message.text
+    return [] if asked_who or message.type not in {"error", "warning"} else [f"{message.text} {message.location}"]
+
+
+def log_in(page: Page, name: str = DEMO["name"]) -> None:
+    """By mouse."""
+    page.get_by_label("Name").fill(name)
+    page.get_by_label("Password").fill(DEMO["password"])
+    page.get_by_role("button", name="Log in").click()
+    expect(page.get_by_role("button", name="Log out")).to_be_visible()
+
+
+def card(page: Page, title: str) -> Locator:
+    """The poster's card in the gallery."""
+    return page.locator("#gallery button").filter(has=page.get_by_text(title, exact=True))
+
+
+def as_file(poster: Poster) -> FilePayload:
+    """The poster as a person would choose it."""
+    return {"name": poster.filename, "mimeType": f"image/{poster.format.lower()}", "buffer": draw(poster)}
+
+
+def test_a_person_uploads_finds_edits_and_deletes_posters(page: Page) -> None:
+    """The whole life of a poster, by mouse."""
+    log_in(page)
+    expect(page.get_by_text("No posters yet: drop some above.")).to_be_visible()
+
+    chosen, dropped = POSTERS[0], POSTERS[1]
+    page.set_input_files("#files", [as_file(chosen)])
+    expect(card(page, "jazz at dusk").locator("img")).to_be_visible()
+    assert (
+        card(page, "jazz at dusk").locator("img").evaluate("image => image.decode().then(() => image.naturalWidth)")
+        == 320
+    )
+
+    transfer = page.evaluate_handle(
+        """([name, type, data]) => {
+            const transfer = new DataTransfer();
+            transfer.items.add(new File([Uint8Array.from(atob(data), (c) => c.charCodeAt(0))], name, { type }));
+            return transfer;
+        }""",
+        [dropped.filename, "image/png", base64.b64encode(draw(dropped)).decode()],
+    )
+    page.dispatch_event("#drop", "drop", {"dataTransfer": transfer})
+    expect(card(page, "night of the long films").locator("img")).to_be_visible()
+    expect(page.locator("#stats")).to_contain_text("2 posters,")
+
+    card(page, "jazz at dusk").click()
+    page.get_by_label("Title").fill("Jazz at Dawn")
+    page.get_by_label("Tags, separated by commas").fill("Jazz, outdoor")
+    page.get_by_role("button", name="Save").click()
+    expect(card(page, "Jazz at Dawn")).to_contain_text("jazz, outdoor")
+
+    page.get_by_role("searchbox").fill("film*")
+    expect(page.locator("#gallery li")).to_have_count(1)
+    expect(card(page, "night of the long films")).to_be_visible()
+    page.get_by_role("searchbox").fill("")
+    page.get_by_role("button", name="outdoor 1").click()
+    expect(page.locator("#gallery li")).to_have_count(1)
+    expect(card(page, "Jazz at Dawn")).to_be_visible()
+    page.get_by_role("button", name="outdoor 1").click()
+    expect(page.locator("#gallery li")).to_have_count(2)
+
+    page.on("dialog", lambda question: question.accept())
+    card(page, "Jazz at Dawn").click()
+    with page.expect_download() as download:
+        page.get_by_role("link", name="Download").click()
+    assert download.value.suggested_filename == chosen.filename
+    assert download.value.path().read_bytes() == draw(chosen)
+    page.get_by_role("button", name="Delete").click()
+    expect(card(page, "Jazz at Dawn")).to_have_count(0)
+    expect(page.locator("#stats")).to_contain_text("1 poster,")
+
+    page.get_by_role("button", name="Log out").click()
+    expect(page.get_by_role("heading", name="Log in")).to_be_visible()
+    page.reload()
+    expect(page.get_by_role("heading", name="Log in")).to_be_visible()
+
+
+def test_a_person_without_a_mouse_gets_everywhere(page: Page) -> None:
+    """Log in, open a poster, close it and be where one was, filter by tag and stay on it."""
+    expect(page.get_by_label("Name")).to_be_focused()
+    page.keyboard.type("guest")
+    page.keyboard.press("Tab")
+    page.keyboard.type(DEMO["password"])
+    page.keyboard.press("Enter")
+    page.set_input_files("#files", [as_file(POSTERS[2])])
+    poster = card(page, "street food market")
+    expect(poster.locator("img")).to_be_visible()
+    expect(page.locator("#uploads li")).to_have_count(0)
+
+    page.locator("#query").focus()
+    passed = []
+    while not poster.evaluate("button => button === document.activeElement"):
+        page.keyboard.press("Tab")
+        passed.append(page.evaluate("document.activeElement.id"))
+        assert len(passed) < 20
+    assert passed[:2] == ["logout", "files"]
+    page.keyboard.press("Enter")
+    expect(page.get_by_label("Title")).to_be_focused()
+    page.keyboard.press("Tab")
+    page.keyboard.type("food")
+    page.keyboard.press("Enter")
+    expect(poster).to_contain_text("food")
+    expect(poster).to_be_focused()
+    page.keyboard.press("Shift+Tab")
+    tag = page.get_by_role("button", name="food 1")
+    expect(tag).to_be_focused()
+    page.keyboard.press("Space")
+    expect(tag).to_have_attribute("aria-pressed", "true")
+    expect(tag).to_be_focused()
+
+
+def test_what_is_refused_says_why(page: Page, complaints: list[str]) -> None:
+    """A wrong password and a file that is no picture."""
+    page.get_by_label("Name").fill("demo")
+    page.get_by_label("Password").fill("wrong")
+    page.get_by_role("button", name="Log in").click()
+    expect(page.get_by_role("alert")).to_have_text("Name or password is wrong.")
+    log_in(page)
+    page.set_input_files("#files", {"name": "a.jpg", "mimeType": "image/jpeg", "buffer": b"no picture"})
+    expect(page.locator("#uploads .failed")).to_contain_text("JPEG, PNG, WEBP")
+    refused = [text for text in complaints if "401" in text or "422" in text]
+    assert complaints == refused
+    complaints.clear()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing(page: Page, scheme: str) -> None:
+    """Contrast, names, roles and order (WCAG 2 A and AA, and axe's best practices) on each view."""
+    page.emulate_media(color_scheme="dark" if scheme == "dark" else "light", reduced_motion="reduce")
+    found = {"login": violations(page)}
+    log_in(page, "guest")
+    page.set_input_files("#files", [as_file(POSTERS[3])])
+    poster = card(page, "cello and candlelight")
+    expect(poster.locator("img")).to_be_visible()
+    expect(page.locator("#uploads li")).to_have_count(0)
+    found["library"] = violations(page)
+    poster.click()
+    found["detail"] = violations(page)
+    assert found == {"login": [], "library": [], "detail": []}
+
+
+def violations(page: Page) -> list[str]:
+    """What axe found, shortly."""
+    found = Axe().run(page).response
+    assert found["passes"]
+    return [f"{rule['id']}: {node['html']}" for rule in found["violations"] for node in rule["nodes"]]
+
+
+@pytest.mark.parametrize("width", [320, 390, 768])
+def test_a_narrow_screen_never_scrolls_sideways(page: Page, width: int) -> None:
+    """From the smallest telephones on (WCAG 1.4.10)."""
+    page.set_viewport_size({"width": width, "height": 800})
+    log_in(page)
+    expect(page.locator("#drop")).to_be_visible()
+    assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
