@@ -137,12 +137,6 @@ class JobSettings(_Room):
     lease: Seconds = Field(default=15.0, description="Seconds after which a silent worker's job is given to another.")
 
 
-class EventSettings(_Room):
-    """Events."""
-
-    keep: Seconds = Field(default=7 * 86_400.0, description="Seconds that delivered durable events stay for replay.")
-
-
 class LogSettings(_Room):
     """Logging."""
 
@@ -180,7 +174,6 @@ class Settings(BaseSettings):
     cache: CacheSettings = Field(default_factory=CacheSettings)
     sessions: SessionSettings = Field(default_factory=SessionSettings)
     jobs: JobSettings = Field(default_factory=JobSettings)
-    events: EventSettings = Field(default_factory=EventSettings)
     log: LogSettings = Field(default_factory=LogSettings)
 
     def __init__(self, **values: Any) -> None:

@@ -186,13 +186,27 @@ class Stack(Lifecycle):
         self._provided.update(services)
 
     def relay(self) -> Relay:
-        """A relay for this Stack's outbox; it runs once it is opened."""
+        """A relay for this Stack's outbox; it runs while it is open."""
         routes = {"events": self.events.deliver, "jobs": self.jobs.deliver, "cache": self.cache.deliver}
         return self.database.relay(routes)
 
     def worker(self, *, threads: int | None = None) -> Worker:
-        """A worker for this Stack's queues in this process; it runs once it is opened."""
-        return self.jobs.worker(threads=threads or self.settings.jobs.threads)
+        """A worker for this Stack's queues in this process; it runs while it is open.
+
+        Log records made in a job carry its ``job_id``, ``task``, ``queue`` and ``attempt``. Raises
+        :class:`ConfigurationError` where ``jobs.worker=embedded``: the Stack then runs its own.
+        """
+        if self.settings.jobs.worker == "embedded":
+            raise ConfigurationError(
+                "jobs.worker=embedded: the web process runs the worker by itself; to run one apart from it, set "
+                "POSTRMAGIC_JOBS__WORKER=separate for both"
+            )
+        return self._worker(threads)
+
+    def _worker(self, threads: int | None = None) -> Worker:
+        from .log import bind
+
+        return self.jobs.worker(threads or self.settings.jobs.threads, around=lambda ctx: bind(**ctx.fields))
 
     def health(self) -> dict[str, Health]:
         """Each backend probed now, within its time-outs; nothing of an error but its code."""
@@ -227,7 +241,7 @@ class Stack(Lifecycle):
         if self.settings.jobs.worker == "embedded":
             self._opened.enter_context(_OnlyProcess(self.settings.stack.data_dir))
             self._opened.enter_context(self.relay())
-            self._opened.enter_context(self.worker())
+            self._opened.enter_context(self._worker())
 
     def _close(self) -> None:
         self._opened.close()

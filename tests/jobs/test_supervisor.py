@@ -47,6 +47,8 @@ class Application:
         self.jobs.include(write)
     def relay(self):
         return self.db.relay({"jobs": self.jobs.deliver})
+    def worker(self, *, threads=None):
+        return self.jobs.worker(threads or 2)
     def __enter__(self):
         self.db.open()
         self.jobs.open()

@@ -73,6 +73,15 @@ def test_worker_needs_a_stack_that_exists() -> None:
     assert "Traceback" not in finished.stderr
 
 
+def test_worker_refuses_a_stack_that_runs_its_own(tmp_path: Path) -> None:
+    """Said once and at once, not by every child again and again."""
+    (tmp_path / "own.py").write_text("from postrmagic_core.stack import Stack\nstack = Stack.from_env()\n")
+    finished = run("worker", "--app", "own:stack", POSTRMAGIC_JOBS__WORKER="embedded", PYTHONPATH=str(tmp_path))
+    assert finished.returncode == 1
+    assert "POSTRMAGIC_JOBS__WORKER=separate" in finished.stderr
+    assert "Traceback" not in finished.stderr
+
+
 APPLICATION = """
     from contextlib import asynccontextmanager
     from postrmagic_core.stack import Stack

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import io
+import json
+import logging
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -15,6 +18,7 @@ from postrmagic_core._lifecycle import Lifecycle
 from postrmagic_core.errors import ConfigurationError, NotOpen, SchemaMismatch
 from postrmagic_core.events import Event, on
 from postrmagic_core.jobs import JobContext, task
+from postrmagic_core.log import configure
 from postrmagic_core.registry import DATABASES, STORES, Registry
 from postrmagic_core.settings import Settings
 from postrmagic_core.stack import Stack
@@ -131,6 +135,12 @@ class Arrived(Event):
 
 
 @task
+def tell(ctx: JobContext) -> None:
+    """Write a log record that does not say which job it is in."""
+    logging.getLogger("an.application").warning("working")
+
+
+@task
 def note(ctx: JobContext, name: str) -> str:
     """Note a name in the cache of the Stack it runs on."""
     ctx.cache.set("noted", [name, ctx.services["greeting"]], ttl=60)
@@ -167,6 +177,18 @@ def test_a_committed_event_becomes_a_job_with_the_stacks_managers(tmp_path: Path
         with stack.database.write() as tx:
             stack.events.emit(Arrived(name="ada"), tx=tx)
         assert wait_for(stack, "noted") == ["ada", "hello"]
+
+
+def test_a_record_logged_in_a_job_names_the_job(tmp_path: Path) -> None:
+    """The job's id is in every line it causes, without the task doing anything for it."""
+    stream = io.StringIO()
+    with configure(stream=stream, format="json"), make(tmp_path) as stack:
+        stack.jobs.include(tell)
+        job = stack.jobs.enqueue(tell.call())
+        with stack.worker(threads=1):
+            stack.jobs.result(job.id, timeout=30)
+    told = [json.loads(line) for line in stream.getvalue().splitlines() if "working" in line]
+    assert [(record["job_id"], record["attempt"]) for record in told] == [(job.id, 1)]
 
 
 def test_an_invalidation_bound_to_a_unit_reaches_the_cache_when_it_commits(stack: Stack) -> None:

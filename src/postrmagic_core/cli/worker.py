@@ -30,7 +30,7 @@ def worker(
     """Run jobs and forward the outbox until SIGTERM, which lets running jobs end."""
     if not sys.path or sys.path[0] not in ("", "."):
         sys.path.insert(0, "")
-    load(app)
+    load(app).worker()  # what is wrong is said here, once, and not by each child
     part = "all" if only is None else only.value
     command = [sys.executable, "-m", "postrmagic_core.jobs.process", app, str(threads), part]
     supervisor = Supervisor(command, processes)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from .declaration import Call, Task, task
 from .interface import BrokerAdapter, Counts, JobHandle, JobStatus
-from .task import Call, Task, task
 
 if TYPE_CHECKING:
     from .aio import AsyncJobQueue

@@ -13,8 +13,8 @@ from .._bridge import Bridge
 from .._unit import any_unit
 from ..errors import ResultTimeout
 from . import policy, records
+from .declaration import Call, Task
 from .interface import Counts, JobHandle, JobStatus
-from .task import Call, Task
 
 if TYPE_CHECKING:
     from .._protocols import UnitLike

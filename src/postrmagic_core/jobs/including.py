@@ -8,7 +8,7 @@ from types import ModuleType
 from typing import Any
 
 from ..errors import UsageError
-from .task import Task
+from .declaration import Task
 
 
 def tasks_of(sources: Iterable[ModuleType | str | Task[..., Any]]) -> Iterator[Task[..., Any]]:

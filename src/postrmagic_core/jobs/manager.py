@@ -20,10 +20,10 @@ from ..database import DatabaseManager
 from ..errors import DecodeError, OutsideUnit, ResultTimeout, UnknownTask
 from ..registry import BROKERS, Registry
 from . import policy, records
+from .declaration import Call, Task
 from .including import distinct, tasks_of
 from .interface import BrokerAdapter, Counts, JobHandle, JobStatus, NewJob
 from .ledger import TOPIC, Ledger
-from .task import Call, Task
 from .wake import Chimes
 from .worker import Worker
 

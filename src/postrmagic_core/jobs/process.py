@@ -18,13 +18,12 @@ Part = Literal["all", "worker", "relay"]
 class Application(AbstractContextManager[Any], Protocol):
     """What ``module:name`` must lead to: a Stack, opened by ``with``."""
 
-    @property
-    def jobs(self) -> Any:
-        """The job queue."""
+    def relay(self) -> AbstractContextManager[Any]:
+        """The outbox's relay, which runs while it is open."""
         ...
 
-    def relay(self) -> Any:
-        """The outbox's relay, with ``start()`` and ``stop()``."""
+    def worker(self, *, threads: int | None = None) -> AbstractContextManager[Any]:
+        """The worker of its queues, which runs while it is open; :class:`ConfigurationError` if it runs one itself."""
         ...
 
 
@@ -41,9 +40,9 @@ def load(target: str) -> Application:
         ) from error
     except AttributeError:
         raise ConfigurationError(f"--app {target}: the module has no {name}") from None
-    if not hasattr(found, "relay") or not hasattr(found, "jobs"):
+    if not hasattr(found, "relay") or not hasattr(found, "worker"):
         raise ConfigurationError(f"--app {target} is a {type(found).__name__}, expected a Stack")
-    return found  # type: ignore[no-any-return]  # whatever has relay and jobs will do
+    return found  # type: ignore[no-any-return]  # whatever has relay and worker will do
 
 
 def run(target: str, threads: int, part: Part) -> None:
@@ -52,13 +51,11 @@ def run(target: str, threads: int, part: Part) -> None:
     parent = os.getppid()
     with stop_signals(stopped), ExitStack() as opened:
         application = load(target)
+        parts = [application.relay()] if part != "worker" else []
+        parts += [application.worker(threads=threads)] if part != "relay" else []
         opened.enter_context(application)
-        if part != "worker":
-            relay = application.relay()
-            opened.callback(relay.stop)
-            relay.start()
-        if part != "relay":
-            opened.enter_context(application.jobs.worker(threads))
+        for each in parts:
+            opened.enter_context(each)
         while not stopped.wait(0.5) and os.getppid() == parent:
             pass
 

@@ -15,10 +15,10 @@ from ..errors import AlreadyDone, DecodeError, EncodeError, PostrMagicError, Val
 from . import policy
 from .arguments import Bound
 from .context import JobContext
+from .declaration import Task
 from .held import HeldClaims
 from .interface import Claim, Outcome
 from .limits import Deadlines
-from .task import Task
 
 if TYPE_CHECKING:
     from .manager import JobQueue
