@@ -15,7 +15,7 @@ from sqlalchemy import Column, Integer, MetaData, Table, insert, select, text, u
 from postrmagic_core.database import DatabaseManager, OutboxRow, Unit
 from postrmagic_core.database.tables import outbox as outbox_table
 from postrmagic_core.database.tables import outbox_keys
-from postrmagic_core.errors import BackendUnavailable
+from postrmagic_core.errors import BackendUnavailable, ConfigurationError
 from postrmagic_core.testing import FakeClock, spawn
 
 HOUR_US = 3_600_000_000
@@ -142,6 +142,25 @@ def test_a_failing_row_is_tried_again_and_dies_visibly(
         assert tx.scalar(select(outbox_table.c.error)) == "backend.unavailable"
     assert "canary" not in caplog.text
     assert [record.levelno for record in caplog.records] == [logging.WARNING] * 11 + [logging.ERROR]
+
+
+@pytest.mark.parametrize("key", [None, "k"])
+def test_a_row_nobody_here_knows_waits_for_who_does(
+    clocked: DatabaseManager, frozen_clock: FakeClock, key: str | None
+) -> None:
+    """A process that has not included an event's class is no reason to give the event up, for however long."""
+
+    def unknowing(tx: Unit, row: OutboxRow) -> None:
+        raise ConfigurationError("not included here")
+
+    stage(clocked, b"later", key=key)
+    old, inbox = clocked.relay({"mail": unknowing}), Inbox()
+    for _ in range(40):
+        assert old.run_once() == 0
+        frozen_clock.advance(601)
+    assert (clocked.outbox_counts()["mail"].waiting, clocked.outbox_counts()["mail"].dead) == (1, 0)
+    assert clocked.relay({"mail": inbox}).run_once() == 1
+    assert inbox.payloads == [b"later"]
 
 
 def test_a_failing_row_blocks_only_its_key(clocked: DatabaseManager, frozen_clock: FakeClock) -> None:

@@ -36,11 +36,11 @@ def test_errors_of_the_application_do_not_end_a_unit() -> None:
 
 def test_pauses_grow_and_end() -> None:
     """At most 1, 2, 4 … 600 seconds; after the twelfth failure the row is dead."""
-    most = [policy.next_due_us(failures, 0, 0.999999) for failures in range(1, 13)]
+    most = [policy.next_due_us(OSError(), failures, 0, 0.999999) for failures in range(1, 13)]
     assert [None if due is None else round(due / 1e6) for due in most] == [
         1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 600, None,
     ]  # fmt: skip
-    assert policy.next_due_us(5, 7, 0.0) == 7
+    assert policy.next_due_us(OSError(), 5, 7, 0.0) == 7
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ from ..errors import (
     BackendError,
     BackendReadOnly,
     BackendRejected,
+    ConfigurationError,
     Conflict,
     IntegrityViolation,
     OutOfSpace,
@@ -32,12 +33,16 @@ def surely_not_committed(error: PostrMagicError) -> bool:
     return isinstance(error, Conflict | BackendReadOnly | OutOfSpace | IntegrityViolation)
 
 
-def next_due_us(failures: int, now_us: int, random: float, retry: RetryPolicy = DELIVERY_RETRY) -> int | None:
+def next_due_us(
+    error: BaseException, failures: int, now_us: int, random: float, retry: RetryPolicy = DELIVERY_RETRY
+) -> int | None:
     """When a row is tried again after its ``failures``-th failure (microseconds); ``None``: it is dead.
 
-    ``random`` is uniform in [0, 1).
+    A :class:`ConfigurationError` (an event's class or a task that is not included in this process) is no fault of the
+    row: it waits, however long, for a process that knows what to do. ``random`` is uniform in [0, 1).
     """
-    delay = retry.delay(failures, random)
+    waits = isinstance(error, ConfigurationError)
+    delay = retry.delay(min(failures, retry.attempts - 1) if waits else failures, random)
     return None if delay is None else now_us + round(delay * 1_000_000)
 
 

@@ -45,7 +45,8 @@ class Relay(Lifecycle):
     Open, it runs in a thread; :meth:`run_once` needs none.
 
     A route that raises is tried again with growing random pauses, at most 12 times, then its row is dead: kept and
-    counted. A row with a key holds up its key until then, and nothing else.
+    counted. After a :class:`ConfigurationError` a row waits as long as it takes: another process may know it. A row
+    with a key holds up its key until then, and nothing else.
     """
 
     def __init__(self, database: DatabaseManager, routes: Mapping[str, Deliver], *, batch: int, clock: Clock) -> None:
@@ -132,7 +133,7 @@ class Relay(Lifecycle):
 
     def _note_failure(self, failure: _Failed) -> None:
         row, cause = failure.row, failure.__cause__ or failure
-        due_us = policy.next_due_us(row.attempts + 1, self._clock.now_us(), random.random())  # noqa: S311 - spreads load
+        due_us = policy.next_due_us(cause, row.attempts + 1, self._clock.now_us(), random.random())  # noqa: S311 - spreads load
         with self._database.write() as tx:
             claims.postpone(tx.connection, row, due_us, policy.error_name(cause))
         self._count("outbox_failed_total" if due_us else "outbox_dead_total", row)
