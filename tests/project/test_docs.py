@@ -29,7 +29,11 @@ def broken(page: Path) -> list[str]:
             continue
         name, _, anchor = target.partition("#")
         file = page.parent / name if name else page
-        headings = re.findall(r"^#+ (.+)$", file.read_text(encoding="utf-8"), re.MULTILINE) if file.is_file() else []
+        headings = (
+            re.findall(r"^#+ (.+)$", file.read_text(encoding="utf-8"), re.MULTILINE)
+            if anchor and file.is_file()
+            else []
+        )
         if not file.exists() or (anchor and anchor not in map(slug, headings)):
             found.append(target)
     return found
