@@ -43,9 +43,12 @@ def test_no_update_is_lost_between_processes(database_url: str, value: Callable[
     assert (acknowledged, value()) == (PROCESSES * ROUNDS, PROCESSES * ROUNDS)
 
 
-def test_no_update_is_lost_between_threads(database: DatabaseManager, value: Callable[[], Any]) -> None:
-    """More threads than connections: they queue for the pool and for the writer's turn."""
-    add = database.transactional(retries=100)(increment)
+def test_no_update_is_lost_between_threads(
+    database: DatabaseManager, open_database: Callable[..., DatabaseManager], value: Callable[[], Any]
+) -> None:
+    """More threads than connections: they queue for the pool and for the writer's turn, however slow the machine."""
+    patient = open_database(pool=PoolLimits(timeout=60), timeouts=Timeouts(lock=60))
+    add = patient.transactional(retries=100)(increment)
     failures: list[BaseException] = []
 
     def run() -> None:
