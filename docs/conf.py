@@ -35,7 +35,9 @@ def settings_table() -> str:
     parts = []
     for room, field in Settings.model_fields.items():
         model: Any = field.annotation
-        parts.append(f"## {room}\n\n{(model.__doc__ or '').strip()}\n\n| variable | default | meaning |\n| --- | --- | --- |")
+        parts.append(
+            f"## {room}\n\n{(model.__doc__ or '').strip()}\n\n| variable | default | meaning |\n| --- | --- | --- |"
+        )
         for name, setting in model.model_fields.items():
             variable = f"`POSTRMAGIC_{room.upper()}__{name.upper()}`"
             default = "" if setting.default in (None, ()) else f"`{setting.default}`"
