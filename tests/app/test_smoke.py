@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+
 import pytest
 
 from media_library import smoke
@@ -43,12 +49,31 @@ def test_every_step_succeeds_on_mariadb_and_redis(capfd: pytest.CaptureFixture[s
     assert steps(capfd.readouterr().out) == EXPECTED
 
 
+class _AlwaysFine(BaseHTTPRequestHandler):
+    """A site that lets everybody in."""
+
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.end_headers()
+
+    def log_message(self, format: str, *_: object) -> None:
+        """Say nothing."""
+
+
 def test_a_step_that_goes_wrong_ends_it_and_is_told(
-    capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """Exit status 1, and the last row says what happened instead."""
-    monkeypatch.setitem(smoke.DEMO, "name", "nobody")
+
+    @contextmanager
+    def careless(urls: str) -> Iterator[tuple[str, Path]]:
+        with ThreadingHTTPServer(("127.0.0.1", 0), _AlwaysFine) as server:
+            Thread(target=server.serve_forever).start()
+            yield f"http://127.0.0.1:{server.server_port}", tmp_path
+            server.shutdown()
+
+    monkeypatch.setattr(smoke, "application", careless)
     assert smoke.run("embedded") == 1
     shown = capfd.readouterr().out
-    assert steps(shown)[-1] == "log in"
-    assert "expected" in shown
+    assert steps(shown) == ["log in"]
+    assert "expected (401,), got 200" in shown

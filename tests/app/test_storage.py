@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import stat
 import time
@@ -9,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from media_library.storage import Storage
+from media_library.storage import Damaged, Storage
+from postrmagic_core.errors import BackendError
 
 DIGEST = "ab" * 32
 
@@ -74,3 +76,37 @@ def test_sweeping_removes_old_leftovers_and_asks_before_it_touches_a_blob(storag
     assert sorted(asked) == [DIGEST, "cd" * 32]
     assert young.exists()
     assert not old.exists()
+
+
+def test_a_rendition_without_its_original_is_swept_too(storage: Storage) -> None:
+    """A worker may die between making it and finding that the original has gone."""
+    for format_ in ("jpeg", "webp"):
+        storage.place(arrived(storage, format_), storage.rendition(DIGEST, format_))
+    asked: list[str] = []
+
+    def discard(digest: str) -> bool:
+        asked.append(digest)
+        return True
+
+    assert storage.sweep(discard, now=time.time() + 7200) == 1 + 2
+    assert asked == [DIGEST]
+
+
+def test_a_file_is_intact_while_its_content_is_that_of_its_name(storage: Storage) -> None:
+    """Changed or missing, it is refused, and the error names which one it is."""
+    digest = hashlib.sha256(b"picture").hexdigest()
+    storage.place(arrived(storage), storage.blob(digest))
+    assert storage.intact(digest).read_bytes() == b"picture"
+    storage.blob(digest).write_bytes(b"Picture")
+    with pytest.raises(Damaged, match=digest):
+        storage.intact(digest)
+    storage.remove(digest)
+    with pytest.raises(Damaged, match=digest):
+        storage.intact(digest)
+
+
+def test_a_file_that_did_not_arrive_is_an_error_of_the_disk(storage: Storage) -> None:
+    """Told as one of ours, for whoever answers the request."""
+    with pytest.raises(BackendError):
+        storage.place(storage.incoming / "absent", storage.blob(DIGEST))
+    assert not storage.blob(DIGEST).exists()
