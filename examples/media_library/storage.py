@@ -11,7 +11,7 @@ import hashlib
 import os
 import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from postrmagic_core.errors import PostrMagicError, translating
@@ -20,6 +20,7 @@ from postrmagic_core.validation.uploads import storage_error
 _NAME = re.compile(r"[0-9a-f]{64}(\.(jpeg|webp))?")
 # An upload may sit in `incoming`, or in place before its commit, for as long as a slow client takes.
 _ABANDONED_AFTER = 3600.0
+_BATCH = 500
 
 
 class Damaged(PostrMagicError):
@@ -90,10 +91,11 @@ class Storage:
         for path in (self.blob(digest), self.rendition(digest, "jpeg"), self.rendition(digest, "webp")):
             path.unlink(missing_ok=True)
 
-    def sweep(self, discard: Callable[[str], bool], now: float | None = None) -> int:
+    def sweep(self, discard: Callable[[Sequence[str]], int], now: float | None = None) -> int:
         """Remove what a crash left: old temporary files, and what belongs to a digest that ``discard`` removes.
 
-        How many temporary files and digests that were. ``now``: seconds since the epoch.
+        ``discard`` is given up to 500 digests at once and returns how many it removed. Returns the number of temporary
+        files and digests that went. ``now``: seconds since the epoch.
         """
         oldest = (time.time() if now is None else now) - _ABANDONED_AFTER
         removed = 0
@@ -101,7 +103,8 @@ class Storage:
             path.unlink(missing_ok=True)
             removed += 1
         stored = {path.stem for kind in ("blobs", "renditions") for path in self._files(self.root / kind, oldest)}
-        return removed + sum(discard(digest) for digest in sorted(stored))
+        digests = sorted(stored)
+        return removed + sum(discard(digests[start : start + _BATCH]) for start in range(0, len(digests), _BATCH))
 
     def _files(self, directory: Path, oldest: float) -> Iterator[Path]:
         for path in directory.rglob("*"):

@@ -31,7 +31,7 @@ from media_library.tables import blobs, media, users
 from postrmagic_core.testing import spawn
 from postrmagic_core.testing.capture import embedded_settings
 from postrmagic_core.testing.servers import require
-from tests.app.house import Browser, House, open_house, small
+from tests.app.house import Browser, House, arrived, open_house, small
 
 pytestmark = pytest.mark.fault
 
@@ -130,6 +130,20 @@ def test_a_kill_leaves_no_row_without_its_file_and_the_sweep_takes_the_rest(
         answer = house.browser().upload("poster.jpeg", data)
         assert answer.status_code == (200 if point == "after the commit" else 201)
         assert charged(house) == len(data)
+
+
+def test_a_sweep_and_an_upload_of_the_same_content_agree(any_house: House) -> None:
+    """Whoever comes first: in the end there is the row, and there is its file."""
+    library = any_house.application.library
+    for _ in range(12):
+        data = small()
+        digest = hashlib.sha256(data).hexdigest()
+        orphan, _ = arrived(any_house.application, data)
+        library.storage.place(orphan, library.storage.blob(digest))
+        orphan.unlink()
+        at_once([lambda data=data: any_house.add(data), lambda digest=digest: library.discard(digest)])  # type: ignore[misc]  # the defaults bind
+        assert digest in recorded(any_house)
+        assert library.storage.intact(digest).read_bytes() == data
 
 
 def test_the_worker_sweeps_when_it_starts(tmp_path: Path, furnished: Path) -> None:

@@ -6,6 +6,7 @@ import hashlib
 import os
 import stat
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -68,9 +69,9 @@ def test_sweeping_removes_old_leftovers_and_asks_before_it_touches_a_blob(storag
         os.utime(path, (past, past))
     asked: list[str] = []
 
-    def discard(digest: str) -> bool:
-        asked.append(digest)
-        return False
+    def discard(digests: Sequence[str]) -> int:
+        asked.extend(digests)
+        return 0
 
     assert storage.sweep(discard) == 2
     assert sorted(asked) == [DIGEST, "cd" * 32]
@@ -84,9 +85,9 @@ def test_a_rendition_without_its_original_is_swept_too(storage: Storage) -> None
         storage.place(arrived(storage, format_), storage.rendition(DIGEST, format_))
     asked: list[str] = []
 
-    def discard(digest: str) -> bool:
-        asked.append(digest)
-        return True
+    def discard(digests: Sequence[str]) -> int:
+        asked.extend(digests)
+        return len(digests)
 
     assert storage.sweep(discard, now=time.time() + 7200) == 1 + 2
     assert asked == [DIGEST]

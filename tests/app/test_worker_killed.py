@@ -23,7 +23,7 @@ from tests.app.house import House, furnish, open_house, small
 pytestmark = pytest.mark.fault
 
 ROOT = Path(__file__).parents[2]
-PATIENCE = 100.0
+PATIENCE = 250.0
 
 
 def work() -> None:
