@@ -270,7 +270,7 @@ def test_twenty_uploads_in_parallel_never_pass_the_quota(any_house: House) -> No
     assert 0 < refused < len(pictures)
     assert charged(any_house) <= quota
     assert len(recorded(any_house)) == len(pictures) - refused
-    assert len(any_house.left["files"]) == len(pictures) - refused  # type: ignore[arg-type]  # a set
+    assert len(any_house.left["files"]) == len(pictures) - refused  # type: ignore[arg-type]  # the files are a set of names
 
 
 # F5: a picture that costs
