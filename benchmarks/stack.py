@@ -98,3 +98,9 @@ def uploaded(app: Any, user: int, numbers: Iterator[int]) -> None:
                 return
         time.sleep(0.005)
     raise TimeoutError("the worker made no thumbnail within 60 seconds")
+
+
+if __name__ == "__main__":
+    from .__main__ import main
+
+    raise SystemExit(main(["run", "stack", *sys.argv[1:]]))
