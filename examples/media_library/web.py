@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import FileResponse, Response
 from starlette.routing import Mount, Route
@@ -30,12 +31,14 @@ from .application import Application
 from .library import POLICY, NotFound, QuotaExceeded
 from .storage import Damaged
 
+logger = logging.getLogger("media_library")
+
 _STATIC = Path(__file__).parent / "static"
 # A form adds its boundaries and fields to the file.
 _LARGEST_BODY = POLICY.max_bytes + 64 * 1024
 
 
-def site(application: Application) -> Any:
+def site(application: Application) -> Starlette:
     """The ASGI application: it opens the Stack with the server and closes it after the last request."""
     stack = application.stack
 
@@ -50,20 +53,23 @@ def site(application: Application) -> Any:
         *Api(stack, application.accounts, application.library).routes(),
         Mount("/static", StaticFiles(directory=_STATIC)),
     ]
-    # A client's mistakes end here; whatever else goes wrong is answered too and raised again, to be logged.
-    mistakes = (HTTPException, DataError, NotFound, QuotaExceeded, ClientDisconnect)
-    answered = dict.fromkeys((*mistakes, Exception), refused)
+    # A client's mistakes, and a damaged file, are answered here; whatever else goes wrong by errors(), which logs it.
+    mistakes = dict.fromkeys((HTTPException, DataError, NotFound, QuotaExceeded, ClientDisconnect, Damaged), refused)
     settings = stack.settings.sessions
-    layers = [
-        request_id(),
-        access_log(),
-        security_headers(),
-        errors(),
-        body_limit(_LARGEST_BODY),
-        csrf(),
-        sessions(stack.sessions, cookie=settings.cookie, secure=settings.secure),
-    ]
-    return Pipeline(layers).asgi(Starlette(routes=routes, exception_handlers=answered, lifespan=lifespan))
+    pipeline = Pipeline(
+        [
+            request_id(),
+            access_log(),
+            security_headers(),
+            errors(),
+            body_limit(_LARGEST_BODY),
+            csrf(),
+            sessions(stack.sessions, cookie=settings.cookie, secure=settings.secure),
+        ]
+    )
+    # Inside Starlette and not around it: its own page for errors would leave before errors() sees them.
+    inside = [Middleware(pipeline.asgi)]
+    return Starlette(routes=routes, middleware=inside, exception_handlers=mistakes, lifespan=lifespan)
 
 
 async def page(_: Request) -> Response:
@@ -72,12 +78,13 @@ async def page(_: Request) -> Response:
 
 
 async def refused(_: Request, error: Exception) -> Response:
-    """What a client may know about an error of ours or of Starlette's; of any other only that there was one."""
+    """What a client may know about an error of ours or of Starlette's."""
     if isinstance(error, NotFound):
         return problem(Problem(404, error.code, detail="There is no such medium in your library."))
     if isinstance(error, QuotaExceeded):
         return problem(Problem(413, error.code, detail="This file does not fit into your quota."))
     if isinstance(error, Damaged):
+        logger.error("a stored file is damaged", exc_info=error)
         return problem(Problem(500, error.code, detail="The stored file is damaged, so it is not given out."))
     if isinstance(error, ClientDisconnect):
         return Response(status_code=499)
