@@ -7,18 +7,24 @@ inherits the variable but is not the owner: it gets :class:`NestedUnit` instead 
 from __future__ import annotations
 
 import asyncio
+import random
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, TypeVar, runtime_checkable
 
-from .errors import NestedUnit, OutsideUnit
+from ._retry import RetryPolicy
+from .errors import NestedUnit, OutsideUnit, PostrMagicError
 
 if TYPE_CHECKING:
-    from ._protocols import UnitLike
+    from ._protocols import UnitLike, Units
 
+R = TypeVar("R")
+
+_OWN_WRITES = RetryPolicy(attempts=8, base=0.005, cap=0.2)
 _open: ContextVar[Mapping[str, tuple[object, UnitLike]]] = ContextVar("postrmagic_units", default=MappingProxyType({}))
 
 
@@ -98,3 +104,21 @@ def when_ended(unit: UnitLike, work: Callable[[], None]) -> None:
 
     unit.after_commit(work)
     unit.on_rollback(after_rollback)
+
+
+def in_own_unit(units: Units, work: Callable[[UnitLike], R], random: Callable[[], float] = random.random) -> R:
+    """What ``work`` returns, done in a write unit of its own, and as a whole again after an error that allows it.
+
+    For a component's own writes, which somebody else's lock may hold up; at most eight tries over about a second.
+    """
+    failures = 0
+    while True:
+        try:
+            with units.write() as tx:
+                return work(tx)
+        except PostrMagicError as error:
+            failures += 1
+            delay = _OWN_WRITES.delay(failures, random()) if error.retryable else None
+            if delay is None:
+                raise
+            time.sleep(delay)

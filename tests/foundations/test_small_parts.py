@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import datetime as dt
 import json
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -19,7 +20,7 @@ from postrmagic_core._ids import token, uuid7
 from postrmagic_core._metrics import Histogram, Metrics
 from postrmagic_core._problem import Problem, problem_for
 from postrmagic_core._retry import RetryPolicy
-from postrmagic_core._unit import any_unit, current_unit, entered
+from postrmagic_core._unit import any_unit, current_unit, entered, in_own_unit
 from postrmagic_core.errors import NestedUnit, translating
 
 
@@ -199,3 +200,43 @@ def test_an_inherited_unit_cannot_be_joined() -> None:
     with enter(OneUnit()):
         assert isinstance(in_thread(lambda: current_unit("main")), NestedUnit)
         assert in_thread(any_unit) is None
+
+
+class Refusing:
+    """Units whose first ones fail."""
+
+    database_id = "main"
+
+    def __init__(self, *failures: Exception) -> None:
+        self.failures = list(failures)
+        self.begun = 0
+
+    @contextlib.contextmanager
+    def write(self) -> Iterator[OneUnit]:
+        self.begun += 1
+        if self.failures:
+            raise self.failures.pop(0)
+        yield OneUnit()
+
+
+def own(units: Refusing, work: Callable[[Any], str]) -> str:
+    return in_own_unit(units, work, lambda: 0.0)  # type: ignore[arg-type]  # only write() is used
+
+
+def test_a_component_s_own_unit_is_tried_again_whole() -> None:
+    """After a conflict the work runs again in a new unit; its result comes back."""
+    units = Refusing(errors.Conflict("busy"), errors.Conflict("busy"))
+    assert own(units, lambda tx: "done") == "done"
+    assert units.begun == 3
+
+
+def test_a_component_s_own_unit_gives_up_where_trying_again_cannot_help() -> None:
+    """An error that is no conflict is raised at once; a conflict without end after eight tries."""
+    unknown = Refusing(errors.OutcomeUnknown("cut"))
+    with pytest.raises(errors.OutcomeUnknown):
+        own(unknown, lambda tx: "done")
+    assert unknown.begun == 1
+    busy = Refusing(*(errors.Conflict("busy") for _ in range(99)))
+    with pytest.raises(errors.Conflict):
+        own(busy, lambda tx: "done")
+    assert busy.begun == 8

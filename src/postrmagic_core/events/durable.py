@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import logging
-import random
-import time
 from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from .. import _codec
 from .._clock import Clock
-from .._retry import RetryPolicy
-from ..errors import AlreadyDone, ConfigurationError, DecodeError, PostrMagicError, Unsupported
+from .._unit import in_own_unit
+from ..errors import AlreadyDone, ConfigurationError, DecodeError, Unsupported
 from . import journal
 from .dispatch import Dispatch
 from .interface import Envelope
@@ -26,8 +24,6 @@ TOPIC = "events"
 DELIVERY_TASK = "postrmagic.events.deliver"
 
 logger = logging.getLogger("postrmagic_core.events")
-
-_CONFLICTS = RetryPolicy(attempts=8, base=0.005, cap=0.2)
 
 
 class JobLike(Protocol):
@@ -108,14 +104,4 @@ class Durable:
 
     def in_unit(self, work: Callable[[UnitLike], R]) -> R:
         """``work`` in a write unit of its own, again after a conflict."""
-        failures = 0
-        while True:
-            try:
-                with self.units.write() as tx:
-                    return work(tx)
-            except PostrMagicError as error:
-                failures += 1
-                again = _CONFLICTS.delay(failures, random.random()) if error.retryable else None  # noqa: S311 - spreads
-                if again is None:
-                    raise
-                time.sleep(again)
+        return in_own_unit(self.units, work)

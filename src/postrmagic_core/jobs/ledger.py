@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from sqlalchemy import and_, bindparam, func, select, update
 
 from .. import _codec
-from .._retry import RetryPolicy
-from ..errors import PostrMagicError
+from .._unit import in_own_unit
 from . import policy
 from .interface import Claim, NewJob, Outcome
 from .sqltime import now_us
@@ -23,7 +21,6 @@ R = TypeVar("R")
 c = jobs.c
 
 TOPIC = "jobs"
-_CONFLICTS = RetryPolicy(attempts=8, base=0.005, cap=0.2)
 _REAP = 100
 _UNHEARD_US = 30_000_000
 
@@ -179,17 +176,7 @@ class Ledger:
 
     def retrying(self, work: Callable[[UnitLike], R]) -> R:
         """``work`` in a write unit of its own, again after a conflict; raises ``BackendError``."""
-        failures = 0
-        while True:
-            try:
-                with self.units.write() as tx:
-                    return work(tx)
-            except PostrMagicError as error:
-                failures += 1
-                delay = _CONFLICTS.delay(failures, self.random()) if error.retryable else None
-                if delay is None:
-                    raise
-                time.sleep(delay)
+        return in_own_unit(self.units, work, self.random)
 
     @property
     def _lease_us(self) -> int:
