@@ -48,24 +48,9 @@ stage "lint, docs, standalone" "${tox[@]}" run-parallel -q -p 2 --parallel-no-sp
 if [[ ${#others[@]} -gt 0 ]]; then
     stage "contracts on ${others[*]}" "${tox[@]}" run-parallel -q -p 2 --parallel-no-spinner -e "$(IFS=, && echo "${others[*]}")"
 fi
-# The suites wait for servers and time-outs most of the time: meanwhile each guard is turned off, one after the other.
-guards_log=.tox/guards.log
-prove_guards() {
-    until [[ -e .tox/full/.ready ]]; do sleep 0.2; done
-    nice .tox/full/bin/python -m postrmagic_core.testing.guards tests/faults.toml
-}
-rm -f .tox/full/.ready
-prove_guards >"$guards_log" 2>&1 &
-guards=$!
+# Alone: the servers and the tests that race processes against each other need both cores.
 stage "every suite on Python $present" full
-touch .tox/full/.ready # where no environment came to be, the guards fail by themselves
-told_guards() {
-    wait "$guards"
-    local code=$?
-    cat "$guards_log"
-    return "$code"
-}
-stage "guards, each turned off" told_guards
+stage "guards, each turned off" .tox/full/bin/python -m postrmagic_core.testing.guards tests/faults.toml --jobs 2
 
 echo
 echo "== seconds per stage"
