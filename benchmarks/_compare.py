@@ -47,7 +47,7 @@ def _last_line(text: str, path: Path) -> Any:
 
 
 def changes(base: Mapping[str, float], head: Mapping[str, float], tolerance: float) -> list[Change]:
-    """Each figure's change; worse than ``tolerance`` (0.1 is ten per cent) is ``worse``, and so is one that is gone.
+    """Each figure's change; worse than ``tolerance`` (0.1 is ten per cent) is ``worse``, as is a count that changed.
 
     Raises :class:`ValueError` when the results are of different scale: such figures do not compare.
     """
@@ -63,6 +63,8 @@ def changes(base: Mapping[str, float], head: Mapping[str, float], tolerance: flo
 def _change(figure: str, base: float | None, head: float | None, tolerance: float) -> Change:
     if base is None or head is None:
         return Change(figure, base, head, None, "new" if base is None else "gone")
+    if better(figure) == "same":
+        return Change(figure, base, head, None, "same" if base == head else "worse")
     if base <= 0 or head <= 0:
         return Change(figure, base, head, None, "same" if base == head else "no ratio")
     factor = head / base if better(figure) == "lower" else base / head

@@ -71,7 +71,7 @@ class Bench:
             return None
 
     def figure(self, name: str, value: float) -> None:
-        """Report ``value``; the name ends in its unit. Raises :class:`ValueError` for other names, twice, or NaN."""
+        """Report ``value``; the name ends in its unit, if it has one. Raises :class:`ValueError` for NaN, or twice."""
         better(name)
         if name in self.figures or not math.isfinite(value):
             raise ValueError(f"the figure {name} was reported twice or is no number")

@@ -37,8 +37,7 @@ def _table(comparison: Comparison) -> Table:
     first = next(iter(comparison.samples))
     for name, sample in comparison.samples.items():
         times = [seconds(sample.median), *(seconds(sample.p(share)) for share in (0.5, 0.95, 0.99))]
-        # Above 1: slower than the first case.
-        slower = f"{comparison.ratio(first, name):.2f}"
+        slower = f"{comparison.time_ratio(name, first):.2f}"
         table.add_row(name, f"{len(sample.times):,}", *times, f"{sample.rate:,.0f}", slower)
     return table
 

@@ -8,21 +8,33 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from statistics import median
 
-UNITS = {"ms": "lower", "us": "lower", "bytes": "lower", "rate": "higher", "ratio": "higher"}
-"""The last word of a figure's name says its unit, and the unit which way is better. ``rate``: per second."""
+ENDINGS = {
+    "_time_ratio": "lower",
+    "_rate_ratio": "higher",
+    "_ratio": "higher",
+    "_speedup": "higher",
+    "_rate": "higher",
+    "_per_s": "lower",
+    "_ms": "lower",
+    "_us": "lower",
+    "_s": "lower",
+    "_bytes": "lower",
+}
+"""How a figure's name may end, the longer endings first, and which way is better. ``_rate`` is per second."""
 
-_FIGURE = re.compile(rf"[a-z][a-z0-9_]*_({'|'.join(UNITS)})(?:\.[a-z0-9_]+)?\Z")
+_NAME = re.compile(r"[a-z][a-z0-9]*(?:_[a-z0-9]+)*(?:\.[a-z0-9_]+)?")
 
 
 def better(figure: str) -> str:
-    """``"lower"`` or ``"higher"``; raises :class:`ValueError` for a name that does not end in a unit.
+    """``"lower"``, ``"higher"``, or ``"same"`` for a count without a unit (``lost_updates``): it must not change.
 
-    ``standalone_import_ms.cache``: what follows a dot says what was measured.
+    ``standalone_import_ms.cache``: what follows a dot says what was measured. Raises :class:`ValueError` for a name
+    that is not of lower-case words joined by underscores.
     """
-    found = _FIGURE.match(figure)
-    if found is None:
-        raise ValueError(f"a figure ends in its unit ({', '.join('_' + unit for unit in UNITS)}), got {figure!r}")
-    return UNITS[found[1]]
+    if _NAME.fullmatch(figure) is None:
+        raise ValueError(f"expected a figure's name such as hit_us, list_rate or import_ms.cache, got {figure!r}")
+    name = figure.partition(".")[0]
+    return next((way for ending, way in ENDINGS.items() if name.endswith(ending)), "same")
 
 
 def percentile(values: Sequence[float], share: float) -> float:
@@ -68,12 +80,16 @@ class Comparison:
     def __getitem__(self, name: str) -> Sample:
         return self.samples[name]
 
-    def ratio(self, ours: str, peer: str) -> float:
-        """How many times as fast ``ours`` is: the median over the rounds of the peer's time over ours."""
+    def time_ratio(self, ours: str, peer: str) -> float:
+        """The time of ``ours`` over that of ``peer``, the median over the rounds: below 1, ours is faster."""
         mine, theirs = self[ours], self[peer]
         if mine.rates:
-            return median(one / other for one, other in zip(mine.rates, theirs.rates, strict=True))
-        return median(other / one for one, other in zip(mine.rounds, theirs.rounds, strict=True))
+            return median(other / one for one, other in zip(mine.rates, theirs.rates, strict=True))
+        return median(one / other for one, other in zip(mine.rounds, theirs.rounds, strict=True))
+
+    def rate_ratio(self, ours: str, peer: str) -> float:
+        """How many times as fast ``ours`` is as ``peer``, the median over the rounds: above 1, ours is faster."""
+        return self.time_ratio(peer, ours)
 
     def above(self, name: str, base: str) -> float:
         """Seconds that ``name`` takes beyond ``base``: the median over the rounds of the difference."""
