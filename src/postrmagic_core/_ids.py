@@ -8,15 +8,15 @@ from uuid import UUID
 
 
 def uuid7(now_us: int | None = None) -> UUID:
-    """A UUID that sorts by creation time (RFC 9562, section 5.7): 48 bits of milliseconds, 74 random bits.
+    """A UUID that sorts by creation time (RFC 9562, section 5.7), to the microsecond.
 
-    ``now_us`` is wall time in microseconds; left out, the machine's clock. Not a secret: use :func:`token` for those.
+    48 bits of milliseconds, 12 bits that divide the millisecond (section 6.2, method 3), 62 random bits. ``now_us`` is
+    wall time in microseconds; left out, the machine's clock. Not a secret: use :func:`token` for those.
     """
-    milliseconds = (time.time_ns() // 1000 if now_us is None else now_us) // 1000
-    noise = secrets.randbits(74)
+    milliseconds, rest = divmod(time.time_ns() // 1000 if now_us is None else now_us, 1000)
     value = (milliseconds & 0xFFFF_FFFF_FFFF) << 80
-    value |= 0x7 << 76 | (noise >> 62) << 64
-    value |= 0b10 << 62 | noise & 0x3FFF_FFFF_FFFF_FFFF
+    value |= 0x7 << 76 | (rest * 4096 // 1000) << 64
+    value |= 0b10 << 62 | secrets.randbits(62)
     return UUID(int=value)
 
 
