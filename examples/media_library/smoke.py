@@ -27,6 +27,7 @@ from rich.table import Table
 from .posters import POSTERS, Poster, draw
 
 DEMO = {"name": "demo", "password": "posters-for-everyone"}
+_LOG = "application.log"
 _PATIENCE = 60.0
 _EXAMPLES = Path(__file__).parents[1]
 
@@ -243,6 +244,7 @@ def run(urls: str) -> int:
             table.add_row(step.__name__.replace("_", " "), f"[{colour}]{outcome}[/{colour}]", elapsed)
             if colour == "red":
                 console.print(table)
+                print((directory / _LOG).read_text(errors="replace")[-4000:])
                 return 1
     console.print(table)
     return 0
@@ -253,7 +255,8 @@ def application(urls: str) -> Iterator[tuple[str, Path]]:
     """The application in processes of its own: its address and its data directory, gone afterwards."""
     with ExitStack() as resources:
         directory = Path(resources.enter_context(tempfile.TemporaryDirectory(prefix="media-library-")))
-        environment = os.environ | _backends(urls, resources) | {"POSTRMAGIC_STACK__DATA_DIR": str(directory)}
+        places = {"POSTRMAGIC_STACK__DATA_DIR": str(directory), "POSTRMAGIC_LOG__FILE": str(directory / _LOG)}
+        environment = os.environ | _backends(urls, resources) | places
         subprocess.run(
             [sys.executable, "-m", "media_library", "prepare", "--guest"],
             env=environment,
