@@ -244,7 +244,8 @@ def run(urls: str) -> int:
             table.add_row(step.__name__.replace("_", " "), f"[{colour}]{outcome}[/{colour}]", elapsed)
             if colour == "red":
                 console.print(table)
-                print((directory / _LOG).read_text(errors="replace")[-4000:])
+                if (directory / _LOG).exists():
+                    print((directory / _LOG).read_text(errors="replace")[-4000:])
                 return 1
     console.print(table)
     return 0
