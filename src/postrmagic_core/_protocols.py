@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -70,34 +70,4 @@ class JobSink(Protocol):
 
     def enqueue_raw(self, task: str, arguments: Mapping[str, object], *, tx: UnitLike | None = None) -> str:
         """Enqueue ``task`` by name; returns the job's id."""
-        ...
-
-
-class Invalidator(Protocol):
-    """Where a committed unit's invalidations go."""
-
-    def invalidate_now(self, tags: Sequence[str]) -> None:
-        """Make every entry stored under any of ``tags`` a miss, in every process."""
-        ...
-
-
-class TagCapture(Protocol):
-    """What lets a snapshot unit fill the cache rightly: tag generations captured before its BEGIN."""
-
-    def capture(self, tags: Sequence[str]) -> Mapping[str, int]:
-        """The present generation of each tag, created where missing."""
-        ...
-
-
-class Identity(Protocol):
-    """Who makes a request."""
-
-    @property
-    def id(self) -> str:
-        """Stable and unique."""
-        ...
-
-    @property
-    def roles(self) -> frozenset[str]:
-        """Names of the roles held."""
         ...

@@ -34,7 +34,6 @@
     └── JobError                      a job cannot go on
         ├── UnknownTask               the message names a task that was not included here
         ├── AlreadyDone               this delivery's effect is already committed
-        ├── LeaseLost                 another worker owns the job now
         ├── JobFailed                 the job ended without a result
         └── ResultTimeout             the job did not end within the wait
 
@@ -263,12 +262,6 @@ class AlreadyDone(JobError):
     """The effect of this delivery is already committed; the worker acknowledges it as success."""
 
     code = "job.already_done"
-
-
-class LeaseLost(JobError):
-    """Another worker owns the job now: this one's completion is refused."""
-
-    code = "job.lease_lost"
 
 
 class JobFailed(JobError):

@@ -7,7 +7,6 @@ Two Stacks can live in one process.
 from __future__ import annotations
 
 import fcntl
-import logging
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -33,8 +32,6 @@ if TYPE_CHECKING:
     from .jobs import JobContext, JobQueue, Worker
     from .sessions import SessionStore
     from .stores import Store
-
-logger = logging.getLogger("postrmagic_core.stack")
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from typing import Annotated
 
 import typer
 from rich.console import Console
@@ -20,8 +19,6 @@ app = typer.Typer(
 )
 database = typer.Typer(help="The database's schema.", no_args_is_help=True)
 app.add_typer(database, name="db")
-
-AppOption = Annotated[str, typer.Option("--app", metavar="MODULE:STACK", help="Where the application's Stack is.")]
 
 
 def run() -> None:
