@@ -1,4 +1,4 @@
-"""The reliability promises of a cache that is not allowed to look away: policy ``closed``, on a Redis that is broken."""
+"""The reliability promises of a cache told not to look away (policy ``closed``), on a Redis that is broken."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ pytestmark = [pytest.mark.redis, pytest.mark.fault]
 
 
 class TestCache(ReliabilityContract[CacheManager]):
-    """A stored entry is the effect; storing it twice would not show, so here P3 and P4 look for what was lost or denied."""
+    """A stored entry is the effect. Stored twice it would not show: P3 and P4 look for what was lost or denied."""
 
     effect_bytes: ClassVar[bytes] = b"\r\nSET\r\n"
     budget: ClassVar[Budget] = Budget(call=1.0)
