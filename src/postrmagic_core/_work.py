@@ -14,7 +14,7 @@ logger = logging.getLogger("postrmagic_core.work")
 class Work:
     """One request or job. ``label`` may be any object: its ``str()`` is asked for only when it is shown.
 
-    ``kept`` is for the components beneath: what one of them counts for the duration of the work, under a key of its own.
+    ``kept`` is for the components beneath: what one of them counts while the work lasts, under a key of its own.
     Threads and tasks that the work starts see the same object.
     """
 

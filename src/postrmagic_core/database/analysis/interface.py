@@ -17,8 +17,8 @@ class Caller:
 class QueryStats:
     """Every execution of one statement, whatever its values.
 
-    ``fingerprint``: 16 hexadecimal digits, the same in every process. ``sql``: its text with ``?`` for each value, lists
-    of values collapsed to one. ``seconds`` is the sum, ``slowest`` the longest, ``buckets`` count executions by
+    ``fingerprint``: 16 hexadecimal digits, the same in every process. ``sql``: its text with ``?`` for each value and
+    lists of values collapsed to one. ``seconds`` is the sum, ``slowest`` the longest, ``buckets`` count executions by
     :data:`postrmagic_core._metrics.LATENCY_BOUNDS` (one more for what is longer). ``rows``: read or changed, where the
     driver tells. ``plan``: the lines of EXPLAIN captured when it was slow; empty if it never was.
     """
