@@ -6,30 +6,19 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Engine, event, exc
-from sqlalchemy.pool import ConnectionPoolEntry, QueuePool
 
 from .._lifecycle import after_fork
-from ..errors import BackendReadOnly, PoolExhausted, PostrMagicError
+from ..errors import BackendReadOnly, IntegrityViolation, PostrMagicError
 from .interface import PoolLimits, Role, Timeouts
+from .pool import BoundedPool, note_birth
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import ExceptionContext
 
 # The table a failed Core or ORM statement wrote to, for the names that a driver's error leaves out.
 Target = Any
-
-
-class BoundedPool(QueuePool):
-    """SQLAlchemy's queue pool, whose time-out is this package's error."""
-
-    def _do_get(self) -> ConnectionPoolEntry:
-        try:
-            return super()._do_get()
-        except exc.TimeoutError:
-            raise PoolExhausted(
-                f"no database connection became free within {self.timeout():g} s: all {self.checkedout()} are in use; "
-                "look for units kept open during slow work, or raise the pool's size"
-            ) from None
+# A driver's refusal, by Python's own errors, of an integer beyond 64 bits and of half a surrogate pair.
+_UNFIT = (OverflowError, UnicodeEncodeError)
 
 
 class SqlBackend:
@@ -52,6 +41,7 @@ class SqlBackend:
                 engine = self._engines[role] = self._build(role)
                 event.listen(engine, "handle_error", self._handle)
                 event.listen(engine, "reset", self._reset)
+                event.listen(engine, "connect", note_birth)
                 event.listen(engine, "connect", lambda *_: self._connected.add(role))
             return engine
 
@@ -92,6 +82,8 @@ class SqlBackend:
         execution = context.execution_context
         if execution is not None and execution.execution_options.get("skip_user_error_events"):
             return None  # SQLAlchemy asks whether a table exists and expects the driver's own refusal
+        if isinstance(context.original_exception, _UNFIT):
+            return IntegrityViolation("a value does not fit its column")
         ours = self._translate(context.original_exception, context)
         if self._evicts(ours):
             context.is_disconnect = True

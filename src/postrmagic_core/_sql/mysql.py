@@ -27,8 +27,6 @@ _SQL_MODE = (
 )
 _SNAPSHOT = "SET SESSION innodb_snapshot_isolation=ON"
 _UNKNOWN_VARIABLE = 1193
-# Seconds: below the idle limits of common proxies and firewalls, which drop connections without a word.
-_RECYCLE = 1800
 
 
 class MysqlBackend(SqlBackend):
@@ -86,7 +84,6 @@ class MysqlBackend(SqlBackend):
         engine = create_engine(
             self._url,
             connect_args=arguments,
-            pool_recycle=_RECYCLE,
             skip_autocommit_rollback=role == "read",
             **self._pool_options(),
         )
