@@ -8,11 +8,11 @@ from contextlib import ExitStack
 from typing import Any
 
 import pytest
-from alembic.script import ScriptDirectory
 from sqlalchemy import inspect, text
 
-from postrmagic_core.database import DatabaseManager, migrate
-from postrmagic_core.database.schema import newest_revision
+from postrmagic_core.database import DatabaseManager
+from postrmagic_core.database.migrating.environment import script
+from postrmagic_core.database.schema import PACKAGE, revisions
 from postrmagic_core.database.tables import metadata
 from postrmagic_core.errors import SchemaMismatch
 from postrmagic_core.testing import spawn
@@ -58,8 +58,10 @@ def test_an_upgrade_tells_whether_it_is_needed(open_database: Callable[..., Data
 
 
 def test_the_newest_revision_is_known_without_alembic() -> None:
-    """Looking at file names gives what Alembic finds by reading the history."""
-    assert ScriptDirectory.from_config(migrate._config()).get_heads() == [newest_revision()]
+    """Reading the files as text gives what Alembic finds by importing them."""
+    directory = script(PACKAGE)
+    known = {revision.revision for revision in directory.walk_revisions()}
+    assert revisions(PACKAGE.versions) == (set(directory.get_heads()), known)
 
 
 def test_a_newer_schema_is_refused(open_database: Callable[..., DatabaseManager]) -> None:
@@ -75,9 +77,9 @@ def test_a_newer_schema_is_refused(open_database: Callable[..., DatabaseManager]
 
 def test_the_history_is_one_line_of_single_statements() -> None:
     """MySQL commits each DDL statement: a revision with two could be left half done."""
-    revisions = list(ScriptDirectory.from_config(migrate._config()).walk_revisions())
-    assert len([revision for revision in revisions if revision.is_head]) == 1
-    assert all(not revision.is_merge_point and not revision.is_branch_point for revision in revisions)
+    found = list(script(PACKAGE).walk_revisions())
+    assert len([revision for revision in found if revision.is_head]) == 1
+    assert all(not revision.is_merge_point and not revision.is_branch_point for revision in found)
 
 
 def test_any_step_may_be_killed_and_is_done_again(open_database: Callable[..., DatabaseManager]) -> None:

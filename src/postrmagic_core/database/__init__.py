@@ -8,6 +8,7 @@ from __future__ import annotations
 from .._sql import PoolLimits, Timeouts
 from .interface import Deliver, OutboxCount, OutboxRow
 from .manager import DatabaseManager
+from .migrating.interface import Migrations
 from .unit import Unit
 
-__all__ = ["DatabaseManager", "Deliver", "OutboxCount", "OutboxRow", "PoolLimits", "Timeouts", "Unit"]
+__all__ = ["DatabaseManager", "Deliver", "Migrations", "OutboxCount", "OutboxRow", "PoolLimits", "Timeouts", "Unit"]

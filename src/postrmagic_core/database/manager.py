@@ -24,6 +24,7 @@ from .unit import Unit
 
 if TYPE_CHECKING:
     from .aio import AsyncDatabaseManager
+    from .migrating.interface import Migrations
     from .relay import Relay
 
 P = ParamSpec("P")
@@ -34,13 +35,14 @@ class DatabaseManager(Lifecycle):
     """One database, through units.
 
     ``url`` is ``sqlite:///app.db``, ``mysql://user:password@host/name`` or ``mariadb://…``; constructing connects to
-    nothing. Raises :class:`ConfigurationError` for a URL that cannot be used.
+    nothing. ``migrations`` are the application's own. Raises :class:`ConfigurationError` for a URL that cannot be used.
     """
 
     def __init__(
         self,
         url: str,
         *,
+        migrations: Migrations | None = None,
         pool: PoolLimits = PoolLimits(),  # noqa: B008 - frozen value object
         timeouts: Timeouts = Timeouts(),  # noqa: B008 - frozen value object
         clock: Clock | None = None,
@@ -49,6 +51,7 @@ class DatabaseManager(Lifecycle):
     ) -> None:
         super().__init__()
         self.pool = pool
+        self.migrations = migrations
         self.metrics = metrics or Metrics()
         self.backend: Backend = open_backend(url, pool=pool, timeouts=timeouts, registry=registry)
         self._clock = clock or SystemClock()
@@ -135,18 +138,22 @@ class DatabaseManager(Lifecycle):
         return cast("Unit | None", current_unit(self.database_id))
 
     def upgrade(self) -> None:
-        """Create or migrate the package's own tables; processes that do so together wait for each other."""
-        from .migrate import upgrade
+        """Create or migrate the package's own tables, then the application's if it has ``migrations``.
+
+        Processes that do so together wait for each other. Raises :class:`SchemaMismatch` when the database is newer
+        than this code, and :class:`BackendTimeout` when another migrates for more than a minute.
+        """
+        from .migrating.migrator import Migrator
 
         self.ensure_open()
-        upgrade(self.backend)
+        Migrator(self.backend, self.migrations).upgrade()
 
     def schema_current(self) -> bool:
-        """Whether the package's own tables are those that this version needs."""
+        """Whether the package's own tables, and the application's ``migrations``, are where this code needs them."""
         from .schema import is_current
 
         self.ensure_open()
-        return is_current(self.backend)
+        return is_current(self.backend, self.migrations)
 
     def relay(self, routes: Mapping[str, Deliver], *, batch: int = 100) -> Relay:
         """What forwards committed outbox rows to ``routes[topic](tx, row)``; see :class:`Relay`."""

@@ -1,26 +1,83 @@
-"""Whether the package's tables are this version's: asked at every start, so without importing Alembic."""
+"""Whether the database is where the code is: asked at every start, so without importing Alembic or any revision."""
 
 from __future__ import annotations
 
+import ast
 from pathlib import Path
 
-from sqlalchemy import inspect, text
+from sqlalchemy import Connection, column, inspect, select, table
 
 from .._sql import Backend
+from ..errors import ConfigurationError, SchemaMismatch
+from .migrating.interface import PACKAGE_TABLE, Migrations, SchemaState
 
-VERSION_TABLE = "pm_alembic_version"
-
-
-def newest_revision() -> str:
-    """The head of the linear history: its files begin with the revision they make, and sort by it."""
-    files = Path(__file__).with_name("migrations").joinpath("versions").glob("[0-9]*_*.py")
-    return max(path.name.partition("_")[0] for path in files)
+PACKAGE = Migrations(Path(__file__).with_name("migrations"), version_table=PACKAGE_TABLE)
+_LINKS = {"down_revision", "depends_on"}
 
 
-def is_current(backend: Backend) -> bool:
-    """Whether nothing is missing, and nothing there is from a newer version."""
+def states(backend: Backend, application: Migrations | None) -> list[SchemaState]:
+    """The package's state and, if there is one, the application's."""
+    histories = [PACKAGE] if application is None else [PACKAGE, application]
     with backend.engine("read").connect() as connection:
-        if not inspect(connection).has_table(VERSION_TABLE):
-            return False
-        found = set(connection.scalars(text(f"SELECT version_num FROM {VERSION_TABLE}")))  # noqa: S608 - our constant
-    return found == {newest_revision()}
+        return [state_of(connection, history) for history in histories]
+
+
+def state_of(connection: Connection, history: Migrations) -> SchemaState:
+    """What the database says of ``history``, beside what the files say."""
+    heads, known = revisions(history.versions)
+    found: frozenset[str] = frozenset()
+    if inspect(connection).has_table(history.version_table):
+        found = frozenset(connection.scalars(select(column("version_num")).select_from(table(history.version_table))))
+    return SchemaState(history.name, found, heads, known)
+
+
+def is_current(backend: Backend, application: Migrations | None) -> bool:
+    """Whether nothing is missing, and nothing there is from a newer version."""
+    return all(state.current for state in states(backend, application))
+
+
+def refuse_unknown(state: SchemaState) -> None:
+    """Raise :class:`SchemaMismatch` where a newer version has migrated the database."""
+    if state.unknown:
+        raise SchemaMismatch(
+            f"the database is newer than this code: its {state.history} tables are at revision "
+            f"{', '.join(sorted(state.unknown))}, which is not here; deploy the code that has it"
+        )
+
+
+def refuse_outdated(backend: Backend, application: Migrations | None) -> None:
+    """Raise :class:`SchemaMismatch` with what to do, unless everything is current."""
+    for state in states(backend, application):
+        refuse_unknown(state)
+        if not state.current:
+            raise SchemaMismatch(
+                f"the {state.history}'s tables are not up to date: run `postrmagic db upgrade` before starting"
+            )
+
+
+def revisions(versions: Path) -> tuple[frozenset[str], frozenset[str]]:
+    """The heads and all revisions of a folder, read as text."""
+    if not versions.is_dir():
+        raise ConfigurationError(
+            f"there are no migrations at {versions}: correct the setting, or make the first revision with "
+            "`postrmagic db revision`"
+        )
+    known: set[str] = set()
+    followed: set[str] = set()
+    for path in versions.glob("*.py"):
+        for name, value in _constants(ast.parse(path.read_text(encoding="utf-8"))):
+            if name == "revision" and isinstance(value, str):
+                known.add(value)
+            elif name in _LINKS and value is not None:
+                followed.update([value] if isinstance(value, str) else value)
+    return frozenset(known - followed), frozenset(known)
+
+
+def _constants(module: ast.Module) -> list[tuple[str, str | tuple[str, ...] | None]]:
+    found = []
+    for node in module.body:
+        targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
+        for target in targets:
+            if isinstance(target, ast.Name) and target.id in _LINKS | {"revision"}:
+                found.append((target.id, ast.literal_eval(node.value)))  # type: ignore[attr-defined]  # an assignment
+    return found

@@ -54,3 +54,16 @@ once = Table(
     **TABLE_OPTIONS,
 )
 Index("ix_pm_once_expires", once.c.expires_us)
+
+# The application's revision under way on a server that commits at each DDL statement; see migrating/progress.py.
+migration_progress = Table(
+    "pm_migration_progress",
+    metadata,
+    Column("history", Key(64), primary_key=True),
+    Column("revision", Key(64), nullable=False),
+    Column("direction", Key(16), nullable=False),
+    Column("done", Integer(), nullable=False),
+    Column("begun", Integer(), nullable=False),
+    Column("digest", Key(64), nullable=False),
+    **TABLE_OPTIONS,
+)

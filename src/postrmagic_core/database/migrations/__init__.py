@@ -16,14 +16,26 @@ from ..._sql.types import TABLE_OPTIONS
 
 def create_table(name: str, *columns: Any, **options: Any) -> None:
     """``CREATE TABLE``, unless it is there; columns and constraints as for :class:`sqlalchemy.Table`."""
-    if not has_table(name):
+    if _dry() or not has_table(name):
         op.create_table(name, *columns, **TABLE_OPTIONS, **options)
 
 
 def create_index(name: str, table: str, columns: list[str], *, unique: bool = False) -> None:
     """``CREATE INDEX``, unless it is there."""
-    if not has_index(name, table):
+    if _dry() or not has_index(name, table):
         op.create_index(name, table, columns, unique=unique)
+
+
+def drop_table(name: str) -> None:
+    """``DROP TABLE``, unless it is gone."""
+    if _dry() or has_table(name):
+        op.drop_table(name)
+
+
+def drop_index(name: str, table: str) -> None:
+    """``DROP INDEX``, unless it is gone."""
+    if _dry() or has_index(name, table):
+        op.drop_index(name, table)
 
 
 def has_table(name: str) -> bool:
@@ -34,3 +46,8 @@ def has_table(name: str) -> bool:
 def has_index(name: str, table: str) -> bool:
     """Whether an earlier run made it."""
     return name in {index["name"] for index in inspect(op.get_bind()).get_indexes(table)}
+
+
+def _dry() -> bool:
+    """Whether statements are only written down."""
+    return op.get_context().as_sql

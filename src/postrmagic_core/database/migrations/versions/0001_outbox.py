@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy import BigInteger, Column, Integer, UniqueConstraint
 
 from postrmagic_core._sql.types import Blob, Id, Key, Micros
-from postrmagic_core.database.migrations import create_table
+from postrmagic_core.database.migrations import create_table, drop_table
 
 revision = "0001"
 down_revision = None
@@ -27,3 +27,7 @@ def upgrade() -> None:
         UniqueConstraint("okey", "seq", name="uq_pm_outbox_order"),
         sqlite_autoincrement=True,
     )
+
+
+def downgrade() -> None:
+    drop_table("pm_outbox")

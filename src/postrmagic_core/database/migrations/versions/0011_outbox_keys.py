@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy import BigInteger, Column
 
 from postrmagic_core._sql.types import Key, Micros
-from postrmagic_core.database.migrations import create_table
+from postrmagic_core.database.migrations import create_table, drop_table
 
 revision = "0011"
 down_revision = "0010"
@@ -19,3 +19,7 @@ def upgrade() -> None:
         Column("topic", Key(64), nullable=False),
         Column("due_us", Micros(), nullable=False),
     )
+
+
+def downgrade() -> None:
+    drop_table("pm_outbox_keys")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy import Column
 
 from postrmagic_core._sql.types import Blob, Key, Micros
-from postrmagic_core.database.migrations import create_table
+from postrmagic_core.database.migrations import create_table, drop_table
 
 revision = "0013"
 down_revision = "0012"
@@ -20,3 +20,7 @@ def upgrade() -> None:
         Column("expires_us", Micros(), nullable=False),
         Column("response", Blob()),
     )
+
+
+def downgrade() -> None:
+    drop_table("pm_once")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy import Column, Integer
 
 from postrmagic_core._sql.types import Blob, Key, Micros
-from postrmagic_core.database.migrations import create_table
+from postrmagic_core.database.migrations import create_table, drop_table
 
 revision = "0020"
 down_revision = "0014"
@@ -32,3 +32,7 @@ def upgrade() -> None:
         Column("started_us", Micros()),
         Column("ended_us", Micros()),
     )
+
+
+def downgrade() -> None:
+    drop_table("pm_jobs")

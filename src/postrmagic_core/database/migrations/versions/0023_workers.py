@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy import Column, Integer
 
 from postrmagic_core._sql.types import Key, Micros
-from postrmagic_core.database.migrations import create_table
+from postrmagic_core.database.migrations import create_table, drop_table
 
 revision = "0023"
 down_revision = "0022"
@@ -19,3 +19,7 @@ def upgrade() -> None:
         Column("port", Integer, nullable=False),
         Column("seen_us", Micros(), nullable=False),
     )
+
+
+def downgrade() -> None:
+    drop_table("pm_workers")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy import Column
 
 from postrmagic_core._sql.types import Blob, Key, Micros
-from postrmagic_core.database.migrations import create_table
+from postrmagic_core.database.migrations import create_table, drop_table
 
 revision = "0030"
 down_revision = "0023"
@@ -21,3 +21,7 @@ def upgrade() -> None:
         Column("correlation_id", Key(36), nullable=False),
         Column("causation_id", Key(36)),
     )
+
+
+def downgrade() -> None:
+    drop_table("pm_events")

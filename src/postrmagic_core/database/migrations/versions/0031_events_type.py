@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from postrmagic_core.database.migrations import create_index
+from postrmagic_core.database.migrations import create_index, drop_index
 
 revision = "0031"
 down_revision = "0030"
@@ -10,3 +10,7 @@ down_revision = "0030"
 
 def upgrade() -> None:
     create_index("ix_pm_events_type", "pm_events", ["type", "occurred_us"])
+
+
+def downgrade() -> None:
+    drop_index("ix_pm_events_type", "pm_events")

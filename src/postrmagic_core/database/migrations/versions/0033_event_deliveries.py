@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy import Column
 
 from postrmagic_core._sql.types import Key, Micros
-from postrmagic_core.database.migrations import create_table
+from postrmagic_core.database.migrations import create_table, drop_table
 
 revision = "0033"
 down_revision = "0032"
@@ -19,3 +19,7 @@ def upgrade() -> None:
         Column("job_id", Key(36), nullable=False),
         Column("done_us", Micros()),
     )
+
+
+def downgrade() -> None:
+    drop_table("pm_event_deliveries")

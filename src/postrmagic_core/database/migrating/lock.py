@@ -1,4 +1,4 @@
-"""Bring the package's own tables to this version's schema; one process at a time, and again after a kill."""
+"""One migration at a time: the lock is the database's own, and ends with its process, however that ends."""
 
 from __future__ import annotations
 
@@ -10,13 +10,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from alembic import command
-from alembic.config import Config
-from alembic.util import CommandError
 from sqlalchemy import Connection, text
 
-from .._sql import Backend
-from ..errors import BackendTimeout, SchemaMismatch
+from ..._sql import Backend
+from ...errors import BackendTimeout
 
 # Seconds to wait for another process that migrates.
 _PATIENCE = 60.0
@@ -25,35 +22,9 @@ _STEP = 5
 _in_process = threading.Lock()
 
 
-def upgrade(backend: Backend) -> None:
-    """Run what is missing.
-
-    Raises :class:`SchemaMismatch` when a newer version of the package has migrated the database, and
-    :class:`BackendTimeout` when another process migrates for more than a minute.
-    """
-    config = _config()
-    with backend.engine("write").connect() as connection, _alone(backend, connection):
-        config.attributes["connection"] = connection
-        try:
-            command.upgrade(config, "head")
-        except CommandError as error:
-            raise SchemaMismatch(
-                "the database's pm_ tables are of a revision this version does not know: use a newer postrmagic-core"
-            ) from error
-
-
-def _config() -> Config:
-    config = Config()
-    # A percent sign in the path would be read as interpolation.
-    location = str(Path(__file__).with_name("migrations")).replace("%", "%%")
-    config.set_main_option("script_location", location)
-    config.set_main_option("path_separator", "os")
-    return config
-
-
 @contextmanager
-def _alone(backend: Backend, connection: Connection) -> Iterator[None]:
-    """Hold the database's migration lock: it ends with its process, however that ends."""
+def alone(backend: Backend, connection: Connection) -> Iterator[None]:
+    """Hold the database's migration lock; :class:`BackendTimeout` when another holds it for more than a minute."""
     if not _in_process.acquire(timeout=_PATIENCE):
         raise _too_long()
     try:

@@ -1,0 +1,182 @@
+"""Runs what is missing, or takes it back: the package's history first, one process at a time, again after a kill."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from functools import wraps
+from typing import Any, TextIO
+
+from alembic.runtime.migration import MigrationContext, RevisionStep
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection
+
+from ..._sql import Backend
+from ...errors import ConfigurationError, SchemaMismatch
+from ..schema import PACKAGE
+from .environment import complaints, environment, known, script
+from .interface import Direction, Migrations, Report, Step, unreported
+from .keys import dangling, keys_off, refuse_new
+from .lock import alone
+from .progress import Progress
+
+# Seconds: the application's statement time-out is for requests; changing a large table may take hours.
+_A_DAY = 86_400.0
+
+
+class Migrator:
+    """The histories of one database; ``report`` is told of each revision before it runs."""
+
+    def __init__(self, backend: Backend, application: Migrations | None = None, *, report: Report = unreported) -> None:
+        self._backend = backend
+        self._report = report
+        self._application = application
+        self._histories = [PACKAGE] if application is None else [PACKAGE, application]
+
+    def upgrade(self, *, sql: TextIO | None = None) -> None:
+        """Run what is missing, or write it to ``sql`` and run nothing.
+
+        Raises :class:`SchemaMismatch` when the database is newer than the code or a revision was interrupted that
+        cannot go on, and :class:`BackendTimeout` when another process migrates for more than a minute.
+        """
+        with self._connected() as connection:
+            for history in self._histories:
+                directory = script(history)
+
+                def plan(
+                    heads: tuple[str, ...],
+                    context: MigrationContext,
+                    directory: ScriptDirectory = directory,
+                    history: Migrations = history,
+                ) -> Sequence[RevisionStep]:
+                    known(directory, history, heads)
+                    return directory._upgrade_revs("head", heads)  # type: ignore[arg-type]  # as Alembic's cookbook does
+
+                self._run(connection, history, plan, "upgrade", sql)
+
+    def downgrade(self, to: str = "-1", *, package: bool = False, sql: TextIO | None = None) -> None:
+        """Take back the application's (or the package's) revisions down to ``to``, which stays.
+
+        ``to`` is a revision, ``-1`` for the last one, or ``base`` for all. What the revisions drop is gone.
+        """
+        history = self.history(package=package)
+        with self._connected() as connection:
+
+            def plan(heads: tuple[str, ...], context: MigrationContext) -> Sequence[RevisionStep]:
+                return self._backwards(history, heads, to)
+
+            self._run(connection, history, plan, "downgrade", sql)
+
+    def downgrades(self, to: str = "-1", *, package: bool = False) -> list[Step]:
+        """What :meth:`downgrade` would run, in its order."""
+        history = self.history(package=package)
+        with self._backend.engine("read").connect() as connection, complaints():
+            context = MigrationContext.configure(connection, opts={"version_table": history.version_table})
+            steps = self._backwards(history, context.get_current_heads(), to)
+        return [_told(history, step, "downgrade") for step in steps]
+
+    def history(self, *, package: bool = False) -> Migrations:
+        """The package's or the application's; :class:`ConfigurationError` where there is none."""
+        if package:
+            return PACKAGE
+        if self._application is None:
+            raise ConfigurationError(
+                "this application has no migrations: set POSTRMAGIC_DATABASE__MIGRATIONS (and …__METADATA), or name "
+                "with --app the Stack that uses some"
+            )
+        return self._application
+
+    def _backwards(self, history: Migrations, heads: Sequence[str], to: str) -> list[RevisionStep]:
+        directory = script(history)
+        known(directory, history, heads)
+        if not heads and to in {"-1", "base"}:
+            return []
+        try:
+            return directory._downgrade_revs(to, heads)  # type: ignore[arg-type]  # as Alembic's cookbook does
+        except AttributeError as error:
+            raise ConfigurationError(
+                f"a revision on the way to {to} has no downgrade(): it cannot be taken back"
+            ) from error
+
+    def _run(
+        self,
+        connection: Connection,
+        history: Migrations,
+        plan: Callable[[tuple[str, ...], MigrationContext], Sequence[RevisionStep]],
+        direction: Direction,
+        sql: TextIO | None,
+    ) -> None:
+        def steps(heads: tuple[str, ...], context: MigrationContext) -> Sequence[RevisionStep]:
+            found = plan(heads, context)
+            guards = _Guards(self._backend, connection, history, sql is not None)
+            guards.refuse_interrupted(found, direction)
+            for step in found:
+                step.migration_fn = self._wrapped(guards, _told(history, step, direction), step.migration_fn)
+            return found
+
+        with environment(connection, history, steps, sql=sql) as context, context.begin_transaction():
+            context.run_migrations()
+
+    def _wrapped(self, guards: _Guards, step: Step, function: Callable[..., None]) -> Callable[..., None]:
+        @wraps(function)
+        def run() -> None:
+            self._report(step)
+            with guards.around(step):
+                function()
+
+        return run
+
+    @contextmanager
+    def _connected(self) -> Iterator[Connection]:
+        with self._backend.engine("write").connect() as connection:
+            sqlite = self._backend.name == "sqlite"
+            settled: AbstractContextManager[None] = keys_off(connection) if sqlite else nullcontext()
+            if not sqlite:
+                _be_patient(connection)
+            with settled, alone(self._backend, connection):
+                yield connection
+
+
+class _Guards:
+    """What stands around each revision: on SQLite foreign keys are checked, on a server progress is noted."""
+
+    def __init__(self, backend: Backend, connection: Connection, history: Migrations, dry: bool) -> None:
+        self._connection = connection
+        # The package's own revisions hold one statement each, and find their work done.
+        noted = not dry and backend.name != "sqlite" and history.name == "application"
+        self._progress = Progress(backend, connection, history.version_table) if noted else None
+        self._before = dangling(connection) if backend.name == "sqlite" and not dry else None
+
+    def refuse_interrupted(self, steps: Sequence[RevisionStep], direction: Direction) -> None:
+        """Raise :class:`SchemaMismatch` unless the revision that was interrupted is the next to run."""
+        found = None if self._progress is None else self._progress.interrupted()
+        if found is None or (steps and (steps[0].revision.revision, direction) == (found.revision, found.direction)):
+            return
+        raise SchemaMismatch(
+            f"the {found.direction} of revision {found.revision} was interrupted half-way: finish it first, with "
+            f"`postrmagic db {found.direction}`"
+        )
+
+    @contextmanager
+    def around(self, step: Step) -> Iterator[None]:
+        """Around the function of one revision, inside its transaction."""
+        with self._progress.of(step.revision, step.direction) if self._progress else nullcontext():
+            yield
+        if self._before is not None:
+            refuse_new(self._before, dangling(self._connection), step.revision)
+
+
+def _told(history: Migrations, step: RevisionStep, direction: Direction) -> Step:
+    title = (step.revision.doc or "").rstrip(".")
+    return Step(history.name, step.revision.revision, title, direction)
+
+
+def _be_patient(connection: Connection) -> None:
+    """No statement time-out on this connection, which does not come back to the pool; locks are still given up."""
+    connection.detach()
+    raw: Any = connection.connection.dbapi_connection
+    if hasattr(raw, "bear_silence"):
+        raw.bear_silence(_A_DAY)
+    dialect: Any = connection.dialect
+    connection.exec_driver_sql(f"SET SESSION {'max_statement_time' if dialect.is_mariadb else 'max_execution_time'}=0")
+    connection.rollback()
