@@ -222,7 +222,10 @@ class IntegrityViolation(DataError):
 
 
 class UniqueViolation(IntegrityViolation):
-    """A unique constraint refused the row: ``constraint`` is its name or ``None``, ``columns`` what it covers."""
+    """A unique constraint refused the row: ``constraint`` is its name or ``None``, ``columns`` what it covers.
+
+    A primary key's constraint is ``PRIMARY`` on every database.
+    """
 
     code = "data.unique"
 

@@ -33,11 +33,8 @@ _BY_PRIMARY_CODE: dict[int, tuple[type[PostrMagicError], str]] = {
     sqlite3.SQLITE_MISMATCH: (IntegrityViolation, "a value has the wrong type for its column"),
     sqlite3.SQLITE_CONSTRAINT: (IntegrityViolation, "a constraint refused the row"),
 }
-_UNIQUE = {
-    sqlite3.SQLITE_CONSTRAINT_UNIQUE,
-    sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY,
-    sqlite3.SQLITE_CONSTRAINT_ROWID,
-}
+_PRIMARY = {sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY, sqlite3.SQLITE_CONSTRAINT_ROWID}
+_UNIQUE = {sqlite3.SQLITE_CONSTRAINT_UNIQUE, *_PRIMARY}
 _DETAILS = {
     sqlite3.SQLITE_CONSTRAINT_NOTNULL: "a column that must not be NULL is NULL",
     sqlite3.SQLITE_CONSTRAINT_FOREIGNKEY: "a foreign key refused the row",
@@ -68,6 +65,7 @@ def _unique(error: sqlite3.Error, table: Any) -> UniqueViolation:
     found = tuple(part.rpartition(".")[2] for part in named.split(", ")) if named else ()
     return UniqueViolation(
         f"the row exists already: {', '.join(found)} must be unique",
-        constraint=name_of(table, found),
+        # As MySQL calls it, whatever name was declared.
+        constraint="PRIMARY" if error.sqlite_errorcode in _PRIMARY else name_of(table, found),
         columns=found,
     )
