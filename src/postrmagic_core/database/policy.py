@@ -46,6 +46,23 @@ def next_due_us(
     return None if delay is None else now_us + round(delay * 1_000_000)
 
 
+def next_size(size: int, tried: int, left: int, limit: int) -> int:
+    """How many rows the relay's next transaction asks for, after one of ``size`` that tried ``tried`` of them in time.
+
+    What is ``left`` was claimed in vain: routes are slow, and rows that are not claimed are free for other relays.
+    """
+    return max(1, tried) if left else min(limit, size * 2)
+
+
+def blames_row(error: Exception, *, delivering: bool) -> bool:
+    """Whether a transaction that had one row, and was ended by ``error``, failed because of that row.
+
+    ``delivering``: its route was at work. A :class:`Conflict` is nobody's fault; another error of the database, where
+    no route was at work, is the database's.
+    """
+    return not isinstance(error, Conflict) and (delivering or not isinstance(error, BackendError))
+
+
 def error_name(error: BaseException) -> str:
     """What is kept of a failed delivery's error: its code or type, never its text, which may repeat values."""
     name = error.code if isinstance(error, PostrMagicError) else type(error).__qualname__

@@ -1,7 +1,8 @@
 """The relay: forwards committed outbox rows, however the process that committed them ended.
 
-Each row is delivered and deleted in one unit of the relay's own. Its lock is the claim: a relay that dies gives it back
-at once, and two relays never deliver the same row to a SQL target. Rows with a key are claimed by their key, in order.
+Rows are delivered and deleted in units of the relay's own, many in one. Their locks are the claim: a relay that dies
+gives them back at once, and two relays never deliver the same row to a SQL target. Rows with a key are claimed by their
+key, in order.
 """
 
 from __future__ import annotations
@@ -9,40 +10,45 @@ from __future__ import annotations
 import logging
 import random
 import threading
-from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 from .._clock import Clock
 from .._lifecycle import Lifecycle, after_fork
 from .._retry import RetryPolicy
-from ..errors import Conflict, NotOpen, PostrMagicError
+from ..errors import BackendError, Conflict, NotOpen, PostrMagicError
 from . import claims, policy
+from .claims import Claimed
+from .delivery import Batch, Failure
 from .interface import Deliver, OutboxCount, OutboxRow
-from .unit import Unit
 
 if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
     from .manager import DatabaseManager
+
+T = TypeVar("T", int, str)
+_Claim: TypeAlias = "Callable[[Connection, Sequence[T]], Claimed]"
 
 logger = logging.getLogger("postrmagic_core.database")
 
 # Seconds between sweeps when nobody wakes the relay: other processes' commits, delayed rows, retries.
 SWEEP = 1.0
+# Seconds after which a transaction takes no further row: a route may wait for a network, and SQLite has one writer.
+BUDGET = 0.05
 _BACK_OFF = RetryPolicy(attempts=1_000_000, base=0.1, cap=5.0)
 _JOIN = 10.0
-
-
-class _Failed(Exception):
-    """A route refused a row: the row's fault or its target's, not the database's."""
-
-    def __init__(self, row: OutboxRow) -> None:
-        super().__init__()
-        self.row = row
 
 
 class Relay(Lifecycle):
     """Forwards rows of the topics in ``routes``; other topics wait, and are shown by :meth:`outbox_counts`.
 
     Open, it runs in a thread; :meth:`run_once` needs none.
+
+    Up to ``batch`` rows share a transaction, each in a savepoint, as long as it takes some 50 ms at most; a row that
+    fails neither undoes nor repeats the others. If the transaction itself is lost (a deadlock, the connection), all its
+    rows are put back and delivered one by one: SQL targets see them once, others may see the same ``row.id`` again.
 
     A route that raises is tried again with growing random pauses, at most 12 times, then its row is dead: kept and
     counted. After a :class:`ConfigurationError` a row waits as long as it takes: another process may know it. A row
@@ -56,6 +62,7 @@ class Relay(Lifecycle):
         self._database = database
         self._routes = dict(routes)
         self._batch = batch
+        self._size = batch
         self._clock = clock
         self._thread: threading.Thread | None = None
         self._woken = threading.Event()
@@ -69,7 +76,7 @@ class Relay(Lifecycle):
             self._run()
 
     def stop(self) -> None:
-        """End the thread after the row under way."""
+        """End the thread after the row under way; the transaction's deliveries so far hold."""
         self.close()
 
     def wake(self) -> None:
@@ -81,67 +88,85 @@ class Relay(Lifecycle):
         return self._database.outbox_counts()
 
     def run_once(self) -> int:
-        """Deliver what is ready, at most ``batch`` rows without a key and ``batch`` keys; returns how many rows."""
+        """Deliver what is ready, of at most ``batch`` rows without a key and ``batch`` keys; returns how many rows."""
+        return self._run_once(lambda: False)
+
+    def _run_once(self, stopping: Callable[[], bool]) -> int:
         topics, now_us = list(self._routes), self._clock.now_us()
         with self._database.read() as tx:
             rows = claims.ready_rows(tx.connection, topics, now_us, self._batch)
             keys = claims.ready_keys(tx.connection, topics, now_us, self._batch)
-        delivered = sum(self._deliver_row(row) for row in rows)
-        return delivered + sum(self._deliver_key(key) for key in keys)
+        delivered = self._work(deque(rows), self._claim_rows, stopping)
+        return delivered + self._work(deque(keys), self._claim_keys, stopping)
 
-    def _deliver_row(self, row_id: int) -> bool:
-        try:
-            with self._database.write() as tx:
-                row = claims.claim_row(tx.connection, row_id, self._clock.now_us())
-                if row is None:
-                    return False
-                self._hand_over(tx, row)
-                claims.delete(tx.connection, row)
-        except Conflict:
-            return False  # left for the next look
-        except _Failed as failure:
-            self._note_failure(failure)
-            return False
-        self._count("outbox_delivered_total", row)
-        return True
-
-    def _deliver_key(self, key: str) -> int:
-        """Deliver rows of one key in their order, each in its unit, until one is not ready or fails."""
-        for delivered in range(self._batch):
+    def _work(self, queue: deque[T], claim: _Claim[T], stopping: Callable[[], bool]) -> int:
+        """Deliver what waits in ``queue``, a transaction at a time."""
+        delivered = 0
+        while queue and not stopping():
+            wanted = [queue.popleft() for _ in range(min(self._size, len(queue)))]
+            batch = Batch(self._routes)
             try:
-                with self._database.write() as tx:
-                    row = claims.claim_key(tx.connection, key, list(self._routes), self._clock.now_us())
-                    if row is None:
-                        return delivered
-                    self._hand_over(tx, row)
-                    claims.delete(tx.connection, row)
-            except Conflict:
-                return delivered
-            except _Failed as failure:
-                self._note_failure(failure)
-                return delivered
-            self._count("outbox_delivered_total", row)
-        return self._batch
+                self._deliver(batch, wanted, claim, stopping)
+            except Exception as error:
+                if self._put_back(batch, error):
+                    self._size = 1
+                    queue.extendleft(reversed(wanted))
+                continue
+            self._tell(batch)
+            self._size = policy.next_size(self._size, batch.tried, batch.left, self._batch)
+            queue.extendleft(item for item in reversed(wanted) if item in batch.untouched)
+            delivered += len(batch.delivered)
+        return delivered
 
-    def _hand_over(self, tx: Unit, row: OutboxRow) -> None:
-        try:
-            self._routes[row.topic](tx, row)
-        except Exception as error:
-            if tx.failed:
-                raise  # the relay's own transaction broke: no fault of the row
-            raise _Failed(row) from error
-
-    def _note_failure(self, failure: _Failed) -> None:
-        row, cause = failure.row, failure.__cause__ or failure
-        due_us = policy.next_due_us(cause, row.attempts + 1, self._clock.now_us(), random.random())  # noqa: S311 - spreads load
+    def _deliver(self, batch: Batch, wanted: Sequence[T], claim: _Claim[T], stopping: Callable[[], bool]) -> None:
         with self._database.write() as tx:
-            claims.postpone(tx.connection, row, due_us, policy.error_name(cause))
-        self._count("outbox_failed_total" if due_us else "outbox_dead_total", row)
+            end = self._clock.monotonic() + BUDGET
+            batch.deliver(tx, claim(tx.connection, wanted), lambda: stopping() or self._clock.monotonic() >= end)
+            batch.settle(tx.connection)
+
+    def _claim_rows(self, connection: Connection, ids: Sequence[int]) -> Claimed:
+        return claims.claim_rows(connection, ids, self._clock.now_us())
+
+    def _claim_keys(self, connection: Connection, keys: Sequence[str]) -> Claimed:
+        return claims.claim_keys(connection, keys, list(self._routes), self._clock.now_us(), self._size)
+
+    def _put_back(self, batch: Batch, error: Exception) -> bool:
+        """After an error that undid a transaction: whether its rows shall be delivered again, one by one.
+
+        Of one row alone we know that it is to blame, or that it is not; raises the error if that lies elsewhere.
+        """
+        rows, delivering = batch.claimed.rows, batch.under_way
+        if len(rows) > 1 and (delivering or isinstance(error, Conflict) or not isinstance(error, BackendError)):
+            return True
+        if rows and policy.blames_row(error, delivering=delivering):
+            self._note_failure(Failure.now(rows[0], error, self._clock.now_us()))
+        elif not isinstance(error, Conflict):
+            raise error
+        return False  # left for the next look
+
+    def _note_failure(self, failure: Failure) -> None:
+        key = failure.row.key
+        with self._database.write() as tx:
+            if key is not None:
+                claims.lock_keys(tx.connection, [key])
+            failure.note(tx.connection)
+            claims.move_on(tx.connection, [] if key is None else [key])
+        self._tell_failure(failure)
+
+    def _tell(self, batch: Batch) -> None:
+        for row in batch.delivered:
+            self._count("outbox_delivered_total", row)
+        for failure in batch.failures:
+            self._tell_failure(failure)
+
+    def _tell_failure(self, failure: Failure) -> None:
+        row, dead = failure.row, failure.due_us is None
+        self._count("outbox_dead_total" if dead else "outbox_failed_total", row)
         logger.log(
-            logging.WARNING if due_us else logging.ERROR,
+            logging.ERROR if dead else logging.WARNING,
             "delivery of an outbox row failed",
-            exc_info=cause,
-            extra={"topic": row.topic, "row_id": row.id, "attempts": row.attempts + 1, "dead": due_us is None},
+            exc_info=failure.cause,
+            extra={"topic": row.topic, "row_id": row.id, "attempts": row.attempts + 1, "dead": dead},
         )
 
     def _count(self, name: str, row: OutboxRow) -> None:
@@ -152,7 +177,7 @@ class Relay(Lifecycle):
         while not self._stopping.is_set():
             self._woken.clear()
             try:
-                pause = 0.0 if self.run_once() else SWEEP
+                pause = 0.0 if self._run_once(self._stopping.is_set) else SWEEP
                 failures = 0
             except NotOpen:
                 return  # the database was closed: nothing is left to do
