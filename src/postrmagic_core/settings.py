@@ -84,6 +84,13 @@ class DatabaseSettings(_Room):
     lock_timeout: Seconds = Field(
         default=5.0, description="Seconds to wait for a lock (SQLite: for the writer's turn)."
     )
+    migrations: str | None = Field(
+        default=None,
+        description="The application's own migrations: a directory, or `package:directory`; it holds `versions/`.",
+    )
+    metadata: str | None = Field(
+        default=None, description="The `MetaData` that new revisions are compared with: `module:name`."
+    )
 
 
 class StoreSettings(_Room):

@@ -20,13 +20,15 @@ from typing import TYPE_CHECKING, Any, Self
 from ._clock import Clock, SystemClock
 from ._lifecycle import Lifecycle
 from ._metrics import Metrics
-from .errors import ConfigurationError, PostrMagicError, SchemaMismatch
+from .errors import ConfigurationError, PostrMagicError
 from .registry import Registry
 from .settings import Settings, StoreSettings
 
 if TYPE_CHECKING:
+    from sqlalchemy import MetaData
+
     from .cache import CacheManager
-    from .database import DatabaseManager
+    from .database import DatabaseManager, Migrations
     from .database.relay import Relay
     from .events import EventManager
     from .jobs import JobContext, JobQueue, Worker
@@ -85,6 +87,7 @@ class Stack(Lifecycle):
         room = self.settings.database
         return DatabaseManager(
             self.settings.database_url(),
+            migrations=self._migrations(),
             pool=PoolLimits(size=room.pool_size, overflow=room.pool_overflow, timeout=room.pool_timeout),
             timeouts=Timeouts(connect=room.connect_timeout, statement=room.statement_timeout, lock=room.lock_timeout),
             clock=self.clock,
@@ -172,6 +175,16 @@ class Stack(Lifecycle):
         self.jobs.include(*modules)
         self.events.include(*modules)
 
+    def use_migrations(self, directory: str | Path, metadata: MetaData | str | None = None) -> None:
+        """Let the application's own migrations run with the package's, in place of those that Settings name.
+
+        ``directory`` (a path, or ``package:directory``) holds ``versions/``, ``metadata`` is what new revisions are
+        compared with: the ``MetaData``, or ``module:name``. To be called before the Stack opens.
+        """
+        from .database import Migrations
+
+        self.database.migrations = Migrations(directory, metadata)
+
     def add(self, component: Lifecycle) -> None:
         """Open ``component`` with the Stack, after its managers, and close it before them."""
         self._added.append(component)
@@ -246,11 +259,18 @@ class Stack(Lifecycle):
             store.close()
 
     def _migrate(self) -> None:
-        if self.database.schema_current():
-            return
         if self.settings.stack.environment == "production":
-            raise SchemaMismatch("the package's tables are not up to date: run `postrmagic db upgrade` before starting")
-        self.database.upgrade()
+            from .database.schema import refuse_outdated
+
+            refuse_outdated(self.database.backend, self.database.migrations)
+        elif not self.database.schema_current():
+            self.database.upgrade()
+
+    def _migrations(self) -> Migrations | None:
+        from .database import Migrations
+
+        room = self.settings.database
+        return None if room.migrations is None else Migrations(room.migrations, room.metadata)
 
     def _logging(self) -> AbstractContextManager[object]:
         from .log import configure, is_configured

@@ -17,15 +17,15 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-database = typer.Typer(help="The database's schema.", no_args_is_help=True)
-app.add_typer(database, name="db")
 
 
 def run() -> None:
     """Run the command line; our own errors become one sentence and exit status 1."""
     from .dev import dev
+    from .schema import database
     from .worker import worker
 
+    app.add_typer(database, name="db")
     app.command()(dev)
     app.command()(worker)
     try:
@@ -57,15 +57,3 @@ def settings() -> None:
             variable = f"POSTRMAGIC_{room.upper()}__{name.upper()}"
             table.add_row(variable, str(getattr(values, name)), field.description or "")
     Console().print(table)
-
-
-@database.command()
-def upgrade() -> None:
-    """Create or update the package's own tables in the configured database; safe to run from several machines."""
-    from ..stack import Stack
-
-    stack = Stack.from_env()
-    with stack.database as manager:
-        current = manager.schema_current()
-        manager.upgrade()
-        Console().print("up to date already" if current else "upgraded")

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from datetime import datetime
 from functools import wraps
+from pathlib import Path
 from typing import Any, TextIO
 
 from alembic.runtime.migration import MigrationContext, RevisionStep
@@ -13,12 +15,14 @@ from sqlalchemy import Connection
 
 from ..._sql import Backend
 from ...errors import ConfigurationError, SchemaMismatch
-from ..schema import PACKAGE
+from ..schema import PACKAGE, state_of
+from .compare import differences
 from .environment import complaints, environment, known, script
 from .interface import Direction, Migrations, Report, Step, unreported
 from .keys import dangling, keys_off, refuse_new
 from .lock import alone
 from .progress import Progress
+from .revise import write_changes, write_empty
 
 # Seconds: the application's statement time-out is for requests; changing a large table may take hours.
 _A_DAY = 86_400.0
@@ -74,6 +78,56 @@ class Migrator:
             context = MigrationContext.configure(connection, opts={"version_table": history.version_table})
             steps = self._backwards(history, context.get_current_heads(), to)
         return [_told(history, step, "downgrade") for step in steps]
+
+    def revise(self, message: str, now: datetime, *, empty: bool = False) -> Path:
+        """Write the application's next revision: the difference to its metadata, or ``empty`` to be filled by hand.
+
+        ``now`` (UTC) names it. Raises :class:`SchemaMismatch` when the database is not at the newest revision, and
+        :class:`ConfigurationError` when nothing changed.
+        """
+        history = self.history()
+        if empty:
+            return write_empty(history, message, now)
+        with self._backend.engine("read").connect() as connection:
+            return write_changes(connection, history, message, now)
+
+    def check(self) -> list[str]:
+        """Everything in which the database is not what the code needs, a line each; empty when all is well."""
+        found: list[str] = []
+        with self._backend.engine("read").connect() as connection:
+            for history in self._histories:
+                state = state_of(connection, history)
+                if not state.current:
+                    at, newest = (", ".join(sorted(each)) or "none" for each in (state.found, state.heads))
+                    found.append(f"the {history.name}'s tables are at revision {at}, the newest one is {newest}")
+            if not found and self._application is not None and (metadata := self._application.tables) is not None:
+                found += differences(connection, self._application, metadata)
+        return found
+
+    def adopt(self) -> None:
+        """Note that the application's tables, made by other means, are those of its newest revision.
+
+        Raises :class:`SchemaMismatch` where they differ from the metadata, or a revision is noted already.
+        """
+        history = self.history()
+        with self._connected() as connection:
+            if state_of(connection, history).found:
+                raise SchemaMismatch("the database notes a revision already: there is nothing to adopt")
+            metadata = history.tables
+            if metadata is None:
+                raise ConfigurationError("without metadata nobody can tell whether these tables are the right ones")
+            if wrong := differences(connection, history, metadata):
+                raise SchemaMismatch("the tables are not those of the metadata:\n  " + "\n  ".join(wrong))
+            connection.rollback()
+
+            def plan(heads: tuple[str, ...], context: MigrationContext) -> Sequence[RevisionStep]:
+                context.stamp(directory, "head")
+                return []
+
+            directory = script(history)
+            with environment(connection, history, plan) as context, context.begin_transaction():
+                context.run_migrations()
+            connection.commit()
 
     def history(self, *, package: bool = False) -> Migrations:
         """The package's or the application's; :class:`ConfigurationError` where there is none."""
