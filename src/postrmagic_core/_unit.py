@@ -59,23 +59,32 @@ def any_unit() -> UnitLike | None:
     return next((unit for holder, unit in _open.get().values() if holder == owner), None)
 
 
-@contextmanager
-def entered(unit: UnitLike) -> Iterator[None]:
-    """Make ``unit`` the current one of its database for the block; a second one raises :class:`NestedUnit`."""
+def enter(unit: UnitLike) -> None:
+    """Make ``unit`` the current one of its database until :func:`leave`; a second one raises :class:`NestedUnit`."""
     if current_unit(unit.database_id) is not None:
         raise NestedUnit(
             "a write unit of this database is already open here: pass its tx on, or use tx.savepoint() for a part that "
             "may fail alone"
         )
-    before = _open.get()
-    _open.set({**before, unit.database_id: (_owner(), unit)})
+    _open.set({**_open.get(), unit.database_id: (_owner(), unit)})
+
+
+def leave(unit: UnitLike) -> None:
+    """``unit`` is no longer the current one."""
+    # Not reset(token): a block may end in another context than it began in (an async generator's finaliser).
+    remaining = dict(_open.get())
+    remaining.pop(unit.database_id, None)
+    _open.set(remaining)
+
+
+@contextmanager
+def entered(unit: UnitLike) -> Iterator[None]:
+    """:func:`enter` for the block."""
+    enter(unit)
     try:
         yield
     finally:
-        # Not reset(token): the block may end in another context than it began in (an async generator's finaliser).
-        remaining = dict(_open.get())
-        remaining.pop(unit.database_id, None)
-        _open.set(remaining)
+        leave(unit)
 
 
 @runtime_checkable

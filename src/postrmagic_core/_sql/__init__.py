@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from .._metrics import Metrics
 from ..registry import DATABASES, Registry
-from .interface import Backend, PoolLimits, Role, Timeouts
+from .interface import Backend, PoolLimits, PoolState, Role, Timeouts
 
 if TYPE_CHECKING:
     from typing import Any
 
-__all__ = ["Backend", "PoolLimits", "Role", "Timeouts", "open_backend"]
+__all__ = ["Backend", "PoolLimits", "PoolState", "Role", "Timeouts", "open_backend"]
 
 
 def open_backend(
@@ -22,13 +23,14 @@ def open_backend(
     *,
     pool: PoolLimits = PoolLimits(),  # noqa: B008 - frozen value object
     timeouts: Timeouts = Timeouts(),  # noqa: B008 - frozen value object
+    metrics: Metrics | None = None,
     registry: Registry | None = None,
 ) -> Backend:
-    """The backend for ``url``; nothing is connected yet.
+    """The backend for ``url``; nothing is connected yet. ``metrics`` gets the histograms of its pools.
 
     Raises :class:`UnknownScheme`, :class:`MissingExtra`, :class:`PluginRejected`, or :class:`ConfigurationError` when
     the URL itself cannot be used.
     """
     adapter: Any = (registry or Registry()).load(DATABASES, url)
-    backend: Backend = adapter.from_url(url, pool=pool, timeouts=timeouts)
+    backend: Backend = adapter.from_url(url, pool=pool, timeouts=timeouts, metrics=metrics or Metrics())
     return backend

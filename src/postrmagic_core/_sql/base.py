@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import logging
 import threading
+import time
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Engine, event, exc
 
 from .._lifecycle import after_fork
+from .._metrics import Metrics
 from ..errors import BackendReadOnly, IntegrityViolation, PostrMagicError
-from .interface import PoolLimits, Role, Timeouts
+from .interface import PoolLimits, PoolState, Role, Timeouts
+from .ledger import Ledger
+from .overstay import watch
 from .pool import BoundedPool, note_birth
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import ExceptionContext
+
+logger = logging.getLogger("postrmagic_core.database")
 
 # The table a failed Core or ORM statement wrote to, for the names that a driver's error leaves out.
 Target = Any
@@ -22,12 +29,16 @@ _UNFIT = (OverflowError, UnicodeEncodeError)
 
 
 class SqlBackend:
-    """Base of the adapters: they supply ``_build`` (an engine), ``_translate`` (an error) and the names."""
+    """Base of the adapters: they supply ``_build`` (an engine with an :class:`Instrumented` dialect), ``_open`` (a
+    driver's connection), ``_begin_read``, ``_begin_write``, ``_translate`` (an error) and the names.
+    """
 
-    def __init__(self, pool: PoolLimits, timeouts: Timeouts) -> None:
-        self.pool = pool
+    def __init__(self, limits: PoolLimits, timeouts: Timeouts, metrics: Metrics) -> None:
+        self.limits = limits
         self.timeouts = timeouts
+        self._metrics = metrics
         self._engines: dict[Role, Engine] = {}
+        self._ledgers: dict[Role, Ledger] = {}
         self._connected: set[Role] = set()
         self._abandoned: list[Any] = []
         self._lock = threading.Lock()
@@ -35,15 +46,13 @@ class SqlBackend:
 
     def engine(self, role: Role) -> Engine:
         """The engine for ``role``, made once."""
-        with self._lock:
-            engine = self._engines.get(role)
-            if engine is None:
-                engine = self._engines[role] = self._build(role)
-                event.listen(engine, "handle_error", self._handle)
-                event.listen(engine, "reset", self._reset)
-                event.listen(engine, "connect", note_birth)
-                event.listen(engine, "connect", lambda *_: self._connected.add(role))
-            return engine
+        engine = self._engines.get(role)
+        if engine is None:
+            with self._lock:
+                engine = self._engines.get(role)
+                if engine is None:
+                    engine = self._engines[role] = self._equipped(self._build(role), role)
+        return engine
 
     def map_error(self, error: BaseException) -> PostrMagicError | None:
         """This package's error for a driver's or SQLAlchemy's."""
@@ -52,13 +61,34 @@ class SqlBackend:
         original = error.orig if isinstance(error, exc.DBAPIError) else error
         return None if original is None else self._translate(original, None)
 
-    def dispose(self) -> None:
-        """Close the pooled connections."""
+    def pools(self) -> list[PoolState]:
+        """Its pools now, of those roles that were used."""
+        return [self._state(role, engine.pool) for role, engine in list(self._engines.items())]
+
+    def dispose(self, patience: float = 0.0) -> None:
+        """Close the pooled connections, those of other threads within ``patience`` seconds or when they come back."""
+        deadline = time.monotonic() + patience
+        mine = threading.get_ident()
+        while any(ledger.held > ledger.held_by(mine) for ledger in self._ledgers.values()):
+            if time.monotonic() > deadline:
+                told = "; ".join(filter(None, (ledger.told() for ledger in self._ledgers.values())))
+                logger.warning("the database is closed while connections are in use: %s", told)
+                break
+            time.sleep(0.01)
         with self._lock:
             for engine in self._engines.values():
                 engine.dispose()
 
     def _build(self, role: Role) -> Engine:
+        raise NotImplementedError
+
+    def _open(self, *arguments: Any, **options: Any) -> Any:
+        raise NotImplementedError
+
+    def _begin_read(self, connection: Any) -> None:
+        raise NotImplementedError
+
+    def _begin_write(self, connection: Any) -> None:
         raise NotImplementedError
 
     def _translate(self, error: BaseException, context: ExceptionContext | None) -> PostrMagicError | None:
@@ -70,13 +100,38 @@ class SqlBackend:
     def _pool_options(self) -> dict[str, Any]:
         return {
             "poolclass": BoundedPool,
-            "pool_size": self.pool.size,
-            "max_overflow": self.pool.overflow,
-            "pool_timeout": self.pool.timeout,
+            "pool_size": self.limits.size,
+            "max_overflow": self.limits.overflow,
+            "pool_timeout": self.limits.timeout,
             "pool_use_lifo": True,
-            "pool_reset_on_return": None,
             "hide_parameters": True,
         }
+
+    def _equipped(self, engine: Engine, role: Role) -> Engine:
+        ledger = self._ledgers.setdefault(role, Ledger(role, self._metrics))
+        dialect: Any = engine.dialect
+        pool: Any = engine.pool
+        pool.ledger, pool.max_age = ledger, self.limits.max_age
+        dialect.equip(
+            self._open,
+            ledger.begin_connect,
+            self._begin_read if role == "read" else self._begin_write,
+            self._in_transaction,
+        )
+        event.listen(engine, "handle_error", self._handle)
+        event.listen(engine, "connect", note_birth)
+        event.listen(engine, "connect", lambda *_: self._came_up(role, ledger))
+        return engine
+
+    def _came_up(self, role: Role, ledger: Ledger) -> None:
+        self._connected.add(role)
+        ledger.end_connect()
+        watch(ledger, self.limits.hold_budget)
+
+    def _state(self, role: Role, pool: Any) -> PoolState:
+        ledger = self._ledgers[role]
+        holders = tuple(ledger.holders())
+        return PoolState(role, self.limits.most, len(holders) + pool.checkedin(), len(holders), ledger.waiting, holders)
 
     def _handle(self, context: ExceptionContext) -> PostrMagicError | None:
         execution = context.execution_context
@@ -92,11 +147,6 @@ class SqlBackend:
     def _evicts(self, error: PostrMagicError | None) -> bool:
         """Whether the pool's connections go too: a demoted server goes on answering, its successor is elsewhere."""
         return isinstance(error, BackendReadOnly)
-
-    def _reset(self, connection: Any, record: object, state: object) -> None:
-        # A ROLLBACK costs a round trip, and most connections come back without a transaction.
-        if self._in_transaction(connection):
-            connection.rollback()
 
     def _forget(self) -> None:
         """In a forked child: leave the parent's connections alone, neither used nor closed.

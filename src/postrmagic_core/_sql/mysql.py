@@ -8,11 +8,15 @@ from typing import TYPE_CHECKING, Any, Self
 
 import pymysql
 from pymysql.constants import SERVER_STATUS
-from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
-from sqlalchemy.exc import ArgumentError, DisconnectionError
+from sqlalchemy import URL, Engine, create_engine, event, make_url
+from sqlalchemy.dialects import registry
+from sqlalchemy.dialects.mysql.pymysql import MySQLDialect_pymysql
+from sqlalchemy.exc import ArgumentError
 
+from .._metrics import Metrics
 from ..errors import ConfigurationError, PostrMagicError
 from .base import SqlBackend, written_table
+from .dialect import MODE, Instrumented
 from .interface import PoolLimits, Role, Timeouts
 from .mysql_connection import ServerConnection
 from .mysql_errors import UNIQUE, code_of, key_of, translated
@@ -36,14 +40,14 @@ class MysqlBackend(SqlBackend):
     later), otherwise, and on MySQL, SERIALIZABLE.
     """
 
-    def __init__(self, url: URL, *, pool: PoolLimits, timeouts: Timeouts) -> None:
-        super().__init__(pool, timeouts)
+    def __init__(self, url: URL, limits: PoolLimits, timeouts: Timeouts, metrics: Metrics) -> None:
+        super().__init__(limits, timeouts, metrics)
         self._ca = url.query.get("ssl_ca")
-        self._url = url.set(drivername="mysql+pymysql", query={})
+        self._url = url.set(drivername="mysql+postrmagic", query={})
         self._keys = UniqueKeys()
 
     @classmethod
-    def from_url(cls, url: str, *, pool: PoolLimits, timeouts: Timeouts) -> Self:
+    def from_url(cls, url: str, *, pool: PoolLimits, timeouts: Timeouts, metrics: Metrics) -> Self:
         """``mysql://user:password@host:port/name`` (or ``mariadb://``); ``?ssl_ca=/path`` turns TLS on, verified."""
         try:
             parts = make_url(url)
@@ -54,7 +58,7 @@ class MysqlBackend(SqlBackend):
         unknown = sorted(set(parts.query) - {"ssl_ca"})
         if unknown or not isinstance(parts.query.get("ssl_ca", ""), str):
             raise ConfigurationError(f"a MySQL URL takes one option, ssl_ca; found: {', '.join(unknown) or 'several'}")
-        return cls(parts, pool=pool, timeouts=timeouts)
+        return cls(parts, pool, timeouts, metrics)
 
     @property
     def name(self) -> str:
@@ -84,14 +88,29 @@ class MysqlBackend(SqlBackend):
         engine = create_engine(
             self._url,
             connect_args=arguments,
-            skip_autocommit_rollback=role == "read",
             **self._pool_options(),
         )
-        event.listen(engine, "do_connect", _connect)
         event.listen(engine, "connect", lambda connection, _: self._set_up(engine, role, connection))
-        event.listen(engine, "checkout", _discard_dead)
-        event.listen(engine, "begin", _begin_read if role == "read" else _begin_write)
+        pool: Any = engine.pool
+        pool.still_works = self._still_works
         return engine
+
+    def _open(self, *arguments: Any, **options: Any) -> ServerConnection:
+        return ServerConnection(*arguments, **options)
+
+    def _begin_read(self, connection: Any) -> None:
+        if connection.info.get(MODE, {}).get("pm_snapshot"):
+            connection.query("START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY")
+
+    def _begin_write(self, connection: Any) -> None:
+        if connection.info.get(MODE, {}).get("pm_isolation") == "serializable":
+            connection.query("SET TRANSACTION ISOLATION LEVEL SERIALIZABLE")
+
+    def _still_works(self, connection: ServerConnection, idle: float) -> bool:
+        # A closed socket shows without a round trip; a long idle one may be dead without a sign, and is asked.
+        if connection.gone:
+            return False
+        return idle < self.limits.idle_check or connection.answers(self.timeouts.connect)
 
     def _translate(self, error: BaseException, context: ExceptionContext | None) -> PostrMagicError | None:
         if not isinstance(error, pymysql.Error):
@@ -143,25 +162,6 @@ def _has_snapshot_isolation(cursor: Any) -> bool:
     return True
 
 
-def _begin_write(connection: Connection) -> None:
-    if connection.get_execution_options().get("pm_isolation") == "serializable":
-        connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL SERIALIZABLE")
-
-
-def _begin_read(connection: Connection) -> None:
-    if connection.get_execution_options().get("pm_snapshot"):
-        connection.exec_driver_sql("START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY")
-
-
-def _discard_dead(connection: ServerConnection, record: object, proxy: object) -> None:
-    if connection.gone:
-        raise DisconnectionError("the server closed the connection")
-
-
-def _connect(dialect: object, record: object, arguments: list[Any], options: dict[str, Any]) -> ServerConnection:
-    return ServerConnection(*arguments, **options)
-
-
 def _tls(ca: str) -> dict[str, Any]:
     try:
         return {"ssl": _tls_context(ca)}
@@ -173,3 +173,12 @@ def _tls(ca: str) -> dict[str, Any]:
 def _tls_context(ca: str) -> ssl.SSLContext:
     """One context per CA file: PyMySQL would load the CA bundle anew for each connection."""
     return ssl.create_default_context(cafile=ca)
+
+
+class MysqlDialect(Instrumented, MySQLDialect_pymysql):
+    """SQLAlchemy's, told what to do at its seams."""
+
+    supports_statement_cache = True
+
+
+registry.register("mysql.postrmagic", __name__, MysqlDialect.__name__)

@@ -29,6 +29,18 @@ class ServerConnection(Connection):
         """From now on wait ``seconds`` for each answer."""
         self._read_timeout = seconds
 
+    def answers(self, seconds: float) -> bool:
+        """Whether the server answers a ping within ``seconds``."""
+        silence = self._read_timeout
+        self._read_timeout = seconds
+        try:
+            self.ping(reconnect=False)
+        except (pymysql.Error, OSError):
+            return False
+        finally:
+            self._read_timeout = silence
+        return True
+
     @property
     def gone(self) -> bool:
         """Whether the server has closed the connection: nothing else is readable between two commands.

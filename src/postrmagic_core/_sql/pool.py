@@ -1,4 +1,4 @@
-"""SQLAlchemy's queue pool, by a clock that nobody sets: its own waits and ages follow the wall clock.
+"""SQLAlchemy's queue pool with a ledger, by a clock that nobody sets: its own waits and ages follow the wall clock.
 
 Set back by an hour while a thread waits for a connection, it would wait an hour more; set back after a failover, it
 would open a new connection for each call.
@@ -8,56 +8,151 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import deque
+from collections.abc import Callable
+from contextlib import nullcontext, suppress
+from typing import Any, cast
 
 from sqlalchemy import exc
 from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection, QueuePool
 from sqlalchemy.util import queue
 
 from ..errors import PoolExhausted
+from .dialect import MODE
+from .ledger import Ledger
 
 _BORN = "pm_born"
+_BACK = "pm_back"
 
 
-class _Queue(queue.Queue[ConnectionPoolEntry]):
-    """Whose time-out is measured in time that passes."""
+class _Idle(queue.QueueCommon[ConnectionPoolEntry]):
+    """The idle connections, the last one used first: no lock, since appending to a deque and popping are atomic.
 
-    not_empty: threading.Condition
-    not_full: threading.Condition
+    Who waits does so in order, and by a clock that nobody sets. A connection's finalizer may call :meth:`put` while
+    this thread is in :meth:`get`.
+    """
+
+    def __init__(self, maxsize: int = 0, use_lifo: bool = True) -> None:
+        self.maxsize = maxsize
+        self.use_lifo = use_lifo
+        self._entries: deque[ConnectionPoolEntry] = deque()
+        self._waiting: deque[threading.Event] = deque()
+
+    def empty(self) -> bool:
+        return not self._entries
+
+    def full(self) -> bool:
+        return len(self._entries) >= self.maxsize
+
+    def qsize(self) -> int:
+        return len(self._entries)
+
+    def put(self, item: ConnectionPoolEntry, block: bool = True, timeout: float | None = None) -> None:
+        if len(self._entries) >= self.maxsize:
+            raise queue.Full
+        self._entries.append(item)
+        if self._waiting:
+            self._wake()
+
+    put_nowait = put
+
+    def get_nowait(self) -> ConnectionPoolEntry:
+        try:
+            return self._entries.pop()
+        except IndexError:
+            raise queue.Empty from None
 
     def get(self, block: bool = True, timeout: float | None = None) -> ConnectionPoolEntry:
-        if not block or timeout is None:
-            return super().get(block, timeout)
-        with self.not_empty:
-            if not self.not_empty.wait_for(lambda: not self._empty(), timeout):
-                raise queue.Empty
-            entry = self._get()
-            self.not_full.notify()
-            return entry
+        if not block or self._entries:
+            with suppress(queue.Empty) if block else nullcontext():
+                return self.get_nowait()
+        deadline = time.monotonic() + (threading.TIMEOUT_MAX if timeout is None else timeout)
+        turn = threading.Event()
+        self._waiting.append(turn)
+        try:
+            while not self._entries and (left := deadline - time.monotonic()) > 0:
+                turn.wait(left)
+                if turn.is_set() and not self._entries:  # somebody who did not wait was quicker
+                    turn.clear()
+                    self._waiting.appendleft(turn)
+            return self.get_nowait()
+        finally:
+            with suppress(ValueError):
+                self._waiting.remove(turn)
+            if self._entries:
+                self._wake()  # it was this one's to take
+
+    def _wake(self) -> None:
+        with suppress(IndexError):
+            self._waiting.popleft().set()
 
 
 class BoundedPool(QueuePool):
-    """A pool whose time-out is this package's error, and whose connections end after half an hour."""
+    """A pool whose time-out is this package's error and names who holds its connections; see :class:`PoolLimits`."""
 
-    # Seconds: below the idle limits of common proxies and firewalls, which drop connections without a word.
-    recycle = 1800.0
-    _queue_class = _Queue
+    ledger: Ledger
+    max_age: float
+    # Whether a connection that was idle for so many seconds still works, as far as is worth finding out.
+    still_works: Callable[[Any, float], bool] | None = None
+    # Told of an entry that comes back, before anybody else can get it.
+    on_return: Callable[[ConnectionPoolEntry], None] | None = None
+    _queue_class = _Idle
     _invalidated = float("-inf")
+    _closed = False
+
+    def recreate(self) -> BoundedPool:
+        """An empty pool with the same ledger."""
+        pool = cast("BoundedPool", super().recreate())
+        pool.ledger, pool.max_age = self.ledger, self.max_age
+        pool.still_works, pool.on_return = self.still_works, self.on_return
+        return pool
+
+    def dispose(self) -> None:
+        """Close what is idle now, and what is in use when it comes back."""
+        self._closed = True
+        super().dispose()
 
     def _do_get(self) -> ConnectionPoolEntry:
         try:
-            entry = super()._do_get()
-        except exc.TimeoutError:
-            raise PoolExhausted(
-                f"no database connection became free within {self.timeout():g} s: all {self.checkedout()} are in use; "
-                "look for units kept open during slow work, or raise the pool's size"
-            ) from None
-        if entry.dbapi_connection is not None and self._outlived(entry):
+            entry, waited = self._pool.get_nowait(), 0.0
+        except queue.Empty:
+            entry, waited = self._waited()
+        now = time.monotonic()
+        if entry.dbapi_connection is not None and not self._usable(entry.dbapi_connection, entry.info, now):
             entry.invalidate()
+        self.ledger.take(entry, now, waited)
         return entry
 
-    def _outlived(self, entry: ConnectionPoolEntry) -> bool:
-        born: float = entry.info.get(_BORN, float("inf"))
-        return born <= self._invalidated or time.monotonic() - born > self.recycle
+    def _waited(self) -> tuple[ConnectionPoolEntry, float]:
+        self.ledger.begin_wait()
+        try:
+            entry = super()._do_get()
+        except exc.TimeoutError:
+            self.ledger.end_wait()
+            raise PoolExhausted(self.ledger.tell_exhausted(self.timeout(), self.checkedout())) from None
+        except BaseException:
+            self.ledger.end_wait()
+            raise
+        return entry, self.ledger.end_wait()
+
+    def _do_return_conn(self, record: ConnectionPoolEntry) -> None:
+        info = record.info
+        info[_BACK] = self.ledger.give_back(record)
+        info.pop(MODE, None)
+        if self.on_return is not None:
+            self.on_return(record)
+        if self._closed:
+            record.close()
+        super()._do_return_conn(record)
+
+    def _usable(self, connection: Any, info: dict[Any, Any], now: float) -> bool:
+        back: float | None = info.get(_BACK)
+        if back is None:
+            return True  # opened just now
+        born: float = info[_BORN]
+        if born <= self._invalidated or now - born > self.max_age:
+            return False
+        return self.still_works is None or self.still_works(connection, now - back)
 
     def _invalidate(
         self, connection: PoolProxiedConnection, exception: BaseException | None = None, _checkin: bool = True

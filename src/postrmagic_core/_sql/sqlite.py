@@ -7,17 +7,22 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
+from sqlalchemy import URL, Engine, create_engine, event, make_url
+from sqlalchemy.dialects import registry
+from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
 from sqlalchemy.exc import ArgumentError
 
+from .._metrics import Metrics
 from ..errors import ConfigurationError, PostrMagicError
 from .base import SqlBackend, written_table
+from .dialect import MODE, Instrumented
 from .gate import gate_of
 from .interface import PoolLimits, Role, Timeouts
 from .sqlite_errors import translated
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import ExceptionContext
+    from sqlalchemy.pool import ConnectionPoolEntry
 
 _HELD = "pm_gate_held"
 
@@ -27,13 +32,13 @@ class SqliteBackend(SqlBackend):
 
     name = "sqlite"
 
-    def __init__(self, path: Path, *, pool: PoolLimits, timeouts: Timeouts) -> None:
-        super().__init__(pool, timeouts)
+    def __init__(self, path: Path, limits: PoolLimits, timeouts: Timeouts, metrics: Metrics) -> None:
+        super().__init__(limits, timeouts, metrics)
         self.path = path
         self._gate = gate_of(self.database_id())
 
     @classmethod
-    def from_url(cls, url: str, *, pool: PoolLimits, timeouts: Timeouts) -> Self:
+    def from_url(cls, url: str, *, pool: PoolLimits, timeouts: Timeouts, metrics: Metrics) -> Self:
         """``sqlite:///relative.db`` or ``sqlite:////absolute.db``; missing folders are made when it is first opened."""
         try:
             parts = make_url(url)
@@ -46,7 +51,7 @@ class SqliteBackend(SqlBackend):
                 "expected a file, sqlite:///relative.db or sqlite:////absolute/path.db: a database in memory cannot be "
                 "shared by the connections of a pool"
             )
-        return cls(Path(parts.database).resolve(), pool=pool, timeouts=timeouts)
+        return cls(Path(parts.database).resolve(), pool, timeouts, metrics)
 
     def database_id(self) -> str:
         """The file's real path."""
@@ -54,16 +59,25 @@ class SqliteBackend(SqlBackend):
 
     def _build(self, role: Role) -> Engine:
         engine = create_engine(
-            URL.create("sqlite+pysqlite", database=str(self.path)),
+            URL.create("sqlite+postrmagic", database=str(self.path)),
             connect_args={"timeout": self.timeouts.lock, "isolation_level": None, "check_same_thread": False},
             **self._pool_options(),
         )
-        event.listen(engine, "do_connect", self._make_folder)
         event.listen(engine, "connect", self._set_up_reader if role == "read" else self._set_up)
-        event.listen(engine, "begin", _begin_read if role == "read" else self._begin_write)
         if role == "write":
-            event.listen(engine, "checkin", self._leave_gate)
+            pool: Any = engine.pool
+            pool.on_return = self._leave_gate
         return engine
+
+    def _open(self, *arguments: Any, **options: Any) -> Any:
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        return sqlite3.connect(*arguments, **options)
+
+    def _begin_read(self, connection: Any) -> None:
+        if connection.info.get(MODE, {}).get("pm_snapshot"):
+            connection.execute("BEGIN DEFERRED")
+            # BEGIN alone fixes nothing: the snapshot is taken by the first read.
+            connection.execute("SELECT 1 FROM sqlite_master LIMIT 1").close()
 
     def _translate(self, error: BaseException, context: ExceptionContext | None) -> PostrMagicError | None:
         if not isinstance(error, sqlite3.Error):
@@ -73,9 +87,6 @@ class SqliteBackend(SqlBackend):
 
     def _in_transaction(self, connection: Any) -> bool:
         return bool(connection.in_transaction)
-
-    def _make_folder(self, *_: object) -> None:
-        self.path.parent.mkdir(parents=True, exist_ok=True)
 
     def _set_up(self, connection: sqlite3.Connection, record: object) -> None:
         self._enter_wal(connection)
@@ -98,20 +109,22 @@ class SqliteBackend(SqlBackend):
                     raise
                 time.sleep(0.005)
 
-    def _begin_write(self, connection: Connection) -> None:
+    def _begin_write(self, connection: Any) -> None:
         if not connection.info.get(_HELD):
             self._gate.acquire(self.timeouts.lock)
             connection.info[_HELD] = True
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
+        connection.execute("BEGIN IMMEDIATE")
 
-    def _leave_gate(self, connection: object, record: Any) -> None:
+    def _leave_gate(self, entry: ConnectionPoolEntry) -> None:
         # On return and not at commit: SQLAlchemy tells of a commit before it happens.
-        if record.info.pop(_HELD, False):
+        if entry.info.pop(_HELD, False):
             self._gate.release()
 
 
-def _begin_read(connection: Connection) -> None:
-    if connection.get_execution_options().get("pm_snapshot"):
-        connection.exec_driver_sql("BEGIN DEFERRED")
-        # BEGIN alone fixes nothing: the snapshot is taken by the first read.
-        connection.exec_driver_sql("SELECT 1 FROM sqlite_master LIMIT 1").close()
+class SqliteDialect(Instrumented, SQLiteDialect_pysqlite):
+    """SQLAlchemy's, told what to do at its seams."""
+
+    supports_statement_cache = True
+
+
+registry.register("sqlite.postrmagic", __name__, SqliteDialect.__name__)

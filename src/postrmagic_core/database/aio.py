@@ -109,7 +109,7 @@ class AsyncDatabaseManager:
         if current is not None:
             yield self._face_of(current)
             return
-        unit = self._units.new("read", pm_snapshot=snapshot)
+        unit = self._units.new("read", snapshot=snapshot)
         async with self._lanes_for("read").hold() as lane:
             await lane.run(unit.begin, undo=lambda _: unit.release())
             try:
@@ -124,7 +124,7 @@ class AsyncDatabaseManager:
         Cancelled, the statement under way runs to its end or time-out, then the unit is rolled back.
         """
         self._manager.ensure_open()
-        unit = self._units.new("write", pm_isolation=isolation)
+        unit = self._units.new("write", isolation=isolation)
         outside = contextvars.copy_context()
         commit = partial(outside.run, partial(self._end, unit, failed=False))
         undo = partial(outside.run, partial(self._end, unit, failed=True))
@@ -189,8 +189,11 @@ class AsyncDatabaseManager:
 
     def _end(self, unit: Unit, *, failed: bool) -> None:
         """On the lane, in the context the task had before the unit: hooks find it current here, then gone."""
-        with self._units.settling(unit), entered(unit):
-            self._units.finish(unit, failed=failed)
+        try:
+            with entered(unit):
+                self._units.finish(unit, failed=failed)
+        finally:
+            self._units.settle(unit)
 
     def _face_of(self, unit: Unit) -> AwaitableUnit:
         face = self._faces.get(unit)

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Connection, Engine, Table, event
+from sqlalchemy import Engine, Table, event
 from sqlalchemy.sql import visitors
 
+from .._sql import Role
 from ..errors import BackendError
 from . import policy
 
@@ -19,19 +20,22 @@ if TYPE_CHECKING:
     from .unit import Unit
 
 
-def listen(engine: Engine) -> None:
+def listen(engine: Engine, role: Role) -> None:
     """Listen on ``engine``, once."""
-    if not event.contains(engine, "before_execute", _note_tables):
-        event.listen(engine, "before_execute", _note_tables)
+    if not event.contains(engine, "handle_error", _note_error):
         event.listen(engine, "handle_error", _note_error)
+        if role == "write":
+            dialect: Any = engine.dialect
+            dialect.noted = _note_written
 
 
-def _note_tables(connection: Connection, statement: Any, multi: Any, parameters: Any, options: Any) -> None:
+def _note_written(context: Any) -> None:
+    statement: Any = context.compiled.statement if context.compiled is not None else None
     if getattr(statement, "is_dml", False):
-        unit: Unit | None = connection.get_execution_options().get("pm_unit")
+        unit: Unit | None = context.execution_options.get("pm_unit")
         if unit is not None:
             found = visitors.iterate(statement.table)
-            unit.note_tables({element.name for element in found if isinstance(element, Table)})
+            unit.note_written({element.name for element in found if isinstance(element, Table)}, context.statement)
 
 
 def _note_error(context: ExceptionContext) -> None:

@@ -4,22 +4,22 @@ from __future__ import annotations
 
 import random
 import weakref
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from functools import wraps
-from typing import TYPE_CHECKING, Concatenate, ParamSpec, TypeVar, cast
+from typing import TYPE_CHECKING, Concatenate, ParamSpec, TypeVar
 
 from .._clock import Clock, SystemClock
 from .._lifecycle import Lifecycle
 from .._metrics import Metrics
 from .._retry import RetryPolicy
 from .._sql import Backend, PoolLimits, Timeouts, open_backend
-from .._unit import current_unit, entered
+from .._unit import current_unit
 from ..errors import Conflict
 from ..registry import Registry
 from .interface import Deliver, Isolation, OutboxCount
 from .outbox import counted
-from .runner import UnitRunner
+from .runner import Reading, UnitRunner, Writing
 from .unit import Unit
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ class DatabaseManager(Lifecycle):
         self.pool = pool
         self.migrations = migrations
         self.metrics = metrics or Metrics()
-        self.backend: Backend = open_backend(url, pool=pool, timeouts=timeouts, registry=registry)
+        self.backend: Backend = open_backend(url, pool=pool, timeouts=timeouts, metrics=self.metrics, registry=registry)
         self._clock = clock or SystemClock()
         self._relays: weakref.WeakSet[Relay] = weakref.WeakSet()
         self._units = UnitRunner(self.backend, self._clock, self.metrics, self._wake_relays)
@@ -79,26 +79,17 @@ class DatabaseManager(Lifecycle):
             self._aio = AsyncDatabaseManager(self, self._units)
         return self._aio
 
-    @contextmanager
-    def read(self, *, snapshot: bool = False) -> Iterator[Unit]:
+    def read(self, *, snapshot: bool = False) -> AbstractContextManager[Unit]:
         """A unit that only reads: autocommit, or with ``snapshot`` everything as of one instant.
 
         Inside a write unit of this database it is that unit, and sees what the unit has written.
         """
-        current = self.current()
-        if current is not None:
-            yield current
-            return
+        if (current := self.current()) is not None:
+            return nullcontext(current)
         self.ensure_open()
-        unit = self._units.new("read", pm_snapshot=snapshot)
-        unit.begin()
-        try:
-            yield unit
-        finally:
-            unit.release()
+        return Reading(self._units.new("read", snapshot=snapshot))
 
-    @contextmanager
-    def write(self, *, isolation: Isolation = "default") -> Iterator[Unit]:
+    def write(self, *, isolation: Isolation = "default") -> AbstractContextManager[Unit]:
         """A unit that writes: all of it, or none; no update is lost.
 
         ``serializable`` also excludes write skew on MariaDB. Raises :class:`NestedUnit` inside another write unit of
@@ -106,9 +97,7 @@ class DatabaseManager(Lifecycle):
         when the answer to COMMIT was cut off.
         """
         self.ensure_open()
-        unit = self._units.new("write", pm_isolation=isolation)
-        with self._units.settling(unit), entered(unit), self._units.running(unit):
-            yield unit
+        return Writing(self._units, self._units.new("write", isolation=isolation))
 
     def transactional(self, *, retries: int = 3) -> Callable[[Callable[Concatenate[Unit, P], R]], Callable[P, R]]:
         """Decorate ``fn(tx, …)`` to run in a write unit of its own, or to join the one that is open.
@@ -135,7 +124,7 @@ class DatabaseManager(Lifecycle):
 
         Raises :class:`NestedUnit` when it was opened by another task or thread and merely inherited.
         """
-        return cast("Unit | None", current_unit(self.database_id))
+        return current_unit(self._units.database_id)  # type: ignore[return-value]  # units of this database are ours
 
     def upgrade(self) -> None:
         """Create or migrate the package's own tables, then the application's if it has ``migrations``.

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 
 from sqlalchemy import Engine
 
 from .._clock import Clock
 from .._metrics import Metrics
 from .._sql import Backend, Role
+from .._unit import enter, leave
+from .interface import Isolation
 from .listeners import listen
 from .unit import Unit
 
@@ -25,24 +26,18 @@ class UnitRunner:
         self._heard: dict[Role, Engine] = {}
         self._hook_errors = metrics.counter("db_hook_errors_total")
 
-    def new(self, role: Role, **options: object) -> Unit:
-        """A unit that has not begun; ``options`` are the engine's execution options."""
+    def new(self, role: Role, *, snapshot: bool = False, isolation: Isolation = "default") -> Unit:
+        """A unit that has not begun."""
+        options: dict[str, object] = {}
+        if snapshot:
+            options["pm_snapshot"] = True
+        if isolation != "default":
+            options["pm_isolation"] = isolation
         engine = self._backend.engine(role)
         if engine is not self._heard.get(role):  # a forked child may have engines of its own
             self._heard[role] = engine
-            listen(engine)
+            listen(engine, role)
         return Unit(engine, self.database_id, self._clock, options, writes=role == "write")
-
-    @contextmanager
-    def running(self, unit: Unit) -> Iterator[None]:
-        """Begin ``unit``; :meth:`finish` it at the end of the block."""
-        unit.begin()
-        try:
-            yield
-        except BaseException:
-            self.finish(unit, failed=True)
-            raise
-        self.finish(unit, failed=False)
 
     def finish(self, unit: Unit, *, failed: bool) -> None:
         """Commit ``unit``, or roll it back if it ``failed`` or cannot commit; give its connection back."""
@@ -57,12 +52,53 @@ class UnitRunner:
         finally:
             unit.release()
 
-    @contextmanager
-    def settling(self, unit: Unit) -> Iterator[None]:
-        """Around everything: when the unit is no longer current, call its hooks and wake the relays."""
+    def settle(self, unit: Unit) -> None:
+        """When the unit is no longer current: call its hooks and wake the relays."""
+        self._hook_errors.add(unit.settle())
+        if unit.delivers:
+            self._delivered()
+
+
+class Reading:
+    """The block of a reading unit."""
+
+    __slots__ = ("_unit",)
+
+    def __init__(self, unit: Unit) -> None:
+        self._unit = unit
+
+    def __enter__(self) -> Unit:
+        self._unit.begin()
+        return self._unit
+
+    def __exit__(self, kind: object, error: object, tb: object) -> None:
+        self._unit.release()
+
+
+class Writing:
+    """The block of a writing unit: current while it is open; then committed or rolled back, given back, settled."""
+
+    __slots__ = ("_runner", "_unit")
+
+    def __init__(self, runner: UnitRunner, unit: Unit) -> None:
+        self._runner = runner
+        self._unit = unit
+
+    def __enter__(self) -> Unit:
+        enter(self._unit)
         try:
-            yield
+            self._unit.begin()
+        except BaseException:
+            self._close(failed=True)
+            raise
+        return self._unit
+
+    def __exit__(self, kind: type[BaseException] | None, error: object, tb: object) -> None:
+        self._close(failed=kind is not None)
+
+    def _close(self, *, failed: bool) -> None:
+        try:
+            self._runner.finish(self._unit, failed=failed)
         finally:
-            self._hook_errors.add(unit.settle())
-            if unit.delivers:
-                self._delivered()
+            leave(self._unit)
+            self._runner.settle(self._unit)

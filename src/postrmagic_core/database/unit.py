@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Literal
@@ -11,7 +12,8 @@ from typing import TYPE_CHECKING, Any, Literal
 from sqlalchemy import Connection, CursorResult, Engine, RootTransaction, ScalarResult
 from sqlalchemy.sql import Executable
 
-from ..errors import BackendError, NotOpen, OutcomeUnknown, PostrMagicError, UsageError
+from .._sql.ledger import Line, application_line, connect_for
+from ..errors import BackendError, BackendUnavailable, NotOpen, OutcomeUnknown, PostrMagicError, UsageError
 from . import policy
 from .interface import Staged
 from .outbox import write_staged
@@ -47,8 +49,10 @@ class Unit:
         self._session: Session | None = None
         self._fatal: BackendError | None = None
         self._outcome: Literal["open", "committed", "rolled back", "unknown"] = "open"
-        self._staging = Staging()
-        self._tables: set[str] = set()
+        self._last_write = ""
+        if writes:
+            self._staging = Staging()
+            self._tables: set[str] = set()
 
     @property
     def database_id(self) -> str:
@@ -58,7 +62,7 @@ class Unit:
     @property
     def tables_written(self) -> frozenset[str]:
         """Tables that Core and ORM statements of this unit changed; textual SQL is not seen."""
-        return frozenset(self._tables)
+        return frozenset(self._tables) if self._writes else frozenset()
 
     @property
     def now_us(self) -> int:
@@ -68,16 +72,20 @@ class Unit:
     @property
     def connection(self) -> Connection:
         """The SQLAlchemy connection, for what the methods here do not cover; do not commit on it."""
-        if self._connection is None:
+        connection, root = self._connection, self._root
+        if connection is None:
             raise NotOpen("the unit has ended: use tx only inside its block")
         if self._fatal is not None:
             raise self._fatal
-        if self._root is not None and not self._root.is_active:
+        if root is None:
+            if connection.invalidated:
+                raise BackendUnavailable("the unit's connection was lost: go on in another unit")
+        elif not root.is_active:
             raise UsageError(
                 "the transaction was ended inside its unit, by COMMIT, ROLLBACK or a failed flush: leave both to the "
                 "unit, and put what may fail into tx.savepoint()"
             )
-        return self._connection
+        return connection
 
     def execute(self, statement: Executable, parameters: Any = None) -> CursorResult[Any]:
         """Run a SQLAlchemy Core statement; raises :class:`BackendError` or :class:`IntegrityViolation`."""
@@ -153,14 +161,23 @@ class Unit:
 
     # What follows is for the runner and the engine's listeners.
 
-    def begin(self) -> None:
-        """Take a connection and begin the transaction."""
-        self._connection = self._engine.connect().execution_options(pm_unit=self, **self._options)
+    def begin(self, line: Line | None = None) -> None:
+        """Take a connection, for ``line`` of the application; begin, unless each statement is a transaction."""
+        line = line or application_line(sys._getframe(2))
+        if not self._writes and not self._options:
+            self._connection = connect_for(line, self._connect_plainly)
+            return
+        self._connection = connect_for(line, self._engine.connect)
         try:
+            self._connection.execution_options(pm_unit=self, **self._options)
             self._root = self._connection.begin()
         except BaseException:
             self.release()
             raise
+
+    def _connect_plainly(self) -> Connection:
+        # Without SQLAlchemy's own bookkeeping of a transaction that there is not: a sixth of the cost of a read.
+        return Connection(self._engine, _allow_autobegin=False)
 
     def commit(self) -> None:
         """Run the hooks, flush, write the outbox, COMMIT; :class:`OutcomeUnknown` if its answer was cut off."""
@@ -197,8 +214,8 @@ class Unit:
         connection, self._connection = self._connection, None
         session, self._session = self._session, None
         self._root = None  # it holds the connection, which holds this unit
-        with contextlib.suppress(Exception):
-            if session is not None:
+        if session is not None:
+            with contextlib.suppress(Exception):
                 session.close()
         if connection is not None:
             connection.close()
@@ -225,6 +242,7 @@ class Unit:
         """Let nothing more be done: the transaction is gone, or partly so."""
         self._fatal = self._fatal or error
 
-    def note_tables(self, names: set[str]) -> None:
-        """Remember tables that a statement changes."""
-        self._tables |= names
+    def note_written(self, tables: set[str], statement: str) -> None:
+        """Remember the tables that a statement changes, and the statement, whose values are not in it."""
+        self._tables |= tables
+        self._last_write = statement

@@ -1,0 +1,71 @@
+"""Tells, once, of each holder that keeps a connection past its budget, with the stack its thread has then."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import weakref
+
+from .._lifecycle import after_fork
+from .ledger import Ledger
+
+logger = logging.getLogger("postrmagic_core.database")
+
+# Looks a budget: a holder is told at the latest half a budget late.
+_LOOKS = 2
+
+
+class _Watch:
+    """One thread for every ledger of the process, started when the first has something to hold."""
+
+    def __init__(self) -> None:
+        self._thread: threading.Thread | None = None
+        self._forget()
+        after_fork(self._forget)
+
+    def add(self, ledger: Ledger, budget: float) -> None:
+        """Look after ``ledger``, too."""
+        with self._lock:
+            self._budgets[ledger] = budget
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, name="postrmagic-pool-watch", daemon=True)
+                self._thread.start()
+        self._changed.set()
+
+    def _run(self) -> None:
+        while True:
+            with self._lock:
+                budgets = dict(self._budgets)
+                if not budgets:
+                    self._thread = None
+                    return
+            pause = min(budgets.values()) / _LOOKS
+            for ledger, budget in budgets.items():
+                tell(ledger, budget)
+            del budgets, ledger
+            self._changed.wait(pause)
+            self._changed.clear()
+
+    def _forget(self) -> None:
+        self._budgets: weakref.WeakKeyDictionary[Ledger, float] = weakref.WeakKeyDictionary()
+        self._lock = threading.Lock()
+        self._changed = threading.Event()
+        self._thread = None
+
+
+def tell(ledger: Ledger, budget: float) -> None:
+    """Log who holds a connection of ``ledger`` for longer than ``budget`` seconds and was not told of before."""
+    for holder, stack in ledger.overstaying(budget):
+        logger.warning(
+            "a %s connection is held for longer than %g s: %s\n%s",
+            *(ledger.role, budget, holder, stack),
+            extra={"event": "pool.overstay", "work": holder.work, "line": holder.line, "seconds": holder.seconds},
+        )
+
+
+_watch = _Watch()
+
+
+def watch(ledger: Ledger, budget: float) -> None:
+    """Look after ``ledger`` as long as it lives: :func:`tell` of holders past ``budget`` seconds."""
+    _watch.add(ledger, budget)
