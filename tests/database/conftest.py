@@ -16,12 +16,21 @@ from postrmagic_core.database.tables import metadata
 COUNTER = "CREATE TABLE counter (id INTEGER PRIMARY KEY, n INTEGER NOT NULL)"
 
 
-@pytest.fixture(params=["sqlite", pytest.param("mariadb", marks=pytest.mark.mysql)])
+SERVERS = {"mariadb": "mysql_url", "mysql": "mysqld_url"}
+
+
+@pytest.fixture(
+    params=[
+        "sqlite",
+        pytest.param("mariadb", marks=pytest.mark.mysql),
+        pytest.param("mysql", marks=[pytest.mark.mysql, pytest.mark.soak]),
+    ]
+)
 def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """URL of an empty database of this test's own."""
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path / 'app.db'}"
-    url: str = request.getfixturevalue("mysql_url")
+    url: str = request.getfixturevalue(SERVERS[request.param])
     return url
 
 

@@ -33,3 +33,14 @@ class TestMariaDB(DatabaseContract):
     def database_url(self, mysql_url: str) -> str:
         """The test's own database."""
         return mysql_url
+
+
+@pytest.mark.mysql
+@pytest.mark.soak
+class TestMySQL(DatabaseContract):
+    """On a MySQL server that is none of MariaDB's."""
+
+    @pytest.fixture
+    def database_url(self, mysqld_url: str) -> str:
+        """The test's own database."""
+        return mysqld_url

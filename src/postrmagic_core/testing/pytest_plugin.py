@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from .capture import CapturedJob
     from .clock import FakeClock
-    from .servers import MariaDBServer, RedisServer
+    from .servers import MariaDBServer, MySQLServer, RedisServer
 
 
 @pytest.fixture(scope="session")
@@ -41,6 +41,17 @@ def mariadb_server() -> Iterator[MariaDBServer]:
         yield server
 
 
+@pytest.fixture(scope="session")
+def mysqld_server() -> Iterator[MySQLServer]:
+    """One MySQL for the whole run, shared; most tests take ``mysql_url``, which is MariaDB as a rule and faster."""
+    from .servers import MYSQLD_VARIABLE, MySQLServer, require
+
+    url = os.environ.get(MYSQLD_VARIABLE)
+    require(url or MySQLServer.binary(), f"no mysqld of MySQL, and {MYSQLD_VARIABLE} is not set")
+    with MySQLServer(url=url) as server:
+        yield server
+
+
 @pytest.fixture
 def redis_url(redis_server: RedisServer) -> str:
     """``redis://…`` of a database that is empty and this test's own."""
@@ -53,6 +64,14 @@ def mysql_url(mariadb_server: MariaDBServer) -> Iterator[str]:
     url = mariadb_server.create_database()
     yield url
     mariadb_server.drop_database(url)
+
+
+@pytest.fixture
+def mysqld_url(mysqld_server: MySQLServer) -> Iterator[str]:
+    """``mysql://…`` of a database on MySQL itself, made for this test and dropped after it."""
+    url = mysqld_server.create_database()
+    yield url
+    mysqld_server.drop_database(url)
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
 """The database contract on opening and closing, on forks, and on what an adapter owes below the units."""
 
-
 from __future__ import annotations
 
 import asyncio

@@ -1,20 +1,24 @@
 """Private servers for tests: started in about a second, killed and paused at will, gone with the test run.
 
-A URL in the environment wins over a private server in the fixtures: :data:`REDIS_VARIABLE`, :data:`MYSQL_VARIABLE`.
+A URL in the environment wins over a private server in the fixtures: :data:`REDIS_VARIABLE`, :data:`MYSQL_VARIABLE`
+(MariaDB or MySQL), :data:`MYSQLD_VARIABLE` (MySQL itself).
 """
 
 from ._process import MissingServer, ServerProcess, free_port
 from .mariadb import MariaDBServer
+from .mysql import MySQLServer
 from .redis import RedisServer
-from .require import MYSQL_VARIABLE, REDIS_VARIABLE, require
+from .require import MYSQL_VARIABLE, MYSQLD_VARIABLE, REDIS_VARIABLE, require
 
 __all__ = [
     "RedisServer",
     "MariaDBServer",
+    "MySQLServer",
     "ServerProcess",
     "MissingServer",
     "free_port",
     "require",
     "REDIS_VARIABLE",
     "MYSQL_VARIABLE",
+    "MYSQLD_VARIABLE",
 ]

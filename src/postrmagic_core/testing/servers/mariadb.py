@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
-import hashlib
 import os
 import shutil
 import subprocess
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
@@ -16,6 +13,7 @@ from urllib.parse import unquote, urlsplit
 from uuid import uuid4
 
 from ._process import MissingServer, ServerProcess
+from ._template import template
 
 if TYPE_CHECKING:
     from pymysql.cursors import Cursor
@@ -36,7 +34,7 @@ class MariaDBServer(ServerProcess):
     @classmethod
     def binary(cls) -> str | None:
         """Absolute path of ``mariadbd``; ``None`` when it is not installed."""
-        return _which("mariadbd")
+        return which("mariadbd")
 
     def create_database(self) -> str:
         """The URL of a new empty utf8mb4 database with a random name."""
@@ -77,15 +75,21 @@ class MariaDBServer(ServerProcess):
             connection.close()
 
     def _prepare(self) -> None:
-        shutil.copytree(_template(str(self.binary())), self.directory / "data")
-        (self.directory / "init.sql").write_text(f"CREATE DATABASE IF NOT EXISTS {_MAIN} CHARACTER SET utf8mb4;\n")
+        version = subprocess.run([str(self.binary()), "--no-defaults", "--version"], capture_output=True, check=True)
+        shutil.copytree(template(self.name, version.stdout, _install), self.directory / "data")
+        self._tell_first("")
+
+    def _tell_first(self, statements: str) -> None:
+        """What the server does at each start before it answers."""
+        database = f"CREATE DATABASE IF NOT EXISTS {_MAIN} CHARACTER SET utf8mb4;\n"
+        (self.directory / "init.sql").write_text(database + statements)
 
     def _argv(self) -> list[str]:
         here = self.directory
         return [
             str(self.binary()),
             "--no-defaults",
-            *_as_root(),
+            *as_root(),
             f"--datadir={here / 'data'}",
             f"--socket={here / 's'}",
             f"--pid-file={here / 'pid'}",
@@ -111,26 +115,11 @@ class MariaDBServer(ServerProcess):
         return self._exchange(b"")[4:5] == b"\x0a"
 
 
-def _template(server: str) -> Path:
-    """A fresh data directory of this server version, made once per user and shared by every test run."""
-    version = subprocess.run([server, "--no-defaults", "--version"], capture_output=True, check=True).stdout
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "postrmagic-core"
-    cache.mkdir(parents=True, exist_ok=True)
-    template = cache / f"mariadb-{hashlib.sha256(version).hexdigest()[:12]}"
-    with (cache / "mariadb.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not template.exists():
-            making = Path(tempfile.mkdtemp(prefix="making-", dir=cache))
-            _install(making)
-            making.rename(template)
-    return template
-
-
 def _install(directory: Path) -> None:
-    installer = _which("mariadb-install-db")
+    installer = which("mariadb-install-db")
     if installer is None:
         raise MissingServer("mariadbd is installed, but mariadb-install-db is not: install the whole server package")
-    arguments = [f"--datadir={directory}", "--auth-root-authentication-method=normal", "--skip-test-db", *_as_root()]
+    arguments = [f"--datadir={directory}", "--auth-root-authentication-method=normal", "--skip-test-db", *as_root()]
     command = [installer, "--no-defaults", *arguments, "--innodb-log-file-size=16M"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
@@ -138,9 +127,11 @@ def _install(directory: Path) -> None:
         raise MissingServer(f"mariadb-install-db failed ({done.returncode}):\n{said}")
 
 
-def _as_root() -> list[str]:
+def as_root() -> list[str]:
+    """The option without which these servers refuse to run as root."""
     return ["--user=root"] if os.getuid() == 0 else []
 
 
-def _which(program: str) -> str | None:
+def which(program: str) -> str | None:
+    """Where ``program`` is, looked for in the folders of servers too."""
     return shutil.which(program, path=os.pathsep.join([os.environ.get("PATH", ""), *_PLACES]))

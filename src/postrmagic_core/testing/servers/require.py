@@ -9,6 +9,7 @@ T = TypeVar("T")
 
 REDIS_VARIABLE: Final = "POSTRMAGIC_TEST_REDIS_URL"
 MYSQL_VARIABLE: Final = "POSTRMAGIC_TEST_MYSQL_URL"
+MYSQLD_VARIABLE: Final = "POSTRMAGIC_TEST_MYSQLD_URL"
 
 
 def require(found: T | None, reason: str) -> T:
