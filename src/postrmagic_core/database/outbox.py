@@ -14,7 +14,8 @@ from .tables import outbox, outbox_keys
 
 def write_staged(connection: Connection, staged: Sequence[Staged], now_us: int) -> None:
     """Insert ``staged``; rows with a key are numbered under the key's lock, which is held until the commit."""
-    numbers = {key: _reserve(connection, rows) for key, rows in _by_key(staged)}
+    keyed = _by_key(staged)
+    numbers = _reserve(connection, keyed) if keyed else {}
     values: list[dict[str, Any]] = []
     for row in staged:
         number = None
@@ -42,19 +43,26 @@ def _by_key(staged: Sequence[Staged]) -> list[tuple[str, list[Staged]]]:
     return [(key, [row for row in staged if row.key == key]) for key in keys]
 
 
-def _reserve(connection: Connection, rows: Sequence[Staged]) -> int:
-    """Lock the key's row, making it if no other row of the key waits; returns the first number of this unit's."""
-    first = rows[0]
-    values = {"okey": first.key, "last_seq": len(rows), "topic": first.topic, "due_us": first.due_us}
-    grown = {"last_seq": outbox_keys.c.last_seq + len(rows)}
+def _reserve(connection: Connection, keyed: Sequence[tuple[str, Sequence[Staged]]]) -> dict[str, int]:
+    """Lock the keys' rows, making those of keys without waiting rows; returns the first number of this unit's by key.
+
+    All are locked before any is read: a snapshot taken in between would conflict with who moved the next key meanwhile.
+    """
+    values = [
+        {"okey": key, "last_seq": len(rows), "topic": rows[0].topic, "due_us": rows[0].due_us} for key, rows in keyed
+    ]
+    last = outbox_keys.c.last_seq
     if connection.dialect.name == "sqlite":
+        upsert = sqlite.insert(outbox_keys).values(values)
         connection.execute(
-            sqlite.insert(outbox_keys).values(values).on_conflict_do_update(index_elements=["okey"], set_=grown)
+            upsert.on_conflict_do_update(index_elements=["okey"], set_={"last_seq": last + upsert.excluded.last_seq})
         )
     else:
-        connection.execute(mysql.insert(outbox_keys).values(values).on_duplicate_key_update(grown))
-    last = connection.execute(select(outbox_keys.c.last_seq).where(outbox_keys.c.okey == first.key)).scalar_one()
-    return int(last) - len(rows) + 1
+        insertion = mysql.insert(outbox_keys).values(values)
+        connection.execute(insertion.on_duplicate_key_update(last_seq=last + insertion.inserted.last_seq))
+    counts = {key: len(rows) for key, rows in keyed}
+    found = connection.execute(select(outbox_keys.c.okey, last).where(outbox_keys.c.okey.in_(counts)))
+    return {row.okey: int(row.last_seq) - counts[row.okey] + 1 for row in found}
 
 
 def counted(connection: Connection) -> dict[str, OutboxCount]:
