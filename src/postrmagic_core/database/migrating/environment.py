@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from argparse import Namespace
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,7 +23,7 @@ Plan: TypeAlias = Callable[[tuple[str, ...], MigrationContext], Sequence[Revisio
 
 def script(history: Migrations) -> ScriptDirectory:
     """The revisions of ``history``; two heads are refused, for nobody can say in which order they belong."""
-    config = Config()
+    config = Config(cmd_opts=Namespace(quiet=True))
     # A percent sign in a path would be read as interpolation.
     config.set_main_option("script_location", str(Path(__file__).parent).replace("%", "%%"))
     config.set_main_option("version_locations", str(history.versions).replace("%", "%%"))
@@ -50,6 +51,7 @@ def environment(
 
     Alembic's own complaints become :class:`ConfigurationError`.
     """
+    connection.rollback()  # of a transaction that is open already Alembic would leave the commit to us
     directory = script(history)
     start = {"starting_rev": _here(connection, history)} if sql is not None else {}
     context = EnvironmentContext(Config(), directory, fn=plan, as_sql=sql is not None, **start)
