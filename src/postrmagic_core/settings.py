@@ -88,6 +88,16 @@ class DatabaseSettings(_Room):
         default=None,
         description="The application's own migrations: a directory, or `package:directory`; it holds `versions/`.",
     )
+    query_log: bool = Field(default=True, description="Count every statement; files go to `data_dir`/queries.")
+    slow_query: Seconds = Field(
+        default=0.2, description="Seconds from which a statement is logged, with its plan, once a minute."
+    )
+    query_budget: Seconds | None = Field(
+        default=None, description="Seconds of statements from which a request or job is logged with its costliest."
+    )
+    repeated_query: int = Field(
+        default=20, ge=2, description="Executions of one statement from which a request or job is logged (N+1)."
+    )
     metadata: str | None = Field(
         default=None, description="The `MetaData` that new revisions are compared with: `module:name`."
     )

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from .cache import CacheManager
     from .database import DatabaseManager, Migrations
+    from .database.analysis.options import QueryLogOptions
     from .database.relay import Relay
     from .events import EventManager
     from .jobs import JobContext, JobQueue, Worker
@@ -93,6 +94,20 @@ class Stack(Lifecycle):
             clock=self.clock,
             metrics=self.metrics,
             registry=self.registry,
+            queries=self._query_log(),
+        )
+
+    def _query_log(self) -> QueryLogOptions | None:
+        from .database.analysis.options import QueryLogOptions
+
+        room = self.settings.database
+        if not room.query_log:
+            return None
+        return QueryLogOptions(
+            directory=self.settings.stack.data_dir / "queries",
+            slow=room.slow_query,
+            budget=room.query_budget,
+            repeated=room.repeated_query,
         )
 
     @cached_property

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, asynccontextmanager
 from functools import partial, wraps
@@ -17,8 +18,10 @@ from sqlalchemy import Result
 from sqlalchemy.sql import Executable
 
 from .._bridge import Lane, Lanes
+from .._sql.ledger import application_line
 from .._unit import entered
 from ..errors import NestedUnit
+from .analysis.callers import asked_from
 from .interface import Deliver, Isolation, OutboxCount
 from .runner import UnitRunner
 from .unit import Unit
@@ -55,7 +58,8 @@ class AwaitableUnit:
 
     async def run(self, fn: Callable[Concatenate[Unit, P], R], *args: P.args, **kwargs: P.kwargs) -> R:
         """Run ``fn(tx, …)`` on the lane with the sync unit: for the ORM, or for several statements in one hop."""
-        return await self._lane.run(partial(fn, self._unit, *args, **kwargs))
+        line = application_line(sys._getframe(1))
+        return await self._lane.run(partial(asked_from, line, partial(fn, self._unit, *args, **kwargs)))
 
     async def execute(self, statement: Executable, parameters: Any = None) -> Result[Any]:
         """Run a Core statement; all rows are fetched."""

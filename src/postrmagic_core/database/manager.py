@@ -17,6 +17,8 @@ from .._sql import Backend, PoolLimits, Timeouts, open_backend
 from .._unit import current_unit
 from ..errors import Conflict
 from ..registry import Registry
+from .analysis.log import QueryLog
+from .analysis.options import QueryLogOptions
 from .interface import Deliver, Isolation, OutboxCount
 from .outbox import counted
 from .runner import Reading, UnitRunner, Writing
@@ -35,7 +37,8 @@ class DatabaseManager(Lifecycle):
     """One database, through units.
 
     ``url`` is ``sqlite:///app.db``, ``mysql://user:password@host/name`` or ``mariadb://…``; constructing connects to
-    nothing. ``migrations`` are the application's own. Raises :class:`ConfigurationError` for a URL that cannot be used.
+    nothing. ``migrations`` are the application's own; ``queries`` turns the query log on, then in ``db.queries``.
+    Raises :class:`ConfigurationError` for a URL that cannot be used.
     """
 
     def __init__(
@@ -48,6 +51,7 @@ class DatabaseManager(Lifecycle):
         clock: Clock | None = None,
         metrics: Metrics | None = None,
         registry: Registry | None = None,
+        queries: QueryLogOptions | None = None,
     ) -> None:
         super().__init__()
         self.pool = pool
@@ -56,7 +60,10 @@ class DatabaseManager(Lifecycle):
         self.backend: Backend = open_backend(url, pool=pool, timeouts=timeouts, metrics=self.metrics, registry=registry)
         self._clock = clock or SystemClock()
         self._relays: weakref.WeakSet[Relay] = weakref.WeakSet()
-        self._units = UnitRunner(self.backend, self._clock, self.metrics, self._wake_relays)
+        self.queries: QueryLog | None = None
+        if queries is not None:
+            self.queries = QueryLog(queries, database_id=self.backend.database_id(), clock=self._clock)
+        self._units = UnitRunner(self.backend, self._clock, self.metrics, self._wake_relays, self.queries)
         self._aio: AsyncDatabaseManager | None = None
         self._conflicts = self.metrics.counter("db_conflicts_total")
 
@@ -186,4 +193,6 @@ class DatabaseManager(Lifecycle):
             relay.close()
         if self._aio is not None:
             self._aio._shut()
+        if self.queries is not None:
+            self.queries.close()
         self.backend.dispose()

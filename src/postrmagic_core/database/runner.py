@@ -10,6 +10,7 @@ from .._clock import Clock
 from .._metrics import Metrics
 from .._sql import Backend, Role
 from .._unit import enter, leave
+from .analysis.log import QueryLog
 from .interface import Isolation
 from .listeners import listen
 from .unit import Unit
@@ -18,11 +19,19 @@ from .unit import Unit
 class UnitRunner:
     """Makes the units of one database; ``delivered`` is called after a commit that left rows for a relay."""
 
-    def __init__(self, backend: Backend, clock: Clock, metrics: Metrics, delivered: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        backend: Backend,
+        clock: Clock,
+        metrics: Metrics,
+        delivered: Callable[[], None],
+        queries: QueryLog | None = None,
+    ) -> None:
         self.database_id = backend.database_id()
         self._backend = backend
         self._clock = clock
         self._delivered = delivered
+        self._queries = queries
         self._heard: dict[Role, Engine] = {}
         self._hook_errors = metrics.counter("db_hook_errors_total")
 
@@ -37,6 +46,8 @@ class UnitRunner:
         if engine is not self._heard.get(role):  # a forked child may have engines of its own
             self._heard[role] = engine
             listen(engine, role)
+            if self._queries is not None:
+                self._queries.listen(engine)
         return Unit(engine, self.database_id, self._clock, options, writes=role == "write")
 
     def finish(self, unit: Unit, *, failed: bool) -> None:

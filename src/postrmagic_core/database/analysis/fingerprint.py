@@ -23,7 +23,7 @@ CUT = " …"
 # Strings end where the text ends if they are never closed: nothing of them may be left over.
 _SQLITE_STRING = r"'(?:[^']|'')*(?:'|$)"
 _MYSQL_STRING = r"'(?:[^'\\]|\\.|''|\\$)*(?:'|$)|\"(?:[^\"\\]|\\.|\"\"|\\$)*(?:\"|$)"
-_TOKEN = r"""
+_LEXEMES = r"""
   (?P<space>\s+|/\*(?:.|\n)*?(?:\*/|$)|{comment})
 | (?P<value>(?:(?i:[xbn]|_\w+\s*)(?='))?(?:{string}))
 | (?P<quoted>`(?:[^`]|``)*(?:`|$){identifier})
@@ -35,21 +35,21 @@ _TOKEN = r"""
 """
 _IDENTIFIERS = r"|\"(?:[^\"]|\"\")*(?:\"|$)|\[[^\]]*(?:\]|$)"
 _SQLITE = re.compile(
-    _TOKEN.format(comment=r"--[^\n]*", string=_SQLITE_STRING, identifier=_IDENTIFIERS), re.VERBOSE | re.DOTALL
+    _LEXEMES.format(comment=r"--[^\n]*", string=_SQLITE_STRING, identifier=_IDENTIFIERS), re.VERBOSE | re.DOTALL
 )
 _MYSQL = re.compile(
-    _TOKEN.format(comment=r"--(?=\s|$)[^\n]*|\#[^\n]*", string=_MYSQL_STRING, identifier=""), re.VERBOSE | re.DOTALL
+    _LEXEMES.format(comment=r"--(?=\s|$)[^\n]*|\#[^\n]*", string=_MYSQL_STRING, identifier=""), re.VERBOSE | re.DOTALL
 )
 
 # Words after which a parenthesis opens a group and no call, and a sign belongs to its number.
-_OPENING = frozenset(
-    "ALL AND ANY AS BETWEEN BY CASE DISTINCT ELSE EXISTS FROM HAVING IN INTERSECT EXCEPT IS JOIN LIKE LIMIT NOT OFFSET "
-    "ON OR OVER RETURNING ROW SELECT SET THEN UNION USING VALUES WHEN WHERE WITH".split()
+_OPENING = re.compile(
+    "ALL|AND|ANY|AS|BETWEEN|BY|CASE|DISTINCT|ELSE|EXISTS|FROM|HAVING|IN|INTERSECT|EXCEPT|IS|JOIN|LIKE|LIMIT|NOT|OFFSET"
+    "|ON|OR|OVER|RETURNING|ROW|SELECT|SET|THEN|UNION|USING|VALUES|WHEN|WHERE|WITH"
 )
 _COMPARING = frozenset({"=", "==", "<>", "!=", "<", ">", "<=", ">=", "||", "<=>"})
 _COMPARING_WORDS = frozenset({"LIKE", "GLOB", "IS", "MATCH", "REGEXP", "BETWEEN", "NOT"})
 _DATA = frozenset({"SELECT", "INSERT", "UPDATE", "DELETE", "REPLACE", "WITH", "VALUES", "("})
-_CONTROL = frozenset("BEGIN START COMMIT ROLLBACK SAVEPOINT RELEASE END SET USE LOCK UNLOCK".split())
+_CONTROL = re.compile("BEGIN|START|COMMIT|ROLLBACK|SAVEPOINT|RELEASE|END|SET|USE|LOCK|UNLOCK")
 _CONSTANTS = frozenset({"NULL", "TRUE", "FALSE", "DEFAULT"})
 
 
@@ -132,7 +132,7 @@ def _without_signs(tokens: list[_Token]) -> list[_Token]:
 
 
 def _opens(token: _Token) -> bool:
-    return token.word in _OPENING
+    return _OPENING.fullmatch(token.word) is not None
 
 
 def _spaced(tokens: list[_Token]) -> list[_Token]:
@@ -236,6 +236,6 @@ def _closed(tokens: list[_Token], start: int, *, simple: bool) -> int | None:
 def _kind(text: str) -> Kind:
     first = re.match(r"\w+|\(", text)
     word = first.group().upper() if first else ""
-    if word in _CONTROL or text.startswith(("SELECT @@", "SELECT VERSION()", "SELECT DATABASE()")):
+    if _CONTROL.fullmatch(word) or text.startswith(("SELECT @@", "SELECT VERSION()", "SELECT DATABASE()")):
         return "control"
     return "data" if word in _DATA else "other"
