@@ -196,7 +196,7 @@ def test_a_hook_that_breaks_the_commit_costs_its_own_row(clocked: DatabaseManage
     def route(tx: Unit, row: OutboxRow) -> None:
         write_effect(tx, row)
         if row.payload == b"bad":
-            tx.before_commit(lambda: {}[1])
+            tx.before_commit(lambda: dict[int, None]()[1])
 
     stage(clocked, b"1", b"bad", b"3")
     assert clocked.relay({"mail": route}).run_once() == 2

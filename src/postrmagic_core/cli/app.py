@@ -6,6 +6,7 @@ import sys
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from ..errors import PostrMagicError
@@ -21,17 +22,23 @@ app = typer.Typer(
 
 def run() -> None:
     """Run the command line; our own errors become one sentence and exit status 1."""
+    from .analyze import analyze
     from .dev import dev
+    from .outbox import outbox
     from .schema import database
     from .worker import worker
 
+    database.command()(analyze)
     app.add_typer(database, name="db")
+    app.add_typer(outbox, name="outbox")
     app.command()(dev)
     app.command()(worker)
     try:
         app()
     except PostrMagicError as error:
-        Console(stderr=True).print(f"[red]{error.code}[/red] {error}", highlight=False, markup=True, soft_wrap=True)
+        Console(stderr=True).print(
+            f"[red]{error.code}[/red] {escape(str(error))}", highlight=False, markup=True, soft_wrap=True
+        )
         sys.exit(1)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, Table, bindparam, func, select, text, update
+from sqlalchemy import Column, Connection, Row, Select, Table, bindparam, func, select, text, update
 from sqlalchemy import delete as sql_delete
 
 from .interface import OutboxRow
@@ -81,9 +81,9 @@ def claim_keys(
     return Claimed(rows, read - {row.key for row in rows if row.key is not None}, locked - read)
 
 
-def delete(connection: Connection, rows: Sequence[OutboxRow]) -> None:
-    """Remove delivered rows; their keys are moved on by :func:`move_on`."""
-    _delete_exactly(connection, outbox.c.id, [row.id for row in rows])
+def delete(connection: Connection, ids: Sequence[int]) -> int:
+    """Remove rows, and return how many there were; their keys are moved on by :func:`move_on`."""
+    return _delete_exactly(connection, outbox.c.id, ids)
 
 
 def postpone(connection: Connection, row: OutboxRow, due_us: int | None, error: str) -> None:
@@ -125,23 +125,22 @@ def move_on(connection: Connection, keys: Collection[str]) -> None:
     _delete_exactly(connection, outbox_keys.c.okey, sorted(set(keys) - {row.okey for row in waiting}))
 
 
-def _delete_exactly(connection: Connection, column: ColumnElement[T], values: Sequence[T]) -> None:
+def _delete_exactly(connection: Connection, column: Column[T], values: Sequence[T]) -> int:
     """Delete by primary key in one statement that locks these rows and nothing else.
 
     For ``id IN (…)`` a server reads a small table whole, and waits on its way for rows that others have locked, who may
     wait for ours: a deadlock. Joined in this order each row is looked up by its key.
     """
     if not values:
-        return
+        return 0
     table: Table = column.table
     if connection.dialect.name == "sqlite":
-        connection.execute(sql_delete(table).where(column.in_(values)))
-        return
+        return connection.execute(sql_delete(table).where(column.in_(values))).rowcount
     names = [f"v{number}" for number in range(len(values))]
     listed = " UNION ALL ".join(f"SELECT :{name} AS v" for name in names)
     statement = text(f"DELETE t FROM ({listed}) AS d STRAIGHT_JOIN {table.name} AS t ON t.{column.name} = d.v")
     typed = [bindparam(name, type_=column.type) for name in names]
-    connection.execute(statement.bindparams(*typed), dict(zip(names, values, strict=True)))
+    return connection.execute(statement.bindparams(*typed), dict(zip(names, values, strict=True))).rowcount
 
 
 def _locking(statement: Select[*tuple[Any, ...]], table: Table) -> Select[*tuple[Any, ...]]:

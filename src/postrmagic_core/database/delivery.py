@@ -70,7 +70,7 @@ class Batch:
 
     def settle(self, connection: Connection) -> None:
         """Delete what was delivered, note what failed, and let the keys move on."""
-        claims.delete(connection, self.delivered)
+        claims.delete(connection, [row.id for row in self.delivered])
         for failure in self.failures:
             failure.note(connection)
         tried = (*self.delivered, *(failure.row for failure in self.failures))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 if TYPE_CHECKING:
@@ -41,6 +42,28 @@ class OutboxCount:
     waiting: int
     dead: int
     oldest_us: int | None
+
+
+RowState: TypeAlias = Literal["waiting", "delayed", "dead"]
+
+
+@dataclass(frozen=True, slots=True)
+class OutboxEntry:
+    """An outbox row as an operator sees it.
+
+    ``waiting`` is due, ``delayed`` not yet (put off by its unit, or after a failed attempt), ``dead`` is given up;
+    ``error`` names the last failure; ``size`` is the payload's, in bytes.
+    """
+
+    id: int
+    topic: str
+    key: str | None
+    state: RowState
+    created: datetime
+    due: datetime
+    attempts: int
+    error: str | None
+    size: int
 
 
 Deliver: TypeAlias = "Callable[[Unit, OutboxRow], None]"

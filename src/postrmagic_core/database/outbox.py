@@ -14,8 +14,7 @@ from .tables import outbox, outbox_keys
 
 def write_staged(connection: Connection, staged: Sequence[Staged], now_us: int) -> None:
     """Insert ``staged``; rows with a key are numbered under the key's lock, which is held until the commit."""
-    keyed = _by_key(staged)
-    numbers = _reserve(connection, keyed) if keyed else {}
+    numbers = reserve(connection, staged)
     values: list[dict[str, Any]] = []
     for row in staged:
         number = None
@@ -43,11 +42,14 @@ def _by_key(staged: Sequence[Staged]) -> list[tuple[str, list[Staged]]]:
     return [(key, [row for row in staged if row.key == key]) for key in keys]
 
 
-def _reserve(connection: Connection, keyed: Sequence[tuple[str, Sequence[Staged]]]) -> dict[str, int]:
-    """Lock the keys' rows, making those of keys without waiting rows; returns the first number of this unit's by key.
+def reserve(connection: Connection, staged: Sequence[Staged]) -> dict[str, int]:
+    """Lock the keys' rows, making those of keys without waiting rows; returns the first number of ``staged`` by key.
 
     All are locked before any is read: a snapshot taken in between would conflict with who moved the next key meanwhile.
     """
+    keyed = _by_key(staged)
+    if not keyed:
+        return {}
     values = [
         {"okey": key, "last_seq": len(rows), "topic": rows[0].topic, "due_us": rows[0].due_us} for key, rows in keyed
     ]
