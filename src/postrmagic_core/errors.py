@@ -23,6 +23,7 @@
     │   ├── Conflict            (r)   deadlock, lock time-out, serialization failure, busy
     │   ├── OutOfSpace                disk or memory of the backend is full
     │   ├── OutcomeUnknown            the answer was cut off: it may have happened
+    │   ├── NotRepeatable             rolled back by a conflict after it had acted outside the database
     │   └── BackendRejected           the server refused the request itself (rights, syntax, limits)
     ├── DataError                     a value, stored or given, is not acceptable
     │   ├── EncodeError               the value has no lossless encoding
@@ -180,9 +181,23 @@ class OutOfSpace(BackendError):
 
 
 class OutcomeUnknown(BackendError):
-    """The answer to a write was cut off: it may or may not have happened, and was not tried again."""
+    """The answer to a write was cut off: it may or may not have happened, and was not tried again.
+
+    ``fingerprint`` names the last statement with which a database's unit may have written, as the query log does; empty
+    elsewhere.
+    """
 
     code = "backend.outcome_unknown"
+
+    def __init__(self, message: str, *, fingerprint: str = "") -> None:
+        super().__init__(message)
+        self.fingerprint = fingerprint
+
+
+class NotRepeatable(BackendError):
+    """A conflict rolled a unit back after it had done something outside the database; it was not run again."""
+
+    code = "backend.not_repeatable"
 
 
 class BackendRejected(BackendError):

@@ -14,6 +14,7 @@ import pytest
 from sqlalchemy import text
 
 from postrmagic_core.database import DatabaseManager, OutboxRow, PoolLimits, Timeouts, Unit
+from postrmagic_core.database.analysis import fingerprint
 from postrmagic_core.errors import (
     BackendReadOnly,
     BackendRejected,
@@ -135,16 +136,20 @@ def test_a_cut_commit_is_unknown_runs_no_hook_and_the_relay_decides(url: str) ->
 
         work()
         assert called == ["committed"]
-        cuts, whole = 0, False
+        cuts, whole, named = 0, False, ("", "")
         while not whole:
             proxy.cut(cuts, on=b"COMMIT", how="reset")
             try:
                 work()
                 whole = True
-            except OutcomeUnknown:
+            except OutcomeUnknown as error:
+                named = error.fingerprint, str(error)
                 assert proxy.hits == 1
                 cuts += 1
             proxy.heal()
+        expected = fingerprint.read(str(ADD), "mysql").fingerprint
+        assert named[0] == expected
+        assert expected in named[1]
         assert cuts >= 7, "an OK packet has at least 11 bytes"
         assert called == ["committed"] * 2
         relay = direct.relay({"mail": lambda tx, row: delivered.append(row)})

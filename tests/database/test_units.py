@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import pytest
 
 from postrmagic_core._protocols import UnitLike, Units
-from postrmagic_core.database import DatabaseManager
+from postrmagic_core.database import DatabaseManager, Unit
+from postrmagic_core.errors import Conflict, NotRepeatable, UsageError
 
 
 @pytest.mark.parametrize(("topic", "key"), [("", None), ("t" * 65, None), ("t", ""), ("t", "ä" * 128)])
@@ -24,3 +27,40 @@ def test_the_room_meets_its_siblings_protocols(database: DatabaseManager) -> Non
         unit: UnitLike = tx
         assert units.current() is unit
         assert unit.database_id == units.database_id
+
+
+def test_a_unit_that_acted_outside_the_database_is_not_run_again(database: DatabaseManager) -> None:
+    """A conflict afterwards raises, and names what no rollback undoes; a conflict before it is retried."""
+    runs: list[str] = []
+
+    def charge(tx: Unit, *, first: bool) -> None:
+        runs.append("run")
+        if first and len(runs) == 1:
+            raise Conflict("before anything was done")
+        tx.side_effect("charged order 7")
+        raise Conflict("afterwards")
+
+    with pytest.raises(NotRepeatable, match="charged order 7") as raised:
+        database.transact(charge, first=True)
+    assert len(runs) == 2
+    assert not raised.value.retryable
+    assert isinstance(raised.value.__cause__, Conflict)
+
+
+def test_a_side_effect_in_a_savepoint_that_was_undone_has_happened_all_the_same(database: DatabaseManager) -> None:
+    """The database forgets it, the world does not."""
+
+    def charge(tx: Unit) -> None:
+        with contextlib.suppress(ZeroDivisionError), tx.savepoint():
+            tx.side_effect("sent a letter")
+            raise ZeroDivisionError
+        raise Conflict("afterwards")
+
+    with pytest.raises(NotRepeatable, match="sent a letter"):
+        database.transact(charge)
+
+
+def test_a_reading_unit_has_no_side_effects_to_tell(database: DatabaseManager) -> None:
+    """It is never run again by itself."""
+    with database.read() as tx, pytest.raises(UsageError, match=r"side_effect\(\) belongs to db.write"):
+        tx.side_effect("anything")

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping
+from time import perf_counter
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
@@ -70,11 +70,20 @@ class Instrumented:
         super().set_connection_execution_options(connection, opts)  # type: ignore[misc]  # the dialect's, next in line
 
     def do_execute(self, cursor: Any, statement: str, parameters: Any, context: Any = None) -> None:
-        """Execute once."""
-        if self.noted is None and self.watched is None:
+        """Execute once. Nearly every statement comes this way: written out, since each call within would cost it."""
+        if self.noted is not None and context is not None:
+            self.noted(context)
+        watched = self.watched
+        if watched is None:
             cursor.execute(statement, parameters)
             return
-        self._do(cursor.execute, cursor, statement, parameters, context)
+        began = perf_counter()
+        try:
+            cursor.execute(statement, parameters)
+        except BaseException as error:
+            watched(cursor, statement, parameters, context, perf_counter() - began, error)
+            raise
+        watched(cursor, statement, parameters, context, perf_counter() - began, None)
 
     def do_executemany(self, cursor: Any, statement: str, parameters: Any, context: Any = None) -> None:
         """Execute for each of ``parameters``."""
@@ -93,11 +102,11 @@ class Instrumented:
             execute(statement, parameters)
             return
         error: BaseException | None = None
-        began = time.perf_counter()
+        began = perf_counter()
         try:
             execute(statement, parameters)
         except BaseException as raised:
             error = raised
             raise
         finally:
-            self.watched(cursor, statement, parameters, context, time.perf_counter() - began, error)
+            self.watched(cursor, statement, parameters, context, perf_counter() - began, error)

@@ -52,6 +52,15 @@ def connect_for(line: Line | None, connect: Callable[[], R]) -> R:
         _asking.line = None
 
 
+def on_behalf_of(line: Line | None, call: Callable[[], R]) -> R:
+    """``call()``, in which connections are taken for ``line`` of another thread unless there is a line in this one."""
+    _asking.behalf = line
+    try:
+        return call()
+    finally:
+        _asking.behalf = None
+
+
 class _Holding:
     """One connection out of the pool."""
 
@@ -123,7 +132,7 @@ class Ledger:
             self.waits.observe(waited)
         else:
             self.waits.counts[0] += 1
-        line = getattr(_asking, "line", None) or application_line(sys._getframe(2))
+        line = getattr(_asking, "line", None) or application_line(sys._getframe(2)) or getattr(_asking, "behalf", None)
         self._held[entry] = _Holding(now, line, current_work())
 
     def give_back(self, entry: Any) -> float:

@@ -7,10 +7,10 @@ would open a new connection for each call.
 from __future__ import annotations
 
 import threading
-import time
 from collections import deque
 from collections.abc import Callable
-from contextlib import nullcontext, suppress
+from contextlib import suppress
+from time import monotonic
 from typing import Any, cast
 
 from sqlalchemy import exc
@@ -25,18 +25,25 @@ _BORN = "pm_born"
 _BACK = "pm_back"
 
 
-class _Idle(queue.QueueCommon[ConnectionPoolEntry]):
-    """The idle connections, the last one used first: no lock, since appending to a deque and popping are atomic.
+class _Turn(threading.Event):
+    """Set once :attr:`entry` is there."""
 
-    Who waits does so in order, and by a clock that nobody sets. A connection's finalizer may call :meth:`put` while
-    this thread is in :meth:`get`.
+    entry: ConnectionPoolEntry
+
+
+class _Idle(queue.QueueCommon[ConnectionPoolEntry]):
+    """The idle connections, the last one used first: no lock, since a deque's own operations are atomic.
+
+    Who waits does so in order, and by a clock that nobody sets: a connection that comes back is handed to the first,
+    so that no busy thread takes it again from those who wait. A connection's finalizer may call :meth:`put` while this
+    thread is in :meth:`get`.
     """
 
     def __init__(self, maxsize: int = 0, use_lifo: bool = True) -> None:
         self.maxsize = maxsize
         self.use_lifo = use_lifo
         self._entries: deque[ConnectionPoolEntry] = deque()
-        self._waiting: deque[threading.Event] = deque()
+        self._waiting: deque[_Turn] = deque()
 
     def empty(self) -> bool:
         return not self._entries
@@ -52,39 +59,60 @@ class _Idle(queue.QueueCommon[ConnectionPoolEntry]):
             raise queue.Full
         self._entries.append(item)
         if self._waiting:
-            self._wake()
+            self._hand_over()
 
     put_nowait = put
 
     def get_nowait(self) -> ConnectionPoolEntry:
+        if self._must_wait():
+            raise queue.Empty
         try:
             return self._entries.pop()
         except IndexError:
             raise queue.Empty from None
 
     def get(self, block: bool = True, timeout: float | None = None) -> ConnectionPoolEntry:
-        if not block or self._entries:
-            with suppress(queue.Empty) if block else nullcontext():
-                return self.get_nowait()
-        deadline = time.monotonic() + (threading.TIMEOUT_MAX if timeout is None else timeout)
-        turn = threading.Event()
-        self._waiting.append(turn)
         try:
-            while not self._entries and (left := deadline - time.monotonic()) > 0:
-                turn.wait(left)
-                if turn.is_set() and not self._entries:  # somebody who did not wait was quicker
-                    turn.clear()
-                    self._waiting.appendleft(turn)
             return self.get_nowait()
-        finally:
+        except queue.Empty:
+            if not block:
+                raise
+        turn = _Turn()
+        self._waiting.append(turn)
+        self._hand_over()
+        try:
+            turn.wait(timeout)
+        except BaseException:
+            if not self._left_queue(turn):
+                self.put(turn.entry)
+            raise
+        if self._left_queue(turn):
+            raise queue.Empty
+        return turn.entry
+
+    def _must_wait(self) -> bool:
+        """Whether others were here first."""
+        return bool(self._waiting)
+
+    def _hand_over(self) -> None:
+        while self._entries and self._waiting:
+            with suppress(IndexError):  # another thread does the same
+                turn = self._waiting.popleft()
+                try:
+                    turn.entry = self._entries.pop()
+                except IndexError:
+                    self._waiting.appendleft(turn)
+                else:
+                    turn.set()
+
+    def _left_queue(self, turn: _Turn) -> bool:
+        """Whether ``turn`` was still waiting, and is not any more; if not, it has its entry."""
+        while not turn.is_set():
             with suppress(ValueError):
                 self._waiting.remove(turn)
-            if self._entries:
-                self._wake()  # it was this one's to take
-
-    def _wake(self) -> None:
-        with suppress(IndexError):
-            self._waiting.popleft().set()
+                return True
+            turn.wait(0.001)  # another thread has it in hand
+        return False
 
 
 class BoundedPool(QueuePool):
@@ -117,7 +145,7 @@ class BoundedPool(QueuePool):
             entry, waited = self._pool.get_nowait(), 0.0
         except queue.Empty:
             entry, waited = self._waited()
-        now = time.monotonic()
+        now = monotonic()
         if entry.dbapi_connection is not None and not self._usable(entry.dbapi_connection, entry.info, now):
             entry.invalidate()
         self.ledger.take(entry, now, waited)
@@ -160,11 +188,11 @@ class BoundedPool(QueuePool):
         """Let no connection be used again that was open when this one broke; those opened since then stay."""
         entry = getattr(connection, "_connection_record", None)
         if entry is None or entry.info.get(_BORN, float("inf")) > self._invalidated:
-            self._invalidated = time.monotonic()
+            self._invalidated = monotonic()
         if _checkin and connection.is_valid:
             connection.invalidate(exception)
 
 
 def note_birth(connection: object, entry: ConnectionPoolEntry) -> None:
     """Listener of ``connect``: when the connection was opened."""
-    entry.info[_BORN] = time.monotonic()
+    entry.info[_BORN] = monotonic()

@@ -18,7 +18,8 @@ from sqlalchemy import Result
 from sqlalchemy.sql import Executable
 
 from .._bridge import Lane, Lanes
-from .._sql.ledger import application_line
+from .._sql import PoolState
+from .._sql.ledger import application_line, on_behalf_of
 from .._unit import entered
 from ..errors import NestedUnit
 from .analysis.callers import asked_from
@@ -45,6 +46,7 @@ class AwaitableUnit:
         self.before_commit = unit.before_commit
         self.after_commit = unit.after_commit
         self.on_rollback = unit.on_rollback
+        self.side_effect = unit.side_effect
 
     @property
     def tables_written(self) -> frozenset[str]:
@@ -114,8 +116,9 @@ class AsyncDatabaseManager:
             yield self._face_of(current)
             return
         unit = self._units.new("read", snapshot=snapshot)
+        line = application_line(sys._getframe(1))
         async with self._lanes_for("read").hold() as lane:
-            await lane.run(unit.begin, undo=lambda _: unit.release())
+            await lane.run(partial(unit.begin, line), undo=lambda _: unit.release())
             try:
                 yield AwaitableUnit(unit, lane)
             finally:
@@ -129,12 +132,13 @@ class AsyncDatabaseManager:
         """
         self._manager.ensure_open()
         unit = self._units.new("write", isolation=isolation)
+        line = application_line(sys._getframe(1))
         outside = contextvars.copy_context()
         commit = partial(outside.run, partial(self._end, unit, failed=False))
         undo = partial(outside.run, partial(self._end, unit, failed=True))
         with entered(unit):
             async with self._lanes_for("write").hold() as lane:
-                await lane.run(unit.begin, undo=lambda _: undo())
+                await lane.run(partial(unit.begin, line), undo=lambda _: undo())
                 self._faces[unit] = AwaitableUnit(unit, lane)
                 try:
                     yield self._faces[unit]
@@ -167,6 +171,10 @@ class AsyncDatabaseManager:
         """The write unit this task has open, if any."""
         return self._manager.current()
 
+    def pools(self) -> list[PoolState]:
+        """The pools of connections now, and who holds them."""
+        return self._manager.pools()
+
     async def upgrade(self) -> None:
         """Create or migrate the package's own tables."""
         await self._in_one_hop(self._manager.upgrade)
@@ -188,8 +196,9 @@ class AsyncDatabaseManager:
         if self._manager.current() is not None:
             # It would wait for the lane that this very task holds.
             raise NestedUnit("this task has a unit of the database open: use tx.run(fn, …) to join it")
+        line = application_line(sys._getframe(1))
         async with self._lanes_for("write").hold() as lane:
-            return await lane.run(call)
+            return await lane.run(partial(on_behalf_of, line, call))
 
     def _end(self, unit: Unit, *, failed: bool) -> None:
         """On the lane, in the context the task had before the unit: hooks find it current here, then gone."""

@@ -30,12 +30,14 @@ def listen(engine: Engine, role: Role) -> None:
 
 
 def _note_written(context: Any) -> None:
+    unit: Unit | None = context.execution_options.get("pm_unit")
     statement: Any = context.compiled.statement if context.compiled is not None else None
+    if unit is None or getattr(statement, "is_select", False):
+        return
+    tables: set[str] = set()
     if getattr(statement, "is_dml", False):
-        unit: Unit | None = context.execution_options.get("pm_unit")
-        if unit is not None:
-            found = visitors.iterate(statement.table)
-            unit.note_written({element.name for element in found if isinstance(element, Table)}, context.statement)
+        tables = {element.name for element in visitors.iterate(statement.table) if isinstance(element, Table)}
+    unit.note_written(tables, context.statement)
 
 
 def _note_error(context: ExceptionContext) -> None:

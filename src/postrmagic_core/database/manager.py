@@ -13,9 +13,9 @@ from .._clock import Clock, SystemClock
 from .._lifecycle import Lifecycle
 from .._metrics import Metrics
 from .._retry import RetryPolicy
-from .._sql import Backend, PoolLimits, Timeouts, open_backend
+from .._sql import Backend, PoolLimits, PoolState, Timeouts, open_backend
 from .._unit import current_unit
-from ..errors import Conflict
+from ..errors import Conflict, NotRepeatable
 from ..registry import Registry
 from .analysis.log import QueryLog
 from .analysis.options import QueryLogOptions
@@ -109,8 +109,9 @@ class DatabaseManager(Lifecycle):
     def transactional(self, *, retries: int = 3) -> Callable[[Callable[Concatenate[Unit, P], R]], Callable[P, R]]:
         """Decorate ``fn(tx, …)`` to run in a write unit of its own, or to join the one that is open.
 
-        On a :class:`Conflict` the whole function runs again, at most ``retries`` times with growing random pauses;
-        never after an :class:`OutcomeUnknown`, and never when it joined.
+        On a :class:`Conflict` the whole function runs again, at most ``retries`` times with growing random pauses, each
+        time in a new unit; never after an :class:`OutcomeUnknown`, never when it joined, and not once it has told of a
+        :meth:`Unit.side_effect`: then :class:`NotRepeatable` is raised.
         """
 
         def decorate(function: Callable[Concatenate[Unit, P], R]) -> Callable[P, R]:
@@ -132,6 +133,10 @@ class DatabaseManager(Lifecycle):
         Raises :class:`NestedUnit` when it was opened by another task or thread and merely inherited.
         """
         return current_unit(self._units.database_id)  # type: ignore[return-value]  # units of this database are ours
+
+    def pools(self) -> list[PoolState]:
+        """The pools of connections now, and who holds them; `postrmagic db pool` shows those of every process."""
+        return self.backend.pools()
 
     def upgrade(self) -> None:
         """Create or migrate the package's own tables, then the application's if it has ``migrations``.
@@ -170,10 +175,19 @@ class DatabaseManager(Lifecycle):
             return call(current)
         failures = 0
         while True:
+            done: tuple[str, ...] = ()
             try:
                 with self.write() as tx:
-                    return call(tx)
-            except Conflict:
+                    try:
+                        return call(tx)
+                    finally:
+                        done = tx.side_effects
+            except Conflict as conflict:
+                if done:
+                    raise NotRepeatable(
+                        "a conflict rolled the unit back, which was not run again, since it had done this outside the "
+                        f"database: {', '.join(done)}"
+                    ) from conflict
                 failures += 1
                 self._conflicts.add()
                 delay = retry.delay(failures, random.random())  # noqa: S311 - spreads load, guards nothing
@@ -195,4 +209,4 @@ class DatabaseManager(Lifecycle):
             self._aio._shut()
         if self.queries is not None:
             self.queries.close()
-        self.backend.dispose()
+        self.backend.dispose(patience=self.pool.timeout)

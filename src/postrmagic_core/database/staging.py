@@ -23,6 +23,8 @@ class Staging:
     before_commit: list[Hook] = field(default_factory=list)
     after_commit: list[Hook] = field(default_factory=list)
     on_rollback: list[Hook] = field(default_factory=list)
+    # Not taken back with a savepoint: they have happened.
+    side_effects: list[str] = field(default_factory=list)
 
     def mark(self) -> Mark:
         """Where :meth:`rewind` goes back to."""

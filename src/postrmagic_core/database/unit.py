@@ -138,6 +138,20 @@ class Unit:
                 raise ValueError(f"expected a {name} of 1 to {limit} bytes, got {len(text.encode())}")
         self._staging.rows.append(Staged(topic, payload, key, due_us))
 
+    def side_effect(self, what: str) -> None:
+        """Say that the unit has done ``what`` outside the database, which no rollback undoes.
+
+        After a conflict it is then not run again: :class:`NotRepeatable`, which names it, is raised instead. What may
+        wait for the commit belongs into :meth:`after_commit` or :meth:`stage`.
+        """
+        self._require_writing("side_effect()")
+        self._staging.side_effects.append(what)
+
+    @property
+    def side_effects(self) -> tuple[str, ...]:
+        """What :meth:`side_effect` was told."""
+        return tuple(self._staging.side_effects) if self._writes else ()
+
     def before_commit(self, hook: Hook) -> None:
         """Call ``hook`` in the transaction just before it commits; an error in it rolls the unit back."""
         self._require_writing("before_commit()")
@@ -196,10 +210,20 @@ class Unit:
             if policy.surely_not_committed(error):
                 self._outcome = "open"
                 raise
-            raise OutcomeUnknown(
-                "the answer to COMMIT was cut off: the unit may or may not have committed, and was not tried again"
-            ) from (error.__cause__ or error)
+            raise self._unknown() from (error.__cause__ or error)
         self._outcome = "committed"
+
+    def _unknown(self) -> OutcomeUnknown:
+        fingerprint = ""
+        if self._last_write:
+            from .analysis.fingerprint import read
+
+            fingerprint = read(self._last_write, self._engine.dialect.name).fingerprint
+        last = f" (its last write was statement {fingerprint})" if fingerprint else ""
+        return OutcomeUnknown(
+            f"the answer to COMMIT was cut off: the unit{last} may or may not have committed, and was not tried again",
+            fingerprint=fingerprint,
+        )
 
     def roll_back(self) -> None:
         """Undo everything, unless COMMIT was sent; what fails in doing so is left to the closing of the connection."""
@@ -243,6 +267,6 @@ class Unit:
         self._fatal = self._fatal or error
 
     def note_written(self, tables: set[str], statement: str) -> None:
-        """Remember the tables that a statement changes, and the statement, whose values are not in it."""
+        """Remember the tables that a statement changes, and its text; of textual SQL only that: it may have written."""
         self._tables |= tables
         self._last_write = statement

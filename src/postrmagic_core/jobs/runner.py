@@ -11,6 +11,7 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 from .. import _codec
+from .._work import working
 from ..errors import AlreadyDone, DecodeError, EncodeError, PostrMagicError, ValidationFailed
 from . import policy
 from .arguments import Bound
@@ -66,7 +67,7 @@ class Runner:
             return self._failed(claim, task, error)
 
     def _call(self, task: Task[..., Any], context: JobContext, bound: Bound) -> Any:
-        with self._around(context):
+        with working(f"job {task.name} {context.job_id}"), self._around(context):
             return task.function(context, *bound[0], **bound[1])
 
     def _failed(self, claim: Claim, task: Task[..., Any], error: BaseException) -> Outcome:

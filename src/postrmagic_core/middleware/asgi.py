@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, MutableMapping, Sequence
 from typing import Any, TypeAlias
 
+from .._work import working
 from .interface import Head, Request, Response, Scope
 from .order import Compiled
 from .run import Run
@@ -51,19 +52,20 @@ class Exchange:
 
     async def serve(self, app: ASGIApp) -> None:
         """Run the layers around ``app``; raises what no layer answered."""
-        try:
-            early = await self.run.begin()
-            if early is not None:
-                await self._emit(early)
-            else:
-                await self._through(app)
-        except BaseException as error:
-            self.error = error
-            raise
-        finally:
-            if self._probe is not None:
-                self._probe.cancel()
-            await self.run.finish(self.size, self.error, self.request.disconnected)
+        with working(self.request):
+            try:
+                early = await self.run.begin()
+                if early is not None:
+                    await self._emit(early)
+                else:
+                    await self._through(app)
+            except BaseException as error:
+                self.error = error
+                raise
+            finally:
+                if self._probe is not None:
+                    self._probe.cancel()
+                await self.run.finish(self.size, self.error, self.request.disconnected)
 
     async def _through(self, app: ASGIApp) -> None:
         failure: Exception | None = None

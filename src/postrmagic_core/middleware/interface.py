@@ -15,6 +15,7 @@ Scope: TypeAlias = MutableMapping[str, Any]
 Layer: TypeAlias = Generator[Any, Any, None]
 AsyncLayer: TypeAlias = AsyncGenerator[Any, Any]
 Middleware: TypeAlias = "Callable[[Request], Layer] | Callable[[Request], AsyncLayer]"
+_SHOWN = 200  # characters of a path in a text about its request
 
 
 class Headers:
@@ -105,6 +106,9 @@ class Request:
         self.body_hooks: list[Callable[[bytes], None]] = []
         self._inline = inline
         self._cookies: dict[str, str] | None = None
+
+    def __str__(self) -> str:
+        return f"{self.method} {self.path[:_SHOWN]}"
 
     @property
     def method(self) -> str:

@@ -9,6 +9,7 @@ from contextlib import suppress
 from http import HTTPStatus
 from typing import Any, TypeAlias, TypeVar
 
+from .._work import working
 from ..errors import UsageError
 from .asgi import wire
 from .environ import Input, scope_of
@@ -87,6 +88,7 @@ class Call:
         self._environ = environ
         self._request = Request(scope_of(environ), inline=True)
         self._run = Run(layers, self._request)
+        self._work = working(self._request)
         self._server_start = start_response
         self._server_write: Callable[[bytes], object] | None = None
         self._said: tuple[str, list[tuple[str, str]]] | None = None
@@ -98,6 +100,7 @@ class Call:
 
     def begin(self, app: WSGIApp) -> None:
         """Start the layers and call ``app``; raises what no layer answered, after closing them."""
+        self._work.__enter__()
         try:
             early = drive(self._run.begin(), "pipeline")
             if early is not None:
@@ -201,9 +204,12 @@ class Call:
 
     def close(self) -> None:
         """End: the application's iterable first, then the layers, innermost first."""
-        self._close_result()
-        gone = not self._exhausted and self._error is None
-        drive(self._run.finish(self._size, self._error, gone), "pipeline")
+        try:
+            self._close_result()
+            gone = not self._exhausted and self._error is None
+            drive(self._run.finish(self._size, self._error, gone), "pipeline")
+        finally:
+            self._work.__exit__(None, None, None)
 
 
 class Body:
