@@ -202,7 +202,9 @@ class Unit:
         if self._session is not None:
             self._session.flush()
         if self._staging.rows:
+            own = self._last_write
             write_staged(connection, self._staging.rows, self.now_us)
+            self._last_write = own or self._last_write
         self._outcome = "unknown"
         try:
             root.commit()
