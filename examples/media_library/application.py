@@ -21,16 +21,15 @@ class Application:
     library: Library
 
     def prepare(self) -> None:
-        """Create the directories and the tables; what is there stays. The Stack must be open."""
+        """Create the directories; what is there stays. The tables came with the Stack's opening."""
         self.library.storage.prepare()
-        with self.stack.database.write() as tx:
-            tables.create(tx.connection)
 
 
 def assemble(stack: Stack) -> Application:
     """The application on ``stack``; opens nothing."""
     storage = Storage(stack.settings.stack.data_dir / "media")
     library = Library(stack.database, stack.cache, stack.events, storage)
+    stack.use_migrations("media_library:migrations", tables.metadata)
     stack.provide(library=library)
     stack.include(tasks)
     return Application(stack, Accounts(stack.database), library)

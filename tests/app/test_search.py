@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from sqlalchemy import insert, select
 
 from media_library import search, tables
-from postrmagic_core.database import DatabaseManager
+from postrmagic_core.database import DatabaseManager, Migrations
 
 TITLES = {
     1: "Jazz at Dusk",
@@ -61,10 +61,8 @@ CASES = {
 def database(request: pytest.FixtureRequest, tmp_path: object) -> Iterator[DatabaseManager]:
     """The library's tables with a few media, on each database."""
     url = f"sqlite:///{tmp_path}/app.db" if request.param == "sqlite" else request.getfixturevalue("mysql_url")
-    with DatabaseManager(url) as manager:
+    with DatabaseManager(url, migrations=Migrations("media_library:migrations")) as manager:
         manager.upgrade()
-        with manager.write() as tx:
-            tables.create(tx.connection)
         with manager.write() as tx:
             tx.execute(insert(tables.users).values(id=1, name="a", password_hash="-", quota_bytes=1, created_us=0))
             blob = {"size": 1, "mime": "-", "width": 1, "height": 1}

@@ -91,4 +91,4 @@ def billed(database: DatabaseManager) -> tuple[list[tuple[int, int, int]], int]:
     """What ``BILLS`` left in the tables."""
     with database.read() as tx:
         rows = tx.execute(text("SELECT id, total, paid FROM bills ORDER BY id"))
-        return [(one, two, three) for one, two, three in rows], int(tx.scalar(text("SELECT COUNT(*) FROM items")) or 0)
+        return [(row.id, row.total, row.paid) for row in rows], int(tx.scalar(text("SELECT COUNT(*) FROM items")) or 0)

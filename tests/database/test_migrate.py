@@ -60,8 +60,8 @@ def test_an_upgrade_tells_whether_it_is_needed(open_database: Callable[..., Data
 def test_the_newest_revision_is_known_without_alembic() -> None:
     """Reading the files as text gives what Alembic finds by importing them."""
     directory = script(PACKAGE)
-    known = {revision.revision for revision in directory.walk_revisions()}
-    assert revisions(PACKAGE.versions) == (set(directory.get_heads()), known)
+    known = frozenset(revision.revision for revision in directory.walk_revisions())
+    assert revisions(PACKAGE.versions) == (frozenset(directory.get_heads()), known)
 
 
 def test_a_newer_schema_is_refused(open_database: Callable[..., DatabaseManager]) -> None:

@@ -12,6 +12,7 @@ from typing import Any, TextIO
 from alembic.runtime.migration import MigrationContext, RevisionStep
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection
+from sqlalchemy.exc import DBAPIError
 
 from ..._sql import Backend
 from ...errors import ConfigurationError, SchemaMismatch
@@ -195,7 +196,7 @@ class _Guards:
     """What stands around each revision: on SQLite foreign keys are checked, on a server progress is noted."""
 
     def __init__(self, backend: Backend, connection: Connection, history: Migrations, dry: bool) -> None:
-        self._connection = connection
+        self._backend, self._connection = backend, connection
         # The package's own revisions hold one statement each, and find their work done.
         noted = not dry and backend.name != "sqlite" and history.name == "application"
         self._progress = Progress(backend, connection, history.version_table) if noted else None
@@ -215,7 +216,10 @@ class _Guards:
     def around(self, step: Step) -> Iterator[None]:
         """Around the function of one revision, inside its transaction."""
         with self._progress.of(step.revision, step.direction) if self._progress else nullcontext():
-            yield
+            try:
+                yield
+            except DBAPIError as error:  # SQLAlchemy's has_table() turns our translation off for its connection
+                raise self._backend.map_error(error) or error from error
         if self._before is not None:
             refuse_new(self._before, dangling(self._connection), step.revision)
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from alembic.autogenerate.api import RevisionContext
 from alembic.config import Config
+from alembic.operations.ops import DropIndexOp, DropTableOp, MigrationScript, ModifyTableOps
 from alembic.runtime.migration import MigrationContext, RevisionStep
 from sqlalchemy import Connection
 
@@ -52,7 +53,7 @@ def write_changes(connection: Connection, history: Migrations, message: str, now
         writer.run_autogenerate(heads, context)
         return []
 
-    hooks = options(connection, history, metadata)
+    hooks = options(connection, history, metadata) | {"process_revision_directives": _simplify}
     with environment(connection, history, plan, options={**hooks, "dont_mutate": True}) as context:
         context.run_migrations()
         changes = writer.generated_revisions[0].upgrade_ops
@@ -62,6 +63,17 @@ def write_changes(connection: Connection, history: Migrations, message: str, now
                 "empty revision)"
             )
         return _path(next(iter(writer.generate_scripts())))
+
+
+def _simplify(context: MigrationContext, revision: object, directives: list[MigrationScript]) -> None:
+    """A dropped table's indexes go with it: dropped before it, MySQL refuses those that its foreign keys need."""
+    for changes in (directives[0].upgrade_ops, directives[0].downgrade_ops):
+        if changes is not None:
+            dropped = {each.table_name for each in changes.ops if isinstance(each, DropTableOp)}
+            for each in changes.ops:
+                if isinstance(each, ModifyTableOps) and each.table_name in dropped:
+                    each.ops = [part for part in each.ops if not isinstance(part, DropIndexOp)]
+            changes.ops = [each for each in changes.ops if not isinstance(each, ModifyTableOps) or each.ops]
 
 
 def _arguments(message: str, identifier: str) -> dict[str, Any]:
