@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from sqlalchemy import (
@@ -102,6 +103,13 @@ def index(tx: Unit, media_id: int, terms: str) -> None:
     """Replace what is indexed for one media row, in the caller's transaction."""
     remove(tx, media_id)
     tx.execute(insert(_index).values({_key(tx): media_id, _index.c.terms: terms}))
+
+
+def fill(tx: Unit, terms: Iterable[tuple[int, str]]) -> None:
+    """Index many media rows that are not indexed yet, each with its terms."""
+    rows = [{"media": media_id, "terms": words} for media_id, words in terms]
+    statement = insert(_index).values({_key(tx): bindparam("media"), _index.c.terms: bindparam("terms")})
+    tx.execute(statement, rows)
 
 
 def remove(tx: Unit, media_id: int) -> None:
