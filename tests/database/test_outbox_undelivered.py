@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -267,3 +269,33 @@ def test_the_command_is_part_of_the_command_line(tmp_path: os.PathLike[str]) -> 
     assert finished.returncode == 1
     assert "postrmagic db upgrade" in finished.stderr
     assert "Traceback" not in finished.stderr
+
+
+PRELUDE = """
+import sys
+from types import SimpleNamespace
+from sqlalchemy import Column, Integer, MetaData, Table
+from postrmagic_core.database import DatabaseManager
+
+metadata = MetaData()
+sent = Table("sent", metadata, Column("message", Integer, primary_key=True))
+smtp = SimpleNamespace(send=lambda body, message_id: print(body, message_id))
+db = DatabaseManager(sys.argv[1]).open()
+db.upgrade()
+with db.write() as tx:
+    metadata.create_all(tx.connection)
+    tx.stage("mail", b"Gala is up")
+"""
+
+
+def test_the_how_to_runs(tmp_path: Path) -> None:
+    """Its blocks, one after the other, with what they leave to the application."""
+    page = (Path(__file__).parents[2] / "docs/how-to/work-with-the-outbox.md").read_text(encoding="utf-8")
+    route, functions = re.findall(r"^```python\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
+    (tmp_path / "shown.py").write_text(PRELUDE + route + "assert relay.run_once() == 1\n" + functions + "db.close()\n")
+    finished = subprocess.run(
+        [sys.executable, "-W", "error", "shown.py", f"sqlite:///{tmp_path}/app.db"],
+        cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert finished.returncode == 0, finished.stderr
+    assert finished.stdout == "b'Gala is up' 1@example.org\n"

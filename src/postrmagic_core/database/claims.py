@@ -16,6 +16,9 @@ T = TypeVar("T", int, str)
 
 _COLUMNS = (outbox.c.id, outbox.c.topic, outbox.c.okey, outbox.c.payload, outbox.c.created_us, outbox.c.attempts)
 
+# Under SERIALIZABLE, as on MySQL, reads lock too: they look at the rows of their keys and pass over no others.
+_IN_ORDER = "FORCE INDEX (uq_pm_outbox_order)"
+
 
 def ready_rows(connection: Connection, topics: Sequence[str], now_us: int, limit: int) -> list[int]:
     """Ids of due rows without a key, oldest first; another relay may take them first."""
@@ -97,7 +100,7 @@ def postpone(connection: Connection, row: OutboxRow, due_us: int | None, error: 
 def _waiting_of(keys: Collection[str]) -> Select[Any]:
     """The waiting rows of ``keys``, each key's in its order."""
     waiting = select(*_COLUMNS, outbox.c.due_us).where(outbox.c.okey.in_(keys), outbox.c.dead == 0)
-    return waiting.order_by(outbox.c.okey, outbox.c.seq)
+    return waiting.order_by(outbox.c.okey, outbox.c.seq).with_hint(outbox, _IN_ORDER)
 
 
 def lock_keys(connection: Connection, keys: Collection[str]) -> None:
@@ -114,7 +117,7 @@ def move_on(connection: Connection, keys: Collection[str]) -> None:
     if not keys:
         return
     numbers = select(outbox.c.okey, func.min(outbox.c.seq).label("seq")).where(outbox.c.okey.in_(keys))
-    least = numbers.group_by(outbox.c.okey).subquery()
+    least = numbers.group_by(outbox.c.okey).with_hint(outbox, _IN_ORDER).subquery()
     firsts = select(outbox.c.okey, outbox.c.topic, outbox.c.due_us).join(
         least, (outbox.c.okey == least.c.okey) & (outbox.c.seq == least.c.seq)
     )
