@@ -64,8 +64,6 @@ class _Idle(queue.QueueCommon[ConnectionPoolEntry]):
     put_nowait = put
 
     def get_nowait(self) -> ConnectionPoolEntry:
-        if self._must_wait():
-            raise queue.Empty
         try:
             return self._entries.pop()
         except IndexError:
@@ -89,10 +87,6 @@ class _Idle(queue.QueueCommon[ConnectionPoolEntry]):
         if self._left_queue(turn):
             raise queue.Empty
         return turn.entry
-
-    def _must_wait(self) -> bool:
-        """Whether others were here first."""
-        return bool(self._waiting)
 
     def _hand_over(self) -> None:
         while self._entries and self._waiting:
