@@ -6,6 +6,7 @@ by a few. Figures that must be exact (limits, ledgers) live in stores and tables
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from typing import TypeAlias
@@ -53,6 +54,15 @@ class Histogram:
     def count(self) -> int:
         """How many values were observed."""
         return sum(self.counts)
+
+    def quantile(self, share: float) -> float:
+        """The bound that ``share`` (0 to 1) of the values do not exceed; infinite past the last, 0 without values."""
+        rank, seen = share * self.count, 0
+        for bound, number in zip((*self.bounds, math.inf), self.counts, strict=True):
+            seen += number
+            if seen and seen >= rank:
+                return bound
+        return 0.0
 
 
 class Metrics:

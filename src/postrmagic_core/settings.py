@@ -79,6 +79,13 @@ class DatabaseSettings(_Room):
         default=10, ge=0, le=1000, description="Connections opened beyond `pool_size` under load."
     )
     pool_timeout: Seconds = Field(default=5.0, description="Seconds to wait for a free connection.")
+    pool_max_age: Seconds = Field(default=1800.0, description="Seconds after which a connection is replaced.")
+    pool_idle_check: Seconds = Field(
+        default=60.0, description="A connection idle for so many seconds is asked whether it still works."
+    )
+    pool_hold_budget: Seconds = Field(
+        default=30.0, description="Who holds a connection for so many seconds is logged, once, with the stack."
+    )
     connect_timeout: Seconds = Field(default=2.0, description="Seconds to wait for the server to accept a connection.")
     statement_timeout: Seconds = Field(default=30.0, description="Seconds a statement may take before it fails.")
     lock_timeout: Seconds = Field(

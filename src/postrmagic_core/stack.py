@@ -89,7 +89,14 @@ class Stack(Lifecycle):
         return DatabaseManager(
             self.settings.database_url(),
             migrations=self._migrations(),
-            pool=PoolLimits(size=room.pool_size, overflow=room.pool_overflow, timeout=room.pool_timeout),
+            pool=PoolLimits(
+                size=room.pool_size,
+                overflow=room.pool_overflow,
+                timeout=room.pool_timeout,
+                max_age=room.pool_max_age,
+                idle_check=room.pool_idle_check,
+                hold_budget=room.pool_hold_budget,
+            ),
             timeouts=Timeouts(connect=room.connect_timeout, statement=room.statement_timeout, lock=room.lock_timeout),
             clock=self.clock,
             metrics=self.metrics,

@@ -25,10 +25,12 @@ def run() -> None:
     from .analyze import analyze
     from .dev import dev
     from .outbox import outbox
+    from .pool import pool
     from .schema import database
     from .worker import worker
 
     database.command()(analyze)
+    database.command()(pool)
     app.add_typer(database, name="db")
     app.add_typer(outbox, name="outbox")
     app.command()(dev)

@@ -5,6 +5,7 @@ Core statements and ORM flushes both pass here; the unit travels with its connec
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Engine, Table, event
@@ -20,10 +21,12 @@ if TYPE_CHECKING:
     from .unit import Unit
 
 
-def listen(engine: Engine, role: Role) -> None:
-    """Listen on ``engine``, once."""
+def listen(engine: Engine, role: Role, connected: Callable[[], None]) -> None:
+    """Listen on ``engine``, once; ``connected`` is called now and after each new connection, also of a forked child."""
     if not event.contains(engine, "handle_error", _note_error):
         event.listen(engine, "handle_error", _note_error)
+        event.listen(engine, "connect", lambda *_: connected())
+        connected()
         if role == "write":
             dialect: Any = engine.dialect
             dialect.noted = _note_written

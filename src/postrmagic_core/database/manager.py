@@ -23,6 +23,7 @@ from .interface import Deliver, Isolation, OutboxCount
 from .outbox import counted
 from .runner import Reading, UnitRunner, Writing
 from .unit import Unit
+from .window import Window
 
 if TYPE_CHECKING:
     from .aio import AsyncDatabaseManager
@@ -60,10 +61,13 @@ class DatabaseManager(Lifecycle):
         self.backend: Backend = open_backend(url, pool=pool, timeouts=timeouts, metrics=self.metrics, registry=registry)
         self._clock = clock or SystemClock()
         self._relays: weakref.WeakSet[Relay] = weakref.WeakSet()
+        self._window = Window(self.backend.database_id(), self.pools, self.metrics)
         self.queries: QueryLog | None = None
         if queries is not None:
             self.queries = QueryLog(queries, database_id=self.backend.database_id(), clock=self._clock)
-        self._units = UnitRunner(self.backend, self._clock, self.metrics, self._wake_relays, self.queries)
+        self._units = UnitRunner(
+            self.backend, self._clock, self.metrics, self._window.open, self._wake_relays, self.queries
+        )
         self._aio: AsyncDatabaseManager | None = None
         self._conflicts = self.metrics.counter("db_conflicts_total")
 
@@ -207,6 +211,7 @@ class DatabaseManager(Lifecycle):
             relay.close()
         if self._aio is not None:
             self._aio._shut()
+        self._window.close()
         if self.queries is not None:
             self.queries.close()
         self.backend.dispose(patience=self.pool.timeout)

@@ -17,19 +17,24 @@ from .unit import Unit
 
 
 class UnitRunner:
-    """Makes the units of one database; ``delivered`` is called after a commit that left rows for a relay."""
+    """Makes the units of one database.
+
+    ``connected`` is called after each new connection, ``delivered`` after a commit that left rows for a relay.
+    """
 
     def __init__(
         self,
         backend: Backend,
         clock: Clock,
         metrics: Metrics,
+        connected: Callable[[], None],
         delivered: Callable[[], None],
         queries: QueryLog | None = None,
     ) -> None:
         self.database_id = backend.database_id()
         self._backend = backend
         self._clock = clock
+        self._connected = connected
         self._delivered = delivered
         self._queries = queries
         self._heard: dict[Role, Engine] = {}
@@ -45,7 +50,7 @@ class UnitRunner:
         engine = self._backend.engine(role)
         if engine is not self._heard.get(role):  # a forked child may have engines of its own
             self._heard[role] = engine
-            listen(engine, role)
+            listen(engine, role, self._connected)
             if self._queries is not None:
                 self._queries.listen(engine)
         return Unit(engine, self.database_id, self._clock, options, writes=role == "write")
