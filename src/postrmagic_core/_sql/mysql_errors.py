@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from ssl import SSLCertVerificationError
 
 import pymysql
 
@@ -40,6 +41,7 @@ _BY_CODE = _table(
     (BackendUnavailable, "the server cannot be reached", (0, 2002, 2003, 2005, 2006, 2013, 2014, 2045, 2055)),
     (BackendRejected, "db.read() takes no writes: use db.write()", (1792,)),
     (BackendRejected, "the statement is larger than the server's max_allowed_packet", (1153,)),
+    (BackendRejected, "the server offers no TLS, which ssl_ca asks for", (2026,)),
     (BackendRejected, "access was denied; check user, password and rights", (1044, 1045, 1142, 1143, 1227, 1698)),
     (IntegrityViolation, "a column that must not be NULL is NULL or has no default", (1048, 1364)),
     (IntegrityViolation, "a foreign key refused the row", (1216, 1217, 1451, 1452)),
@@ -89,11 +91,18 @@ def _ours(error: pymysql.Error, code: int, columns: tuple[str, ...]) -> PostrMag
         )
     if _timed_out(error):
         return BackendTimeout(f"the server gave no answer within the time-out (MySQL error {code})")
+    if any(isinstance(reason, SSLCertVerificationError) for reason in _reasons(error)):
+        return BackendUnavailable(
+            f"the server's certificate was not accepted: check ssl_ca and the host's name (MySQL error {code})"
+        )
     kind, text = _BY_CODE.get(code, (BackendRejected, "the server refused the statement"))
     return kind(f"{text} (MySQL error {code})")
 
 
 def _timed_out(error: BaseException) -> bool:
-    """PyMySQL reports a socket's time-out as a lost connection and keeps the reason beside it."""
-    reasons = (error.__context__, error.__cause__, getattr(error, "original_exception", None))
-    return any(isinstance(reason, TimeoutError) for reason in reasons)
+    return any(isinstance(reason, TimeoutError) for reason in _reasons(error))
+
+
+def _reasons(error: BaseException) -> tuple[object, ...]:
+    """PyMySQL reports a time-out or a bad certificate as a lost connection, and keeps the reason beside it."""
+    return error.__context__, error.__cause__, getattr(error, "original_exception", None)

@@ -1,0 +1,158 @@
+"""TLS to the database: verified against one CA, by name, over one context; nothing else is taken for a server."""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
+from pathlib import Path
+from unittest import mock
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from sqlalchemy import text
+
+from postrmagic_core.database import DatabaseManager, Unit
+from postrmagic_core.errors import BackendRejected, BackendUnavailable
+from postrmagic_core.testing.servers import MariaDBServer, MySQLServer, require
+
+pytestmark = pytest.mark.mysql
+
+PLACES: dict[str, list[x509.GeneralName]] = {
+    "127.0.0.1": [x509.IPAddress(ip_address("127.0.0.1"))],
+    "elsewhere": [x509.DNSName("db.example.org")],
+}
+CIPHER = text("SHOW SESSION STATUS LIKE 'Ssl_cipher'")
+
+
+class Authority:
+    """A certificate authority that exists for one test run."""
+
+    def __init__(self, folder: Path, name: str) -> None:
+        self.folder = folder
+        self._name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
+        self._key = ec.generate_private_key(ec.SECP256R1())
+        self.file = folder / f"{name}.pem"
+        certificate = self._signed(self._name, self._key, [], authority=True)
+        self.file.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+
+    def issue(self, place: str) -> list[str]:
+        """A server's options: its certificate for ``place``, and its key."""
+        key = ec.generate_private_key(ec.SECP256R1())
+        subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, place)])
+        certificate = self._signed(subject, key, PLACES[place], authority=False)
+        files = self.folder / f"{place}.crt", self.folder / f"{place}.key"
+        files[0].write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+        pem, form = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8
+        files[1].write_bytes(key.private_bytes(pem, form, serialization.NoEncryption()))
+        return [f"--ssl-ca={self.file}", f"--ssl-cert={files[0]}", f"--ssl-key={files[1]}"]
+
+    def _signed(
+        self, subject: x509.Name, key: ec.EllipticCurvePrivateKey, names: list[x509.GeneralName], *, authority: bool
+    ) -> x509.Certificate:
+        now = datetime.now(UTC)
+        builder = (
+            x509.CertificateBuilder(self._name, subject, key.public_key(), x509.random_serial_number())
+            .not_valid_before(now - timedelta(hours=1))
+            .not_valid_after(now + timedelta(days=1))
+            .add_extension(x509.BasicConstraints(ca=authority, path_length=None), critical=True)
+            .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+            .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key()), critical=False)
+            .add_extension(_usage(authority), critical=True)
+        )
+        if names:
+            builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=False)
+        return builder.sign(self._key, hashes.SHA256())
+
+
+def _usage(authority: bool) -> x509.KeyUsage:
+    others = ["content_commitment", "key_encipherment", "data_encipherment", "key_agreement", "encipher_only"]
+    never = dict.fromkeys([*others, "decipher_only"], False)
+    return x509.KeyUsage(digital_signature=not authority, key_cert_sign=authority, crl_sign=authority, **never)
+
+
+@pytest.fixture(scope="module")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    """The one that signs the servers' certificates."""
+    return Authority(tmp_path_factory.mktemp("tls"), "authority")
+
+
+@pytest.fixture(scope="module", params=["mariadb", pytest.param("mysql", marks=pytest.mark.soak)])
+def server(request: pytest.FixtureRequest, authority: Authority) -> Iterator[MariaDBServer]:
+    """A server whose certificate is for 127.0.0.1."""
+    kind: Callable[..., MariaDBServer] = {"mariadb": MariaDBServer, "mysql": MySQLServer}[request.param]
+    require({"mariadb": MariaDBServer, "mysql": MySQLServer}[request.param].binary(), f"no {request.param} server")
+    with kind(options=authority.issue("127.0.0.1")) as server:
+        yield server
+
+
+def cipher(tx: Unit) -> str:
+    """What encrypts the connection; empty if nothing does."""
+    return str(tx.execute(CIPHER).mappings().one()["Value"])
+
+
+def test_the_right_authority_leads_to_an_encrypted_connection(server: MariaDBServer, authority: Authority) -> None:
+    """On both roles; without `ssl_ca` the connection is plain."""
+    with DatabaseManager(f"{server.create_database()}?ssl_ca={authority.file}") as database:
+        with database.read() as tx:
+            assert cipher(tx)
+        with database.write() as tx:
+            assert cipher(tx)
+    with DatabaseManager(server.url) as database, database.read() as tx:
+        assert cipher(tx) == ""
+
+
+def test_a_password_is_accepted_over_tls_and_without(server: MariaDBServer, authority: Authority) -> None:
+    """A user with a password of the server's own default kind can log in, for the first time or again."""
+    url = server.create_database()
+    with DatabaseManager(url) as database, database.write() as tx:
+        tx.execute(text("DROP USER IF EXISTS plain@'%'"))
+        tx.execute(text("CREATE USER plain@'%' IDENTIFIED BY 'pass'"))
+        tx.execute(text("GRANT ALL ON *.* TO plain@'%'"))
+    theirs = url.replace("root@", "plain:pass@")
+    for each in (theirs, f"{theirs}?ssl_ca={authority.file}"):
+        with DatabaseManager(each) as database, database.read() as tx:
+            assert tx.scalar(text("SELECT 1")) == 1
+
+
+def test_another_authority_is_refused(server: MariaDBServer, tmp_path: Path) -> None:
+    """Who cannot show a certificate of ours is no server of ours: typed, with the reason as the cause."""
+    stranger = Authority(tmp_path, "stranger")
+    with (
+        DatabaseManager(f"{server.url}?ssl_ca={stranger.file}") as database,
+        pytest.raises(BackendUnavailable, match="certificate") as caught,
+        database.read(),
+    ):
+        pass
+    assert "CERTIFICATE_VERIFY_FAILED" in str(caught.value.__cause__)
+
+
+def test_a_certificate_for_another_host_is_refused(authority: Authority) -> None:
+    """Though our own authority signed it."""
+    require(MariaDBServer.binary(), "mariadbd is not installed")
+    with MariaDBServer(options=authority.issue("elsewhere")) as server:
+        database = DatabaseManager(f"{server.url}?ssl_ca={authority.file}")
+        with database, pytest.raises(BackendUnavailable, match="certificate") as caught, database.read():
+            pass
+        assert "mismatch" in str(caught.value.__cause__)
+
+
+def test_a_server_without_tls_is_refused(authority: Authority) -> None:
+    """Asked for, TLS is never done without: who sits between could take it away."""
+    require(MariaDBServer.binary(), "mariadbd is not installed")
+    with MariaDBServer(options=["--skip-ssl"]) as server:
+        database = DatabaseManager(f"{server.url}?ssl_ca={authority.file}")
+        with database, pytest.raises(BackendRejected, match="offers no TLS"), database.read():
+            pass
+
+
+def test_one_context_serves_all_connections(server: MariaDBServer, authority: Authority) -> None:
+    """Loading a CA file for each connection would cost more than the connection."""
+    database = DatabaseManager(f"{server.url}?ssl_ca={authority.file}")
+    with mock.patch("ssl.create_default_context", side_effect=ssl.create_default_context) as loaded:
+        with database, database.read(), database.read(), database.write() as tx:
+            assert cipher(tx)
+        assert loaded.call_count <= 1
