@@ -97,7 +97,7 @@ def postpone(connection: Connection, row: OutboxRow, due_us: int | None, error: 
     connection.execute(update(outbox).where(seen).values(values))
 
 
-def _waiting_of(keys: Collection[str]) -> Select[Any]:
+def _waiting_of(keys: Collection[str]) -> Select[*tuple[Any, ...]]:
     """The waiting rows of ``keys``, each key's in its order."""
     waiting = select(*_COLUMNS, outbox.c.due_us).where(outbox.c.okey.in_(keys), outbox.c.dead == 0)
     return waiting.order_by(outbox.c.okey, outbox.c.seq).with_hint(outbox, _IN_ORDER)
