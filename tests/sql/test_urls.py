@@ -7,7 +7,7 @@ import sqlite3
 from pathlib import Path
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import Connection, text
 
 from postrmagic_core._sql import Backend, PoolLimits, Timeouts, open_backend
 from postrmagic_core._sql.mysql import MysqlBackend, _tls_context
@@ -137,39 +137,52 @@ def test_tls_uses_one_verified_context_for_each_ca(tmp_path: Path) -> None:
 
 
 @pytest.mark.mysql
-def test_a_server_is_asked_for_its_name(mysql_url: str) -> None:
+def test_a_server_is_asked_for_its_name(server_url: str) -> None:
     """Once, and whichever scheme was written."""
-    backend = open_backend(mysql_url)
-    assert backend.name == "mariadb"
-    backend.dispose()
-
-
-@pytest.mark.mysql
-def test_each_mysql_connection_is_set_up(mysql_url: str) -> None:
-    """Strict, UTC, utf8mb4, bounded; the writer with snapshot isolation where the server has it."""
-    backend = open_backend(mysql_url, timeouts=Timeouts(statement=7.5, lock=2.0))
-    with backend.engine("write").connect() as connection:
-        row = connection.execute(
-            text(
-                "SELECT @@autocommit, @@time_zone, @@character_set_client, @@innodb_lock_wait_timeout,"
-                " @@lock_wait_timeout, @@max_statement_time, @@tx_isolation, @@sql_mode"
-            )
-        ).one()
-        assert tuple(row)[:6] == (0, "+00:00", "utf8mb4", 2, 2, 7.5)
-        assert {"STRICT_ALL_TABLES", "NO_ZERO_DATE", "ONLY_FULL_GROUP_BY"} <= set(row[7].split(","))
-        snapshot = connection.execute(text("SHOW VARIABLES LIKE 'innodb_snapshot_isolation'")).first()
-        assert (row[6], snapshot[1] if snapshot else None) in {("REPEATABLE-READ", "ON"), ("SERIALIZABLE", None)}
+    backend = open_backend(server_url)
     with backend.engine("read").connect() as connection:
-        assert connection.scalar(text("SELECT @@autocommit")) == 1
-        assert connection.scalar(text("SELECT @@tx_read_only")) == 1
+        version = connection.scalar(text("SELECT VERSION()"))
+    assert backend.name == ("mariadb" if "MariaDB" in version else "mysql")
+    backend.dispose()
+
+
+def session(connection: Connection, *names: str) -> dict[str, str]:
+    """Variables of the session; those that the server does not know are missing."""
+    wanted = ", ".join(f"'{name}'" for name in names)
+    rows = connection.execute(text(f"SHOW SESSION VARIABLES WHERE Variable_name IN ({wanted})"))
+    return {str(name): str(value) for name, value in rows}
+
+
+@pytest.mark.mysql
+def test_each_mysql_connection_is_set_up(server_url: str) -> None:
+    """Strict, UTC, utf8mb4, bounded; the writer with snapshot isolation where the server has it."""
+    backend = open_backend(server_url, timeouts=Timeouts(statement=7.5, lock=2.0))
+    same = ("autocommit", "time_zone", "character_set_client", "innodb_lock_wait_timeout", "lock_wait_timeout")
+    limits = {"max_statement_time": "7.500000", "max_execution_time": "7500"}
+    level = ("tx_isolation", "transaction_isolation")
+    with backend.engine("write").connect() as connection:
+        assert list(session(connection, *same).values()) == ["OFF", "utf8mb4", "2", "2", "+00:00"]
+        modes = set(session(connection, "sql_mode")["sql_mode"].split(","))
+        assert {"STRICT_ALL_TABLES", "NO_ZERO_DATE", "ONLY_FULL_GROUP_BY"} <= modes
+        (limit,) = session(connection, *limits).items()
+        assert limit in limits.items()
+        snapshot = session(connection, "innodb_snapshot_isolation")
+        expected = {"REPEATABLE-READ"} if snapshot else {"SERIALIZABLE"}
+        assert set(session(connection, *level).values()) == expected
+        assert set(snapshot.values()) <= {"ON"}
+    with backend.engine("read").connect() as connection:
+        assert session(connection, "autocommit") == {"autocommit": "ON"}
+        assert set(session(connection, "tx_read_only", "transaction_read_only").values()) == {"ON"}
     backend.dispose()
 
 
 @pytest.mark.mysql
-def test_a_server_without_snapshot_isolation_gets_serializable(mysql_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_server_without_snapshot_isolation_gets_serializable(
+    server_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """MySQL, and MariaDB before 10.6.18: plain REPEATABLE READ would lose updates."""
     monkeypatch.setattr("postrmagic_core._sql.mysql._SNAPSHOT", "SET SESSION no_such_variable=ON")
-    backend = open_backend(mysql_url)
+    backend = open_backend(server_url)
     with backend.engine("write").connect() as connection:
-        assert connection.scalar(text("SELECT @@tx_isolation")) == "SERIALIZABLE"
+        assert set(session(connection, "tx_isolation", "transaction_isolation").values()) == {"SERIALIZABLE"}
     backend.dispose()

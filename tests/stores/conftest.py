@@ -14,6 +14,7 @@ Opener = Callable[[], Store]
 SHARED = [
     "sqlite",
     pytest.param("mysql", marks=pytest.mark.mysql),
+    pytest.param("mysqld", marks=[pytest.mark.mysql, pytest.mark.soak]),
     pytest.param("redis", marks=pytest.mark.redis),
 ]
 EVERY = ["memory", *SHARED]

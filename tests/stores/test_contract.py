@@ -53,6 +53,17 @@ class TestMysql(StoreContract):
         return lambda: open_store(mysql_url, timeout=5.0)
 
 
+@pytest.mark.mysql
+@pytest.mark.soak
+class TestMysqld(StoreContract):
+    """On MySQL itself, which is none of MariaDB's."""
+
+    @pytest.fixture
+    def open_store(self, mysqld_url: str) -> Callable[[], Store]:
+        """In the test's own database."""
+        return lambda: open_store(mysqld_url, timeout=5.0)
+
+
 @pytest.mark.redis
 class TestRedis(StoreContract):
     """On a real server."""
