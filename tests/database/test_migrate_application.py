@@ -11,12 +11,18 @@ from pathlib import Path
 import pytest
 from sqlalchemy import CheckConstraint, Column, ForeignKey, Index, MetaData, String, Table, inspect, text
 
-from postrmagic_core.database import DatabaseManager, Migrations
+from postrmagic_core.database import DatabaseManager, Migrations, Timeouts
 from postrmagic_core.database.migrating.interface import Step
 from postrmagic_core.database.migrating.migrator import Migrator
 from postrmagic_core.database.schema import revisions
 from postrmagic_core.database.types import TABLE_OPTIONS, BinaryKey, Blob, Id, Key, Micros
-from postrmagic_core.errors import ConfigurationError, IntegrityViolation, PostrMagicError, SchemaMismatch
+from postrmagic_core.errors import (
+    BackendTimeout,
+    ConfigurationError,
+    IntegrityViolation,
+    PostrMagicError,
+    SchemaMismatch,
+)
 from tests.database.histories import BILLED, BILLS, FIRST, FIRST_BACK, billed, written
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -269,6 +275,43 @@ def test_an_interrupted_revision_must_be_finished_first(mysql_url: str, tmp_path
         database.migrations = written(tmp_path / "app", {"zero": ("", ""), "one": (FIRST.replace("bills", "b"), "")})
         with pytest.raises(SchemaMismatch, match="have been changed since"):
             database.upgrade()
+        assert migrator(database).check() == ["the upgrade of revision one was interrupted half-way"]
+
+
+BACK = FIRST_BACK.replace('op.drop_table("bills")', 'op.execute("DELETE FROM nowhere")\nop.drop_table("bills")')
+
+
+@pytest.mark.mysql
+def test_a_downgrade_that_stopped_half_way_is_not_current(mysql_url: str, tmp_path: Path) -> None:
+    """The version table still says so, the tables do not: no process starts on them until it is finished."""
+    with DatabaseManager(mysql_url, migrations=written(tmp_path / "app", {"one": (FIRST, BACK)})) as database:
+        database.upgrade()
+        with pytest.raises(PostrMagicError):
+            migrator(database).downgrade()
+        assert not database.schema_current()
+        with pytest.raises(SchemaMismatch, match="postrmagic db downgrade"):
+            database.upgrade()
+        database.migrations = written(tmp_path / "app", {"one": (FIRST, FIRST_BACK)})
+        migrator(database).downgrade()
+        assert tables_of(database) == set()
+
+
+@pytest.mark.mysql
+def test_a_long_statement_is_not_cut_off(mysql_url: str, tmp_path: Path) -> None:
+    """The statement time-out is for requests: to copy a large table takes as long as it takes."""
+    migrations = written(tmp_path / "app", {"one": ('op.execute("DO SLEEP(0.9)")', "")})
+    with DatabaseManager(mysql_url, migrations=migrations, timeouts=Timeouts(statement=0.3)) as database:
+        database.upgrade()
+        assert database.schema_current()
+        with pytest.raises(BackendTimeout), database.write() as tx:
+            tx.execute(text("SELECT SLEEP(5)"))
+
+
+def test_an_application_is_not_taken_back_before_the_package_is_up_to_date(open_database: Open, tmp_path: Path) -> None:
+    """The package's tables note how far it comes."""
+    database = open_database(migrations=written(tmp_path / "app", BILLS))
+    with pytest.raises(SchemaMismatch, match="run `postrmagic db upgrade` first"):
+        migrator(database).downgrade()
 
 
 def test_tables_made_by_other_means_are_adopted_if_they_are_the_right_ones(open_database: Open, tmp_path: Path) -> None:

@@ -100,7 +100,7 @@ def test_a_stack_migrates_the_application_in_development_only(tmp_path: Path) ->
     production = settings.replace(
         stack={"environment": "production"}, security={"keys": ["k" * 32]}, sessions={"secure": True}
     )
-    with pytest.raises(SchemaMismatch, match="run `postrmagic db upgrade`"), opened(production):
+    with pytest.raises(SchemaMismatch, match="run `postrmagic db upgrade` before starting"), opened(production):
         pass
     with opened(settings) as stack:
         assert stack.database.schema_current()

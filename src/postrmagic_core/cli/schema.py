@@ -104,7 +104,8 @@ def current(app: App = None) -> None:
     table = Table("history", "database", "code", "state")
     with _migrator(app) as (manager, _):
         for state in states(manager.backend, manager.migrations):
-            told = "current" if state.current else "newer than this code" if state.unknown else "behind"
+            behind = "interrupted" if state.interrupted else "behind"
+            told = "current" if state.current else "newer than this code" if state.unknown else behind
             table.add_row(state.history, _listed(state.found), _listed(state.heads), told)
     Console().print(table)
 

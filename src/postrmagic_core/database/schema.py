@@ -10,6 +10,7 @@ from sqlalchemy import Connection, column, inspect, select, table
 from .._sql import Backend
 from ..errors import ConfigurationError, SchemaMismatch
 from .migrating.interface import PACKAGE_TABLE, Migrations, SchemaState
+from .tables import migration_progress
 
 PACKAGE = Migrations(Path(__file__).with_name("migrations"), version_table=PACKAGE_TABLE)
 _LINKS = {"down_revision", "depends_on"}
@@ -28,7 +29,16 @@ def state_of(connection: Connection, history: Migrations) -> SchemaState:
     found: frozenset[str] = frozenset()
     if inspect(connection).has_table(history.version_table):
         found = frozenset(connection.scalars(select(column("version_num")).select_from(table(history.version_table))))
-    return SchemaState(history.name, found, heads, known)
+    return SchemaState(history.name, found, heads, known, _interrupted(connection, history))
+
+
+def _interrupted(connection: Connection, history: Migrations) -> str | None:
+    if history.name == "package" or not inspect(connection).has_table(migration_progress.name):
+        return None
+    rows = migration_progress.c
+    asked = select(rows.direction, rows.revision).where(rows.history == history.version_table)
+    row = connection.execute(asked).first()
+    return None if row is None else f"the {row.direction} of revision {row.revision}"
 
 
 def is_current(backend: Backend, application: Migrations | None) -> bool:
@@ -50,9 +60,7 @@ def refuse_outdated(backend: Backend, application: Migrations | None) -> None:
     for state in states(backend, application):
         refuse_unknown(state)
         if not state.current:
-            raise SchemaMismatch(
-                f"the {state.history}'s tables are not up to date: run `postrmagic db upgrade` before starting"
-            )
+            raise SchemaMismatch(f"{state.told}: run `postrmagic db upgrade` before starting")
 
 
 def revisions(versions: Path) -> tuple[frozenset[str], frozenset[str]]:

@@ -84,12 +84,16 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class SchemaState:
-    """Where a database stands in a history: ``found`` is what it says, ``heads`` where the code is, ``known`` all."""
+    """Where a database stands in a history: ``found`` is what it says, ``heads`` where the code is, ``known`` all.
+
+    ``interrupted`` is what was left half done, on a server that cannot take it back.
+    """
 
     history: str
     found: frozenset[str]
     heads: frozenset[str]
     known: frozenset[str]
+    interrupted: str | None = None
 
     @property
     def unknown(self) -> frozenset[str]:
@@ -99,7 +103,15 @@ class SchemaState:
     @property
     def current(self) -> bool:
         """Whether nothing is missing, and nothing there is from a newer version."""
-        return self.found == self.heads
+        return self.found == self.heads and self.interrupted is None
+
+    @property
+    def told(self) -> str:
+        """What is wrong with a state that is not current."""
+        if self.interrupted:
+            return f"{self.interrupted} was interrupted half-way"
+        at, newest = (", ".join(sorted(each)) or "none" for each in (self.found, self.heads))
+        return f"the {self.history}'s tables are at revision {at}, the newest one is {newest}"
 
 
 Report: TypeAlias = "Callable[[Step], None]"

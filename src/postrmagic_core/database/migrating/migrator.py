@@ -22,7 +22,7 @@ from .environment import complaints, environment, known, script
 from .interface import Direction, Migrations, Report, Step, unreported
 from .keys import dangling, keys_off, refuse_new
 from .lock import alone
-from .progress import Progress
+from .progress import Interrupted, Progress
 from .revise import write_changes, write_empty
 
 # Seconds: the application's statement time-out is for requests; changing a large table may take hours.
@@ -66,6 +66,8 @@ class Migrator:
         """
         history = self.history(package=package)
         with self._connected() as connection:
+            if not package and not state_of(connection, PACKAGE).current:
+                raise SchemaMismatch("the package's tables are not up to date: run `postrmagic db upgrade` first")
 
             def plan(heads: tuple[str, ...], context: MigrationContext) -> Sequence[RevisionStep]:
                 return self._backwards(history, heads, to)
@@ -99,8 +101,7 @@ class Migrator:
             for history in self._histories:
                 state = state_of(connection, history)
                 if not state.current:
-                    at, newest = (", ".join(sorted(each)) or "none" for each in (state.found, state.heads))
-                    found.append(f"the {history.name}'s tables are at revision {at}, the newest one is {newest}")
+                    found.append(state.told)
             if not found and self._application is not None and (metadata := self._application.tables) is not None:
                 found += differences(connection, self._application, metadata)
         return found
@@ -163,8 +164,9 @@ class Migrator:
     ) -> None:
         def steps(heads: tuple[str, ...], context: MigrationContext) -> Sequence[RevisionStep]:
             found = plan(heads, context)
-            guards = _Guards(self._backend, connection, history, sql is not None)
-            guards.refuse_interrupted(found, direction)
+            if sql is not None:
+                return found
+            guards = _Guards(self._backend, connection, history, found, direction)
             for step in found:
                 step.migration_fn = self._wrapped(guards, _told(history, step, direction), step.migration_fn)
             return found
@@ -195,16 +197,28 @@ class Migrator:
 class _Guards:
     """What stands around each revision: on SQLite foreign keys are checked, on a server progress is noted."""
 
-    def __init__(self, backend: Backend, connection: Connection, history: Migrations, dry: bool) -> None:
+    def __init__(
+        self,
+        backend: Backend,
+        connection: Connection,
+        history: Migrations,
+        steps: Sequence[RevisionStep],
+        direction: Direction,
+    ) -> None:
         self._backend, self._connection = backend, connection
-        # The package's own revisions hold one statement each, and find their work done.
-        noted = not dry and backend.name != "sqlite" and history.name == "application"
-        self._progress = Progress(backend, connection, history.version_table) if noted else None
-        self._before = dangling(connection) if backend.name == "sqlite" and not dry else None
+        self._progress = self._before = None
+        if history.name == "package":
+            return  # its revisions hold one statement each, which finds its work done, and no foreign keys
+        if backend.name != "sqlite":
+            self._progress = Progress(backend, connection, history.version_table)
+            self._refuse_interrupted(self._progress.interrupted(), steps, direction)
+        elif steps:
+            self._before = dangling(connection)
 
-    def refuse_interrupted(self, steps: Sequence[RevisionStep], direction: Direction) -> None:
-        """Raise :class:`SchemaMismatch` unless the revision that was interrupted is the next to run."""
-        found = None if self._progress is None else self._progress.interrupted()
+    def _refuse_interrupted(
+        self, found: Interrupted | None, steps: Sequence[RevisionStep], direction: Direction
+    ) -> None:
+        """Only the revision that was interrupted may be the next to run."""
         if found is None or (steps and (steps[0].revision.revision, direction) == (found.revision, found.direction)):
             return
         raise SchemaMismatch(

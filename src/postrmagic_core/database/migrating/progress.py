@@ -128,6 +128,8 @@ class Progress:
             self._note(done, done, before)  # refused: not in doubt
             self._commit()
             raise
+        self._note(self._count, self._count, self._digest)
+        self._commit()
 
     def _changed(self) -> SchemaMismatch:
         return SchemaMismatch(
