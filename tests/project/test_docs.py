@@ -87,3 +87,24 @@ def test_the_first_example_runs(tmp_path: Path) -> None:
         "['spring.png', 'autumn.png']",
     ]
     assert '"level":"error"' not in done.stderr
+
+
+@pytest.mark.mysql
+def test_the_database_adapter_of_the_guide_keeps_its_contract(tmp_path: Path) -> None:
+    """Its files, copied as they stand, are an adapter that pytest finds proved."""
+    page = (ROOT / "docs" / "how-to" / "write-a-database-adapter.md").read_text(encoding="utf-8")
+    for block in re.findall(r"^```python\n(.*?)^```", page, re.MULTILINE | re.DOTALL):
+        (name,) = re.findall(r"\A# (\w+\.py)$", block, re.MULTILINE)
+        (tmp_path / name).write_text(block)
+    quick = "as_a_whole or leaves_nothing or between_managers or protocol or keeps_its_password or (p2 and refused)"
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-W", "error", "-p", "no:cacheprovider", "-k", quick],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=100,
+    )
+    assert done.returncode == 0, done.stdout
+    assert " passed" in done.stdout
+    assert "skipped" not in done.stdout
