@@ -9,10 +9,17 @@ if TYPE_CHECKING:
     from .clock import FakeClock
     from .process import Child, spawn
     from .proxy import FaultProxy
+    from .queries import assert_queries
 
-__all__ = ["FakeClock", "FaultProxy", "spawn", "Child"]
+__all__ = ["FakeClock", "FaultProxy", "assert_queries", "spawn", "Child"]
 
-_HOMES = {"FakeClock": "clock", "FaultProxy": "proxy", "spawn": "process", "Child": "process"}
+_HOMES = {
+    "FakeClock": "clock",
+    "FaultProxy": "proxy",
+    "spawn": "process",
+    "Child": "process",
+    "assert_queries": "queries",
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -11,9 +11,9 @@ from .interface import Caller, QueryStats
 
 # The histogram's first bucket, seconds: nearly every statement falls into it, and is counted without a search.
 FAST = LATENCY_BOUNDS[0]
-# The first executions are looked at closely, and then every 64th.
+# The first executions are looked at closely, and then every 128th.
 _FIRST = 3
-_MASK = 63
+_MASK = 127
 _CALLERS = 20
 
 
@@ -30,6 +30,7 @@ class Entry:
         "fast",
         "fetched",
         "fetched_rows",
+        "fetching",
         "mask",
         "plan",
         "rows",
@@ -53,6 +54,7 @@ class Entry:
         self.watched = False
         self.fetched = 0
         self.fetched_rows = 0
+        self.fetching = 0.0
 
     @property
     def count(self) -> int:
@@ -89,9 +91,10 @@ class Entry:
             else:
                 self.buckets[bisect_left(LATENCY_BOUNDS, executed)] -= 1
             self.buckets[bisect_left(LATENCY_BOUNDS, executed + seconds)] += 1
-        if seconds > FAST:
-            # From now on each one: rows that are slow to come are half of what the statement costs.
-            self.watched, self.mask = True, 0
+        self.fetching += seconds
+        # On average, since one slow fetch may be the machine's: then each is timed, from now on and while it is so.
+        self.watched = self.fetching > FAST * self.fetched
+        self.mask = 0 if self.watched else self.mask
 
     def stats(self) -> QueryStats:
         """What is known by now; rows that SQLite read are reckoned from the fetches that were looked at."""

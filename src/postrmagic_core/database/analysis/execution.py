@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from .entry import Entry
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Execution:
     """What ran, from which line, in how many seconds.
 

@@ -107,7 +107,7 @@ def read_logs(directory: Path) -> list[QueryLogFile]:
             found.append(_parsed(json.loads(path.read_text(encoding="utf-8"))))
         except FileNotFoundError:
             continue
-        except (OSError, ValueError, TypeError, KeyError) as error:
+        except (OSError, ValueError, TypeError, LookupError, AttributeError, RecursionError) as error:
             logger.warning("the query log %s cannot be read and is passed over (%s)", path.name, type(error).__name__)
     return found
 

@@ -86,6 +86,7 @@ class QueryLog:
         """End the file's thread, having written what changed."""
         if self._publisher is not None:
             self._publisher.close()
+            self._texts.clear()  # the next statement is looked up anew, and starts the thread again
 
     def listen(self, engine: Engine) -> None:
         """Count what ``engine`` executes."""
@@ -107,6 +108,7 @@ class QueryLog:
     def _watcher(self) -> Watcher:
         """The function on every statement's way: what it uses is bound here, since looking it up is what it costs."""
         find, work_of, tally, observers = self._texts.get, current_work, self._watch.tally, self._observers
+        fast_end, unknown = FAST, _UNKNOWN_ROWS
 
         def ended(
             cursor: Any, statement: str, parameters: Any, context: Any, seconds: float, error: BaseException | None
@@ -118,12 +120,12 @@ class QueryLog:
             if seconds > entry.slowest:  # noqa: PLR1730 - max() costs more than all the rest of this line
                 entry.slowest = seconds
             fast = entry.fast + 1
-            if seconds <= FAST and fast & entry.mask and error is None:
+            if seconds <= fast_end and fast & entry.mask and error is None:
                 entry.fast = fast
             else:
                 self._look(entry, cursor, statement, parameters, context, seconds, error)
             rows = cursor.rowcount
-            if 0 < rows < _UNKNOWN_ROWS:
+            if 0 < rows < unknown:
                 entry.rows += rows
             work = work_of()
             if work is not None:
@@ -187,8 +189,8 @@ class QueryLog:
             if len(self._entries) >= self.options.fingerprints:
                 statement = OTHER
             entry = self._entries.setdefault(statement.fingerprint, Entry(statement))
-            if self._publisher is not None:
-                self._publisher.start()
+        if self._publisher is not None:
+            self._publisher.start()
         if len(text) > _LENGTH:
             self._long[hash(text)] = entry
         else:

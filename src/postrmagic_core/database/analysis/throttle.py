@@ -11,8 +11,10 @@ from ..._lifecycle import after_fork
 INTERVAL = 60.0
 _KINDS = 10
 
+# What names one thing: in a path, and in other words.
 _LONGEST = 32
 _ID = re.compile(r"\d+|(?=.*\d)\S{8,}|[0-9a-fA-F]{8,}|.*[^\w.:-].*", re.ASCII)
+_ALONE = re.compile(r"\d+|[0-9a-fA-F-]{16,}", re.ASCII)
 
 
 class Throttle:
@@ -40,9 +42,10 @@ class Throttle:
 
 def kind_of(label: str) -> str:
     """``GET /media/17?page=2`` is a ``GET /media/*``: what names one thing, and may be a secret, is left out."""
-    return re.sub(r"[^\s/]+", _masked, label.partition("?")[0][:200])
+    return re.sub(r"(/?)([^\s/]+)", _masked, label.partition("?")[0][:200])
 
 
 def _masked(part: re.Match[str]) -> str:
-    text = part.group()
-    return "*" if len(text) > _LONGEST or _ID.fullmatch(text) else text
+    slash, text = part.groups()
+    names_one = len(text) > _LONGEST or _ID.fullmatch(text) if slash else _ALONE.fullmatch(text)
+    return f"{slash}*" if names_one else part.group()
