@@ -26,7 +26,8 @@ guards: $(VENV)/.dev ## Turn each guard off and see that its fault test goes red
 	@scripts/need.sh servers
 	@$(VENV)/bin/python -m postrmagic_core.testing.guards tests/faults.toml
 
-bench: $(VENV)/.dev ## Run each benchmark once, the quick way
+bench: $(VENV)/.bench ## Run each benchmark once, the quick way
+	@scripts/need.sh servers
 	@scripts/bench.sh
 
 soak: $(VENV)/.dev ## Run the slow proofs, on MySQL itself too

@@ -91,12 +91,14 @@ class Bench:
                 samples[case.name].rounds.append(sum(times) / len(times))
         return self._kept(Comparison(title, samples))
 
-    def load(self, title: str, cases: Sequence[Case], *, duration: float, rounds: int = 5) -> Comparison:
-        """Run each case on ``options.threads`` threads for ``duration`` seconds in all, in turns as :meth:`pair`."""
+    def load(
+        self, title: str, cases: Sequence[Case], *, duration: float, rounds: int = 5, threads: int | None = None
+    ) -> Comparison:
+        """Run each case on ``threads`` threads (``options.threads``) for ``duration`` seconds in all, in turns."""
         samples = {case.name: Sample(case.name) for case in cases}
         seconds = (self.options.duration or duration) / rounds
         for _, case in self._turns(cases, rounds):
-            times, elapsed = _loaded(case, self.options.threads, seconds)
+            times, elapsed = _loaded(case, threads or self.options.threads, seconds)
             sample = samples[case.name]
             sample.times += times
             sample.rounds.append(sum(times) / len(times))

@@ -3,6 +3,7 @@
 #   venv.sh demo    the package (editable) with what the reference application needs
 #   venv.sh all     the package with every backend
 #   venv.sh dev     the package with every backend and every tool
+#   venv.sh bench   the package with every backend, and what the benchmarks measure it against
 #   venv.sh docs    the package, whose docstrings are the reference, with the documentation tools
 #   venv.sh tox     tox alone: it builds the wheel and makes its own environments
 set -euo pipefail
@@ -12,9 +13,10 @@ case "${1:-}" in
     demo) what=(--editable '.[demo]') ;;
     all) what=(--editable '.[all,demo]') ;;
     dev) what=(--editable '.[all,demo]' --group dev) ;;
+    bench) what=(--editable '.[all,demo]' --group bench) ;;
     docs) what=(--editable '.[all]' --group docs) ;;
     tox) what=('tox>=4.67') ;;
-    *) echo "usage: venv.sh demo | all | dev | docs | tox" >&2 && exit 2 ;;
+    *) echo "usage: venv.sh demo | all | dev | bench | docs | tox" >&2 && exit 2 ;;
 esac
 
 scripts/need.sh venv
