@@ -101,12 +101,14 @@ def test_processes_are_added_up(logged: Logged, database_url: str, tmp_path: Pat
 def test_a_forked_child_has_a_file_of_its_own(logged: Logged, tmp_path: Path) -> None:
     """It never writes to its parent's."""
     db = logged(directory=tmp_path)
+    log = db.queries
+    assert log is not None
     ask(db)
     child = os.fork()
     if child == 0:
         ask(db)
         ask(db)
-        db.queries.flush()  # type: ignore[union-attr]  # it is on
+        log.flush()
         os._exit(0)
     os.waitpid(child, 0)
     db.close()
