@@ -20,6 +20,7 @@ from sqlalchemy import bindparam, column, create_engine, select, table, update
 
 from postrmagic_core._sql import PoolLimits
 from postrmagic_core.database import DatabaseManager
+from postrmagic_core.testing.certificates import Authority
 from postrmagic_core.testing.servers import MariaDBServer
 
 from . import _contention, _pools, _queries
@@ -41,7 +42,7 @@ def run(bench: Bench) -> None:
             _contention.prepare(where)
             units(bench, name, where)
         pooled(bench, url)
-        connects(bench, url)
+        connects(bench, folder, url)
         contention(bench, folder, url)
     bench.figure("query_log_us", median(_queries.query_log_us(rounds=bench.repeats(400, 60)) for _ in range(3)))
 
@@ -127,10 +128,21 @@ def pooled(bench: Bench, url: str) -> None:
             bench.figure(f"pool_wait_ms.{name}", waits.quantile(share) * 1e3)
 
 
-def connects(bench: Bench, url: str) -> None:
-    """``connect_mysql_time_ratio``: opening a connection and setting up its session, over PyMySQL's own default."""
+def connects(bench: Bench, folder: str, url: str) -> None:
+    """``connect_mysql_time_ratio``, ``connect_mysql_tls_time_ratio``: over PyMySQL's own default on the same server.
+
+    Ours opens a connection and sets up its session; over TLS it verifies the server, which the default does not.
+    """
     given = _pools.arguments(url)
     _connecting(bench, "connect_mysql_time_ratio", url, lambda: pymysql.connect(**given))
+    if bench.options.url:
+        bench.missing["connect_mysql_tls_time_ratio"] = "not measured: it needs the certificate of a private server"
+        return
+    authority = Authority(Path(folder))
+    with MariaDBServer(options=authority.options("127.0.0.1")) as server:
+        plain = _pools.arguments(server.url)
+        encrypted = f"{server.url}?ssl_ca={authority.file}"
+        _connecting(bench, "connect_mysql_tls_time_ratio", encrypted, lambda: pymysql.connect(**plain))
 
 
 def _connecting(bench: Bench, figure: str, url: str, default: Callable[[], Any]) -> None:

@@ -4,74 +4,20 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
-from ipaddress import ip_address
 from pathlib import Path
 from unittest import mock
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 from sqlalchemy import text
 
 from postrmagic_core.database import DatabaseManager, Unit
 from postrmagic_core.errors import BackendRejected, BackendUnavailable
+from postrmagic_core.testing.certificates import Authority
 from postrmagic_core.testing.servers import MariaDBServer, MySQLServer, require
 
 pytestmark = pytest.mark.mysql
 
-PLACES: dict[str, list[x509.GeneralName]] = {
-    "127.0.0.1": [x509.IPAddress(ip_address("127.0.0.1"))],
-    "elsewhere": [x509.DNSName("db.example.org")],
-}
 CIPHER = text("SHOW SESSION STATUS LIKE 'Ssl_cipher'")
-
-
-class Authority:
-    """A certificate authority that exists for one test run."""
-
-    def __init__(self, folder: Path, name: str) -> None:
-        self.folder = folder
-        self._name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
-        self._key = ec.generate_private_key(ec.SECP256R1())
-        self.file = folder / f"{name}.pem"
-        certificate = self._signed(self._name, self._key, [], authority=True)
-        self.file.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
-
-    def issue(self, place: str) -> list[str]:
-        """A server's options: its certificate for ``place``, and its key."""
-        key = ec.generate_private_key(ec.SECP256R1())
-        subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, place)])
-        certificate = self._signed(subject, key, PLACES[place], authority=False)
-        files = self.folder / f"{place}.crt", self.folder / f"{place}.key"
-        files[0].write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
-        pem, form = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8
-        files[1].write_bytes(key.private_bytes(pem, form, serialization.NoEncryption()))
-        return [f"--ssl-ca={self.file}", f"--ssl-cert={files[0]}", f"--ssl-key={files[1]}"]
-
-    def _signed(
-        self, subject: x509.Name, key: ec.EllipticCurvePrivateKey, names: list[x509.GeneralName], *, authority: bool
-    ) -> x509.Certificate:
-        now = datetime.now(UTC)
-        builder = (
-            x509.CertificateBuilder(self._name, subject, key.public_key(), x509.random_serial_number())
-            .not_valid_before(now - timedelta(hours=1))
-            .not_valid_after(now + timedelta(days=1))
-            .add_extension(x509.BasicConstraints(ca=authority, path_length=None), critical=True)
-            .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
-            .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key()), critical=False)
-            .add_extension(_usage(authority), critical=True)
-        )
-        if names:
-            builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=False)
-        return builder.sign(self._key, hashes.SHA256())
-
-
-def _usage(authority: bool) -> x509.KeyUsage:
-    others = ["content_commitment", "key_encipherment", "data_encipherment", "key_agreement", "encipher_only"]
-    never = dict.fromkeys([*others, "decipher_only"], False)
-    return x509.KeyUsage(digital_signature=not authority, key_cert_sign=authority, crl_sign=authority, **never)
 
 
 @pytest.fixture(scope="module")
@@ -85,7 +31,7 @@ def server(request: pytest.FixtureRequest, authority: Authority) -> Iterator[Mar
     """A server whose certificate is for 127.0.0.1."""
     kind: Callable[..., MariaDBServer] = {"mariadb": MariaDBServer, "mysql": MySQLServer}[request.param]
     require({"mariadb": MariaDBServer, "mysql": MySQLServer}[request.param].binary(), f"no {request.param} server")
-    with kind(options=authority.issue("127.0.0.1")) as server:
+    with kind(options=authority.options("127.0.0.1")) as server:
         yield server
 
 
@@ -133,7 +79,7 @@ def test_another_authority_is_refused(server: MariaDBServer, tmp_path: Path) -> 
 def test_a_certificate_for_another_host_is_refused(authority: Authority) -> None:
     """Though our own authority signed it."""
     require(MariaDBServer.binary(), "mariadbd is not installed")
-    with MariaDBServer(options=authority.issue("elsewhere")) as server:
+    with MariaDBServer(options=authority.options("db.example.org")) as server:
         database = DatabaseManager(f"{server.url}?ssl_ca={authority.file}")
         with database, pytest.raises(BackendUnavailable, match="certificate") as caught, database.read():
             pass
