@@ -1,4 +1,4 @@
-"""The query log: what each statement cost, without its values, for about two microseconds a statement."""
+"""The query log: what each statement cost, without its values, for a few microseconds a statement."""
 
 from __future__ import annotations
 
