@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from .catalog import Table
+from .catalog import Index, Table
 from .statements import Source, Statement
 
 # Below, every plan is fast and a stopwatch shows noise.
@@ -82,8 +82,14 @@ def candidates(asked: Iterable[Asked], catalog: Mapping[str, Table], distinct: D
                 new = Candidate(table.name, columns, (one.fingerprint,), reason, one.seconds, covering)
                 key = (table.name, columns)
                 found[key] = _merged(found[key], new) if key in found else new
-    ordered = sorted(found.values(), key=lambda one: (-one.seconds, -len(one.columns), one.table, one.columns))
+    # A longer one serves whoever asked for its beginning, and is tried before it.
+    weights = {one: max(other.seconds for other in found.values() if _begins(one, other)) for one in found.values()}
+    ordered = sorted(found.values(), key=lambda one: (-weights[one], -len(one.columns), one.table, one.columns))
     return ordered[:MOST_CANDIDATES]
+
+
+def _begins(one: Candidate, other: Candidate) -> bool:
+    return one.table == other.table and one.columns[: len(other.columns)] == other.columns
 
 
 def _merged(one: Candidate, other: Candidate) -> Candidate:
@@ -144,21 +150,20 @@ def _covering(source: Source, statement: Statement, table: Table, columns: Seque
 
 
 def duplicates(catalog: Mapping[str, Table]) -> list[tuple[str, str, str]]:
-    """(table, index, the longer index that makes it needless); constraints are left alone."""
+    """(table, index, the key that makes it needless); constraints are left alone."""
     found = []
     for table in catalog.values():
         for index in table.indexes:
-            longer = next(
-                (other for other in table.keys if _contains(index.columns, other.columns, index.name, other.name)), None
-            )
+            longer = next((other for other in table.declared if _replaces(other, index)), None)
             if longer is not None and not index.unique:
                 found.append((table.name, index.name, longer.name or "the primary key"))
     return found
 
 
-def _contains(short: tuple[str, ...], long: tuple[str, ...], name: str, other: str) -> bool:
-    equal = short == long and other < name  # of two equal ones one is needless, not both
-    return name != other and long[: len(short)] == short and (len(long) > len(short) or equal)
+def _replaces(other: Index, index: Index) -> bool:
+    if other.columns == index.columns:
+        return other.name < index.name  # of two equal ones one is needless, not both
+    return other.columns[: len(index.columns)] == index.columns
 
 
 def unused(catalog: Mapping[str, Table], used: Iterable[str]) -> list[tuple[str, str]]:

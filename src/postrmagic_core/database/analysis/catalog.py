@@ -44,10 +44,15 @@ class Table:
     appended: tuple[str, ...] = ()
 
     @property
+    def declared(self) -> tuple[Index, ...]:
+        """The primary key, if there is one, and every index."""
+        primary = (Index("", self.primary_key, unique=True),) if self.primary_key else ()
+        return (*primary, *self.indexes)
+
+    @property
     def keys(self) -> tuple[Index, ...]:
-        """The primary key and every index, each with the columns it ends with by itself."""
-        keys = (Index("", self.primary_key, unique=True), *self.indexes)
-        return tuple(Index(key.name, (*key.columns, *self._tail(key)), key.unique) for key in keys if key.columns)
+        """The same, each with the columns it ends with by itself."""
+        return tuple(Index(key.name, (*key.columns, *self._tail(key)), key.unique) for key in self.declared)
 
     def serving(self, equal: Sequence[str], then: Sequence[str] = ()) -> Index | None:
         """A key that begins with the columns ``equal``, in any order, and goes on with ``then``, in this order."""
@@ -59,8 +64,7 @@ class Table:
 
     def is_unique(self, columns: Sequence[str]) -> bool:
         """Whether ``columns`` name at most one row."""
-        declared = (Index("", self.primary_key, unique=True), *self.indexes)
-        return any(key.unique and key.columns and set(key.columns) <= set(columns) for key in declared)
+        return any(key.unique and set(key.columns) <= set(columns) for key in self.declared)
 
     def _tail(self, key: Index) -> tuple[str, ...]:
         return tuple(column for column in self.appended if column not in key.columns)

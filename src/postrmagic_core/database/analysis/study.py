@@ -58,7 +58,8 @@ class Study:
             progress("measuring statements", number, len(self.asked))
             bench.begin(one)
         self.notes |= bench.failures
-        wanted = advise.candidates(self.asked, self.catalog, self._distinct(bench.copy.connection))
+        runnable = [one for one in self.asked if one.fingerprint in bench.current]
+        wanted = advise.candidates(runnable, self.catalog, self._distinct(bench.copy.connection))
         proposals: list[Tried] = []
         rejected: list[Tried] = []
         for number, candidate in enumerate(wanted):
