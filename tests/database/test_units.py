@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Callable
 
 import pytest
+from sqlalchemy import text
 
 from postrmagic_core._protocols import UnitLike, Units
 from postrmagic_core.database import DatabaseManager, Unit
@@ -64,3 +66,21 @@ def test_a_reading_unit_has_no_side_effects_to_tell(database: DatabaseManager) -
     """It is never run again by itself."""
     with database.read() as tx, pytest.raises(UsageError, match=r"side_effect\(\) belongs to db.write"):
         tx.side_effect("anything")
+
+
+@pytest.mark.parametrize("writing", [False, True])
+def test_a_result_that_was_not_read_to_its_end_ends_with_its_unit(
+    database: DatabaseManager, open_database: Callable[..., DatabaseManager], writing: bool
+) -> None:
+    """Kept by whoever forgot it, it would show the next unit an old snapshot, and on SQLite forbid it to write."""
+    forgotten, other = [], open_database()
+    unit = database.write if writing else database.read
+    for number in range(1, 4):
+        with unit() as tx:
+            forgotten.append(tx.execute(text("SELECT n FROM counter UNION ALL SELECT 0")))
+            forgotten[-1].fetchone()
+        with other.write() as tx:
+            tx.execute(text("UPDATE counter SET n = :n"), {"n": number})
+        with unit() as tx:
+            assert tx.scalar(text("SELECT n FROM counter")) == number
+    assert len(forgotten) == 3

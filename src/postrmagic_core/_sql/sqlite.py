@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import time
+import weakref
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -64,14 +65,13 @@ class SqliteBackend(SqlBackend):
             **self._pool_options(),
         )
         event.listen(engine, "connect", self._set_up_reader if role == "read" else self._set_up)
-        if role == "write":
-            pool: Any = engine.pool
-            pool.on_return = self._leave_gate
+        pool: Any = engine.pool
+        pool.on_return = _end_results if role == "read" else self._leave_gate
         return engine
 
     def _open(self, *arguments: Any, **options: Any) -> Any:
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        return sqlite3.connect(*arguments, **options)
+        return sqlite3.connect(*arguments, factory=FileConnection, **options)
 
     def _begin_read(self, connection: Any) -> None:
         if connection.info.get(MODE, {}).get("pm_snapshot"):
@@ -116,9 +116,41 @@ class SqliteBackend(SqlBackend):
         connection.execute("BEGIN IMMEDIATE")
 
     def _leave_gate(self, entry: ConnectionPoolEntry) -> None:
+        _end_results(entry)
         # On return and not at commit: SQLAlchemy tells of a commit before it happens.
         if entry.info.pop(_HELD, False):
             self._gate.release()
+
+
+class FileConnection(sqlite3.Connection):
+    """A connection that knows its open results: one that nobody reads to its end would hold an old snapshot.
+
+    The next transaction here would then see no commit since, and could not write: SQLITE_BUSY_SNAPSHOT, at once.
+    """
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        self._cursors: list[weakref.ref[sqlite3.Cursor]] = []
+        super().__init__(*arguments, **options)
+
+    def cursor(self, factory: Any = sqlite3.Cursor) -> Any:
+        """A cursor that :meth:`end_results` closes."""
+        cursor = super().cursor(factory)
+        self._cursors.append(weakref.ref(cursor))
+        return cursor
+
+    def end_results(self) -> None:
+        """Close every cursor that is still there."""
+        cursors, self._cursors = self._cursors, []
+        for reference in cursors:
+            cursor = reference()
+            if cursor is not None:
+                cursor.close()
+
+
+def _end_results(entry: ConnectionPoolEntry) -> None:
+    connection: Any = entry.dbapi_connection
+    if connection is not None:
+        connection.end_results()
 
 
 class SqliteDialect(Instrumented, SQLiteDialect_pysqlite):

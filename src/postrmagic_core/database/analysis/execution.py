@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Self
 
@@ -13,17 +14,18 @@ if TYPE_CHECKING:
 class Execution:
     """What ran, from which line, in how many seconds.
 
-    ``parameters`` are for EXPLAIN alone; ``context`` is SQLAlchemy's, where there is one.
+    ``parameters`` and the driver's ``connection`` are for EXPLAIN alone. ``context`` leads to SQLAlchemy's, where there
+    is one: it is not kept alive, since its cursor would keep a result open that nobody reads any more.
     """
 
     entry: Entry
     seconds: float
     line: str
     failed: bool
-    cursor: Any
+    connection: Any
     text: str
     parameters: Any
-    context: Any
+    context: Callable[[], Any]
 
     def lasting(self, seconds: float) -> Self:
         """The same, with what fetching took."""

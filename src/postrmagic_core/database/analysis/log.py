@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import threading
+import weakref
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -146,7 +147,10 @@ class QueryLog:
         error: BaseException | None,
     ) -> None:
         try:
-            execution = Execution(entry, seconds, calling_line(), error is not None, cursor, text, parameters, context)
+            found = weakref.ref(context) if context is not None else lambda: None
+            execution = Execution(
+                entry, seconds, calling_line(), error is not None, cursor.connection, text, parameters, found
+            )
             entry.looked_at(execution)
             if seconds >= self._slow.threshold:
                 self._slow.tell(execution, self._dialect.name)

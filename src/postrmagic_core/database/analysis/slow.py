@@ -56,7 +56,7 @@ def plan_of(execution: Execution, dialect: str) -> tuple[str, ...]:
     if execution.failed or not _can_be_explained(execution):
         return ()
     try:
-        with_cursor = execution.cursor.connection.cursor()
+        with_cursor = execution.connection.cursor()
         try:
             return _asked(with_cursor, execution, dialect)
         finally:
@@ -67,7 +67,7 @@ def plan_of(execution: Execution, dialect: str) -> tuple[str, ...]:
 
 
 def _can_be_explained(execution: Execution) -> bool:
-    context, sql = execution.context, execution.entry.statement.sql
+    context, sql = execution.context(), execution.entry.statement.sql
     if execution.entry.statement.kind != "data":
         return False
     if sql[:7].upper() in {"INSERT ", "REPLACE"} and "SELECT" not in sql.upper():
@@ -80,7 +80,7 @@ def _can_be_explained(execution: Execution) -> bool:
 
 
 def _asked(cursor: Any, execution: Execution, dialect: str) -> tuple[str, ...]:
-    context, parameters = execution.context, execution.parameters
+    context, parameters = execution.context(), execution.parameters
     if context is not None and context.executemany:
         parameters = parameters[0]
     text = ("EXPLAIN QUERY PLAN " if dialect == "sqlite" else "EXPLAIN FORMAT=TRADITIONAL ") + execution.text
