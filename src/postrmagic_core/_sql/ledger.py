@@ -37,6 +37,11 @@ def application_line(frame: FrameType | None) -> Line | None:
     return None
 
 
+def calling_line(frame: FrameType) -> Line | None:
+    """:func:`application_line`, or where there is none in this thread the line on whose behalf it works."""
+    return application_line(frame) or getattr(_asking, "behalf", None)
+
+
 def shown_line(line: Line) -> str:
     """``file:line (function)``."""
     code, number = line
@@ -53,7 +58,7 @@ def connect_for(line: Line | None, connect: Callable[[], R]) -> R:
 
 
 def on_behalf_of(line: Line | None, call: Callable[[], R]) -> R:
-    """``call()``, in which connections are taken for ``line`` of another thread unless there is a line in this one."""
+    """``call()`` in this thread, but for ``line`` of another one: see :func:`calling_line`."""
     _asking.behalf = line
     try:
         return call()
@@ -132,7 +137,7 @@ class Ledger:
             self.waits.observe(waited)
         else:
             self.waits.counts[0] += 1
-        line = getattr(_asking, "line", None) or application_line(sys._getframe(2)) or getattr(_asking, "behalf", None)
+        line = getattr(_asking, "line", None) or calling_line(sys._getframe(2))
         self._held[entry] = _Holding(now, line, current_work())
 
     def give_back(self, entry: Any) -> float:

@@ -22,7 +22,6 @@ from .._sql import PoolState
 from .._sql.ledger import application_line, on_behalf_of
 from .._unit import entered
 from ..errors import NestedUnit
-from .analysis.callers import asked_from
 from .interface import Deliver, Isolation, OutboxCount
 from .runner import UnitRunner
 from .unit import Unit
@@ -61,7 +60,7 @@ class AwaitableUnit:
     async def run(self, fn: Callable[Concatenate[Unit, P], R], *args: P.args, **kwargs: P.kwargs) -> R:
         """Run ``fn(tx, …)`` on the lane with the sync unit: for the ORM, or for several statements in one hop."""
         line = application_line(sys._getframe(1))
-        return await self._lane.run(partial(asked_from, line, partial(fn, self._unit, *args, **kwargs)))
+        return await self._lane.run(partial(on_behalf_of, line, partial(fn, self._unit, *args, **kwargs)))
 
     async def execute(self, statement: Executable, parameters: Any = None) -> Result[Any]:
         """Run a Core statement; all rows are fetched."""
