@@ -2,13 +2,14 @@
 SHELL := /bin/bash
 VENV := .venv
 URLS ?=
+MEDIA ?= 200000
 
 .DEFAULT_GOAL := help
-.PHONY: help demo smoke test bench soak docs guards lint clean
+.PHONY: help demo smoke test bench query-report soak docs guards lint clean
 .SECONDARY:
 
 help: ## Show the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: $(VENV)/.demo ## Run the reference application, a media library: one web process, one worker
 	@scripts/demo.sh
@@ -29,6 +30,9 @@ guards: $(VENV)/.dev ## Turn each guard off and see that its fault test goes red
 bench: $(VENV)/.bench ## Run each benchmark once, the quick way
 	@scripts/need.sh servers
 	@scripts/bench.sh
+
+query-report: $(VENV)/.dev ## Analyse the reference application's queries on 200,000 media; MEDIA=N for another size
+	@scripts/query_report.sh $(MEDIA)
 
 soak: $(VENV)/.dev ## Run the slow proofs, on MySQL itself too
 	@scripts/need.sh servers

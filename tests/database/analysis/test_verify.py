@@ -284,7 +284,7 @@ def test_a_file_keeps_its_journal_mode(tmp_path: Path) -> None:
 def test_a_copy_that_does_not_fit_is_not_begun(media: str, monkeypatch: pytest.MonkeyPatch, temporary: Path) -> None:
     """The disk is looked at first; servers look after their own."""
     usage = shutil.disk_usage(temporary)
-    monkeypatch.setattr(scratch.shutil, "disk_usage", lambda path: usage._replace(free=1000))
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage._replace(free=1000))
     if media.startswith("sqlite"):
         with pytest.raises(OutOfSpace, match="TMPDIR"):
             run(media, LIST)
