@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from typing import Any
 
@@ -92,3 +93,28 @@ def test_a_joined_function_is_not_tried_again_alone(database: DatabaseManager) -
     with pytest.raises(Conflict), database.write():
         database.transact(conflicting)
     assert calls == [1]
+
+
+@pytest.mark.mysql
+def test_each_retry_has_a_fresh_connection(mysql_url: str) -> None:
+    """What a session keeps over a rollback, variables for one, is not there when the function runs again."""
+    found: list[Any] = []
+    with DatabaseManager(mysql_url) as database, DatabaseManager(mysql_url) as other:
+        with other.write() as tx:
+            tx.execute(text("CREATE TABLE counter (id INT PRIMARY KEY, n INT NOT NULL) ENGINE=InnoDB"))
+            tx.execute(text("INSERT INTO counter VALUES (1, 0)"))
+
+        @database.transactional(retries=3)
+        def add(tx: Unit) -> None:
+            number = tx.scalar(GET)
+            found.append(tx.scalar(text("SELECT @left_behind")))
+            if len(found) == 1:
+                tx.execute(text("SET @left_behind = 1"))
+                with ThreadPoolExecutor(1) as pool:
+                    pool.submit(other.transact, increment).result(30)
+            tx.execute(SET, {"n": number + 1})
+
+        add()
+        with database.read() as tx:
+            assert tx.scalar(GET) == 2
+    assert found == [None, None]

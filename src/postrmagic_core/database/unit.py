@@ -13,7 +13,7 @@ from sqlalchemy import Connection, CursorResult, Engine, RootTransaction, Scalar
 from sqlalchemy.sql import Executable
 
 from .._sql.ledger import Line, application_line, connect_for
-from ..errors import BackendError, BackendUnavailable, NotOpen, OutcomeUnknown, PostrMagicError, UsageError
+from ..errors import BackendError, BackendUnavailable, Conflict, NotOpen, OutcomeUnknown, PostrMagicError, UsageError
 from . import policy
 from .interface import Staged
 from .outbox import write_staged
@@ -244,6 +244,10 @@ class Unit:
             with contextlib.suppress(Exception):
                 session.close()
         if connection is not None:
+            if isinstance(self._fatal, Conflict):
+                # Run again, the unit inherits nothing that a rollback leaves: variables, temporary tables, locks by name.
+                with contextlib.suppress(Exception):
+                    connection.invalidate()
             connection.close()
 
     def settle(self) -> int:
