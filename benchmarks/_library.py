@@ -160,8 +160,8 @@ def written(studies: list[Study], media: int, absent: str) -> str:
     kind = f"{machine['system'].split()[0]}, {machine['cores']} cores, {machine['memory']}, Python {machine['python']}"
     parts = [
         "# Query report",
-        f"Made by `make query-report` on {media:,} generated media (a fixed seed; half of them one user's), on a machine "
-        f"of this class: {kind}. Times are medians on a scratch copy, warm; ratios carry over, times do not.",
+        f"Made by `make query-report` on {media:,} generated media (a fixed seed; half of them one user's), on a "
+        f"machine of this class: {kind}. Times are medians on a scratch copy, warm; ratios carry over, times do not.",
         _summary(studies),
         *(_chapter(one) for one in studies),
     ]

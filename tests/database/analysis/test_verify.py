@@ -6,7 +6,6 @@ from __future__ import annotations
 import hashlib
 import shutil
 import sqlite3
-import tempfile
 import time
 from pathlib import Path
 from typing import Any
@@ -45,7 +44,7 @@ def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Where scratch copies of files go."""
     folder = tmp_path / "tmp"
     folder.mkdir()
-    monkeypatch.setattr(tempfile, "tempdir", str(folder))
+    monkeypatch.setattr(scratch, "temporary", lambda: folder)
     return folder
 
 
@@ -191,7 +190,7 @@ def test_what_cannot_be_tried_is_said_and_the_rest_goes_on(media: str, sql: str,
 def test_hostile_names(url: str) -> None:
     """Quotes, percent signs, spaces, reserved words and 64 bytes, in tables, columns and indexes."""
     quote = '"' if url.startswith("sqlite") else "`"
-    names = ["or%der \"b'y", "select", "ü" * 32, "100%? :x"]
+    names = ["or%der \"b'y", "sel`ect", "ü" * 32, "100%? :x"]
     table, first, second, third = (f"{quote}{name.replace(quote, quote * 2)}{quote}" for name in names)
     with DatabaseManager(url) as database, database.write() as tx:
         run_sql = tx.connection.exec_driver_sql
@@ -310,7 +309,7 @@ def test_missing_rights_are_named(own_mariadb_server: Any) -> None:
 
 def hold_copy(url: str, folder: str) -> None:
     """In a process of its own: a copy, until it is killed."""
-    tempfile.tempdir = folder
+    scratch.temporary = lambda: Path(folder)
     dialect = "sqlite" if url.startswith("sqlite") else "mariadb"
     with scratch.scratch_copy(url, dialect, ["media"], 1000):
         print("copied", flush=True)

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, inspect, make_url
 
 from ...errors import BackendUnavailable, PostrMagicError
 from .advise import Asked
-from .catalog import Table, read_catalog
+from .catalog import Table, column_names, read_catalog
 from .explain import explain
 from .interface import QueryStats
 from .plans import Plan
@@ -78,7 +78,7 @@ def _dialect(connection: Connection) -> str:
 
 def _columns(connection: Connection, name: str) -> tuple[str, ...]:
     try:
-        return tuple(column["name"] for column in inspect(connection).get_columns(name))
+        return column_names(connection, name)
     except PostrMagicError:
         return ()
 

@@ -84,6 +84,17 @@ def read_catalog(connection: Connection, names: Sequence[str]) -> dict[str, Tabl
     return found
 
 
+def column_names(connection: Connection, name: str, *, computed: bool = True) -> tuple[str, ...]:
+    """The columns of a table; without the computed ones, into which nothing can be inserted, if asked so."""
+    columns = inspect(connection).get_columns(name)
+    return tuple(spelled(connection, part["name"]) for part in columns if computed or not part.get("computed"))
+
+
+def spelled(connection: Connection, name: str) -> str:
+    """A reflected name as it is: SQLAlchemy 2.1 reads a backtick in it as the two of SHOW CREATE TABLE."""
+    return name if connection.dialect.name == "sqlite" else name.replace("``", "`")
+
+
 def _described(connection: Connection, inspector: Any, name: str) -> Table | None:
     try:
         columns = inspector.get_columns(name)
@@ -92,8 +103,8 @@ def _described(connection: Connection, inspector: Any, name: str) -> Table | Non
         rows = connection.scalar(select(func.count()).select_from(some))
         return Table(
             name,
-            tuple(column["name"] for column in columns),
-            tuple(key),
+            column_names(connection, name),
+            tuple(spelled(connection, part) for part in key),
             _indexes(connection, inspector, name),
             int(rows or 0),
             frozenset(column["name"] for column in columns if _is_wide(connection.dialect.name, column["type"])),
@@ -109,7 +120,7 @@ def _indexes(connection: Connection, inspector: Any, name: str) -> tuple[Index, 
     found = [
         Index(
             str(index["name"]),
-            tuple(index["column_names"]),
+            tuple(spelled(connection, part) for part in index["column_names"]),
             bool(index["unique"]),
             any(tuple(index["column_names"][: len(key)]) == key for key in foreign),
         )

@@ -9,7 +9,7 @@ import shutil
 import sqlite3
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,6 +20,7 @@ from sqlalchemy.pool import NullPool
 
 from ..._sql import Backend, PoolLimits, Timeouts, open_backend
 from ...errors import BackendRejected, OutOfSpace, translating
+from .catalog import column_names
 
 PREFIX = "pm_scratch_"
 # Seconds: a killed run could not remove its copy; the next one does, if it is surely nobody's any more.
@@ -31,8 +32,6 @@ _ONE = PoolLimits(size=1, overflow=1)
 # The copy, its indexes to come, and the temporary file of a sort.
 _ROOM = 2.5
 _DENIED = frozenset({1044, 1142, 1227, 1370})
-
-Told = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +59,9 @@ def _sqlite_copy(url: str) -> Iterator[Copy]:
     path = Path(make_url(url).database or "").resolve()
     _remove_stale_folders()
     # The name says when: a folder's own time changes with what is in it.
-    with tempfile.TemporaryDirectory(prefix=f"{PREFIX}{int(time.time())}_", ignore_cleanup_errors=True) as folder:
+    with tempfile.TemporaryDirectory(
+        prefix=f"{PREFIX}{int(time.time())}_", dir=temporary(), ignore_cleanup_errors=True
+    ) as folder:
         _check_room(path, folder)
         target = Path(folder) / "copy.db"
         backend = open_backend(f"sqlite:///{target}", pool=_ONE, timeouts=_TIMEOUTS)
@@ -99,6 +100,11 @@ def _read_engine(backend: Backend, url: str) -> Engine:
     return engine
 
 
+def temporary() -> Path:
+    """Where copies of files are put: the system's temporary directory, which TMPDIR names."""
+    return Path(tempfile.gettempdir())
+
+
 def _back_up(path: Path, target: Path) -> None:
     """SQLite's online backup: one consistent state, while others go on writing (https://sqlite.org/backup.html)."""
     source = sqlite3.connect(f"file:{quote(str(path))}?mode=ro", uri=True)
@@ -118,13 +124,13 @@ def _check_room(path: Path, folder: str) -> None:
     free = shutil.disk_usage(folder).free
     if free < needed:
         raise OutOfSpace(
-            f"the scratch copy needs {needed / 2**20:,.0f} MiB in {tempfile.gettempdir()}, of which "
+            f"the scratch copy needs {needed / 2**20:,.0f} MiB in {temporary()}, of which "
             f"{free / 2**20:,.0f} are free: set TMPDIR to a larger disk, or pass --no-verify"
         )
 
 
 def _remove_stale_folders() -> None:
-    for folder in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
+    for folder in temporary().glob(f"{PREFIX}*"):
         made = re.match(rf"{PREFIX}(\d+)_", folder.name)
         try:
             own = folder.lstat().st_uid == os.getuid() and folder.is_dir() and not folder.is_symlink()
@@ -173,8 +179,7 @@ def _filled(
 
 
 def _copy_table(control: Connection, table: str, original: str, name: str, rows: int) -> int:
-    known = inspect(control).get_columns(table)
-    columns = ", ".join(quoted(control, part["name"]) for part in known if not part.get("computed"))
+    columns = ", ".join(quoted(control, part) for part in column_names(control, table, computed=False))
     there, here = (f"{quoted(control, database)}.{quoted(control, table)}" for database in (original, name))
     control.exec_driver_sql(f"CREATE TABLE {here} LIKE {there}".replace("%", "%%"))
     text = f"INSERT INTO {here} ({columns}) SELECT {columns} FROM {there} LIMIT {rows:d}"  # noqa: S608 - quoted names

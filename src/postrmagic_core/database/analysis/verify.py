@@ -14,7 +14,7 @@ from sqlalchemy import inspect
 
 from ...errors import BackendError, PostrMagicError
 from .advise import Asked, Candidate
-from .catalog import Table
+from .catalog import Table, spelled
 from .explain import explain
 from .plans import Plan
 from .scratch import Copy, quoted
@@ -226,9 +226,8 @@ class Bench:
 
     def drop(self, candidate: Candidate) -> None:
         """Remove the index again, if it is there."""
-        if candidate.name not in {
-            index["name"] for index in inspect(self.copy.connection).get_indexes(candidate.table)
-        }:
+        there = inspect(self.copy.connection).get_indexes(candidate.table)
+        if candidate.name not in {spelled(self.copy.connection, str(index["name"])) for index in there}:
             return
         name, table = (quoted(self.copy.connection, part) for part in (candidate.name, candidate.table))
         on = "" if self.copy.dialect == "sqlite" else f" ON {table}"
