@@ -245,7 +245,7 @@ class Unit:
                 session.close()
         if connection is not None:
             if isinstance(self._fatal, Conflict):
-                # Run again, the unit inherits nothing that a rollback leaves: variables, temporary tables, locks by name.
+                # Run again, it inherits nothing that a rollback leaves: variables, temporary tables, locks by name.
                 with contextlib.suppress(Exception):
                     connection.invalidate()
             connection.close()
