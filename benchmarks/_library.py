@@ -181,7 +181,11 @@ def _summary(studies: list[Study]) -> str:
     ]
     rows = []
     for one in studies:
-        index = "not proposed" if one.index is None else _gain(max(effect.speedup for effect in one.index.effects))
+        index = (
+            "not proposed, see below"
+            if one.index is None
+            else _gain(max(effect.speedup for effect in one.index.effects))
+        )
         measured = None if one.rewrite is None else one.rewrite.measured
         rewrite = "no gain" if measured is None else _gain(measured[0] / measured[1])
         rows.append(f"| {one.database} | {index} | {rewrite} |")
@@ -195,7 +199,7 @@ def _gain(ratio: float) -> str:
 def _chapter(one: Study) -> str:
     parts = [f"## {one.database}", "### Without the list's index"]
     if one.index is None:
-        parts.append("No index on `media` was proposed.")
+        parts += ["No index on `media` was proposed. Tried:", *_refused(one.without)]
     else:
         parts += _proposed(one.index, {each.query.fingerprint: each.query.sql for each in one.without.statements})
     if one.rewrite is not None and one.rewrite.measured is not None:
@@ -211,6 +215,20 @@ def _chapter(one: Study) -> str:
     if one.whole.remarks:
         parts.append("\n".join(f"- {remark}" for remark in one.whole.remarks))
     return "\n\n".join(parts)
+
+
+def _refused(report: Report) -> list[str]:
+    """What was tried on the media, and the statement that spoke against it."""
+    lines = []
+    for tried in (each for each in report.rejected if each.candidate.table == "media"):
+        for effect in tried.harmed or tried.effects:
+            before, after = effect.before, effect.after
+            lines.append(
+                f"- `{tried.ddl}`: {effect.fingerprint} took {duration(before.frequent)} before and "
+                f"{duration(after.frequent)} after, where few rows match {duration(before.rare)} and "
+                f"{duration(after.rare)}; after: {'; '.join(after.rare_plan.lines)}"
+            )
+    return ["\n".join(lines) or "nothing"]
 
 
 def _proposed(tried: Tried, texts: dict[str, str]) -> list[str]:
