@@ -15,7 +15,7 @@ from .wording import duration, printable, size, times
 
 def as_html(report: Report) -> str:
     """The whole page; statements come from a log, and are untrusted."""
-    style = files(__package__).joinpath("report.css").read_text(encoding="utf-8")
+    style = files("postrmagic_core.database.analysis").joinpath("report.css").read_text(encoding="utf-8")
     parts = [
         _head(report),
         _section("Indexes to add", "proposals", map(_proposal, report.proposals), _no_proposal(report)),
