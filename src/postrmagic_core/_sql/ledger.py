@@ -20,7 +20,9 @@ R = TypeVar("R")
 Line: TypeAlias = tuple[CodeType, int]
 
 _INFRASTRUCTURE = ("postrmagic_core.", "sqlalchemy.", "contextlib", "functools", "threading", "concurrent.", "asyncio.")
-_library: set[CodeType] = set()
+# Whether a function is the application's: asked for at each checkout, and the answer never changes.
+_known: dict[CodeType, bool] = {}
+_KNOWN = 10_000
 _asking = threading.local()
 _TOLD = 3
 
@@ -29,12 +31,19 @@ def application_line(frame: FrameType | None) -> Line | None:
     """The innermost line, from ``frame`` outwards, that is neither ours nor a library's beneath us."""
     while frame is not None:
         code = frame.f_code
-        if code not in _library:
-            if not str(frame.f_globals.get("__name__", "")).startswith(_INFRASTRUCTURE):
-                return code, frame.f_lineno
-            _library.add(code)
+        known = _known.get(code)
+        if known or (known is None and _learnt(frame)):
+            return code, frame.f_lineno
         frame = frame.f_back
     return None
+
+
+def _learnt(frame: FrameType) -> bool:
+    if len(_known) >= _KNOWN:  # of functions made while running there is no end
+        _known.clear()
+    ours = str(frame.f_globals.get("__name__", "")).startswith(_INFRASTRUCTURE)
+    _known[frame.f_code] = not ours
+    return not ours
 
 
 def calling_line(frame: FrameType) -> Line | None:

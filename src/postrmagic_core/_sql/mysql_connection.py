@@ -17,13 +17,14 @@ class ServerConnection(Connection):
     """A connection that is told the server's ``max_allowed_packet`` (bytes) once it is known."""
 
     max_packet = 0
+    _poll: select.poll | None = None
 
-    def query(self, sql: Any, unbuffered: bool = False) -> int:
+    def query(self, sql: Any, unbuffered: bool = False) -> Any:
         """Send a statement; one that the server would answer by closing the connection is refused here (error 1153)."""
         limit = self.max_packet - 1  # the command takes a byte
         if 0 < limit < len(sql) * _BYTES and limit < len(sql if isinstance(sql, bytes) else sql.encode()):
             raise pymysql.err.OperationalError(_TOO_LARGE, "the statement is larger than max_allowed_packet")
-        return int(super().query(sql, unbuffered))
+        return super().query(sql, unbuffered)
 
     def bear_silence(self, seconds: float) -> None:
         """From now on wait ``seconds`` for each answer."""
@@ -50,6 +51,7 @@ class ServerConnection(Connection):
         sock: Any = getattr(self, "_sock", None)
         if sock is None:
             return True
-        poll = select.poll()
-        poll.register(sock, select.POLLIN)
-        return bool(poll.poll(0))
+        if self._poll is None:  # a connection of ours never changes its socket: the pool makes a new one
+            self._poll = select.poll()
+            self._poll.register(sock, select.POLLIN)
+        return bool(self._poll.poll(0))

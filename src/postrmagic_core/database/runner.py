@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from sqlalchemy import Engine
 
 from .._clock import Clock
+from .._lifecycle import after_fork
 from .._metrics import Metrics
 from .._sql import Backend, Role
 from .._unit import enter, leave
@@ -14,6 +15,8 @@ from .analysis.log import QueryLog
 from .interface import Isolation
 from .listeners import listen
 from .unit import Unit
+
+_PLAIN: Mapping[str, object] = {}
 
 
 class UnitRunner:
@@ -39,21 +42,28 @@ class UnitRunner:
         self._queries = queries
         self._heard: dict[Role, Engine] = {}
         self._hook_errors = metrics.counter("db_hook_errors_total")
+        after_fork(self._forget)
 
     def new(self, role: Role, *, snapshot: bool = False, isolation: Isolation = "default") -> Unit:
         """A unit that has not begun."""
-        options: dict[str, object] = {}
+        engine = self._heard.get(role) or self._hear(role)
+        options: Mapping[str, object] = _PLAIN
         if snapshot:
-            options["pm_snapshot"] = True
-        if isolation != "default":
-            options["pm_isolation"] = isolation
-        engine = self._backend.engine(role)
-        if engine is not self._heard.get(role):  # a forked child may have engines of its own
-            self._heard[role] = engine
-            listen(engine, role, self._connected)
-            if self._queries is not None:
-                self._queries.listen(engine)
+            options = {"pm_snapshot": True}
+        elif isolation != "default":
+            options = {"pm_isolation": isolation}
         return Unit(engine, self.database_id, self._clock, options, writes=role == "write")
+
+    def _hear(self, role: Role) -> Engine:
+        engine = self._heard[role] = self._backend.engine(role)
+        listen(engine, role, self._connected)
+        if self._queries is not None:
+            self._queries.listen(engine)
+        return engine
+
+    def _forget(self) -> None:
+        # A forked child may have engines of its own.
+        self._heard = {}
 
     def finish(self, unit: Unit, *, failed: bool) -> None:
         """Commit ``unit``, or roll it back if it ``failed`` or cannot commit; give its connection back."""

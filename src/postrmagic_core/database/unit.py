@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -37,7 +37,7 @@ class Unit:
     """
 
     def __init__(
-        self, engine: Engine, database_id: str, clock: Clock, options: dict[str, Any], *, writes: bool
+        self, engine: Engine, database_id: str, clock: Clock, options: Mapping[str, Any], *, writes: bool
     ) -> None:
         self._engine = engine
         self._database_id = database_id
