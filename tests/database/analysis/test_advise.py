@@ -199,6 +199,7 @@ def test_the_bound_that_follows_is_added() -> None:
     statement, order = found
     assert "created_us <= ? AND (created_us < ? OR created_us = ? AND id < ?)" in statement.sql
     assert order == (0, 1, 1, 2, 3, 4)
+    assert with_bound(statement, "sqlite", columns) is None
 
 
 def test_quantiles_come_from_the_buckets() -> None:

@@ -267,6 +267,14 @@ def keyset_bound(either: exp.Or) -> exp.Expr | None:
     return bound(this=first.this.copy(), expression=first.expression.copy())
 
 
+def is_bounded(either: exp.Or, bound: exp.Expr) -> bool:
+    """Whether a condition beside ``either`` has the form of ``bound`` already, whatever its value."""
+    whole: exp.Expr = either
+    while isinstance(whole.parent, (exp.Paren, exp.And)):
+        whole = whole.parent
+    return any(type(part) is type(bound) and part.this == bound.this for part in _conjuncts(whole))
+
+
 def _marks(pattern: exp.Expr) -> list[exp.Placeholder]:
     """The placeholders of a pattern, from left to right."""
     return sorted(pattern.find_all(exp.Placeholder), key=lambda mark: number_of(mark.name))

@@ -80,15 +80,19 @@ def with_bound(
     """``a < ? OR a = ? AND b < ?`` with the bound ``a <= ?`` that follows from it; and the order of its values."""
     from sqlglot import exp
 
-    from .reading import keyset_bound
+    from .reading import is_bounded, keyset_bound
 
     tree = parser_of(dialect).parse(numbered(statement.sql, statement.positions))[0]
     if tree is None or statement.kind != "select":
         return None
+    added = False
     for either in list(tree.find_all(exp.Or)):
         bound = keyset_bound(either)
-        if bound is not None:
+        if bound is not None and not is_bounded(either, bound):
             either.replace(exp.And(this=bound, expression=exp.Paren(this=either.copy())))
+            added = True
+    if not added:
+        return None
     sql, order = unnumbered(tree.sql(dialect="sqlite" if dialect == "sqlite" else "mysql"))
     try:
         return parse(sql, dialect, columns), order

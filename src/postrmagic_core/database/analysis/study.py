@@ -136,9 +136,9 @@ class Study:
         better = with_bound(one.statement, self.dialect, self.columns) if one.statement.keyset else None
         if better is None:
             return None
-        before = bench.current[one.fingerprint].frequent
-        after = bench.rewritten(one, *better).frequent
-        if before / after < GAIN:
+        known, found = bench.current[one.fingerprint], bench.rewritten(one, *better)
+        before, after = known.frequent, found.frequent
+        if before / after < GAIN or known.plan.lines == found.plan.lines:
             return None
         reason = (
             "the place in the order is an OR, which no index can go to: the rows before it are read and thrown away"
