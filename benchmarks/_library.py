@@ -207,10 +207,10 @@ def _chapter(one: Study) -> str:
         parts += [
             "### A page in the middle, with its index",
             f"As it was asked: {duration(before)}. With the bound: {duration(after)}.",
-            f"```sql\n{one.rewrite.instead}\n```",
+            f"```text\n{one.rewrite.instead}\n```",
         ]
     parts += ["### Every statement, as it is", _table(one.whole.statements)]
-    added = [f"`{each.ddl}`" for each in one.whole.proposals]
+    added = [f"`` {each.ddl} ``" for each in one.whole.proposals]
     parts.append(f"Indexes that would help further: {', '.join(added)}." if added else "No further index helped.")
     if one.whole.remarks:
         parts.append("\n".join(f"- {remark}" for remark in one.whole.remarks))
@@ -224,7 +224,7 @@ def _refused(report: Report) -> list[str]:
         for effect in tried.harmed or tried.effects:
             before, after = effect.before, effect.after
             lines.append(
-                f"- `{tried.ddl}`: {effect.fingerprint} took {duration(before.frequent)} before and "
+                f"- `` {tried.ddl} ``: {effect.fingerprint} took {duration(before.frequent)} before and "
                 f"{duration(after.frequent)} after, where few rows match {duration(before.rare)} and "
                 f"{duration(after.rare)}; after: {'; '.join(after.rare_plan.lines)}"
             )
@@ -232,7 +232,7 @@ def _refused(report: Report) -> list[str]:
 
 
 def _proposed(tried: Tried, texts: dict[str, str]) -> list[str]:
-    parts = [f"Proposed: `{tried.ddl}` (built in {duration(tried.seconds)}, {size(tried.size)})."]
+    parts = [f"Proposed: `` {tried.ddl} `` (built in {duration(tried.seconds)}, {size(tried.size)})."]
     for effect in (each for each in tried.effects if each.helps):
         parts += [
             f"{_gain(effect.speedup)} (where many rows match {duration(effect.before.frequent)} before, "
