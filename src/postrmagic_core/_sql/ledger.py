@@ -9,12 +9,13 @@ import traceback
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from types import CodeType, FrameType
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, ParamSpec, TypeAlias, TypeVar
 
 from .._lifecycle import after_fork
 from .._metrics import Histogram, Metrics
 from .._work import Work, current_work
 
+P = ParamSpec("P")
 R = TypeVar("R")
 # Code and line: turned into text only when somebody reads it.
 Line: TypeAlias = tuple[CodeType, int]
@@ -23,7 +24,16 @@ _INFRASTRUCTURE = ("postrmagic_core.", "sqlalchemy.", "contextlib", "functools",
 # Whether a function is the application's: asked for at each checkout, and the answer never changes.
 _known: dict[CodeType, bool] = {}
 _KNOWN = 10_000
-_asking = threading.local()
+
+
+class _Asking(threading.local):
+    """For which lines this thread takes connections, where its own frames do not tell, or were looked at already."""
+
+    line: Line | None = None
+    behalf: Line | None = None
+
+
+_asking = _Asking()
 _TOLD = 3
 
 
@@ -48,7 +58,7 @@ def _learnt(frame: FrameType) -> bool:
 
 def calling_line(frame: FrameType) -> Line | None:
     """:func:`application_line`, or where there is none in this thread the line on whose behalf it works."""
-    return application_line(frame) or getattr(_asking, "behalf", None)
+    return application_line(frame) or _asking.behalf
 
 
 def shown_line(line: Line) -> str:
@@ -57,13 +67,14 @@ def shown_line(line: Line) -> str:
     return f"{code.co_filename}:{number} ({code.co_qualname})"
 
 
-def connect_for(line: Line | None, connect: Callable[[], R]) -> R:
-    """``connect()``, whose connection is taken for ``line``: known beforehand, or of another thread."""
+def connect_for(line: Line | None, connect: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+    """``connect(…)``, whose connection is taken for ``line``: known beforehand, or of another thread."""
     _asking.line = line
     try:
-        return connect()
-    finally:
-        _asking.line = None
+        return connect(*args, **kwargs)
+    except BaseException:
+        _asking.line = None  # otherwise :meth:`Ledger.take` has done so
+        raise
 
 
 def on_behalf_of(line: Line | None, call: Callable[[], R]) -> R:
@@ -75,17 +86,8 @@ def on_behalf_of(line: Line | None, call: Callable[[], R]) -> R:
         _asking.behalf = None
 
 
-class _Holding:
-    """One connection out of the pool."""
-
-    __slots__ = ("line", "overstayed", "since", "thread", "work")
-
-    def __init__(self, since: float, line: Line | None, work: Work | None) -> None:
-        self.since = since
-        self.line = line
-        self.work = work
-        self.thread = threading.get_ident()
-        self.overstayed = False
+# One connection out of the pool: since when, for which line and work, by which thread.
+_Holding: TypeAlias = tuple[float, Line | None, Work | None, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +117,7 @@ class Ledger:
         self.connects: Histogram = metrics.histogram("db_pool_connect_seconds", pool=role)
         self.exhausted = metrics.counter("db_pool_exhausted_total", pool=role)
         self._held: dict[Any, _Holding] = {}
+        self._overstayed: dict[Any, float] = {}
         self._waiting: dict[int, float] = {}
         self._opening = threading.local()
         after_fork(self._forget)
@@ -146,15 +149,15 @@ class Ledger:
             self.waits.observe(waited)
         else:
             self.waits.counts[0] += 1
-        line = getattr(_asking, "line", None) or calling_line(sys._getframe(2))
-        self._held[entry] = _Holding(now, line, current_work())
+        line, _asking.line = _asking.line, None
+        self._held[entry] = (now, line or calling_line(sys._getframe(2)), current_work(), threading.get_ident())
 
     def give_back(self, entry: Any) -> float:
         """``entry`` is the pool's again; returns the time."""
         now = time.monotonic()
         holding = self._held.pop(entry, None)
         if holding is not None:
-            self.holds.observe(now - holding.since)
+            self.holds.observe(now - holding[0])
         return now
 
     @property
@@ -169,13 +172,13 @@ class Ledger:
 
     def held_by(self, thread: int) -> int:
         """How many of them this thread took."""
-        return sum(holding.thread == thread for holding in list(self._held.values()))
+        return sum(taken_by == thread for *_, taken_by in list(self._held.values()))
 
     def holders(self) -> list[Holder]:
         """Who holds a connection, the longest first."""
         now = time.monotonic()
         names = {thread.ident: thread.name for thread in threading.enumerate()}
-        return [_shown(each, now, names) for each in sorted(self._held.values(), key=lambda each: each.since)]
+        return [_shown(each, now, names) for each in sorted(self._held.values(), key=lambda each: each[0])]
 
     def told(self) -> str:
         """The longest holders, for an error's text; empty when nobody holds anything."""
@@ -193,18 +196,22 @@ class Ledger:
         """Each holder past ``budget`` seconds, once, with the stack its thread has now."""
         now = time.monotonic()
         names = {thread.ident: thread.name for thread in threading.enumerate()}
-        for holding in list(self._held.values()):
-            if not holding.overstayed and now - holding.since > budget:
-                holding.overstayed = True
-                frame = sys._current_frames().get(holding.thread)
+        held = dict(self._held)
+        self._overstayed = {entry: since for entry, since in self._overstayed.items() if entry in held}
+        for entry, holding in held.items():
+            since, _, _, thread = holding
+            if now - since > budget and self._overstayed.get(entry) != since:
+                self._overstayed[entry] = since
+                frame = sys._current_frames().get(thread)
                 yield _shown(holding, now, names), "".join(traceback.format_stack(frame)) if frame else ""
 
     def _forget(self) -> None:
         self._held = {}
+        self._overstayed = {}
         self._waiting = {}
 
 
 def _shown(holding: _Holding, now: float, names: dict[int | None, str]) -> Holder:
-    line = "" if holding.line is None else shown_line(holding.line)
-    work = "" if holding.work is None else str(holding.work)
-    return Holder(work, line, names.get(holding.thread, "a thread that ended"), now - holding.since)
+    since, line, work, thread = holding
+    told = "" if line is None else shown_line(line), "" if work is None else str(work)
+    return Holder(told[1], told[0], names.get(thread, "a thread that ended"), now - since)

@@ -23,6 +23,8 @@ from .ledger import Ledger
 
 _BORN = "pm_born"
 _BACK = "pm_back"
+# Seconds within which a connection that was in use is taken to work still: looking costs as much as half a checkout.
+_TRUSTED = 0.05
 
 
 class _Turn(threading.Event):
@@ -140,8 +142,13 @@ class BoundedPool(QueuePool):
         except queue.Empty:
             entry, waited = self._waited()
         now = monotonic()
-        if entry.dbapi_connection is not None and not self._usable(entry.dbapi_connection, entry.info, now):
-            entry.invalidate()
+        info = entry.info
+        back: float | None = info.get(_BACK)
+        if back is not None and entry.dbapi_connection is not None:  # else it was opened just now, or will be
+            born: float = info[_BORN]
+            worn = born <= self._invalidated or now - born > self.max_age
+            if worn or (now - back > _TRUSTED and not self._still_works(entry.dbapi_connection, now - back)):
+                entry.invalidate()
         self.ledger.take(entry, now, waited)
         return entry
 
@@ -167,14 +174,8 @@ class BoundedPool(QueuePool):
             record.close()
         super()._do_return_conn(record)
 
-    def _usable(self, connection: Any, info: dict[Any, Any], now: float) -> bool:
-        back: float | None = info.get(_BACK)
-        if back is None:
-            return True  # opened just now
-        born: float = info[_BORN]
-        if born <= self._invalidated or now - born > self.max_age:
-            return False
-        return self.still_works is None or self.still_works(connection, now - back)
+    def _still_works(self, connection: Any, idle: float) -> bool:
+        return self.still_works is None or self.still_works(connection, idle)
 
     def _invalidate(
         self, connection: PoolProxiedConnection, exception: BaseException | None = None, _checkin: bool = True

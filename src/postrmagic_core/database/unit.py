@@ -179,7 +179,8 @@ class Unit:
         """Take a connection, for ``line`` of the application; begin, unless each statement is a transaction."""
         line = line or application_line(sys._getframe(2))
         if not self._writes and not self._options:
-            self._connection = connect_for(line, self._connect_plainly)
+            # Without SQLAlchemy's own bookkeeping of a transaction that there is not: a sixth of the cost of a read.
+            self._connection = connect_for(line, Connection, self._engine, _allow_autobegin=False)
             return
         self._connection = connect_for(line, self._engine.connect)
         try:
@@ -188,10 +189,6 @@ class Unit:
         except BaseException:
             self.release()
             raise
-
-    def _connect_plainly(self) -> Connection:
-        # Without SQLAlchemy's own bookkeeping of a transaction that there is not: a sixth of the cost of a read.
-        return Connection(self._engine, _allow_autobegin=False)
 
     def commit(self) -> None:
         """Run the hooks, flush, write the outbox, COMMIT; :class:`OutcomeUnknown` if its answer was cut off."""
