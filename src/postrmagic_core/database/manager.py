@@ -95,7 +95,8 @@ class DatabaseManager(Lifecycle):
 
         Inside a write unit of this database it is that unit, and sees what the unit has written.
         """
-        if (current := self.current()) is not None:
+        current = self.current()
+        if current is not None:
             return nullcontext(current)
         self.ensure_open()
         return Reading(self._units.new("read", snapshot=snapshot))

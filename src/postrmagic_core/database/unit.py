@@ -13,7 +13,7 @@ from sqlalchemy import Connection, CursorResult, Engine, RootTransaction, Scalar
 from sqlalchemy.sql import Executable
 
 from .._sql.ledger import Line, application_line, connect_for
-from ..errors import BackendError, BackendUnavailable, Conflict, NotOpen, OutcomeUnknown, PostrMagicError, UsageError
+from ..errors import BackendError, Conflict, NotOpen, OutcomeUnknown, PostrMagicError, UsageError
 from . import policy
 from .interface import Staged
 from .outbox import write_staged
@@ -36,6 +36,13 @@ class Unit:
     It belongs to the thread or task that opened it, and ends with the block. A unit of ``db.read()`` only executes.
     """
 
+    _connection: Connection | None = None
+    _root: RootTransaction | None = None
+    _session: Session | None = None
+    _fatal: BackendError | None = None
+    _outcome: Literal["open", "committed", "rolled back", "unknown"] = "open"
+    _last_write = ""
+
     def __init__(
         self, engine: Engine, database_id: str, clock: Clock, options: Mapping[str, Any], *, writes: bool
     ) -> None:
@@ -44,12 +51,6 @@ class Unit:
         self._clock = clock
         self._options = options
         self._writes = writes
-        self._connection: Connection | None = None
-        self._root: RootTransaction | None = None
-        self._session: Session | None = None
-        self._fatal: BackendError | None = None
-        self._outcome: Literal["open", "committed", "rolled back", "unknown"] = "open"
-        self._last_write = ""
         if writes:
             self._staging = Staging()
             self._tables: set[str] = set()
@@ -77,10 +78,7 @@ class Unit:
             raise NotOpen("the unit has ended: use tx only inside its block")
         if self._fatal is not None:
             raise self._fatal
-        if root is None:
-            if connection.invalidated:
-                raise BackendUnavailable("the unit's connection was lost: go on in another unit")
-        elif not root.is_active:
+        if root is not None and not root.is_active:
             raise UsageError(
                 "the transaction was ended inside its unit, by COMMIT, ROLLBACK or a failed flush: leave both to the "
                 "unit, and put what may fail into tx.savepoint()"
