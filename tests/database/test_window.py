@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import signal
@@ -87,6 +88,19 @@ def test_a_directory_that_others_can_write_is_not_used(room: Path, tmp_path: Pat
         assert list(directory.iterdir()) == []
         with pytest.raises(PermissionError, match="of this user alone"):
             look(database.database_id)
+
+
+def test_a_temporary_directory_with_too_long_a_name_costs_the_window_and_nothing_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A socket's path ends at 107 bytes; no descriptor is left behind."""
+    deep = tmp_path / ("d" * 100)
+    deep.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(deep))
+    with DatabaseManager(f"sqlite:///{tmp_path / 'app.db'}") as database, database.read() as tx:
+        assert tx.scalar(ONE) == 1
+        assert look(database.database_id) == []
+    gc.collect()
 
 
 def test_a_socket_that_says_nonsense_or_nothing_is_passed_over(room: Path, tmp_path: Path) -> None:

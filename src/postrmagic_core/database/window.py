@@ -68,14 +68,15 @@ class Window:
         with self._lock:
             if self._listener is not None:
                 return
+            listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
             try:
                 directory = _directory()
                 _sweep(directory)
                 path = directory / f"{self._name}-{os.getpid()}-{id(self):x}.sock"
-                listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
                 listener.bind(str(path))
                 listener.listen(8)
-            except OSError as error:
+            except OSError as error:  # a path of more than 107 bytes among them
+                listener.close()
                 logger.debug("`postrmagic db pool` will not see this process: %s", error)
                 return
             self._listener, self._path = listener, path
