@@ -23,7 +23,7 @@ from postrmagic_core.database import DatabaseManager
 from postrmagic_core.testing.certificates import Authority
 from postrmagic_core.testing.servers import MariaDBServer
 
-from . import _contention, _pools, _queries
+from . import _contention, _library, _pools, _queries
 from ._harness import Bench, Case
 
 TAKES = frozenset({"url", "duration"})
@@ -44,6 +44,7 @@ def run(bench: Bench) -> None:
         pooled(bench, url)
         connects(bench, folder, url)
         contention(bench, folder, url)
+    analysis(bench)
     bench.figure("query_log_us", median(_queries.query_log_us(rounds=bench.repeats(400, 60)) for _ in range(3)))
 
 
@@ -178,6 +179,12 @@ def contention(bench: Bench, folder: str, url: str) -> None:
     for name, which in (("sqlite_write_rate_ratio", 1), ("sqlite_write_driver_rate_ratio", 2)):
         bench.figure(name, median(sides[0].rate / sides[which].rate for sides in rounds))
     bench.figure("aio_tasks_failed", sum(_contention.failed_tasks(where) for where in (file, url)))
+
+
+def analysis(bench: Bench) -> None:
+    """``analyze_speedup``: the media library's list on SQLite, with the index that `db analyze` finds and without it."""
+    media = bench.scaled(50_000, 5_000)
+    bench.figure("analyze_speedup", _library.analyze_speedup(media).index)
 
 
 if __name__ == "__main__":
