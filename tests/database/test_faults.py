@@ -3,8 +3,10 @@
 # ruff: noqa: PT012, T201 - a unit fails as a block; a child process speaks by printing
 from __future__ import annotations
 
+import contextlib
 import sqlite3
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -27,23 +29,31 @@ from postrmagic_core.errors import (
 from postrmagic_core.testing import spawn
 from postrmagic_core.testing.history import History, set_full
 from postrmagic_core.testing.proxy import FaultProxy
-from postrmagic_core.testing.servers import MariaDBServer, require
+from postrmagic_core.testing.servers import MariaDBServer, MySQLServer, require
 
 pytestmark = pytest.mark.fault
 
 ADD = text("UPDATE counter SET n = n + 1 WHERE id = 1")
 GET = text("SELECT n FROM counter WHERE id = 1")
+SESSION = text("SELECT CONNECTION_ID()")
 INSERT = text("INSERT INTO counter VALUES (:id, 0)")
 COUNTER = "CREATE TABLE counter (id INTEGER PRIMARY KEY, n INTEGER NOT NULL)"
 NOT_DONE = (BackendUnavailable, BackendTimeout)
 SHORT = Timeouts(connect=1.0, statement=1.0, lock=1.0)
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[MariaDBServer]:
+@pytest.fixture(
+    scope="module",
+    params=[
+        pytest.param(MariaDBServer, id="mariadb"),
+        pytest.param(MySQLServer, id="mysql", marks=pytest.mark.soak),
+    ],
+)
+def server(request: pytest.FixtureRequest) -> Iterator[MariaDBServer]:
     """A server that these tests may break."""
-    require(MariaDBServer.binary(), "faults need a private server: mariadbd is not installed")
-    with MariaDBServer() as own:
+    kind: type[MariaDBServer] = request.param
+    require(kind.binary(), f"faults need a private server: there is no {kind.name}")
+    with kind() as own:
         yield own
 
 
@@ -116,8 +126,8 @@ def test_a_server_restarted_between_calls_is_not_noticed(server: MariaDBServer, 
 @pytest.mark.mysql
 @pytest.mark.soak
 def test_a_hundred_restarts_are_not_noticed(server: MariaDBServer, url: str) -> None:
-    """Every second one a kill: no error, no wrong row, nothing lost."""
-    survive_restarts(server, url, 100)
+    """Every second one a kill: no error, no wrong row, nothing lost. MySQL, which takes seconds for each, does ten."""
+    survive_restarts(server, url, 100 if server.name == "mariadb" else 10)
 
 
 def survive_restarts(server: MariaDBServer, url: str, number: int) -> None:
@@ -193,19 +203,86 @@ def test_a_cut_answer_is_never_taken_for_a_whole_one(url: str) -> None:
         assert after > 50
 
 
+def kill(url: str, session: int, inside: str = "") -> None:
+    """An administrator ends that session, once it is at work on a statement that begins so, and sees it gone."""
+    doing = text("SELECT COALESCE(info, '') FROM information_schema.processlist WHERE id = :id")
+    with DatabaseManager(url) as administrator:
+
+        def seen() -> Any:
+            with administrator.read() as tx:
+                return tx.scalar(doing, {"id": session})
+
+        while not seen().startswith(inside):
+            time.sleep(0.005)
+        with administrator.read() as tx:
+            tx.execute(text(f"KILL CONNECTION {session}"))
+        while seen() is not None:
+            time.sleep(0.005)
+
+
 @pytest.mark.mysql
-def test_a_connection_killed_inside_a_unit_takes_the_whole_unit_along(url: str) -> None:
-    """Even if the caller goes on after the error, nothing of the unit is committed."""
+@pytest.mark.parametrize("inside", ["", "UPDATE"], ids=["between statements", "in a statement"])
+def test_a_connection_killed_inside_a_unit_takes_the_whole_unit_along(url: str, inside: str) -> None:
+    """Even if the caller goes on after the error, nothing of the unit is committed; it may be tried again."""
+    slow = text("UPDATE counter SET n = n + 1 + SLEEP(60) WHERE id = 1")
+    called: list[str] = []
     with DatabaseManager(url) as database:
-        with pytest.raises(BackendUnavailable), database.write() as tx:
+        with pytest.raises(BackendUnavailable) as caught, database.write() as tx:
+            tx.on_rollback(lambda: called.append("rolled back"))
             tx.execute(ADD)
-            victim = tx.scalar(text("SELECT CONNECTION_ID()"))
-            with database.read() as _, DatabaseManager(url) as other, other.read() as killer:
-                killer.execute(text(f"KILL CONNECTION {int(victim)}"))
+            killer = threading.Thread(target=kill, args=(url, tx.scalar(SESSION), inside), daemon=True)
+            killer.start()
+            if not inside:
+                killer.join()
             with pytest.raises(BackendUnavailable):
+                tx.execute(slow)
+            killer.join()
+            with contextlib.suppress(BackendUnavailable):
                 tx.execute(ADD)
-            tx.execute(ADD)
+        assert caught.value.retryable
+        assert called == ["rolled back"]
         assert read(url) == 0
+        assert [pool.in_use for pool in database.pools()] == [0]
+        database.transact(lambda tx: tx.execute(ADD))
+        assert read(url) == 1
+
+
+@pytest.mark.mysql
+def test_a_connection_killed_in_its_commit_is_unknown_and_not_run_again(url: str) -> None:
+    """Here the server undid it, and there is no way to know: no hook is called, and the pool works on."""
+    called, threads = list[str](), list[threading.Thread]()
+    locked, killed = threading.Event(), threading.Event()
+    with DatabaseManager(url) as database, DatabaseManager(url) as administrator:
+
+        def hold_up_commits() -> None:
+            with administrator.write() as tx:
+                tx.execute(text("FLUSH TABLES WITH READ LOCK"))
+                locked.set()
+                killed.wait(30)
+                tx.execute(text("UNLOCK TABLES"))
+
+        def work(tx: Unit) -> None:
+            called.append("begun")
+            tx.after_commit(lambda: called.append("committed"))
+            tx.on_rollback(lambda: called.append("rolled back"))
+            tx.execute(ADD)
+            threads.append(threading.Thread(target=hold_up_commits, daemon=True))
+            threads.append(threading.Thread(target=end, args=(tx.scalar(SESSION),), daemon=True))
+            for thread in threads:
+                thread.start()
+            assert locked.wait(30)
+
+        def end(session: int) -> None:
+            kill(url, session, "COMMIT")
+            killed.set()
+
+        with pytest.raises(OutcomeUnknown):
+            database.transact(work)
+        for thread in threads:
+            thread.join()
+        assert called == ["begun"]
+        assert read(url) == 0
+        assert [pool.in_use for pool in database.pools()] == [0]
         database.transact(lambda tx: tx.execute(ADD))
         assert read(url) == 1
 
@@ -219,9 +296,8 @@ def test_a_demoted_server_is_left_and_found_again(server: MariaDBServer, url: st
         tx.execute(text("CREATE USER IF NOT EXISTS plain@'%' IDENTIFIED BY 'secret'"))
         tx.execute(text(f"GRANT ALL ON `{name}`.* TO plain@'%'"))
     with administrator, DatabaseManager(url.replace("root@", "plain:secret@")) as database:
-        session = text("SELECT CONNECTION_ID()")
         with database.write() as tx:
-            before = tx.scalar(session)
+            before = tx.scalar(SESSION)
         with administrator.write() as tx:
             tx.execute(text("SET GLOBAL read_only = 1"))
         try:
@@ -233,37 +309,84 @@ def test_a_demoted_server_is_left_and_found_again(server: MariaDBServer, url: st
                 tx.execute(text("SET GLOBAL read_only = 0"))
         with database.write() as tx:
             tx.execute(ADD)
-            assert tx.scalar(session) != before
+            assert tx.scalar(SESSION) != before
     assert read(url) == 1
 
 
 @pytest.mark.mysql
 def test_a_slow_statement_is_stopped_and_leaves_the_connection_whole(url: str) -> None:
     """The server ends it at the statement's time-out; the pool keeps the connection."""
-    session = text("SELECT CONNECTION_ID()")
     with DatabaseManager(url, pool=PoolLimits(size=1, overflow=0), timeouts=Timeouts(statement=0.3)) as database:
         with database.read() as tx:
-            before = tx.scalar(session)
+            before = tx.scalar(SESSION)
             with pytest.raises(BackendTimeout):
                 tx.execute(text("SELECT SLEEP(30) FROM counter"))
         with database.read() as tx:
-            assert tx.scalar(session) == before
+            assert tx.scalar(SESSION) == before
+
+
+@pytest.fixture
+def packet(server: MariaDBServer) -> Iterator[int]:
+    """The server's `max_allowed_packet` in bytes, made small."""
+    with DatabaseManager(server.url) as administrator:
+
+        def allow(size: int) -> None:
+            with administrator.write() as tx:
+                tx.execute(text(f"SET GLOBAL max_allowed_packet = {size}"))
+
+        with administrator.read() as tx:
+            before = int(tx.scalar(text("SELECT @@GLOBAL.max_allowed_packet")))
+        allow(1024 * 1024)
+        yield 1024 * 1024
+        allow(before)
 
 
 @pytest.mark.mysql
-def test_a_value_too_large_for_the_server_is_refused_before_it_is_sent(url: str) -> None:
+@pytest.mark.parametrize("role", ["write", "read"])
+@pytest.mark.parametrize(
+    "value",
+    [
+        pytest.param(lambda packet: "a" * packet, id="text"),
+        pytest.param(lambda packet: b"\x80" * packet, id="bytes"),
+        pytest.param(lambda packet: "ä" * (packet // 2), id="fewer characters than bytes"),
+        pytest.param(lambda packet: "'" * (packet // 2), id="larger when quoted"),
+    ],
+)
+def test_a_value_too_large_for_the_server_is_refused_before_it_is_sent(
+    url: str, packet: int, role: str, value: Callable[[int], Any]
+) -> None:
     """The server would close the connection, which looks like an outage; so the unit fails alone, and says why."""
-    session = text("SELECT CONNECTION_ID()")
+    length = text("SELECT LENGTH(:value)")
+    fits = packet - 100
+    with FaultProxy(url) as proxy, DatabaseManager(proxy.url) as database:
+        unit = getattr(database, role)
+        with unit() as tx:
+            before = tx.scalar(SESSION)
+        with pytest.raises(BackendRejected, match="max_allowed_packet"), unit() as tx:
+            tx.execute(length, {"value": value(packet)})
+        with unit() as tx:
+            assert tx.scalar(SESSION) == before
+            assert tx.scalar(length, {"value": "a" * fits}) == fits
+        assert proxy.accepted == 1
+
+
+@pytest.mark.mysql
+def test_one_value_too_large_among_many_undoes_the_unit(url: str, packet: int) -> None:
+    """The rows before it were sent; the pool keeps the connection, and none of them stays."""
+    note = text("INSERT INTO note VALUES (:id, :body)")
     with DatabaseManager(url) as database:
         with database.write() as tx:
-            before = tx.scalar(session)
+            tx.execute(text("CREATE TABLE note (id INTEGER PRIMARY KEY, body LONGTEXT NOT NULL)"))
+            before = tx.scalar(SESSION)
+        rows = [{"id": number, "body": "a" * (packet // 4)} for number in range(8)]
         with pytest.raises(BackendRejected, match="max_allowed_packet"), database.write() as tx:
             tx.execute(ADD)
-            tx.execute(text("SELECT LENGTH(:value)"), {"value": "ä" * 9_000_000})
+            tx.execute(note, [*rows, {"id": 8, "body": "a" * packet}])
         with database.write() as tx:
-            assert tx.scalar(session) == before
-            assert tx.scalar(text("SELECT LENGTH(:value)"), {"value": "a" * 9_000_000}) == 9_000_000
-    assert read(url) == 0
+            assert tx.scalar(SESSION) == before
+            assert tx.scalar(text("SELECT COUNT(*) FROM note")) == tx.scalar(GET) == 0
+            tx.execute(note, rows)
+    assert read(url, "SELECT COUNT(*) FROM note") == 8
 
 
 @pytest.mark.mysql

@@ -22,7 +22,7 @@ class ServerConnection(Connection):
     def query(self, sql: Any, unbuffered: bool = False) -> Any:
         """Send a statement; one that the server would answer by closing the connection is refused here (error 1153)."""
         limit = self.max_packet - 1  # the command takes a byte
-        if 0 < limit < len(sql) * _BYTES and limit < len(sql if isinstance(sql, bytes) else sql.encode()):
+        if 0 < limit < len(sql) * _BYTES and limit < len(sql.encode() if isinstance(sql, str) else sql):
             raise pymysql.err.OperationalError(_TOO_LARGE, "the statement is larger than max_allowed_packet")
         return super().query(sql, unbuffered)
 
