@@ -182,7 +182,7 @@ def contention(bench: Bench, folder: str, url: str) -> None:
 
 
 def analysis(bench: Bench) -> None:
-    """``analyze_speedup``: the media library's list on SQLite, with the index that `db analyze` finds and without it."""
+    """``analyze_speedup``: the media library's list on SQLite with the index that `db analyze` finds, over without."""
     media = bench.scaled(50_000, 5_000)
     bench.figure("analyze_speedup", _library.analyze_speedup(media).index)
 
