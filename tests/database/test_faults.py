@@ -287,30 +287,90 @@ def test_a_connection_killed_in_its_commit_is_unknown_and_not_run_again(url: str
         assert read(url) == 1
 
 
-@pytest.mark.mysql
-def test_a_demoted_server_is_left_and_found_again(server: MariaDBServer, url: str) -> None:
-    """A read-only answer evicts the pooled connections, so that the next ones may reach the new primary."""
-    name = urlsplit(url).path[1:]
-    administrator = DatabaseManager(server.url).open()
-    with administrator.write() as tx:
-        tx.execute(text("CREATE USER IF NOT EXISTS plain@'%' IDENTIFIED BY 'secret'"))
-        tx.execute(text(f"GRANT ALL ON `{name}`.* TO plain@'%'"))
-    with administrator, DatabaseManager(url.replace("root@", "plain:secret@")) as database:
-        with database.write() as tx:
-            before = tx.scalar(SESSION)
-        with administrator.write() as tx:
-            tx.execute(text("SET GLOBAL read_only = 1"))
+@pytest.fixture
+def plain(server: MariaDBServer, url: str) -> str:
+    """The database's URL for a user without rights beyond it: root may write to a server that is read-only."""
+    with DatabaseManager(server.url) as administrator, administrator.write() as tx:
+        allow_plain(tx, url)
+    return url.replace("root@", "plain:secret@")
+
+
+def allow_plain(tx: Unit, url: str) -> None:
+    """Give the database that the URL names to that user."""
+    tx.execute(text("CREATE USER IF NOT EXISTS plain@'%' IDENTIFIED BY 'secret'"))
+    tx.execute(text(f"GRANT ALL ON `{urlsplit(url).path[1:]}`.* TO plain@'%'"))
+
+
+@contextlib.contextmanager
+def demoted(server: MariaDBServer) -> Iterator[None]:
+    """The server takes no writes meanwhile, and goes on answering."""
+    with DatabaseManager(server.url) as administrator:
+
+        def refuse_writes(refused: int) -> None:
+            with administrator.write() as tx:
+                tx.execute(text(f"SET GLOBAL read_only = {refused}"))
+
+        refuse_writes(1)
         try:
+            yield
+        finally:
+            refuse_writes(0)
+
+
+def sessions(database: DatabaseManager) -> set[int]:
+    """The server's numbers of two connections for writing, and two for reading."""
+    engines = [database.backend.engine(role) for role in ("write", "write", "read", "read")]
+    with contextlib.ExitStack() as stack:
+        return {stack.enter_context(engine.connect()).scalar(SESSION) for engine in engines}
+
+
+@pytest.mark.mysql
+def test_a_demoted_server_is_left_and_found_again(server: MariaDBServer, plain: str) -> None:
+    """A read-only answer evicts all pooled connections; once the server takes writes again, so do we."""
+    with DatabaseManager(plain) as database:
+        before = sessions(database)
+        with demoted(server):
             with pytest.raises(BackendReadOnly) as caught:
                 database.transact(lambda tx: tx.execute(ADD))
             assert caught.value.retryable
-        finally:
-            with administrator.write() as tx:
-                tx.execute(text("SET GLOBAL read_only = 0"))
-        with database.write() as tx:
-            tx.execute(ADD)
-            assert tx.scalar(SESSION) != before
-    assert read(url) == 1
+        began = time.monotonic()
+        database.transact(lambda tx: tx.execute(ADD))
+        assert time.monotonic() - began < 5
+        assert not before & sessions(database)
+    assert read(plain) == 1
+
+
+@pytest.mark.mysql
+def test_after_a_failover_writers_and_readers_follow_to_the_new_primary(
+    server: MariaDBServer, plain: str, successor: MariaDBServer
+) -> None:
+    """The address leads there, the old primary goes on answering: nobody stays behind with it."""
+    with DatabaseManager(successor.url) as administrator, administrator.write() as tx:
+        tx.execute(text(f"CREATE DATABASE `{urlsplit(plain).path[1:]}`"))
+        allow_plain(tx, plain)
+    there = urlsplit(successor.url)._replace(path=urlsplit(plain).path).geturl()
+    with DatabaseManager(there) as database, database.write() as tx:
+        tx.execute(text(COUNTER))
+        tx.execute(INSERT, {"id": 1})
+    with FaultProxy(plain) as proxy, DatabaseManager(proxy.url) as database:
+        sessions(database)
+        with demoted(server):
+            proxy.redirect(successor.url)
+            with pytest.raises(BackendReadOnly):
+                database.transact(lambda tx: tx.execute(ADD))
+            began = time.monotonic()
+            database.transact(lambda tx: tx.execute(ADD))
+            assert time.monotonic() - began < 5
+            with database.read() as first, database.read() as second:
+                assert [first.scalar(GET), second.scalar(GET)] == [1, 1]
+    assert [read(plain), read(there)] == [0, 1]
+
+
+@pytest.fixture
+def successor(server: MariaDBServer) -> Iterator[MariaDBServer]:
+    """Another server of the same kind."""
+    with type(server)() as another:
+        yield another
 
 
 @pytest.mark.mysql

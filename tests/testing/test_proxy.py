@@ -132,6 +132,17 @@ def test_reset_all_breaks_what_is_open_and_lets_new_ones_pass(proxy: FaultProxy)
         assert raw.recv(100) == b"+PONG\r\n"
 
 
+def test_redirect_leads_new_connections_elsewhere(
+    proxy: FaultProxy, client: redis.Redis, own_redis_server: Callable[..., RedisServer]
+) -> None:
+    """Who is connected stays where it is."""
+    client.set("k", "here")
+    proxy.redirect(own_redis_server().url)
+    assert client.get("k") == b"here"
+    with closing(redis.Redis.from_url(proxy.url)) as another:
+        assert another.get("k") is None
+
+
 @pytest.mark.parametrize("how", ["close", "reset", "hang"])
 def test_an_armed_cut_loses_exactly_the_reply_of_its_request(
     proxy: FaultProxy, client: redis.Redis, direct: redis.Redis, how: str

@@ -142,10 +142,16 @@ class SqlBackend:
         ours = self._translate(context.original_exception, context)
         if self._evicts(ours):
             context.is_disconnect = True
+            for engine in list(self._engines.values()):
+                pool: Any = engine.pool
+                pool.outdate()
         return ours
 
     def _evicts(self, error: PostrMagicError | None) -> bool:
-        """Whether the pool's connections go too: a demoted server goes on answering, its successor is elsewhere."""
+        """Whether all connections go, the readers' too: a demoted server goes on answering, its successor is elsewhere.
+
+        Readers that stayed would not see what is written from now on.
+        """
         return isinstance(error, BackendReadOnly)
 
     def _forget(self) -> None:

@@ -136,6 +136,10 @@ class BoundedPool(QueuePool):
         self._closed = True
         super().dispose()
 
+    def outdate(self) -> None:
+        """Let no connection be used again that is open now; who holds one goes on with it."""
+        self._invalidated = monotonic()
+
     def _do_get(self) -> ConnectionPoolEntry:
         try:
             entry, waited = self._pool.get_nowait(), 0.0

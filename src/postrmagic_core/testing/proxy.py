@@ -9,7 +9,7 @@ import threading
 from collections.abc import Collection, Coroutine
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeVar
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from postrmagic_core._lifecycle import Lifecycle
 from postrmagic_core.testing._link import CHUNK, Cut, Link
@@ -45,9 +45,8 @@ class FaultProxy(Lifecycle):
 
     def __init__(self, url: str) -> None:
         super().__init__()
-        self._target = urlsplit(url)
-        if not self._target.hostname or not self._target.port:
-            raise ValueError("expected a URL with host and port to stand in front of")
+        self._target = _address(url)
+        self._behind = self._target
         self._links: dict[Link, asyncio.Task[Any]] = {}
         self._tasks: set[asyncio.Task[Any]] = set()
         self._server: asyncio.Server | None = None
@@ -102,6 +101,10 @@ class FaultProxy(Lifecycle):
     def reset_all(self) -> None:
         """Reset every open connection once; new ones pass. ``hits`` grows by their number."""
         self._call(self._reset_links())
+
+    def redirect(self, url: str) -> None:
+        """Lead new connections to the server of ``url``, as an address does after a failover; open ones stay."""
+        self._behind = _address(url)
 
     def heal(self) -> None:
         """End the fault; ``hits`` keeps its count until the next fault."""
@@ -175,7 +178,7 @@ class FaultProxy(Lifecycle):
             writer.transport.abort()
 
     async def _serve(self, task: asyncio.Task[Any], reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        behind = await asyncio.open_connection(self._target.hostname, self._target.port)
+        behind = await asyncio.open_connection(self._behind.hostname, self._behind.port)
         link = Link(reader, writer, *behind)
         self._links[link] = task
         pumps = [asyncio.ensure_future(self._requests(link)), asyncio.ensure_future(self._replies(link))]
@@ -231,6 +234,13 @@ class FaultProxy(Lifecycle):
     def _striking(self, link: Link) -> _Fault | None:
         fault = self._fault
         return fault if fault is not None and (fault.on is None or link.struck is fault) else None
+
+
+def _address(url: str) -> SplitResult:
+    parts = urlsplit(url)
+    if not parts.hostname or not parts.port:
+        raise ValueError("expected a URL with host and port to stand in front of")
+    return parts
 
 
 async def _settled(tasks: Collection[asyncio.Task[Any]]) -> None:
