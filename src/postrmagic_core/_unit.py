@@ -29,11 +29,9 @@ _open: ContextVar[Mapping[str, tuple[object, UnitLike]]] = ContextVar("postrmagi
 
 
 def _owner() -> object:
-    try:
-        task = asyncio.current_task()
-    except RuntimeError:
-        task = None
-    return task if task is not None else threading.get_ident()
+    loop = asyncio._get_running_loop()  # asyncio.current_task() would raise where there is none
+    task = None if loop is None else asyncio.current_task(loop)
+    return threading.get_ident() if task is None else task
 
 
 def current_unit(database_id: str) -> UnitLike | None:

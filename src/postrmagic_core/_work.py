@@ -45,9 +45,8 @@ class Work:
 _current: ContextVar[Work | None] = ContextVar("postrmagic_work", default=None)
 
 
-def current_work() -> Work | None:
-    """The request or job this code runs for; ``None`` outside of any."""
-    return _current.get()
+current_work: Callable[[], Work | None] = _current.get
+"""The request or job this code runs for; ``None`` outside of any."""
 
 
 @contextmanager

@@ -113,7 +113,7 @@ class SqliteBackend(SqlBackend):
         if not connection.info.get(_HELD):
             self._gate.acquire(self.timeouts.lock)
             connection.info[_HELD] = True
-        connection.execute("BEGIN IMMEDIATE")
+        connection.dbapi_connection.execute("BEGIN IMMEDIATE")
 
     def _leave_gate(self, entry: ConnectionPoolEntry) -> None:
         _end_results(entry)

@@ -80,7 +80,9 @@ class UnitRunner:
 
     def settle(self, unit: Unit) -> None:
         """When the unit is no longer current: call its hooks and wake the relays."""
-        self._hook_errors.add(unit.settle())
+        failed = unit.settle()
+        if failed:
+            self._hook_errors.add(failed)
         if unit.delivers:
             self._delivered()
 

@@ -267,7 +267,7 @@ class Unit:
         """Let nothing more be done: the transaction is gone, or partly so."""
         self._fatal = self._fatal or error
 
-    def note_written(self, tables: set[str], statement: str) -> None:
+    def note_written(self, tables: frozenset[str], statement: str) -> None:
         """Remember the tables that a statement changes, and its text; of textual SQL only that: it may have written."""
         self._tables |= tables
         self._last_write = statement
