@@ -67,7 +67,7 @@ def die_after(engine: Engine, statements: int) -> None:
 
     query, commit_there = ServerConnection.query, ServerConnection.commit
 
-    def queried(self: Any, sql: Any, unbuffered: bool = False) -> int:
+    def queried(self: Any, sql: Any, unbuffered: bool = False) -> Any:
         done = query(self, sql, unbuffered)
         if WRITES.match(sql if isinstance(sql, str) else sql.decode()):
             count()

@@ -34,17 +34,22 @@ class _Watch:
 
     def _run(self) -> None:
         while True:
-            with self._lock:
-                budgets = dict(self._budgets)
-                if not budgets:
-                    self._thread = None
-                    return
-            pause = min(budgets.values()) / _LOOKS
-            for ledger, budget in budgets.items():
-                tell(ledger, budget)
-            del budgets, ledger
+            pause = self._look()
+            if pause is None:
+                return
             self._changed.wait(pause)
             self._changed.clear()
+
+    def _look(self) -> float | None:
+        """Tell what there is to tell; seconds until the next look, ``None`` where nothing is left to look after."""
+        with self._lock:
+            budgets = dict(self._budgets)
+            if not budgets:
+                self._thread = None
+                return None
+        for ledger, budget in budgets.items():
+            tell(ledger, budget)
+        return min(budgets.values()) / _LOOKS
 
     def _forget(self) -> None:
         self._budgets: weakref.WeakKeyDictionary[Ledger, float] = weakref.WeakKeyDictionary()
