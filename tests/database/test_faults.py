@@ -385,6 +385,28 @@ def test_a_slow_statement_is_stopped_and_leaves_the_connection_whole(url: str) -
             assert tx.scalar(SESSION) == before
 
 
+@pytest.mark.mysql
+@pytest.mark.parametrize("role", ["write", "read"])
+def test_a_server_that_stops_reading_holds_nobody_up(server: MariaDBServer, url: str, role: str) -> None:
+    """A statement larger than the sockets' buffers cannot even be sent: that is bounded as an answer is."""
+    with DatabaseManager(url, timeouts=SHORT) as database:
+        with pytest.raises(NOT_DONE), getattr(database, role)() as tx:
+            tx.execute(GET)
+            server.pause()
+            going_on = threading.Timer(10, server.resume)
+            going_on.start()
+            began = time.monotonic()
+            try:
+                tx.scalar(text("SELECT LENGTH(:value)"), {"value": "a" * 15_000_000})
+            finally:
+                took = time.monotonic() - began
+                going_on.cancel()
+                server.resume()
+        assert took < SHORT.statement + 2
+        database.transact(lambda tx: tx.execute(ADD))
+    assert read(url) == 1
+
+
 @pytest.fixture
 def packet(server: MariaDBServer) -> Iterator[int]:
     """The server's `max_allowed_packet` in bytes, made small."""
