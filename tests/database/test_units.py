@@ -10,7 +10,7 @@ from sqlalchemy import text
 
 from postrmagic_core._protocols import UnitLike, Units
 from postrmagic_core.database import DatabaseManager, Unit
-from postrmagic_core.errors import Conflict, NotRepeatable, UsageError
+from postrmagic_core.errors import Conflict, NotRepeatable, UniqueViolation, UsageError
 
 
 @pytest.mark.parametrize(("topic", "key"), [("", None), ("t" * 65, None), ("t", ""), ("t", "ä" * 128)])
@@ -84,3 +84,14 @@ def test_a_result_that_was_not_read_to_its_end_ends_with_its_unit(
         with unit() as tx:
             assert tx.scalar(text("SELECT n FROM counter")) == number
     assert len(forgotten) == 3
+
+
+def test_rows_that_fail_together_are_undone_together_in_a_savepoint(database: DatabaseManager) -> None:
+    """Those before the refused one are in the transaction otherwise, on SQLite surely."""
+    rows = [{"id": number} for number in (2, 3, 1, 4)]
+    with database.write() as tx:
+        with contextlib.suppress(UniqueViolation), tx.savepoint():
+            tx.execute(text("INSERT INTO counter VALUES (:id, 0)"), rows)
+        tx.execute(text("INSERT INTO counter VALUES (5, 0)"))
+    with database.read() as tx:
+        assert tx.scalars(text("SELECT id FROM counter ORDER BY id")).all() == [1, 5]
