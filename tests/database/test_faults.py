@@ -389,6 +389,7 @@ def test_a_slow_statement_is_stopped_and_leaves_the_connection_whole(url: str) -
 @pytest.mark.parametrize("role", ["write", "read"])
 def test_a_server_that_stops_reading_holds_nobody_up(server: MariaDBServer, url: str, role: str) -> None:
     """A statement larger than the sockets' buffers cannot even be sent: that is bounded as an answer is."""
+    took = float("inf")
     with DatabaseManager(url, timeouts=SHORT) as database:
         with pytest.raises(NOT_DONE), getattr(database, role)() as tx:
             tx.execute(GET)
