@@ -235,3 +235,16 @@ def test_a_connection_past_its_age_is_replaced(mysql_url: str) -> None:
                 numbers.append(tx.scalar(text("SELECT CONNECTION_ID()")))
             time.sleep(0.1)
     assert numbers[0] != numbers[1]
+
+
+def test_a_closed_database_leaves_no_thread_behind(open_database: OpenDatabase) -> None:
+    """Neither the one that looks for holders past their budget, nor the one that answers `postrmagic db pool`."""
+    before = set(threading.enumerate())
+    database = open_database()
+    for _ in range(2):
+        database.open()
+        with database.read() as tx:
+            tx.execute(ONE)
+        assert len(set(threading.enumerate()) - before) == 2
+        database.close()
+        assert set(threading.enumerate()) - before == set()

@@ -310,12 +310,14 @@ def test_a_worker_without_tasks_is_refused(sqlite_rig: Rig) -> None:
 
 
 def test_workers_leave_no_thread_behind(sqlite_rig: Rig) -> None:
-    """Three workers opened and closed."""
+    """Three workers opened and closed, after a first one that had the database start what it keeps."""
 
     @task(name="fine")
     def fine(ctx: Any) -> None: ...
 
     sqlite_rig.jobs.include(fine)
+    with sqlite_rig.jobs.worker(threads=2):
+        pass
     before = threading.active_count()
     for _ in range(3):
         with sqlite_rig.jobs.worker(threads=2):

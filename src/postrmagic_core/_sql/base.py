@@ -14,7 +14,7 @@ from .._metrics import Metrics
 from ..errors import BackendReadOnly, IntegrityViolation, PostrMagicError
 from .interface import PoolLimits, PoolState, Role, Timeouts
 from .ledger import Ledger
-from .overstay import watch
+from .overstay import unwatch, watch
 from .pool import BoundedPool, note_birth
 
 if TYPE_CHECKING:
@@ -78,6 +78,8 @@ class SqlBackend:
         with self._lock:
             for engine in self._engines.values():
                 engine.dispose()
+        for ledger in self._ledgers.values():
+            unwatch(ledger)
 
     def _build(self, role: Role) -> Engine:
         raise NotImplementedError

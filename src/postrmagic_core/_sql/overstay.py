@@ -13,6 +13,7 @@ logger = logging.getLogger("postrmagic_core.database")
 
 # Looks a budget: a holder is told at the latest half a budget late.
 _LOOKS = 2
+_JOIN = 0.05
 
 
 class _Watch:
@@ -31,6 +32,16 @@ class _Watch:
                 self._thread = threading.Thread(target=self._run, name="postrmagic-pool-watch", daemon=True)
                 self._thread.start()
         self._changed.set()
+
+    def remove(self, ledger: Ledger) -> None:
+        """No longer look after ``ledger``; the last one ends the thread."""
+        with self._lock:
+            self._budgets.pop(ledger, None)
+            thread = None if self._budgets else self._thread
+        self._changed.set()
+        # Unless it is given another ledger meanwhile, it ends at once.
+        while thread is not None and thread.is_alive() and not self._budgets:
+            thread.join(_JOIN)
 
     def _run(self) -> None:
         while True:
@@ -74,3 +85,8 @@ _watch = _Watch()
 def watch(ledger: Ledger, budget: float) -> None:
     """Look after ``ledger`` as long as it lives: :func:`tell` of holders past ``budget`` seconds."""
     _watch.add(ledger, budget)
+
+
+def unwatch(ledger: Ledger) -> None:
+    """Look after ``ledger`` no more, until it is watched again."""
+    _watch.remove(ledger)

@@ -57,6 +57,7 @@ class Window:
     def __init__(self, database_id: str, pools: Callable[[], list[PoolState]], metrics: Metrics) -> None:
         self._listener: socket.socket | None = None
         self._path: Path | None = None
+        self._thread = threading.Thread()
         self._name = _name_of(database_id)
         self._pools = pools
         self._metrics = metrics
@@ -80,7 +81,10 @@ class Window:
                 logger.debug("`postrmagic db pool` will not see this process: %s", error)
                 return
             self._listener, self._path = listener, path
-            threading.Thread(target=self._run, args=[listener], name="postrmagic-pool-window", daemon=True).start()
+            self._thread = threading.Thread(
+                target=self._run, args=[listener], name="postrmagic-pool-window", daemon=True
+            )
+            self._thread.start()
 
     def close(self) -> None:
         """Answer no more."""
@@ -92,6 +96,7 @@ class Window:
             with contextlib.suppress(OSError):
                 listener.shutdown(socket.SHUT_RDWR)
             listener.close()
+            self._thread.join(_PATIENCE)
 
     def _run(self, listener: socket.socket) -> None:
         while True:

@@ -41,8 +41,11 @@ def logged(url: str, tmp_path: Path) -> Path:
                 text("CREATE TABLE media (id INTEGER PRIMARY KEY, user_id INTEGER, created_us INTEGER, title TEXT)")
             )
             tx.execute(
-                text("INSERT INTO media VALUES (:id, :user, :at, 'title')"),
-                [{"id": number, "user": number % 3, "at": number * 31 % 10_007} for number in range(1, 10_001)],
+                text("INSERT INTO media VALUES (:id, :user, :at, :title)"),
+                [
+                    {"id": number, "user": number % 3, "at": number * 31 % 10_007, "title": "title"}
+                    for number in range(1, 10_001)
+                ],
             )
         with database.read() as tx:
             for user in range(3):
