@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 import weakref
 
 from .._lifecycle import after_fork
@@ -13,7 +14,7 @@ logger = logging.getLogger("postrmagic_core.database")
 
 # Looks a budget: a holder is told at the latest half a budget late.
 _LOOKS = 2
-_JOIN = 0.05
+_JOIN = 5.0
 
 
 class _Watch:
@@ -39,9 +40,10 @@ class _Watch:
             self._budgets.pop(ledger, None)
             thread = None if self._budgets else self._thread
         self._changed.set()
-        # Unless it is given another ledger meanwhile, it ends at once.
-        while thread is not None and thread.is_alive() and not self._budgets:
-            thread.join(_JOIN)
+        deadline = time.monotonic() + _JOIN
+        # It ends at once, unless it is given another ledger meanwhile.
+        while thread is not None and thread.is_alive() and not self._budgets and time.monotonic() < deadline:
+            thread.join(0.01)
 
     def _run(self) -> None:
         while True:
