@@ -394,7 +394,7 @@ def test_a_server_that_stops_reading_holds_nobody_up(server: MariaDBServer, url:
         with pytest.raises(NOT_DONE), getattr(database, role)() as tx:
             tx.execute(GET)
             server.pause()
-            going_on = threading.Timer(10, server.resume)
+            going_on = threading.Timer(4, server.resume)
             going_on.start()
             began = time.monotonic()
             try:
