@@ -50,7 +50,7 @@ if [[ ${#others[@]} -gt 0 ]]; then
 fi
 # Alone: the servers and the tests that race processes against each other need both cores.
 stage "every suite on Python $present" full
-stage "guards, each turned off" .tox/full/bin/python -m postrmagic_core.testing.guards tests/faults.toml --jobs 2
+stage "guards, each turned off" .tox/full/bin/python -m postrmagic_core.testing.guards tests/faults.toml --jobs 4
 
 echo
 echo "== seconds per stage"
