@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Callable
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import event, text
 
 from postrmagic_core._protocols import UnitLike, Units
 from postrmagic_core.database import DatabaseManager, Unit
@@ -95,3 +95,16 @@ def test_rows_that_fail_together_are_undone_together_in_a_savepoint(database: Da
         tx.execute(text("INSERT INTO counter VALUES (5, 0)"))
     with database.read() as tx:
         assert tx.scalars(text("SELECT id FROM counter ORDER BY id")).all() == [1, 5]
+
+
+def test_an_applications_own_engine_events_are_heard_in_every_unit(database: DatabaseManager) -> None:
+    """Instrumentation of SQLAlchemy, tracing for one, listens there; before the first unit or after it."""
+    heard: list[str] = []
+    for role, unit in (("read", database.read), ("write", database.write)):
+        with unit() as tx:
+            tx.scalar(text("SELECT 1"))
+        engine = database.backend.engine(role)  # type: ignore[arg-type]  # one of the two
+        event.listen(engine, "before_cursor_execute", lambda *told: heard.append(told[2]))
+        with unit() as tx:
+            tx.scalar(text("SELECT 2"))
+    assert heard == ["SELECT 2", "SELECT 2"]
