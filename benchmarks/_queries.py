@@ -20,10 +20,10 @@ from postrmagic_core.database.analysis.options import QueryLogOptions
 _COUNTERS = table("counters", column("id"), column("n"))
 _SELECT = select(_COUNTERS.c.n).where(_COUNTERS.c.id == 1)
 # One of so many executions is looked at closely: each batch pays for one.
-_BATCH = 128
+_BATCH = 256
 
 
-def query_log_us(*, rounds: int = 400, in_work: bool = False) -> float:
+def query_log_us(*, rounds: int = 200, in_work: bool = False) -> float:
     """Microseconds that a SELECT of one row by key takes longer with the log than without, fetching included.
 
     Two SQLite files, each read on one connection that stays open, take turns in batches; the figure is the difference

@@ -45,7 +45,7 @@ def run(bench: Bench) -> None:
         connects(bench, folder, url)
         contention(bench, folder, url)
     analysis(bench)
-    bench.figure("query_log_us", median(_queries.query_log_us(rounds=bench.repeats(400, 60)) for _ in range(3)))
+    bench.figure("query_log_us", median(_queries.query_log_us(rounds=bench.repeats(200, 30)) for _ in range(3)))
 
 
 @contextmanager

@@ -11,9 +11,9 @@ from .interface import Caller, QueryStats
 
 # The histogram's first bucket, seconds: nearly every statement falls into it, and is counted without a search.
 FAST = LATENCY_BOUNDS[0]
-# The first executions are looked at closely, and then every 128th.
+# The first executions are looked at closely, and then every 256th.
 _FIRST = 3
-_MASK = 127
+_MASK = 255
 _CALLERS = 20
 
 
