@@ -21,6 +21,7 @@ class Entry:
     """Counted without a lock: of two threads at once one may, rarely, be missed (see ``_metrics``).
 
     ``fast`` counts executions within :data:`FAST`; one for which ``fast & mask`` is 0 is looked at closely.
+    ``tells_rows``: the driver's cursor says how many rows it is about; SQLite's does not when they are read.
     """
 
     __slots__ = (
@@ -37,6 +38,7 @@ class Entry:
         "seconds",
         "slowest",
         "statement",
+        "tells_rows",
         "watched",
     )
 
@@ -52,6 +54,7 @@ class Entry:
         self.callers: dict[str, int] = {}
         self.plan: tuple[str, ...] = ()
         self.watched = False
+        self.tells_rows = True
         self.fetched = 0
         self.fetched_rows = 0
         self.fetching = 0.0

@@ -125,9 +125,10 @@ class QueryLog:
                 entry.fast = fast
             else:
                 self._look(entry, cursor, statement, parameters, context, seconds, error)
-            rows = cursor.rowcount
-            if 0 < rows < unknown:
-                entry.rows += rows
+            if entry.tells_rows:
+                rows = cursor.rowcount
+                if 0 < rows < unknown:
+                    entry.rows += rows
             work = work_of()
             if work is not None:
                 tally(work, entry, seconds)
@@ -152,6 +153,7 @@ class QueryLog:
                 entry, seconds, calling_line(), error is not None, cursor.connection, text, parameters, found
             )
             entry.looked_at(execution)
+            entry.tells_rows = cursor.rowcount >= 0
             if seconds >= self._slow.threshold:
                 self._slow.tell(execution, self._dialect.name)
             elif error is None and self._dialect.name == "sqlite" and context is not None and cursor.description:
