@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from sqlalchemy import event, text
 
 from postrmagic_core._protocols import UnitLike, Units
+from postrmagic_core._sql import Role
 from postrmagic_core.database import DatabaseManager, Unit
 from postrmagic_core.errors import Conflict, NotRepeatable, UniqueViolation, UsageError
 
@@ -100,10 +102,11 @@ def test_rows_that_fail_together_are_undone_together_in_a_savepoint(database: Da
 def test_an_applications_own_engine_events_are_heard_in_every_unit(database: DatabaseManager) -> None:
     """Instrumentation of SQLAlchemy, tracing for one, listens there; before the first unit or after it."""
     heard: list[str] = []
-    for role, unit in (("read", database.read), ("write", database.write)):
+    units: dict[Role, Callable[[], Any]] = {"read": database.read, "write": database.write}
+    for role, unit in units.items():
         with unit() as tx:
             tx.scalar(text("SELECT 1"))
-        engine = database.backend.engine(role)  # type: ignore[arg-type]  # one of the two
+        engine = database.backend.engine(role)
         event.listen(engine, "before_cursor_execute", lambda *told: heard.append(told[2]))
         with unit() as tx:
             tx.scalar(text("SELECT 2"))
