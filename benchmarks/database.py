@@ -85,14 +85,22 @@ def units(bench: Bench, name: str, url: str) -> None:
         alone = bench.pair(f"read one row, {name}", reads, rounds=bench.repeats(60, 12), calls=bench.repeats(200, 60))
         bench.figure(f"read_{name}_time_ratio", alone.time_ratio("db.read()", _DEFAULT))
         if name == "sqlite":
+            _threaded(bench, f"read one row, {name}", reads)
             return  # a plain write on SQLite loses updates: there is nothing to compare
         writes = [Case("db.write()", write), Case(_DEFAULT, write_plainly)]
         alone = bench.pair(f"write one row, {name}", writes, rounds=bench.repeats(40, 8), calls=bench.repeats(100, 30))
         bench.figure(f"write_{name}_time_ratio", alone.time_ratio("db.write()", _DEFAULT))
+        _threaded(bench, f"write one row, {name}", writes)
         cases = [*reads, *_pools.peers(bench, url, opened)]
         for threads in _THREADS:
             title = f"read one row, {name}, {threads} threads"
             bench.load(title, cases, duration=bench.repeats(10, 1), rounds=bench.repeats(5, 2), threads=threads)
+
+
+def _threaded(bench: Bench, title: str, cases: list[Case]) -> None:
+    """The same under load; left out of a quick run, which has no time for it."""
+    for threads in _THREADS[1:] if not bench.options.quick else ():
+        bench.load(f"{title}, {threads} threads", cases, duration=4, rounds=4, threads=threads)
 
 
 def pooled(bench: Bench, url: str) -> None:

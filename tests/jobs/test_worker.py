@@ -14,6 +14,7 @@ from sqlalchemy import text, update
 
 from postrmagic_core._codec import encode
 from postrmagic_core._retry import RetryPolicy
+from postrmagic_core._work import current_work
 from postrmagic_core.errors import JobFailed, UsageError
 from postrmagic_core.jobs import task
 from postrmagic_core.jobs.tables import jobs as rows
@@ -42,6 +43,19 @@ def test_a_failed_job_is_tried_again_until_it_succeeds(rig: Rig) -> None:
     job = rig.jobs.enqueue(flaky.call())
     assert rig.jobs.result(job.id) == 3
     assert rig.jobs.status(job.id).attempts == 3
+
+
+def test_a_job_is_the_work_that_everything_beneath_it_is_done_for(sqlite_rig: Rig) -> None:
+    """Named by its task and id, so that a held connection or a repeated statement is told of it."""
+
+    @task(name="named")
+    def named(ctx: Any) -> str:
+        return str(current_work())
+
+    sqlite_rig.jobs.include(named)
+    sqlite_rig.work()
+    job = sqlite_rig.jobs.enqueue(named.call())
+    assert sqlite_rig.jobs.result(job.id) == f"job named {job.id}"
 
 
 def test_after_its_tries_it_is_a_dead_letter(sqlite_rig: Rig) -> None:
