@@ -8,6 +8,7 @@ import os
 import re
 import signal
 import threading
+import time
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,8 @@ import pytest
 from sqlalchemy import Engine, event, inspect
 
 from postrmagic_core.database import DatabaseManager, Migrations
+from postrmagic_core.database.migrating.interface import Step
+from postrmagic_core.database.migrating.migrator import Migrator
 from postrmagic_core.testing import spawn
 from tests.database.histories import BILLED, BILLS, billed, written
 
@@ -139,16 +142,28 @@ def test_an_applications_migration_killed_after_each_statement_gets_there(databa
 
 
 def migrate(url: str, folder: str) -> None:
-    """In a process of its own."""
-    with DatabaseManager(url, migrations=Migrations(folder)) as database:
+    """In a process of its own; inside its first revision it waits for the other, which comes if nothing stops it."""
+    arrived = Path(folder) / "arrived"
+
+    def meet(step: Step) -> None:
+        if step.history == "package" or step.revision != "one":
+            return
+        (arrived / str(os.getpid())).touch()
+        deadline = time.monotonic() + 2.0
+        while len(list(arrived.iterdir())) < 2 and time.monotonic() < deadline:
+            time.sleep(0.01)
+
+    migrations = Migrations(folder)
+    with DatabaseManager(url, migrations=migrations) as database:
         print("ready", flush=True)
-        database.upgrade()
+        Migrator(database.backend, migrations, report=meet).upgrade()
         print(database.schema_current(), flush=True)
 
 
 def test_of_two_processes_one_applies_the_applications_revisions(database_url: str, tmp_path: Path) -> None:
     """Both succeed, and nothing happened twice."""
     migrations = written(tmp_path / "app", BILLS)
+    (tmp_path / "app" / "arrived").mkdir()
     with ExitStack() as stack:
         children = [stack.enter_context(spawn(migrate, database_url, str(tmp_path / "app"))) for _ in range(2)]
         assert [list(child.lines()) for child in children] == [["ready", "True"]] * 2
