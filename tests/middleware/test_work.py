@@ -6,6 +6,13 @@ import asyncio
 from typing import Any
 from wsgiref.util import setup_testing_defaults
 
+import httpx
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.requests import Request as StarletteRequest
+from starlette.responses import PlainTextResponse
+from starlette.routing import Mount, Route
+
 from postrmagic_core._work import current_work
 from postrmagic_core.middleware import Pipeline, Request, Response
 
@@ -44,6 +51,25 @@ def test_an_asgi_request_is_named_until_it_ends() -> None:
     asyncio.run(main())
     named = f"GET {PATH[:200]}"
     assert seen == [named, "http.response.start", "http.response.body", f"end of {named}"]
+
+
+def test_a_router_below_names_its_route() -> None:
+    """Starlette does, in the scope: that says which code, where the path says which object."""
+    seen: list[str] = []
+
+    async def show(request: StarletteRequest) -> PlainTextResponse:
+        seen.append(str(current_work()))
+        return PlainTextResponse("")
+
+    inner = Starlette(routes=[Route("/posters/{number:int}", show)])
+    app = Starlette(middleware=[Middleware(Pipeline([]).asgi)], routes=[Mount("/api", inner)])
+
+    async def main() -> None:
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test") as client:
+            assert (await client.get("/api/posters/17")).status_code == 200
+
+    asyncio.run(main())
+    assert seen == ["GET /api/posters/17 (route /posters/{number:int})"]
 
 
 def test_a_wsgi_request_is_named_until_the_server_closes_its_response() -> None:

@@ -1,4 +1,6 @@
-"""PyMySQL's connection with two things it lacks: a look at whether the server has gone, and at a statement's size."""
+"""PyMySQL's connection with what it lacks: a look at whether the server has gone, one at a statement's size, and a
+memory for the columns of results.
+"""
 
 from __future__ import annotations
 
@@ -7,10 +9,37 @@ from typing import Any
 
 import pymysql
 from pymysql.connections import Connection
+from pymysql.protocol import FieldDescriptorPacket, MysqlPacket
 
 _TOO_LARGE = 1153
 # A character of a statement takes at most this many bytes in utf8mb4.
 _BYTES = 4
+
+# The columns of results, by what the server says of them: it says the same at each execution, and taking that apart
+# costs as much as two values of a row.
+_columns: dict[tuple[bytes, str], Column] = {}
+_MOST = 4096
+
+
+class Column(FieldDescriptorPacket):
+    """One column of a result; never changed once it is made."""
+
+    _description: tuple[Any, ...] | None = None
+
+    def description(self) -> Any:
+        """As DB-API's ``cursor.description`` wants it."""
+        if self._description is None:
+            self._description = super().description()  # type: ignore[no-untyped-call]  # the stubs do not know it
+        return self._description
+
+
+def _column(data: bytes, encoding: str) -> Column:
+    column = _columns.get((data, encoding))
+    if column is None:
+        if len(_columns) >= _MOST:
+            _columns.clear()
+        column = _columns[data, encoding] = Column(data, encoding)
+    return column
 
 
 class ServerConnection(Connection):
@@ -25,6 +54,10 @@ class ServerConnection(Connection):
         if 0 < limit < len(sql) * _BYTES and limit < len(sql.encode() if isinstance(sql, str) else sql):
             raise pymysql.err.OperationalError(_TOO_LARGE, "the statement is larger than max_allowed_packet")
         return super().query(sql, unbuffered)
+
+    def _read_packet(self, packet_type: Any = MysqlPacket) -> Any:
+        made = _column if packet_type is FieldDescriptorPacket else packet_type
+        return super()._read_packet(made)  # type: ignore[no-untyped-call]  # the stubs do not know it
 
     def bear_silence(self, seconds: float) -> None:
         """From now on wait ``seconds`` for each answer."""

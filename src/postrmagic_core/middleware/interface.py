@@ -108,7 +108,9 @@ class Request:
         self._cookies: dict[str, str] | None = None
 
     def __str__(self) -> str:
-        return f"{self.method} {self.path[:_SHOWN]}"
+        route = getattr(self.scope.get("route"), "path", None)  # where a router below, Starlette's for one, named it
+        named = f" (route {route})" if route is not None else ""
+        return f"{self.method} {self.path[:_SHOWN]}{named}"
 
     @property
     def method(self) -> str:
