@@ -5,13 +5,15 @@ from __future__ import annotations
 import ssl
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from unittest import mock
+from typing import Any
 
 import pytest
 from sqlalchemy import text
 
+from postrmagic_core._sql import mysql
 from postrmagic_core.database import DatabaseManager, Unit
 from postrmagic_core.errors import BackendRejected, BackendUnavailable
+from postrmagic_core.testing import FaultProxy
 from postrmagic_core.testing.certificates import Authority
 from postrmagic_core.testing.servers import MariaDBServer, MySQLServer, require
 
@@ -38,6 +40,13 @@ def server(request: pytest.FixtureRequest, authority: Authority) -> Iterator[Mar
 def cipher(tx: Unit) -> str:
     """What encrypts the connection; empty if nothing does."""
     return str(tx.execute(CIPHER).mappings().one()["Value"])
+
+
+def wire(tx: Unit) -> ssl.SSLSocket:
+    """The socket beneath."""
+    connection: Any = tx.connection.connection.dbapi_connection
+    socket: ssl.SSLSocket = connection._sock
+    return socket
 
 
 def test_the_right_authority_leads_to_an_encrypted_connection(server: MariaDBServer, authority: Authority) -> None:
@@ -95,10 +104,41 @@ def test_a_server_without_tls_is_refused(authority: Authority) -> None:
             pass
 
 
-def test_one_context_serves_all_connections(server: MariaDBServer, authority: Authority) -> None:
-    """Loading a CA file for each connection would cost more than the connection."""
-    database = DatabaseManager(f"{server.url}?ssl_ca={authority.file}")
-    with mock.patch("ssl.create_default_context", side_effect=ssl.create_default_context) as loaded:
-        with database, database.read(), database.read(), database.write() as tx:
+def test_one_context_serves_all_connections_and_later_ones_take_up_its_session(tmp_path: Path) -> None:
+    """Loading a CA file for each connection would cost more than the connection; the handshake is most of the rest."""
+    require(MariaDBServer.binary(), "mariadbd is not installed")
+    authority = Authority(tmp_path, "another")
+    made = mysql._tls_context.cache_info().misses
+    with (
+        MariaDBServer(options=authority.options("127.0.0.1")) as server,
+        DatabaseManager(f"{server.url}?ssl_ca={authority.file}") as database,
+    ):
+        resumed = []
+        for _ in range(3):
+            with database.read() as tx:
+                assert cipher(tx)
+                resumed.append(wire(tx).session_reused)
+                tx.connection.invalidate()
+        assert resumed == [False, True, True]
+        assert mysql._tls_context.cache_info().misses == made + 1
+        server.restart()
+        with database.read() as tx:
+            assert (bool(cipher(tx)), wire(tx).session_reused) == (True, False)
+
+
+def test_a_session_is_of_no_use_to_another_server(authority: Authority, tmp_path: Path) -> None:
+    """Who takes the server's place shows a certificate of its own, and is judged by it."""
+    require(MariaDBServer.binary(), "mariadbd is not installed")
+    stranger = Authority(tmp_path, "stranger")
+    with (
+        MariaDBServer(options=authority.options("127.0.0.1")) as server,
+        MariaDBServer(options=stranger.options("127.0.0.1")) as other,
+        FaultProxy(server.url) as proxy,
+        DatabaseManager(f"{proxy.url}?ssl_ca={authority.file}") as database,
+    ):
+        with database.read() as tx:
             assert cipher(tx)
-        assert loaded.call_count <= 1
+            tx.connection.invalidate()
+        proxy.redirect(other.url)
+        with pytest.raises(BackendUnavailable, match="certificate"), database.read():
+            pass

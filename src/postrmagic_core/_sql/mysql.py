@@ -18,7 +18,7 @@ from ..errors import ConfigurationError, PostrMagicError
 from .base import SqlBackend, written_table
 from .dialect import MODE, Instrumented
 from .interface import PoolLimits, Role, Timeouts
-from .mysql_connection import ServerConnection
+from .mysql_connection import ResumingContext, ServerConnection
 from .mysql_errors import UNIQUE, code_of, key_of, translated
 from .mysql_keys import UniqueKeys
 
@@ -133,17 +133,18 @@ class MysqlBackend(SqlBackend):
         else:
             limit = f"max_execution_time={round(self.timeouts.statement * 1000)}"
         with connection.cursor() as cursor:
+            snapshots = role == "write" and _has_snapshot_isolation(cursor)
+            level = "REPEATABLE-READ" if role == "read" or snapshots else "SERIALIZABLE"
+            name = "tx" if dialect.is_mariadb else "transaction"
+            # One statement: each is a round trip.
             cursor.execute(
                 f"SET SESSION autocommit={int(role == 'read')}, sql_mode='{_SQL_MODE}', time_zone='+00:00', "
-                f"innodb_lock_wait_timeout={lock}, lock_wait_timeout={lock}, {limit}"
+                f"innodb_lock_wait_timeout={lock}, lock_wait_timeout={lock}, {limit}, "
+                f"{name}_isolation='{level}', {name}_read_only={int(role == 'read')}"
             )
-            if role == "read":
-                cursor.execute("SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
-            else:
-                level = "REPEATABLE READ" if _has_snapshot_isolation(cursor) else "SERIALIZABLE"
-                cursor.execute(f"SET SESSION TRANSACTION ISOLATION LEVEL {level}")
             cursor.execute("SELECT @@max_allowed_packet")
             (connection.max_packet,) = cursor.fetchone() or (0,)
+        connection.keep_tls_session()
         connection.bear_silence(self._silence())
 
     def _silence(self) -> float:
@@ -170,9 +171,11 @@ def _tls(ca: str) -> dict[str, Any]:
 
 
 @lru_cache(maxsize=16)
-def _tls_context(ca: str) -> ssl.SSLContext:
+def _tls_context(ca: str) -> ResumingContext:
     """One context per CA file: PyMySQL would load the CA bundle anew for each connection."""
-    return ssl.create_default_context(cafile=ca)
+    context = ResumingContext(ssl.PROTOCOL_TLS_CLIENT)  # which verifies the server and its name
+    context.load_verify_locations(ca)
+    return context
 
 
 class MysqlDialect(Instrumented, MySQLDialect_pymysql):

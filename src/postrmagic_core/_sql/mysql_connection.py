@@ -5,6 +5,8 @@ memory for the columns of results.
 from __future__ import annotations
 
 import select
+import socket
+import ssl
 from typing import Any
 
 import pymysql
@@ -42,6 +44,37 @@ def _column(data: bytes, encoding: str) -> Column:
     return column
 
 
+class ResumingContext(ssl.SSLContext):
+    """Takes up the TLS session of the connection before (RFC 8446 §2.2): a third of a handshake, no certificates again.
+
+    A server that does not know the session, after a failover for one, makes a whole handshake.
+    """
+
+    def wrap_socket(
+        self,
+        sock: socket.socket,
+        server_side: bool = False,
+        do_handshake_on_connect: bool = True,
+        suppress_ragged_eofs: bool = True,
+        server_hostname: str | bytes | None = None,
+        session: ssl.SSLSession | None = None,
+    ) -> ssl.SSLSocket:
+        """As :meth:`ssl.SSLContext.wrap_socket`."""
+        session = session or self._sessions().get(server_hostname)
+        return super().wrap_socket(
+            sock, server_side, do_handshake_on_connect, suppress_ragged_eofs, server_hostname, session
+        )
+
+    def keep(self, sock: ssl.SSLSocket) -> None:
+        """Let the next connection to the same name begin where this one's handshake ended."""
+        if sock.session is not None:
+            self._sessions()[sock.server_hostname] = sock.session
+
+    def _sessions(self) -> dict[str | bytes | None, ssl.SSLSession]:
+        found: dict[str | bytes | None, ssl.SSLSession] = self.__dict__.setdefault("sessions", {})
+        return found
+
+
 class ServerConnection(Connection):
     """A connection that is told the server's ``max_allowed_packet`` (bytes) once it is known."""
 
@@ -58,6 +91,13 @@ class ServerConnection(Connection):
     def _read_packet(self, packet_type: Any = MysqlPacket) -> Any:
         made = _column if packet_type is FieldDescriptorPacket else packet_type
         return super()._read_packet(made)  # type: ignore[no-untyped-call]  # the stubs do not know it
+
+    def keep_tls_session(self) -> None:
+        """Remember it for the next connection; the server has sent its ticket by now."""
+        sock: Any = getattr(self, "_sock", None)
+        context = getattr(sock, "context", None)
+        if isinstance(context, ResumingContext):
+            context.keep(sock)
 
     def bear_silence(self, seconds: float) -> None:
         """From now on wait ``seconds`` for each answer."""

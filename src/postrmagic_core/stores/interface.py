@@ -91,6 +91,18 @@ class SupportsScan(Protocol):
 
 
 @runtime_checkable
+class SupportsPeek(Protocol):
+    """A Store that keeps values in this process, where a look costs less than a call."""
+
+    def peek(self, key: bytes) -> bytes | None:
+        """The live value of ``key``, without waiting: the very same object as long as nobody changed it.
+
+        ``None``: it is not here, or not surely current; :meth:`Store.get` knows. A look does not count as use.
+        """
+        ...
+
+
+@runtime_checkable
 class SupportsAsync(Protocol):
     """A Store with operations of its own for asyncio: the async face uses them instead of a thread."""
 
