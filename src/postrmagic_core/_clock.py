@@ -32,13 +32,9 @@ class SystemClock:
         """Wall time in microseconds since the epoch (UTC)."""
         return time.time_ns() // 1000
 
-    def monotonic(self) -> float:
-        """Seconds that never jump."""
-        return time.monotonic()
-
-    def sleep(self, seconds: float) -> None:
-        """Wait ``seconds`` in the calling thread."""
-        time.sleep(seconds)
+    # The functions themselves: cached reads ask for the time at a tenth of a microsecond each.
+    monotonic = staticmethod(time.monotonic)
+    sleep = staticmethod(time.sleep)
 
 
 def from_us(us: int) -> datetime:

@@ -69,10 +69,10 @@ def test_an_entry_is_served_only_under_the_generations_it_was_computed_under(
 
 
 def test_freshness_ends_to_the_microsecond() -> None:
-    """Fresh until its bound, stale until the next, then gone."""
+    """Fresh until its bound, due in the last tenth before it, stale until the next, then gone."""
     entry = Entry(0, 10, 20, b"", (), (), b"")
-    verdicts = [policy.judge(entry, {}, now) for now in (0, 9, 10, 19, 20)]
-    assert verdicts == ["fresh", "fresh", "stale", "stale", "miss"]
+    verdicts = [policy.judge(entry, {}, now) for now in (0, 8, 9, 10, 19, 20)]
+    assert verdicts == ["fresh", "fresh", "due", "stale", "stale", "miss"]
 
 
 @given(st.floats(0.001, 1e6), st.floats(0, 1e6), st.floats(0, 0.999999))

@@ -53,6 +53,46 @@ def test_a_stale_value_is_served_while_one_computes_anew(landed: threading.Semap
         assert cache.stats().stale == 5
 
 
+@pytest.fixture
+def full_length(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Chance takes nothing away from fresh times."""
+    monkeypatch.setattr("postrmagic_core.cache.filling.random.random", lambda: 0.0)
+
+
+@pytest.mark.usefixtures("full_length")
+def test_an_entry_that_may_become_stale_is_computed_anew_before(landed: threading.Semaphore) -> None:
+    """In the last tenth of its fresh time: whoever asks then is served, and nobody gets a stale value."""
+    clock, values = FakeClock(), iter(["old", "new"])
+    with CacheManager(MemoryStore(clock=clock), clock=clock) as cache:
+
+        def ask() -> str:
+            return cache.get_or_set("k", lambda: next(values), fresh=100, stale=600)
+
+        assert ask() == "old"
+        assert landed.acquire(timeout=10)
+        clock.advance(89.9)
+        assert [ask(), ask()] == ["old"] * 2
+        assert not landed.acquire(blocking=False)
+        clock.advance(0.2)
+        assert cache.get("k") == "old"
+        assert ask() == "old"
+        assert landed.acquire(timeout=10)
+        assert ask() == "new"
+        assert (cache.stats().computes, cache.stats().stale) == (2, 0)
+
+
+@pytest.mark.usefixtures("full_length")
+def test_an_entry_that_never_becomes_stale_is_not_computed_ahead() -> None:
+    """Its callers compute themselves, when it has ended."""
+    clock, computed = FakeClock(), []
+    with CacheManager(MemoryStore(clock=clock), clock=clock) as cache:
+        began = clock.monotonic()
+        for _ in range(150):
+            cache.get_or_set("k", lambda: computed.append(clock.monotonic() - began), fresh=100)
+            clock.advance(1)
+    assert computed == [0, 100]
+
+
 def test_the_async_face_refreshes_in_a_task_of_its_loop(landed: threading.Semaphore) -> None:
     """No thread computes, and the caller does not wait."""
     clock = FakeClock()

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 from .._clock import Clock
 from .._steps import Steps
@@ -12,33 +11,80 @@ from ..errors import BackendError, DecodeError
 from ..stores.scripts import INVALIDATE, READ_TAGGED
 from . import policy
 from .codecs import Codec, Codecs
+from .failures import FAILED, restored
 from .names import CacheKeys
+from .near import Held, Near
 from .outage import Outage
 from .policy import Entry, Freshness
 from .tally import Tally
+
+# Keys whose tags are remembered.
+_LEARNT = 8192
 
 # Names, or the mapping that capture() answered before the value was computed.
 Tags: TypeAlias = Iterable[str] | Mapping[str, int]
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
-    """A value that may be served; ``stale`` says that it should be computed anew."""
+class Found(NamedTuple):
+    """A value that may be served.
+
+    ``stale``: its fresh time is over. ``due``: it should be computed anew, be it stale already or soon.
+    """
 
     value: Any
     payload: bytes
     stale: bool
+    due: bool
+
+
+class Wanted(NamedTuple):
+    """The entry a caller asks for: its key as given and in the store, its tags and theirs, the type of its value.
+
+    ``errors``: the exceptions of its computation that may be stored in its place.
+    """
+
+    key: str
+    name: bytes
+    tags: tuple[str, ...]
+    tag_keys: list[bytes]
+    codec: Codec
+    errors: tuple[type[Exception], ...] = ()
 
 
 class Access:
     """One namespace's entries in a store."""
 
-    def __init__(self, keys: CacheKeys, outage: Outage, tally: Tally, clock: Clock) -> None:
+    def __init__(self, keys: CacheKeys, outage: Outage, tally: Tally, clock: Clock, near: Near | None) -> None:
+        self.near = near
+        self._tags: dict[str, tuple[str, ...]] = {}
         self.keys = keys
         self.outage = outage
         self.tally = tally
         self.clock = clock
         self.codecs = Codecs()
+
+    def get(self, key: str, kind: Any, default: Any) -> Steps[Any]:
+        """The fresh value of ``key``, or ``default``, in one trip where its tags are those of the last time."""
+        codec, name = self.codecs.of(kind), self.keys.entry(key)
+        tags = self._tags.get(key, ())
+        try:
+            data, *values = yield lambda port: port.store.get([name, *self.keys.tags(tags)])
+            entry = self.unpacked(data)
+            if entry is not None and entry.tags != tags:
+                tags = self._learn(key, entry.tags)
+                values = (yield lambda port: port.store.get(self.keys.tags(tags))) if tags else []
+            self.outage.answered()
+        except BackendError as error:
+            self.outage.failed(error)
+            found = self._at_hand(name, codec)
+        else:
+            wanted = Wanted(key, name, tags, self.keys.tags(tags), codec)
+            found = None if entry is None else self._served(wanted, data, entry, values)
+        if found is None or found.stale:
+            self.tally.misses.add()
+            return default
+        self.tally.hits.add()
+        return found.value
 
     def get_many(self, keys: Sequence[str], kind: Any) -> Steps[dict[str, Any]]:
         """The fresh values among ``keys``: one trip, and one more where entries have tags."""
@@ -52,8 +98,8 @@ class Access:
             tags = policy.tag_names(tag for entry in entries.values() for tag in entry.tags)
             generations: Mapping[str, int | None] = {}
             if tags:
-                answer = yield lambda port: port.store.get(self.keys.tags(tags))
-                generations = policy.generations_of(tags, answer)
+                values = yield lambda port: port.store.get(self.keys.tags(tags))
+                generations = policy.generations_of(tags, values)
             self.outage.answered()
         except BackendError as error:
             self.outage.failed(error)
@@ -65,26 +111,46 @@ class Access:
         self.tally.misses.add(len(names) - len(values))
         return values
 
-    def read(self, name: bytes, tags: tuple[str, ...], tag_keys: Sequence[bytes], codec: Codec) -> Steps[Found | None]:
-        """The entry ``name`` if it may be served under ``tags``, in one trip; an absent store counts as policy says."""
+    def read(self, wanted: Wanted) -> Steps[Found | None]:
+        """The entry if it may be served under its tags, in one trip; an absent store counts as policy says."""
         try:
-            data, *values = yield lambda port: port.store.get([name, *tag_keys])
+            data, *values = yield lambda port: port.store.get([wanted.name, *wanted.tag_keys])
         except BackendError as error:
             self.outage.failed(error)
-            return self._at_hand(name, codec)
+            return self._at_hand(wanted.name, wanted.codec)
         self.outage.answered()
-        return self.checked(name, data, tags, values, codec)
+        return self.checked(wanted, data, values)
 
-    def checked(
-        self, name: bytes, data: bytes | None, tags: tuple[str, ...], values: Sequence[bytes | int | None], codec: Codec
-    ) -> Found | None:
-        """What a read brought, judged; an entry under other tags than asked for is a miss."""
+    def checked(self, wanted: Wanted, data: bytes | None, values: Sequence[bytes | int | None]) -> Found | None:
+        """What a read brought, judged; an entry under other tags than asked for is a miss, a stored error raised."""
         entry = self.unpacked(data)
-        if data is None or entry is None or entry.tags != tags:
+        if data is None or entry is None or entry.tags != wanted.tags:
             return None
-        found = self.judged(entry, policy.generations_of(tags, values), codec)
+        found = self._served(wanted, data, entry, values)
         if found is not None:
-            self.outage.saw(name, data, tags)
+            self.outage.saw(wanted.name, data, entry.tags)
+        return found
+
+    def _learn(self, key: str, tags: tuple[str, ...]) -> tuple[str, ...]:
+        """Remember ``tags`` for the next :meth:`get`; should they be others then, it takes a trip more."""
+        if tags:
+            if len(self._tags) >= _LEARNT:
+                self._tags.clear()
+            self._tags[key] = tags
+        else:
+            self._tags.pop(key, None)
+        return tags
+
+    def _served(self, wanted: Wanted, data: bytes, entry: Entry, values: Sequence[bytes | int | None]) -> Found | None:
+        generations = policy.generations_of(entry.tags, values)
+        found = self.judged(entry, generations, wanted.codec, wanted.errors)
+        theirs = [
+            (name, value) for name, value in zip(wanted.tag_keys, values, strict=True) if isinstance(value, bytes)
+        ]
+        if self.near is not None and found is not None and not found.due and len(theirs) == len(values):
+            until = self.near.monotonic() + (policy.due_us(entry) - self.clock.now_us()) / 1e6
+            held = Held(wanted.name, data, until, entry.tags, tuple(theirs), wanted.codec, found.value, found.payload)
+            self.near.keep(wanted.key, held)
         return found
 
     def set(self, key: str, value: Any, ttl: float, tags: Tags, kind: Any) -> Steps[None]:
@@ -97,7 +163,8 @@ class Access:
         except BackendError as error:
             self.outage.failed(error)
         else:
-            yield from self.write(name, payload, freshness, {tag: captured[tag] for tag in names}, codec)
+            theirs = {tag: captured[tag] for tag in names}
+            yield from self.write(name, payload, freshness, theirs, codec.schema)
 
     def write(
         self,
@@ -105,7 +172,7 @@ class Access:
         payload: bytes,
         freshness: Freshness,
         tags: Mapping[str, int],
-        codec: Codec,
+        schema: bytes,
         random: float = 0,
     ) -> Steps[None]:
         """Store an entry; an absent store counts as policy says."""
@@ -115,7 +182,7 @@ class Access:
         fresh_until, stale_until = freshness.bounds_us(now, random)
         names = tuple(sorted(tags))
         generations = tuple(tags[name] for name in names)
-        entry = Entry(now, fresh_until, stale_until, codec.schema, names, generations, payload)
+        entry = Entry(now, fresh_until, stale_until, schema, names, generations, payload)
         data = policy.pack(entry)
         self.outage.saw(name, data, names)
         try:
@@ -165,17 +232,32 @@ class Access:
             self.tally.unreadable.add()
             return None
 
-    def judged(self, entry: Entry, generations: Mapping[str, int | None], codec: Codec) -> Found | None:
-        """The value of ``entry`` if it may be served."""
+    def judged(
+        self,
+        entry: Entry,
+        generations: Mapping[str, int | None],
+        codec: Codec,
+        errors: tuple[type[Exception], ...] = (),
+    ) -> Found | None:
+        """The value of ``entry`` if it may be served; one of ``errors`` stored in its place is raised."""
         verdict = policy.judge(entry, generations, self.clock.now_us())
-        if verdict == "miss" or entry.schema != codec.schema:
+        if verdict == "miss":
             return None
         try:
-            value = codec.decode(entry.payload)
+            if entry.schema == FAILED:
+                error = restored(entry.payload, errors)
+                if error is None or verdict == "stale":
+                    return None
+            elif entry.schema != codec.schema:
+                return None
+            else:
+                value = codec.decode(entry.payload)
+                return Found(value, entry.payload, stale=verdict == "stale", due=verdict != "fresh")
         except DecodeError:
             self.tally.unreadable.add()
             return None
-        return Found(value, entry.payload, verdict == "stale")
+        self.tally.hits.add()
+        raise error
 
     def _at_hand(self, name: bytes, codec: Codec) -> Found | None:
         """The entry last seen, served as if it were fresh: there is no store to refresh it in."""
@@ -184,7 +266,7 @@ class Access:
             return None
         unchecked = dict(zip(entry.tags, entry.generations, strict=True))
         found = self.judged(entry, unchecked, codec)
-        return None if found is None else Found(found.value, found.payload, stale=False)
+        return None if found is None else Found(found.value, found.payload, stale=False, due=False)
 
 
 def capturing(name: bytes, tag_keys: Sequence[bytes]) -> Callable[[Any], Any]:

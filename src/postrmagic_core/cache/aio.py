@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
@@ -12,10 +12,14 @@ from .._steps import Steps, adrive
 from ..stores.aio import AsyncLease, AsyncStoreFace, acquire
 from . import policy
 from .access import Tags
+from .cached import Decorator
 from .flights import Outcome
 from .interface import CacheStats, Committing, Delivery
 from .names import CacheKeys
+from .near import MISSING
 from .policy import Freshness
+from .warming import AsyncPort as AsyncWarmPort
+from .warming import Report, W, WarmReport, quiet
 
 if TYPE_CHECKING:
     from .manager import CacheManager
@@ -29,11 +33,16 @@ class AsyncCacheManager:
     def __init__(self, cache: CacheManager) -> None:
         self._cache = cache
         self._access = cache.access
+        self._near = cache.access.near
         self._port = _Port(cache)
 
     async def get(self, key: str, default: Any = None, *, kind: Any = None) -> Any:
         """See :meth:`CacheManager.get`."""
-        return (await self._run(self._access.get_many([key], kind))).get(key, default)
+        if self._near is not None and self._cache.is_open:
+            value = self._near.value(key, kind)
+            if value is not MISSING:
+                return value
+        return await self._run(self._access.get(key, kind, default))
 
     async def get_many(self, keys: Iterable[str], *, kind: Any = None) -> dict[str, Any]:
         """See :meth:`CacheManager.get_many`."""
@@ -61,6 +70,8 @@ class AsyncCacheManager:
         stale: float = 0,
         tags: Tags = (),
         kind: Any = None,
+        negative: float | None = None,
+        errors: tuple[type[Exception], ...] = (),
     ) -> T: ...
 
     @overload
@@ -73,6 +84,8 @@ class AsyncCacheManager:
         stale: float = 0,
         tags: Tags = (),
         kind: Any = None,
+        negative: float | None = None,
+        errors: tuple[type[Exception], ...] = (),
     ) -> T: ...
 
     async def get_or_set(
@@ -84,14 +97,47 @@ class AsyncCacheManager:
         stale: float = 0,
         tags: Tags = (),
         kind: Any = None,
+        negative: float | None = None,
+        errors: tuple[type[Exception], ...] = (),
     ) -> Any:
         """See :meth:`CacheManager.get_or_set`.
 
         ``fn`` is a coroutine function, or a plain one: that runs in a thread, since it may block. A stale entry is
         computed anew by a task of this loop.
         """
-        fill = self._cache.filling.fill(key, fn, Freshness(fresh, stale), tags, kind)
+        value = self._cache.nearby(key, kind, tags)
+        if value is not MISSING:
+            return value
+        fill = self._cache.filling.fill(key, fn, Freshness(fresh, stale), tags, kind, negative, errors)
         return await self._run(self._cache.filling.get_or_set(fill, asyncio.get_running_loop()))
+
+    def cached(
+        self,
+        template: str,
+        *,
+        fresh: float,
+        stale: float = 0,
+        tags: Iterable[str] = (),
+        kind: Any = ...,
+        negative: float | None = None,
+        errors: tuple[type[Exception], ...] = (),
+        ignore: Collection[str] = (),
+    ) -> Decorator:
+        """See :meth:`CacheManager.cached`: the function itself decides which face it uses."""
+        return self._cache.cached(
+            template, fresh=fresh, stale=stale, tags=tags, kind=kind, negative=negative, errors=errors, ignore=ignore
+        )
+
+    def warmer(self, name: str, *, after: Iterable[str] = ()) -> Callable[[W], W]:
+        """See :meth:`CacheManager.warmer`."""
+        return self._cache.warmer(name, after=after)
+
+    async def warm(
+        self, names: Iterable[str] | None = None, *, budget: float | None = None, report: Report = quiet
+    ) -> WarmReport:
+        """See :meth:`CacheManager.warm`; a plain warmer runs in a thread."""
+        self._cache.ensure_open()
+        return await adrive(self._cache.warming.run(names, budget, report), AsyncWarmPort(self._cache))
 
     async def capture(self, tags: Iterable[str]) -> dict[str, int]:
         """See :meth:`CacheManager.capture`."""

@@ -13,11 +13,12 @@ from .._crypto import fingerprint
 
 @dataclass(frozen=True, slots=True)
 class Codec:
-    """``encode`` and ``decode`` of one kind of value; ``schema`` names its shape, empty for plain values."""
+    """``encode`` and ``decode`` of one ``kind`` of value; ``schema`` names its shape, empty for plain values."""
 
     encode: Callable[[Any], bytes]
     decode: Callable[[bytes], Any]
     schema: bytes
+    kind: Any = None
 
 
 PLAIN = Codec(encode, decode, b"")
@@ -36,7 +37,7 @@ class Codecs:
         codec = self._built.get(kind)
         if codec is None:
             typed: TypedCodec[Any] = TypedCodec(kind)
-            codec = self._built[kind] = Codec(typed.encode, typed.decode, _schema(kind))
+            codec = self._built[kind] = Codec(typed.encode, typed.decode, _schema(kind), kind)
         return codec
 
 

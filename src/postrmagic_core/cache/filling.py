@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import random
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from .._steps import Steps
 from ..errors import BackendError, BackendTimeout, OutsideUnit, PostrMagicError, RecursiveCompute
 from . import policy
-from .access import Access, Found, Tags, capturing
-from .codecs import Codec
+from .access import Access, Found, Tags, Wanted, capturing
+from .failures import FAILED, packed
 from .flights import Failed, Flight, Flights, Landed, Lost, Outcome, inside
 from .keeper import Keeper
 from .policy import Freshness
@@ -24,21 +24,24 @@ _log = logging.getLogger("postrmagic_core.cache")
 POLL = 0.05
 
 
-@dataclass(frozen=True, slots=True)
-class Fill:
-    """What is asked for: the entry, its tags and their keys, and how to make and keep it.
+class Fill(NamedTuple):
+    """What a caller of ``get_or_set`` asks for, and how to make and keep it.
 
-    ``captured`` are the tags' generations where the caller took them before it began to read.
+    ``captured`` are the tags' generations where the caller took them before it began to read. ``negative``: for how
+    long (seconds) ``None`` and stored errors are fresh; 0: not at all, ``None``: as any value.
     """
 
-    key: str
-    name: bytes
-    tags: tuple[str, ...]
-    tag_keys: list[bytes]
+    wanted: Wanted
     captured: Mapping[str, int] | None
     freshness: Freshness
-    codec: Codec
+    negative: float | None
     compute: Callable[[], Any]
+
+    def freshness_of(self, value: Any) -> Freshness | None:
+        """How long ``value`` may be served; ``None``: it is not stored."""
+        if value is not None or self.negative is None:
+            return self.freshness
+        return Freshness(self.negative) if self.negative else None
 
 
 class Filling:
@@ -51,15 +54,28 @@ class Filling:
         self._wait = wait
         self.flights = Flights()
 
-    def fill(self, key: str, compute: Callable[[], Any], freshness: Freshness, tags: Tags, kind: Any) -> Fill:
+    def fill(
+        self,
+        key: str,
+        compute: Callable[[], Any],
+        freshness: Freshness,
+        tags: Tags,
+        kind: Any,
+        negative: float | None = None,
+        errors: tuple[type[Exception], ...] = (),
+    ) -> Fill:
         """What a caller of ``get_or_set`` asks for, checked."""
         names = policy.tag_names(tags)
         if names:
             freshness.check_tagged()
+        if negative is not None and not 0 <= negative < math.inf:
+            raise ValueError(f"negative is seconds, 0 or more, got {negative}")
+        if errors and not negative:
+            raise ValueError("errors= are stored for negative= seconds: give both")
         keys = self._access.keys
         captured = tags if isinstance(tags, Mapping) else None
-        codec = self._access.codecs.of(kind)
-        return Fill(key, keys.entry(key), names, keys.tags(names), captured, freshness, codec, compute)
+        wanted = Wanted(key, keys.entry(key), names, keys.tags(names), self._access.codecs.of(kind), errors)
+        return Fill(wanted, captured, freshness, negative, compute)
 
     def check_outside(self, detached: bool) -> None:
         """Raise :class:`OutsideUnit` if a unit is open here, unless ``detached``."""
@@ -68,19 +84,19 @@ class Filling:
 
     def get_or_set(self, fill: Fill, loop: asyncio.AbstractEventLoop | None) -> Steps[Any]:
         """The value; ``loop`` is the event loop the caller runs on, for the async face."""
-        if self.flights.computing(fill.name):
+        if self.flights.computing(fill.wanted.name):
             raise RecursiveCompute("get_or_set() was called inside the computation of the same key")
         tally = self._access.tally
         if self._in_unit():
             # What a unit reads may never commit, and what is stored may be older than what it wrote.
-            with inside(Flight(self.flights, fill.name, None)):
+            with inside(Flight(self.flights, fill.wanted.name, None)):
                 return (yield from self._computed(fill))
-        found = yield from self._access.read(fill.name, fill.tags, fill.tag_keys, fill.codec)
+        found = yield from self._access.read(fill.wanted)
         if found is None:
             tally.misses.add()
             return (yield from self._fly(fill, loop))
         (tally.stale if found.stale else tally.hits).add()
-        if found.stale:
+        if found.due:
             yield from self._refresh(fill, loop)
         return found.value
 
@@ -89,7 +105,7 @@ class Filling:
         clock = self._access.clock
         until = clock.monotonic() + self._wait
         while True:
-            flight, leads = self.flights.join(fill.name, loop)
+            flight, leads = self.flights.join(fill.wanted.name, loop)
             if leads:
                 return (yield from self._lead(flight, fill))
             if loop is None and flight.would_deadlock():
@@ -101,7 +117,7 @@ class Filling:
                 return (yield from self._alone(flight, fill))
             match outcome:
                 case Landed(payload):
-                    return fill.codec.decode(payload)
+                    return fill.wanted.codec.decode(payload)
                 case Failed(error):
                     raise error
 
@@ -126,7 +142,7 @@ class Filling:
 
     def _refresh(self, fill: Fill, loop: asyncio.AbstractEventLoop | None) -> Steps[None]:
         """Compute anew in the background, unless somebody does already."""
-        flight, leads = self.flights.join(fill.name, loop)
+        flight, leads = self.flights.join(fill.wanted.name, loop)
         if leads:
             try:
                 yield lambda port: port.background(self._refreshed(flight, fill), lambda: flight.leave(Lost()))
@@ -137,7 +153,7 @@ class Filling:
     def _refreshed(self, flight: Flight, fill: Fill) -> Steps[None]:
         outcome: Outcome = Lost()
         try:
-            key = self._access.keys.lease(fill.key)
+            key = self._access.keys.lease(fill.wanted.key)
             lease = yield lambda port: port.acquire(key)
             if lease is None:
                 return
@@ -156,7 +172,7 @@ class Filling:
         """The value computed under the lease, or what its present owner brought."""
         clock, access = self._access.clock, self._access
         until = clock.monotonic() + self._wait
-        key = access.keys.lease(fill.key)
+        key = access.keys.lease(fill.wanted.key)
         while True:
             try:
                 lease = yield lambda port: port.acquire(key)
@@ -172,7 +188,7 @@ class Filling:
                 access.tally.alone.add()
                 return (yield from self._filled(fill))
             yield _pausing(pause)
-            found = yield from access.read(fill.name, fill.tags, fill.tag_keys, fill.codec)
+            found = yield from access.read(fill.wanted)
             if found is not None:
                 return found
 
@@ -190,23 +206,30 @@ class Filling:
 
     def _filled(self, fill: Fill, may_store: Callable[[], bool] = lambda: True) -> Steps[Found]:
         """Read again, capture the tags' generations in the same trip, and only then compute and store."""
-        access = self._access
+        access, wanted = self._access, fill.wanted
         captured: Mapping[str, int] | None = None
         try:
-            data, *values = yield capturing(fill.name, fill.tag_keys)
+            data, *values = yield capturing(wanted.name, wanted.tag_keys)
         except BackendError as error:
             access.outage.failed(error)
         else:
-            found = access.checked(fill.name, data, fill.tags, values, fill.codec)
-            if found is not None and not found.stale:
+            found = access.checked(wanted, data, values)
+            if found is not None and not found.due:
                 return found
-            captured = dict(zip(fill.tags, values, strict=True)) if fill.captured is None else fill.captured
-        value = yield from self._computed(fill)
-        payload = fill.codec.encode(value)
-        if captured is not None and may_store():
+            captured = dict(zip(wanted.tags, values, strict=True)) if fill.captured is None else fill.captured
+        try:
+            value = yield from self._computed(fill)
+        except fill.wanted.errors as error:
+            if captured is not None and may_store():
+                kept = Freshness(fill.negative or 0)
+                yield from access.write(wanted.name, packed(error, wanted.errors), kept, captured, FAILED)
+            raise
+        payload = wanted.codec.encode(value)
+        freshness = fill.freshness_of(value)
+        if captured is not None and freshness is not None and may_store():
             chance = random.random()  # noqa: S311 - jitter, no secret
-            yield from access.write(fill.name, payload, fill.freshness, captured, fill.codec, chance)
-        return Found(value, payload, stale=False)
+            yield from access.write(wanted.name, payload, freshness, captured, wanted.codec.schema, chance)
+        return Found(value, payload, stale=False, due=False)
 
     def _computed(self, fill: Fill) -> Steps[Any]:
         self._access.tally.computes.add()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextvars
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -17,18 +17,22 @@ from .._protocols import Units
 from .._steps import Steps, drive
 from .._unit import any_unit
 from ..errors import ConfigurationError, Unsupported
-from ..stores.interface import Store, SupportsScan
+from ..stores.interface import Store, SupportsPeek, SupportsScan
 from ..stores.lease import Lease, acquire
 from . import policy
 from .access import Access, Tags
+from .cached import Decorator, Keeping
 from .filling import Filling
 from .flights import Outcome
 from .interface import CacheStats, Committing, Delivery, Unavailable
 from .keeper import Keeper
 from .names import CacheKeys
+from .near import MISSING, Near
 from .outage import Outage
 from .policy import Freshness
 from .tally import Tally
+from .warming import Port as WarmPort
+from .warming import Report, W, Warming, WarmReport, quiet
 
 if TYPE_CHECKING:
     from .aio import AsyncCacheManager
@@ -73,11 +77,13 @@ class CacheManager(Lifecycle):
         self._tally = Tally(metrics or Metrics(), namespace)
         self._keeper = Keeper(store)
         outage = Outage(unavailable, self._tally.errors)
-        self.access = Access(CacheKeys(namespace), outage, self._tally, self.clock)
-        self.filling = Filling(self.access, self._keeper, self._in_unit, wait)
+        self._near = Near(store, self.clock.monotonic, self._tally.hits) if isinstance(store, SupportsPeek) else None
+        self.access = Access(CacheKeys(namespace), outage, self._tally, self.clock, self._near)
+        self.filling = Filling(self.access, self._keeper, self.in_unit, wait)
         self.bridge = Bridge(name="postrmagic-cache")
         # Computations that block must not hold up the store's operations, which end other computations.
         self.computing = Bridge(name="postrmagic-cache-compute")
+        self.warming = Warming(self)
         self._port = _Port(self)
         after_fork(self.filling.flights.forget)
 
@@ -93,7 +99,11 @@ class CacheManager(Lifecycle):
 
         ``kind`` is the type given to ``set`` or ``get_or_set``: an entry of another type is a miss.
         """
-        return self._run(self.access.get_many([key], kind)).get(key, default)
+        if self._near is not None and self._state == "open":
+            value = self._near.value(key, kind)
+            if value is not MISSING:
+                return value
+        return self._run(self.access.get(key, kind, default))
 
     def get_many(self, keys: Iterable[str], *, kind: Any = None) -> dict[str, Any]:
         """The fresh values among ``keys``, by key, in at most two trips to the store."""
@@ -127,19 +137,68 @@ class CacheManager(Lifecycle):
         stale: float = 0,
         tags: Tags = (),
         kind: Any = None,
+        negative: float | None = None,
+        errors: tuple[type[Exception], ...] = (),
     ) -> T:
         """The value of ``key``; where there is none, what ``fn()`` returns, stored for the next.
 
         For ``fresh`` seconds (less up to a tenth, by chance) it is served as it is; for ``stale`` seconds more it is
-        served while one caller's ``fn`` runs again in a background thread. ``fn`` runs once however many callers,
-        threads and processes ask at a time; its exception is theirs too, and is not stored. ``None`` is a value.
+        served while one caller's ``fn`` runs again in a background thread, which begins in the last tenth of the fresh
+        time already. ``fn`` runs once however many callers, threads and processes ask at a time; its exception is
+        theirs too, and is not stored, unless it is one of ``errors``. ``None`` is a value. ``negative``: the seconds
+        for which ``None`` and ``errors`` are stored (0: ``None`` is not); a stored error comes back as the type named,
+        with its text.
         Inside a write unit ``fn`` is called and nothing read or stored. Inside a snapshot (``db.read(snapshot=True)``)
         give as ``tags`` what :meth:`capture` answered before it began: what the snapshot shows may be older than an
         invalidation since. Raises :class:`RecursiveCompute` for one's own
         key within ``fn``, :class:`EncodeError` for a value without a lossless encoding, and under ``closed`` the
         store's errors, or :class:`BackendTimeout` after ``wait`` seconds.
         """
-        return self._run(self.filling.get_or_set(self.filling.fill(key, fn, Freshness(fresh, stale), tags, kind), None))  # type: ignore[no-any-return]  # stored values are Any
+        value = self.nearby(key, kind, tags)
+        if value is not MISSING:
+            return value  # type: ignore[no-any-return]  # stored values are Any
+        fill = self.filling.fill(key, fn, Freshness(fresh, stale), tags, kind, negative, errors)
+        return self._run(self.filling.get_or_set(fill, None))  # type: ignore[no-any-return]  # as above
+
+    def cached(
+        self,
+        template: str,
+        *,
+        fresh: float,
+        stale: float = 0,
+        tags: Iterable[str] = (),
+        kind: Any = ...,
+        negative: float | None = None,
+        errors: tuple[type[Exception], ...] = (),
+        ignore: Collection[str] = (),
+    ) -> Decorator:
+        """Decorate a function, coroutine function or method so that its answers are kept as by :meth:`get_or_set`.
+
+        ``template`` names every parameter that the answer depends on: ``"poster:{media_id}:{self.id}"``; those that it
+        does not depend on are in ``ignore``. ``tags`` are templates too, filled as an f-string would. ``kind``: the type
+        of the answers, by default what the return annotation says; ``None`` for plain values. A function so decorated
+        has ``key(…)``, ``tags(…)``, ``forget(…)`` and ``compute``. It can be decorated before the cache is open. Raises
+        :class:`ConfigurationError` where template and signature do not fit.
+        """
+        keeping = Keeping(fresh=fresh, stale=stale, negative=negative, errors=errors)
+        return Decorator(self, template, tags, ignore, kind, keeping)
+
+    def warmer(self, name: str, *, after: Iterable[str] = ()) -> Callable[[W], W]:
+        """Register ``fn(cache)``, plain or a coroutine function, to be run by :meth:`warm` after the warmers ``after``."""
+        return self.warming.register(name, after)
+
+    def warm(
+        self, names: Iterable[str] | None = None, *, budget: float | None = None, report: Report = quiet
+    ) -> WarmReport:
+        """Run warmers, one after the other: ``names`` and those they need, or all.
+
+        Once ``budget`` seconds are spent no other begins. One that raises does not stop those that do not need it.
+        ``report(name, done, total)`` is called before each, and with an empty name at the end. Raises
+        :class:`ConfigurationError` for unknown names and circles, and :class:`OutsideUnit` inside a write unit.
+        """
+        self.ensure_open()
+        with WarmPort(self) as port:
+            return drive(self.warming.run(names, budget, report), port)
 
     def capture(self, tags: Iterable[str]) -> dict[str, int]:
         """The present generation of each tag: take it before reading what a later :meth:`set` stores."""
@@ -173,7 +232,14 @@ class CacheManager(Lifecycle):
         """What this namespace did in this process."""
         return self._tally.stats()
 
-    def _in_unit(self) -> bool:
+    def nearby(self, key: str, kind: Any, tags: Tags) -> Any:
+        """What :meth:`get_or_set` may answer after a look into this process's memory, else ``MISSING``."""
+        if self._near is None or self._state != "open" or self.in_unit():
+            return MISSING
+        return self._near.value(key, kind, policy.tag_names(tags) if tags else ())
+
+    def in_unit(self) -> bool:
+        """Whether a write unit is open here that the cache keeps out of."""
         return (any_unit() if self._units is None else self._units.current()) is not None
 
     def _run(self, steps: Steps[T]) -> T:

@@ -11,14 +11,20 @@ _ENTRY = "cache1"
 _TAG = "cachetag"
 _LEASE = "cachefill"
 
+# Names built lately are kept: building one costs as much as reading it from memory. Those of long keys are not.
+_MOST = 8192
+_LONGEST = 512
+
 
 class CacheKeys:
     """Names of entries, tags and leases; see :class:`~postrmagic_core.stores.keys.Keys`."""
 
-    __slots__ = ("_keys",)
+    __slots__ = ("_entries", "_keys", "_tags")
 
     def __init__(self, namespace: str) -> None:
         self._keys = Keys(namespace)
+        self._entries: dict[str, bytes] = {}
+        self._tags: dict[str, bytes] = {}
 
     @property
     def prefix(self) -> bytes:
@@ -27,14 +33,26 @@ class CacheKeys:
 
     def entry(self, key: str) -> bytes:
         """The key of the entry ``key``."""
-        if not key:
-            raise ValueError("a cache key is a non-empty string, got an empty one")
-        return self._keys.build(_ENTRY, key)
+        name = self._entries.get(key)
+        if name is None:
+            if not key:
+                raise ValueError("a cache key is a non-empty string, got an empty one")
+            name = _remember(self._entries, key, self._keys.build(_ENTRY, key))
+        return name
 
     def tags(self, tags: Iterable[str]) -> list[bytes]:
         """The keys of the tags' generations, in the order given."""
-        return [self._keys.build(_TAG, tag) for tag in tags]
+        known = self._tags
+        return [known.get(tag) or _remember(known, tag, self._keys.build(_TAG, tag)) for tag in tags]
 
     def lease(self, key: str) -> bytes:
         """The key of the lease under which the entry ``key`` is computed; no ``clear()`` of entries drops it."""
         return self._keys.build(_LEASE, key)
+
+
+def _remember(names: dict[str, bytes], given: str, name: bytes) -> bytes:
+    if len(given) <= _LONGEST:
+        if len(names) >= _MOST:
+            names.clear()
+        names[given] = name
+    return name

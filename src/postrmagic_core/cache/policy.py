@@ -6,12 +6,12 @@ import math
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import Literal, NamedTuple, TypeAlias
 
 from .._codec import decode, encode
 from ..errors import DecodeError
 
-Verdict: TypeAlias = Literal["fresh", "stale", "miss"]
+Verdict: TypeAlias = Literal["fresh", "due", "stale", "miss"]
 
 # A tagged entry must not outlive the generations it is checked against.
 TAG_TTL = 30 * 86_400.0
@@ -20,13 +20,15 @@ TAG_TTL_MS = int(TAG_TTL * 1000)
 # The part of the fresh time that chance may take away, so that entries stored together do not end together.
 JITTER = 0.1
 
+# The last part of its fresh time in which an entry that may become stale is computed anew already.
+EARLY = 0.1
+
 # First byte of every entry: a change of the layout gets another one.
 _FORMAT = b"\x01"
 _HEAD = 1 + 4
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """A stored value and the conditions under which it may be served.
 
     Times are microseconds since the epoch. ``generations`` belong to ``tags`` one by one. ``schema`` names the type the
@@ -100,15 +102,27 @@ def unpack(data: bytes) -> Entry:
 
 
 def judge(entry: Entry, generations: Mapping[str, int | None], now_us: int) -> Verdict:
-    """Whether ``entry`` may be served: only if each of its tags still has the generation it was computed under.
+    """Whether ``entry`` may be served, and whether it is due to be computed anew.
 
-    A generation that is missing (evicted, expired) is no match.
+    It may only if each of its tags still has the generation it was computed under. One that is missing (evicted,
+    expired) is no match.
     """
-    if any(generations.get(tag) != was for tag, was in zip(entry.tags, entry.generations, strict=True)):
-        return "miss"
+    for tag, was in zip(entry.tags, entry.generations, strict=True):
+        if generations.get(tag) != was:
+            return "miss"
     if now_us < entry.fresh_until_us:
-        return "fresh"
+        return "fresh" if now_us < due_us(entry) else "due"
     return "stale" if now_us < entry.stale_until_us else "miss"
+
+
+def due_us(entry: Entry) -> int:
+    """When ``entry`` should be computed anew: a little before it is stale, so that nobody is served a stale one.
+
+    Where stale entries are not served nobody may compute ahead of a caller: then at its end.
+    """
+    if entry.stale_until_us == entry.fresh_until_us:
+        return entry.fresh_until_us
+    return entry.fresh_until_us - int((entry.fresh_until_us - entry.created_us) * EARLY)
 
 
 def ttl_ms(entry: Entry) -> int:

@@ -95,9 +95,10 @@ class SupportsPeek(Protocol):
     """A Store that keeps values in this process, where a look costs less than a call."""
 
     def peek(self, key: bytes) -> bytes | None:
-        """The live value of ``key``, without waiting: the very same object as long as nobody changed it.
+        """The value of ``key`` without waiting: the very same object as long as nobody changed it.
 
-        ``None``: it is not here, or not surely current; :meth:`Store.get` knows. A look does not count as use.
+        It may have expired: who looks knows until when it may be used. ``None``: it is not here, or not surely what
+        the store holds; :meth:`Store.get` knows.
         """
         ...
 

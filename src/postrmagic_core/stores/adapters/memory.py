@@ -93,6 +93,15 @@ class MemoryStore(LockedStore[None]):
         found = [entries.get(key) for key in keys]
         return [entry.value if entry is not None and entry.live(now_ms) else None for entry in found]
 
+    def peek(self, key: bytes) -> bytes | None:
+        """See :meth:`SupportsPeek.peek`; no lock: the dictionary's own operations are atomic."""
+        try:
+            value = self._entries[key].value
+            self._entries.move_to_end(key)
+        except KeyError:  # not there, or dropped this moment by another thread
+            return None
+        return value
+
     def clear(self, prefix: bytes) -> int:
         """See :meth:`SupportsScan.clear`."""
         check_prefix(prefix)
