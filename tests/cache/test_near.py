@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import pytest
@@ -64,7 +64,9 @@ def test_what_was_read_lately_costs_no_operation(cache: CacheManager, store: Cou
     assert (store.reads, cache.stats().hits - before) == (0, 4)
 
 
-@pytest.mark.parametrize("value", [["a", {"b": 1}], ({"a"},), {"at": dt.datetime(2026, 1, 2)}, bytearray(b"x")])
+@pytest.mark.parametrize(
+    "value", [["a", {"b": 1}], ({"a"},), {"at": dt.datetime(2026, 1, 2, tzinfo=dt.UTC)}, bytearray(b"x")]
+)
 def test_what_can_be_changed_is_given_to_nobody_twice(cache: CacheManager, value: Any) -> None:
     """Changing what one got changes nobody else's."""
     if isinstance(value, bytearray):
@@ -103,12 +105,12 @@ def test_every_end_of_an_entry_is_seen_at_once(
 ) -> None:
     """Whoever ends it: this cache, another one on the store, time, or the store's own bound."""
     with CacheManager(store, clock=frozen_clock) as other:
-        ends = {
+        ends: dict[str, Callable[[], object]] = {
             "deleted": lambda: other.delete("k"),
             "invalidated": lambda: other.invalidate("y"),
             "cleared": other.clear,
             "expired": lambda: frozen_clock.advance(60),
-            "evicted": lambda: [store.set({b"%d" % number: b"x"}, None) for number in range(100_001)],
+            "evicted": lambda: store.set({b"%d" % number: b"x" for number in range(100_000)}, None),
         }
         for name, end in ends.items():
             cache.set("k", name, 60, tags=["x", "y"])
