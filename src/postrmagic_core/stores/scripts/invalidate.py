@@ -6,6 +6,8 @@ from collections.abc import Sequence
 
 from postrmagic_core.stores.interface import View
 
+from ._whole import whole
+
 
 def body(view: View, keys: Sequence[bytes], args: Sequence[bytes], now_us: int) -> list[int]:
     """``keys``: tags; ``args``: milliseconds a generation lives. Answers the new generations.
@@ -14,7 +16,7 @@ def body(view: View, keys: Sequence[bytes], args: Sequence[bytes], now_us: int) 
     """
     generations = []
     for tag in keys:
-        generation = max(int(view.get(tag) or 0) + 1, now_us)
+        generation = max((whole(view.get(tag)) or 0) + 1, now_us)
         view.put(tag, b"%d" % generation, int(args[0]))
         generations.append(generation)
     return generations

@@ -1,11 +1,10 @@
 -- keys: the entry, then its tags. args: milliseconds a new generation lives.
 local answer = {get(1)}
 for i = 2, #KEYS do
-  local known = get(i)
-  if not known then
-    known = text(now)
-    put(i, known, tonumber(arg(1)))
+  answer[i] = whole(get(i))
+  if not answer[i] then
+    answer[i] = now
+    put(i, text(now), tonumber(arg(1)))
   end
-  answer[i] = tonumber(known)
 end
 return answer
