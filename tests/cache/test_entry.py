@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import struct
+import zlib
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -48,14 +51,26 @@ def test_foreign_bytes_are_never_read(data: bytes) -> None:
         policy.unpack(data)
 
 
-@pytest.mark.parametrize("body", [None, [], [1, 2, 3, b"", ["a"], [], b""], [1, 2, "3", b"", [], [], b""]])
-def test_a_well_formed_body_of_another_shape_is_never_read(body: object) -> None:
+@pytest.mark.parametrize(
+    "tags", [None, [], [["a"], []], [["a"], ["1"]], [[1], [1]], {"a": 1}, [["a"], [1.5]], [["a"], [True]]]
+)
+def test_well_formed_tags_of_another_shape_are_never_read(tags: object) -> None:
     """A right checksum does not make an entry."""
-    import zlib
-
-    packed = encode(body)
     with pytest.raises(DecodeError):
-        policy.unpack(b"\x01" + zlib.crc32(packed).to_bytes(4, "big") + packed)
+        policy.unpack(forged(encode(tags)))
+
+
+@pytest.mark.parametrize(("schema", "tagged"), [(1, 0), (0, 1), (255, 2**32 - 1)])
+def test_lengths_beyond_the_end_are_never_read(schema: int, tagged: int) -> None:
+    """Nothing is taken for what is not there."""
+    with pytest.raises(DecodeError):
+        policy.unpack(forged(b"", schema, tagged))
+
+
+def forged(tags: bytes, schema: int = 0, tagged: int | None = None) -> bytes:
+    """An entry with a right checksum, without payload."""
+    head = struct.pack(">qqqBI", 0, 10, 20, schema, len(tags) if tagged is None else tagged)
+    return b"\x02" + zlib.crc32(head + tags).to_bytes(4, "big") + head + tags
 
 
 @given(tagged, tagged)
@@ -65,13 +80,22 @@ def test_an_entry_is_served_only_under_the_generations_it_was_computed_under(
     """Every one of its tags must have the same generation now; one that is missing is no match."""
     entry = Entry(0, 10, 20, b"", tuple(was), tuple(was.values()), b"")
     same = all(now.get(tag) == generation for tag, generation in was.items())
-    assert policy.judge(entry, now, 5) == ("fresh" if same else "miss")
+    present = [now.get(tag) for tag in was]
+    assert policy.judge(entry, present, 5) == ("fresh" if same else "miss")
+    stored = [None if number is None else b"%d" % number for number in present]
+    assert policy.judge(entry, stored, 5) == ("fresh" if same else "miss")
+
+
+@pytest.mark.parametrize("planted", [b"", b"abc", b"07", b"7 ", b"7.0", b"\x00"])
+def test_a_planted_generation_is_no_match(planted: bytes) -> None:
+    """Whatever it is, it raises nothing."""
+    assert policy.judge(Entry(0, 10, 20, b"", ("a",), (7,), b""), [planted], 5) == "miss"
 
 
 def test_freshness_ends_to_the_microsecond() -> None:
     """Fresh until its bound, due in the last tenth before it, stale until the next, then gone."""
     entry = Entry(0, 10, 20, b"", (), (), b"")
-    verdicts = [policy.judge(entry, {}, now) for now in (0, 8, 9, 10, 19, 20)]
+    verdicts = [policy.judge(entry, (), now) for now in (0, 8, 9, 10, 19, 20)]
     assert verdicts == ["fresh", "fresh", "due", "stale", "stale", "miss"]
 
 

@@ -65,11 +65,11 @@ class Access:
 
     def get(self, key: str, kind: Any, default: Any) -> Steps[Any]:
         """The fresh value of ``key``, or ``default``, in one trip where its tags are those of the last time."""
-        codec, name = self.codecs.of(kind), self.keys.entry(key)
-        tags = self._tags.get(key, ())
+        codec, name, tags = self.codecs.of(kind), self.keys.entry(key), self._tags.get(key, ())
+        asked = [name, *self.keys.tags(tags)] if tags else [name]
         try:
-            data, *values = yield lambda port: port.store.get([name, *self.keys.tags(tags)])
-            entry = self.unpacked(data)
+            data, *values = yield lambda port: port.store.get(asked)
+            entry = None if data is None else self.unpacked(data)
             if entry is not None and entry.tags != tags:
                 tags = self._learn(key, entry.tags)
                 values = (yield lambda port: port.store.get(self.keys.tags(tags))) if tags else []
@@ -78,8 +78,9 @@ class Access:
             self.outage.failed(error)
             found = self._at_hand(name, codec)
         else:
-            wanted = Wanted(key, name, tags, self.keys.tags(tags), codec)
-            found = None if entry is None else self._served(wanted, data, entry, values)
+            found = None if entry is None else self._judged(entry, values, codec)
+            if entry is not None and found is not None and self.near is not None:
+                self._keep(Wanted(key, name, tags, self.keys.tags(tags), codec), data, entry, values, found)
         if found is None or found.stale:
             self.tally.misses.add()
             return default
@@ -96,16 +97,18 @@ class Access:
             answer = yield lambda port: port.store.get(list(names.values()))
             entries = {key: entry for key, data in zip(names, answer, strict=True) if (entry := self.unpacked(data))}
             tags = policy.tag_names(tag for entry in entries.values() for tag in entry.tags)
-            generations: Mapping[str, int | None] = {}
+            present: dict[str, bytes | None] = {}
             if tags:
                 values = yield lambda port: port.store.get(self.keys.tags(tags))
-                generations = policy.generations_of(tags, values)
+                present = dict(zip(tags, values, strict=True))
             self.outage.answered()
         except BackendError as error:
             self.outage.failed(error)
             found = {key: self._at_hand(name, codec) for key, name in names.items()}
         else:
-            found = {key: self.judged(entry, generations, codec) for key, entry in entries.items()}
+            found = {
+                key: self._judged(entry, [present[tag] for tag in entry.tags], codec) for key, entry in entries.items()
+            }
         values = {key: one.value for key, one in found.items() if one is not None and not one.stale}
         self.tally.hits.add(len(values))
         self.tally.misses.add(len(names) - len(values))
@@ -126,9 +129,11 @@ class Access:
         entry = self.unpacked(data)
         if data is None or entry is None or entry.tags != wanted.tags:
             return None
-        found = self._served(wanted, data, entry, values)
+        found = self._judged(entry, values, wanted.codec, wanted.errors)
         if found is not None:
             self.outage.saw(wanted.name, data, entry.tags)
+            if self.near is not None:
+                self._keep(wanted, data, entry, values, found)
         return found
 
     def _learn(self, key: str, tags: tuple[str, ...]) -> tuple[str, ...]:
@@ -141,17 +146,17 @@ class Access:
             self._tags.pop(key, None)
         return tags
 
-    def _served(self, wanted: Wanted, data: bytes, entry: Entry, values: Sequence[bytes | int | None]) -> Found | None:
-        generations = policy.generations_of(entry.tags, values)
-        found = self.judged(entry, generations, wanted.codec, wanted.errors)
+    def _keep(
+        self, wanted: Wanted, data: bytes, entry: Entry, values: Sequence[bytes | int | None], found: Found
+    ) -> None:
+        """Have the entry at hand for the next look, where the store holds its tags' generations as they were read."""
         theirs = [
             (name, value) for name, value in zip(wanted.tag_keys, values, strict=True) if isinstance(value, bytes)
         ]
-        if self.near is not None and found is not None and not found.due and len(theirs) == len(values):
+        if self.near is not None and not found.due and len(theirs) == len(values):
             until = self.near.monotonic() + (policy.due_us(entry) - self.clock.now_us()) / 1e6
             held = Held(wanted.name, data, until, entry.tags, tuple(theirs), wanted.codec, found.value, found.payload)
             self.near.keep(wanted.key, held)
-        return found
 
     def set(self, key: str, value: Any, ttl: float, tags: Tags, kind: Any) -> Steps[None]:
         """Store ``value``; tags given as names are captured now."""
@@ -232,10 +237,10 @@ class Access:
             self.tally.unreadable.add()
             return None
 
-    def judged(
+    def _judged(
         self,
         entry: Entry,
-        generations: Mapping[str, int | None],
+        generations: Sequence[bytes | int | None],
         codec: Codec,
         errors: tuple[type[Exception], ...] = (),
     ) -> Found | None:
@@ -264,8 +269,7 @@ class Access:
         entry = self.unpacked(self.outage.at_hand(name))
         if entry is None:
             return None
-        unchecked = dict(zip(entry.tags, entry.generations, strict=True))
-        found = self.judged(entry, unchecked, codec)
+        found = self._judged(entry, entry.generations, codec)  # nobody can tell the present ones
         return None if found is None else Found(found.value, found.payload, stale=False, due=False)
 
 

@@ -85,8 +85,9 @@ class Flights:
 
     def computing(self, key: bytes) -> bool:
         """Whether the calling code runs inside the computation of ``key``."""
-        return any(
-            flight.table is self and flight.key == key and not flight.future.done() for flight in _computing.get()
+        flights = _computing.get()
+        return bool(flights) and any(
+            flight.table is self and flight.key == key and not flight.future.done() for flight in flights
         )
 
     def forget(self) -> None:

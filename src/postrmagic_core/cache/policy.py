@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+import struct
 import zlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple, TypeAlias
 
@@ -24,8 +25,11 @@ JITTER = 0.1
 EARLY = 0.1
 
 # First byte of every entry: a change of the layout gets another one.
-_FORMAT = b"\x01"
-_HEAD = 1 + 4
+_FORMAT = b"\x02"
+# CRC-32 of all that follows it; created, fresh until, stale until; the lengths of the schema and of the tags.
+_FOREIGN = "the stored bytes are not an entry of this version"
+_CHECK = struct.Struct(">xI")
+_HEAD = struct.Struct(">xIqqqBI")
 
 
 class Entry(NamedTuple):
@@ -67,49 +71,51 @@ class Freshness:
 
 
 def pack(entry: Entry) -> bytes:
-    """The bytes of ``entry``: format (1) | CRC-32 of the rest (4) | the rest."""
-    body = encode(
-        [
-            entry.created_us,
-            entry.fresh_until_us,
-            entry.stale_until_us,
-            entry.schema,
-            list(entry.tags),
-            list(entry.generations),
-            entry.payload,
-        ]
-    )
-    return _FORMAT + zlib.crc32(body).to_bytes(4, "big") + body
+    """The bytes of ``entry``: format (1), CRC-32 of the rest (4), times (3 x 8), lengths (1, 4), schema, tags, payload.
+
+    The tags and their generations are encoded as one list; without tags there is nothing in their place.
+    """
+    tags = encode([list(entry.tags), list(entry.generations)]) if entry.tags else b""
+    times = entry.created_us, entry.fresh_until_us, entry.stale_until_us
+    head = _HEAD.pack(0, *times, len(entry.schema), len(tags))
+    body = b"".join((head[_CHECK.size :], entry.schema, tags, entry.payload))
+    return b"".join((_FORMAT, zlib.crc32(body).to_bytes(4, "big"), body))
 
 
 def unpack(data: bytes) -> Entry:
     """The entry in ``data``; anything that :func:`pack` did not write raises :class:`DecodeError`."""
-    body = data[_HEAD:]
-    if data[:1] != _FORMAT or data[1:_HEAD] != zlib.crc32(body).to_bytes(4, "big"):
-        raise DecodeError("the stored bytes are not an entry of this version")
-    match decode(body):
-        case [
-            int() as created,
-            int() as fresh,
-            int() as stale,
-            bytes() as schema,
-            list() as tags,
-            list() as generations,
-            bytes() as payload,
-        ] if len(tags) == len(generations):
-            return Entry(created, fresh, stale, schema, tuple(tags), tuple(generations), payload)
-    raise DecodeError("the stored bytes are not an entry of this version")
+    if data[:1] != _FORMAT or len(data) < _HEAD.size:
+        raise DecodeError(_FOREIGN)
+    check, created, fresh, stale, schema, tagged = _HEAD.unpack_from(data)
+    if zlib.crc32(memoryview(data)[_CHECK.size :]) != check:
+        raise DecodeError(_FOREIGN)
+    tags_at = _HEAD.size + schema
+    payload_at = tags_at + tagged
+    if payload_at > len(data):
+        raise DecodeError(_FOREIGN)
+    tags, generations = _tags(data[tags_at:payload_at]) if tagged else ((), ())
+    return Entry(created, fresh, stale, data[_HEAD.size : tags_at], tags, generations, data[payload_at:])
 
 
-def judge(entry: Entry, generations: Mapping[str, int | None], now_us: int) -> Verdict:
+def _tags(data: bytes) -> tuple[tuple[str, ...], tuple[int, ...]]:
+    match decode(data):
+        case [list() as tags, list() as generations] if len(tags) == len(generations):
+            if all(type(tag) is str for tag in tags) and all(type(number) is int for number in generations):
+                return tuple(tags), tuple(generations)
+    raise DecodeError(_FOREIGN)
+
+
+def judge(entry: Entry, generations: Sequence[bytes | int | None], now_us: int) -> Verdict:
     """Whether ``entry`` may be served, and whether it is due to be computed anew.
 
-    It may only if each of its tags still has the generation it was computed under. One that is missing (evicted,
-    expired) is no match.
+    It may only if each of its tags still has the generation it was computed under. ``generations`` are the present
+    ones, in the order of its tags, as a store keeps them (decimal digits) or a Script answers them; one that is missing
+    (evicted, expired), or is no number, is no match.
     """
-    for tag, was in zip(entry.tags, entry.generations, strict=True):
-        if generations.get(tag) != was:
-            return "miss"
+    if entry.tags:
+        for was, found in zip(entry.generations, generations, strict=True):
+            if found not in (was, b"%d" % was):
+                return "miss"
     if now_us < entry.fresh_until_us:
         return "fresh" if now_us < due_us(entry) else "due"
     return "stale" if now_us < entry.stale_until_us else "miss"
@@ -135,11 +141,6 @@ def tag_names(tags: Iterable[str]) -> tuple[str, ...]:
     if isinstance(tags, str):
         raise TypeError(f"tags is a collection of names: write tags=[{tags!r}]")
     return tuple(sorted(set(tags)))
-
-
-def generations_of(tags: Sequence[str], values: Sequence[bytes | int | None]) -> dict[str, int | None]:
-    """Each tag's generation as a store keeps it (decimal digits) or a Script answers it."""
-    return {tag: None if value is None else int(value) for tag, value in zip(tags, values, strict=True)}
 
 
 def invalidation(namespace: str, tags: Sequence[str]) -> bytes:
