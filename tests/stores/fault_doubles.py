@@ -1,0 +1,42 @@
+"""The stores without each of their guards: ``make guards`` puts these in their places (tests/faults.toml)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from postrmagic_core._steps import Steps
+from postrmagic_core.stores import Store
+from postrmagic_core.stores.adapters import _redis_steps as steps
+from postrmagic_core.stores.adapters.sql import Held
+from postrmagic_core.stores.adapters.sql_mysql import MysqlStore
+from postrmagic_core.stores.interface import Script
+from postrmagic_core.stores.locked import Draft, Entry
+
+
+def lock_nothing(store: MysqlStore, held: Held, keys: Sequence[bytes]) -> None:
+    """Neither here nor when the rows are read: what was read may be another's before it is written."""
+    held.locks = False
+
+
+def run_in_pieces(store: Store, script: Script[Any], keys: Sequence[bytes], args: Sequence[Any], **given: Any) -> Any:
+    """A Script as one writes it without Lua: read, decide, write."""
+    values = zip(keys, store.get(keys), strict=True)
+    entries = {key: Entry(value, None) for key, value in values if value is not None}
+    draft = Draft(keys, entries, 0)
+    result = script.body(draft, keys, [arg if isinstance(arg, bytes) else b"%d" % arg for arg in args], 0)
+    for key, entry in draft.changes.items():
+        if entry is None:
+            store.delete([key])
+        else:
+            store.set({key: entry.value}, entry.ends_ms)
+    return result
+
+
+def clear_at_once(prefix: bytes) -> Steps[int]:
+    """KEYS and one command for all it found: the server answers nobody meanwhile."""
+    replies = yield steps.exchange(("KEYS", prefix + b"*"), writes=False)
+    if not replies[0]:
+        return 0
+    answers: list[int] = yield steps.exchange(("DEL", *replies[0]), writes=True)
+    return answers[0]
