@@ -175,16 +175,16 @@ class CacheManager(Lifecycle):
         """Decorate a function, coroutine function or method so that its answers are kept as by :meth:`get_or_set`.
 
         ``template`` names every parameter that the answer depends on: ``"poster:{media_id}:{self.id}"``; those that it
-        does not depend on are in ``ignore``. ``tags`` are templates too, filled as an f-string would. ``kind``: the type
-        of the answers, by default what the return annotation says; ``None`` for plain values. A function so decorated
-        has ``key(…)``, ``tags(…)``, ``forget(…)`` and ``compute``. It can be decorated before the cache is open. Raises
+        does not depend on are in ``ignore``. ``tags`` are templates too, filled as an f-string would. ``kind``: the
+        type of the answers, by default what the return annotation says; ``None`` for plain values. A function so
+        decorated has ``key(…)``, ``tags(…)``, ``forget(…)`` and ``compute``. The cache need not be open for it. Raises
         :class:`ConfigurationError` where template and signature do not fit.
         """
         keeping = Keeping(fresh=fresh, stale=stale, negative=negative, errors=errors)
         return Decorator(self, template, tags, ignore, kind, keeping)
 
     def warmer(self, name: str, *, after: Iterable[str] = ()) -> Callable[[W], W]:
-        """Register ``fn(cache)``, plain or a coroutine function, to be run by :meth:`warm` after the warmers ``after``."""
+        """Register ``fn(cache)``, plain or a coroutine function, for :meth:`warm`; ``after``: what it needs."""
         return self.warming.register(name, after)
 
     def warm(
