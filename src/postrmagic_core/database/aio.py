@@ -46,11 +46,17 @@ class AwaitableUnit:
         self.after_commit = unit.after_commit
         self.on_rollback = unit.on_rollback
         self.side_effect = unit.side_effect
+        self.wrote = unit.wrote
 
     @property
     def tables_written(self) -> frozenset[str]:
-        """Tables that Core and ORM statements of this unit changed."""
+        """See :attr:`Unit.tables_written`."""
         return self._unit.tables_written
+
+    @property
+    def tables_unknown(self) -> bool:
+        """See :attr:`Unit.tables_unknown`."""
+        return self._unit.tables_unknown
 
     @property
     def now_us(self) -> int:
@@ -169,6 +175,10 @@ class AsyncDatabaseManager:
     def current(self) -> Unit | None:
         """The write unit this task has open, if any."""
         return self._manager.current()
+
+    def on_write(self, call: Callable[[Unit], object]) -> None:
+        """:meth:`DatabaseManager.on_write`: ``call`` gets the sync unit, on its lane."""
+        self._manager.on_write(call)
 
     def pools(self) -> list[PoolState]:
         """The pools of connections now, and who holds them."""

@@ -11,6 +11,7 @@ from sqlalchemy import delete as sql_delete
 
 from .interface import OutboxRow
 from .tables import outbox, outbox_keys
+from .written import WRITES
 
 T = TypeVar("T", int, str)
 
@@ -143,7 +144,8 @@ def _delete_exactly(connection: Connection, column: Column[T], values: Sequence[
     listed = " UNION ALL ".join(f"SELECT :{name} AS v" for name in names)
     statement = text(f"DELETE t FROM ({listed}) AS d STRAIGHT_JOIN {table.name} AS t ON t.{column.name} = d.v")
     typed = [bindparam(name, type_=column.type) for name in names]
-    return connection.execute(statement.bindparams(*typed), dict(zip(names, values, strict=True))).rowcount
+    told = statement.bindparams(*typed).execution_options(**{WRITES: frozenset({table.name})})
+    return connection.execute(told, dict(zip(names, values, strict=True))).rowcount
 
 
 def _locking(statement: Select[*tuple[Any, ...]], table: Table) -> Select[*tuple[Any, ...]]:

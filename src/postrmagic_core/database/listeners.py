@@ -7,22 +7,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
-from weakref import WeakKeyDictionary
 
-from sqlalchemy import Engine, Table, event
-from sqlalchemy.sql import visitors
+from sqlalchemy import Engine, event
 
 from .._sql import Role
 from ..errors import BackendError
 from . import policy
+from .written import reads_only, tables_changed
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import ExceptionContext
 
     from .unit import Unit
-
-_NONE: frozenset[str] = frozenset()
-_written: WeakKeyDictionary[Any, frozenset[str]] = WeakKeyDictionary()
 
 
 def listen(engine: Engine, role: Role, connected: Callable[[], None]) -> None:
@@ -37,26 +33,11 @@ def listen(engine: Engine, role: Role, connected: Callable[[], None]) -> None:
 
 
 def _note_written(context: Any) -> None:
-    compiled = context.compiled
-    if compiled is not None and getattr(compiled.statement, "is_select", False):
+    if reads_only(context.compiled):
         return
     unit: Unit | None = context.execution_options.get("pm_unit")
     if unit is not None:
-        unit.note_written(_tables_of(compiled), context.statement)
-
-
-def _tables_of(compiled: Any) -> frozenset[str]:
-    """The tables that a Core statement or a flush changes: found once, since SQLAlchemy keeps what it compiled."""
-    if compiled is None:
-        return _NONE
-    found = _written.get(compiled)
-    if found is None:
-        statement, found = compiled.statement, _NONE
-        if getattr(statement, "is_dml", False):
-            elements = visitors.iterate(statement.table)
-            found = frozenset(element.name for element in elements if isinstance(element, Table))
-        _written[compiled] = found
-    return found
+        unit.note_written(tables_changed(context), context.statement)
 
 
 def _note_error(context: ExceptionContext) -> None:

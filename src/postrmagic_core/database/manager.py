@@ -139,6 +139,14 @@ class DatabaseManager(Lifecycle):
         """
         return current_unit(self._units.database_id)  # type: ignore[return-value]  # units of this database are ours
 
+    def on_write(self, call: Callable[[Unit], object]) -> None:
+        """Call ``call(tx)`` inside each write unit that changed something, just before it commits.
+
+        By then its session is flushed, so that ``tx.tables_written`` is complete unless ``tx.tables_unknown``. It may
+        stage and add hooks; an error in it rolls the unit back.
+        """
+        self._units.on_write.append(call)
+
     def pools(self) -> list[PoolState]:
         """The pools of connections now, and who holds them; `postrmagic db pool` shows those of every process."""
         return self.backend.pools()

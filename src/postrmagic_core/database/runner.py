@@ -40,6 +40,8 @@ class UnitRunner:
         self._connected = connected
         self._delivered = delivered
         self._queries = queries
+        # Called in each unit that wrote, just before it commits.
+        self.on_write: list[Callable[[Unit], object]] = []
         self._heard: dict[Role, Engine] = {}
         self._hook_errors = metrics.counter("db_hook_errors_total")
         after_fork(self._forget)
@@ -71,7 +73,7 @@ class UnitRunner:
             if failed:
                 unit.roll_back()
             else:
-                unit.commit()
+                unit.commit(self.on_write)
         except BaseException:
             unit.roll_back()
             raise

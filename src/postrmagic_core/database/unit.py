@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -42,6 +42,7 @@ class Unit:
     _fatal: BackendError | None = None
     _outcome: Literal["open", "committed", "rolled back", "unknown"] = "open"
     _last_write = ""
+    _undeclared = False
 
     def __init__(
         self, engine: Engine, database_id: str, clock: Clock, options: Mapping[str, Any], *, writes: bool
@@ -62,8 +63,16 @@ class Unit:
 
     @property
     def tables_written(self) -> frozenset[str]:
-        """Tables that Core and ORM statements of this unit changed; textual SQL is not seen."""
+        """Tables that this unit changed: by Core and ORM statements, foreign keys' actions included, or as declared.
+
+        What its textual SQL changed must be declared by :meth:`wrote`.
+        """
         return frozenset(self._tables) if self._writes else frozenset()
+
+    @property
+    def tables_unknown(self) -> bool:
+        """Whether it ran textual SQL, or DDL, after which :meth:`wrote` was not called: any table may be changed."""
+        return self._undeclared
 
     @property
     def now_us(self) -> int:
@@ -136,6 +145,12 @@ class Unit:
                 raise ValueError(f"expected a {name} of 1 to {limit} bytes, got {len(text.encode())}")
         self._staging.rows.append(Staged(topic, payload, key, due_us))
 
+    def wrote(self, *tables: str) -> None:
+        """Say which tables the textual SQL so far has changed, with those that its triggers change; maybe none."""
+        self._require_writing("wrote()")
+        self._tables.update(tables)
+        self._undeclared = False
+
     def side_effect(self, what: str) -> None:
         """Say that the unit has done ``what`` outside the database, which no rollback undoes.
 
@@ -190,14 +205,20 @@ class Unit:
             self.release()
             raise
 
-    def commit(self) -> None:
-        """Run the hooks, flush, write the outbox, COMMIT; :class:`OutcomeUnknown` if its answer was cut off."""
+    def commit(self, on_write: Iterable[Callable[[Unit], object]] = ()) -> None:
+        """Run the hooks, flush, tell ``on_write`` of a unit that wrote, write the outbox, COMMIT.
+
+        Raises :class:`OutcomeUnknown` if the answer to COMMIT was cut off.
+        """
         self._staging.run_before_commit()
         connection, root = self.connection, self._root
         if root is None:
             raise NotOpen("the unit was never begun")
         if self._session is not None:
             self._session.flush()
+        if self._tables or self._undeclared:
+            for call in on_write:
+                call(self)
         if self._staging.rows:
             own = self._last_write
             write_staged(connection, self._staging.rows, self.now_us)
@@ -269,7 +290,10 @@ class Unit:
         """Let nothing more be done: the transaction is gone, or partly so."""
         self._fatal = self._fatal or error
 
-    def note_written(self, tables: frozenset[str], statement: str) -> None:
-        """Remember the tables that a statement changes, and its text; of textual SQL only that: it may have written."""
-        self._tables |= tables
+    def note_written(self, tables: frozenset[str] | None, statement: str) -> None:
+        """Remember the tables that a statement changes, ``None`` where only its text tells them, and that text."""
+        if tables is None:
+            self._undeclared = True
+        else:
+            self._tables |= tables
         self._last_write = statement
