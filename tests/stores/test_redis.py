@@ -25,6 +25,7 @@ from postrmagic_core.errors import (
     OutOfSpace,
 )
 from postrmagic_core.stores import Keys, Store, acquire, durability_check, open_store
+from postrmagic_core.stores.adapters._redis_wire import Wire
 from postrmagic_core.stores.adapters.redis import RedisStore
 from postrmagic_core.stores.scripts import GCRA, INVALIDATE
 from postrmagic_core.testing.proxy import FaultProxy
@@ -286,13 +287,12 @@ def test_an_interrupted_call_gives_its_connection_up(proxy: FaultProxy, monkeypa
     """A KeyboardInterrupt between request and answer: the answer is never read by the next call."""
     with opened(proxy.url) as store:
         store.set({b"a": b"1", b"b": b"2"}, None)
-        wire = store._wires._mine()
 
-        def interrupted(**options: Any) -> None:
+        def interrupted(wire: Wire, count: int, until: float) -> None:
             raise KeyboardInterrupt
 
         with monkeypatch.context() as patch:
-            patch.setattr(wire, "read_response", interrupted)
+            patch.setattr(Wire, "receive", interrupted)
             with pytest.raises(KeyboardInterrupt):
                 store.get([b"a"])
         assert store.get([b"b"]) == [b"2"]

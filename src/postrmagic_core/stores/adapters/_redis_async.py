@@ -3,37 +3,154 @@
 from __future__ import annotations
 
 import asyncio
-import time
+import select
 import weakref
 from collections.abc import AsyncGenerator, Sequence
 from typing import Any
 
-from redis.asyncio.connection import Connection, SSLConnection
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
-from redis.exceptions import ResponseError
+from hiredis import HiredisError
 
+from postrmagic_core._steps import adrive
 from postrmagic_core.errors import PoolExhausted
-from postrmagic_core.stores.adapters._redis_client import Command, connection_options
-from postrmagic_core.stores.adapters._redis_errors import failure, refusal, replica
+from postrmagic_core.stores.adapters._redis_client import Judge
+from postrmagic_core.stores.adapters._redis_errors import HungUp
+from postrmagic_core.stores.adapters._redis_place import Address, Command, Place
+from postrmagic_core.stores.adapters._redis_primary import reach
+from postrmagic_core.stores.adapters._redis_wire import CHUNK, LATE, MORE, keep_alive, packed, parser
 from postrmagic_core.stores.circuit import Circuit
 
 # Connections an event loop may open: beyond this many at once, commands queue for their turn.
 _MOST = 16
 
 
+class Line(asyncio.BufferedProtocol):
+    """One connection, used by one task at a time. ``epoch``: see :class:`Place`."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, epoch: int) -> None:
+        self.epoch = epoch
+        self._loop = loop
+        self._reader = parser()
+        self._buffer: Any = bytearray(CHUNK)  # which feed() takes, whatever its stub says
+        self._answer: asyncio.Future[list[Any]] | None = None
+        self._replies: list[Any] = []
+        self._count = 0
+        self._until = 0.0
+        self._watch: asyncio.TimerHandle | None = None
+        self._closed = False
+
+    def ask(self, data: bytes, count: int, until: float) -> asyncio.Future[list[Any]]:
+        """Send ``data``; the answer is the next ``count`` replies, or ``TimeoutError`` at ``until`` (loop's time)."""
+        answer = self._answer = self._loop.create_future()
+        self._replies, self._count, self._until = [], count, until
+        # One timer outlives many exchanges: setting and cancelling one for each costs more than the parsing.
+        if self._watch is None:
+            self._watch = self._loop.call_at(until, self._overdue)
+        self._transport.write(data)
+        return answer
+
+    def spoiled(self) -> bool:
+        """Whether the idle connection was closed by the server, or holds bytes nobody asked for."""
+        return self._closed or bool(self._poll.poll(0)) or self._reader.has_data()
+
+    def close(self) -> None:
+        """Give it up: a late answer finds nobody."""
+        self._closed = True
+        if self._watch is not None:
+            self._watch.cancel()
+        self._transport.abort()
+
+    def connection_made(self, transport: Any) -> None:
+        """See :class:`asyncio.BaseProtocol`."""
+        self._transport = transport
+        sock = transport.get_extra_info("socket")
+        keep_alive(sock)
+        self._poll = select.poll()
+        self._poll.register(sock.fileno(), select.POLLIN)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """See :class:`asyncio.BaseProtocol`."""
+        self._closed = True
+        self._fail(exc or HungUp(self._replies))
+
+    def get_buffer(self, sizehint: int) -> Any:
+        """See :class:`asyncio.BufferedProtocol`."""
+        return self._buffer
+
+    def buffer_updated(self, nbytes: int) -> None:
+        """See :class:`asyncio.BufferedProtocol`."""
+        answer = self._answer
+        if answer is None or answer.done():
+            self.close()
+            return
+        try:
+            self._reader.feed(self._buffer, 0, nbytes)
+            while len(self._replies) < self._count:
+                reply = self._reader.gets(False)
+                if reply is MORE:
+                    return
+                self._replies.append(reply)
+        except HiredisError as error:
+            self._fail(error)
+        else:
+            self._answer = None
+            answer.set_result(self._replies)
+
+    def _overdue(self) -> None:
+        self._watch = None
+        if self._answer is None:
+            return
+        if self._loop.time() < self._until:
+            self._watch = self._loop.call_at(self._until, self._overdue)
+        else:
+            self._fail(TimeoutError(LATE))
+
+    def _fail(self, error: Exception) -> None:
+        answer, self._answer = self._answer, None
+        if answer is not None and not answer.done():
+            answer.set_exception(error)
+
+
 class _Loop:
     """One event loop's idle connections, and its turns to use one."""
 
     def __init__(self) -> None:
+        self.loop = asyncio.get_running_loop()
         self.turns = asyncio.Semaphore(_MOST)
-        self.idle: list[Any] = []
+        self.idle: list[Line] = []
         self.closing = self._until_the_loop_ends()
+
+    async def turn(self, until: float) -> None:
+        """Wait for a turn."""
+        try:
+            async with asyncio.timeout_at(until):
+                await self.turns.acquire()
+        except TimeoutError:
+            raise PoolExhausted(f"all {_MOST} connections of this event loop stayed busy within the time-out") from None
+
+    # What _redis_primary's procedure asks for.
+
+    async def now(self) -> float:
+        """The loop's seconds."""
+        return self.loop.time()
+
+    async def dial(self, address: Address, place: Place, until: float) -> Line:
+        """A connection that has said nothing yet."""
+        line, epoch, tls = None, place.epoch, place.tls
+        async with asyncio.timeout_at(until):
+            _, line = await self.loop.create_connection(
+                lambda: Line(self.loop, epoch), *address, ssl=tls, server_hostname=address.host if tls else None
+            )
+        return line
+
+    async def say(self, line: Line, commands: Sequence[Command], until: float) -> list[Any]:
+        """The replies, errors among them."""
+        return await line.ask(packed(commands), len(commands), until)
 
     async def close(self) -> None:
         """Close what is idle; what is in use closes when it comes back."""
         while self.idle:
-            await self.idle.pop().disconnect(nowait=True)
+            self.idle.pop().close()
+        await asyncio.sleep(0)  # transports close their sockets in the loop's next turn
 
     async def _until_the_loop_ends(self) -> AsyncGenerator[None, None]:
         # asyncio.run() and its like close every suspended async generator before they close the loop: the only
@@ -44,80 +161,65 @@ class _Loop:
             await self.close()
 
 
-class AsyncWires:
+class AsyncWires(Judge):
     """Exchanges like :class:`~postrmagic_core.stores.adapters._redis_client.Wires`, awaitable, on any event loop."""
 
-    def __init__(self, url: str, timeout: float, circuit: Circuit) -> None:
-        self._options = connection_options(url, timeout) | {"retry": Retry(NoBackoff(), 0)}
-        self._transport: type[Any] = SSLConnection if url.startswith("rediss:") else Connection
-        self._timeout = timeout
-        self._circuit = circuit
+    def __init__(self, place: Place, timeout: float, circuit: Circuit) -> None:
+        super().__init__(place, timeout, circuit)
         self._loops: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, _Loop] = weakref.WeakKeyDictionary()
 
     async def exchange(self, commands: Sequence[Command], *, writes: bool) -> list[Any]:
         """See :meth:`Wires.exchange`; cancelled, it closes the connection, and the outcome of a write is unknown."""
         self._circuit.enter()
-        until = time.monotonic() + self._timeout
-        loop = await self._mine()
+        running = asyncio.get_running_loop()
+        mine = self._loops.get(running) or await self._begun(running)
+        until = running.time() + self._timeout
+        if mine.turns.locked():
+            await mine.turn(until)
+        else:
+            await mine.turns.acquire()
         try:
-            async with asyncio.timeout(self._timeout):
-                await loop.turns.acquire()
-        except TimeoutError:
-            raise PoolExhausted(
-                f"all {_MOST} connections of this event loop stayed busy for {self._timeout:g} s"
-            ) from None
-        try:
-            return await self._with(loop, commands, writes, until)
+            return await self._with(mine, commands, writes, until)
         finally:
-            loop.turns.release()
+            mine.turns.release()
 
     async def close(self) -> None:
         """Close the running loop's connections; those of other loops close as their loops end."""
-        loop = self._loops.pop(asyncio.get_running_loop(), None)
-        if loop is not None:
-            await loop.closing.aclose()
+        mine = self._loops.pop(asyncio.get_running_loop(), None)
+        if mine is not None:
+            await mine.closing.aclose()
 
-    async def _with(self, loop: _Loop, commands: Sequence[Command], writes: bool, until: float) -> list[Any]:
-        wire = loop.idle.pop() if loop.idle else self._transport(**self._options)
+    async def _with(self, mine: _Loop, commands: Sequence[Command], writes: bool, until: float) -> list[Any]:
+        line: Line | None = None
         sent = False
         try:
-            async with asyncio.timeout(until - time.monotonic()):
-                if wire.is_connected and await wire.can_read():
-                    await wire.disconnect(nowait=True)
-                await wire.connect()
-                # asyncio may send after this call has failed: from here on a write is in doubt.
-                sent = True
-                await wire.send_packed_command(wire.pack_commands(commands), check_health=False)
-                replies = [await _reply(wire) for _ in commands]
+            line = self._idle(mine) or await self._reached(mine, until)
+            data = packed(commands)
+            # asyncio may send after this call has failed: from here on a write is in doubt.
+            sent = True
+            replies = await line.ask(data, len(commands), until)
         except BaseException as error:
-            await wire.disconnect(nowait=True)
-            if not isinstance(error, Exception):
-                raise
-            self._circuit.failed()
-            ours = failure(error, in_doubt=writes and sent)
-            if ours is None:
-                raise
-            raise ours from error
-        self._circuit.succeeded()
-        refused = next((reply for reply in replies if isinstance(reply, Exception)), None)
-        if refused is not None and replica(refused):
-            await wire.disconnect(nowait=True)
-        loop.idle.append(wire)
-        if refused is not None:
-            raise refusal(refused) from refused
-        return replies
+            if line is not None:
+                line.close()
+            self.failed(error, in_doubt=writes and sent)
+            raise
+        mine.idle.append(line)
+        return self.answered(replies)
 
-    async def _mine(self) -> _Loop:
-        running = asyncio.get_running_loop()
-        loop = self._loops.get(running)
-        if loop is None:
-            loop = self._loops[running] = _Loop()
-            await anext(loop.closing)
-        return loop
+    def _idle(self, mine: _Loop) -> Line | None:
+        if not mine.idle:
+            return None
+        line = mine.idle.pop()
+        if line.epoch == self._place.epoch and not line.spoiled():
+            return line
+        line.close()
+        return None
 
+    async def _reached(self, mine: _Loop, until: float) -> Line:
+        line: Line = await adrive(reach(self._place, until), mine)
+        return line
 
-async def _reply(wire: Any) -> Any:
-    try:
-        return await wire.read_response(disable_decoding=True)
-    except ResponseError as error:
-        return error
+    async def _begun(self, running: asyncio.AbstractEventLoop) -> _Loop:
+        mine = self._loops[running] = _Loop()
+        await anext(mine.closing)
+        return mine

@@ -1,4 +1,4 @@
-"""Redis' error codes and redis-py's exception types as this package's errors.
+"""Redis' error codes and its transport's exceptions as this package's errors.
 
 A code is the first word of an error reply, part of the protocol (https://redis.io/docs/latest/develop/reference/
 protocol-spec/#simple-errors); the English text after it is never looked at.
@@ -6,7 +6,11 @@ protocol-spec/#simple-errors); the English text after it is never looked at.
 
 from __future__ import annotations
 
-import redis.exceptions as driver
+from collections.abc import Sequence
+from ssl import SSLCertVerificationError, SSLError
+from typing import Any
+
+from hiredis import HiredisError, ReplyError
 
 from postrmagic_core.errors import (
     BackendReadOnly,
@@ -17,6 +21,18 @@ from postrmagic_core.errors import (
     OutOfSpace,
     PostrMagicError,
 )
+
+LOST = (OSError, HiredisError)
+"""What a connection raises that broke, was silent (``TimeoutError``) or spoke something else than Redis' protocol."""
+
+
+class HungUp(ConnectionResetError):
+    """The server closed the connection; ``said``: the replies it had sent before."""
+
+    def __init__(self, said: Sequence[Any]) -> None:
+        super().__init__("the connection was closed at the other end")
+        self.said = said
+
 
 _BY_CODE: dict[str, tuple[type[PostrMagicError], str]] = {
     "OOM": (OutOfSpace, "the server's memory is full"),
@@ -30,6 +46,7 @@ _BY_CODE: dict[str, tuple[type[PostrMagicError], str]] = {
     "TRYAGAIN": (BackendUnavailable, "the cluster is moving the keys"),
     "NOAUTH": (BackendRejected, "the server wants a password: put it into the URL"),
     "WRONGPASS": (BackendRejected, "the server refused user or password"),
+    "DENIED": (BackendRejected, "the server is in protected mode: it takes connections of its own machine only"),
     "NOPERM": (BackendRejected, "the user may not run this command or touch this key"),
     "WRONGTYPE": (BackendRejected, "the key holds another type: is this database shared with another application?"),
     "CROSSSLOT": (BackendRejected, "the keys lie in different cluster slots: build them with one Keys(namespace)"),
@@ -38,46 +55,46 @@ _BY_CODE: dict[str, tuple[type[PostrMagicError], str]] = {
 _UNDECLARED = "PMKEY"
 
 
-def refusal(error: Exception) -> Exception:
+def refusal(error: ReplyError) -> Exception:
     """The error of ours for an error *reply*: the server has surely not done it."""
-    code = _code(error)
+    code = code_of(error)
     if code == _UNDECLARED:
         return KeyError("the script touched a key it was not given: every key is declared in keys=")
-    if code not in _BY_CODE and isinstance(error, driver.ConnectionError):
-        if isinstance(error, driver.AuthenticationError):
-            return BackendRejected("the server refused user or password")
-        return BackendUnavailable("the server takes no further connection")
     kind, text = _BY_CODE.get(code, (BackendRejected, "the server refused the command"))
     return kind(f"{text} (Redis {code})")
 
 
-def failure(error: Exception, *, in_doubt: bool) -> Exception | None:
+def failure(error: BaseException, *, in_doubt: bool) -> Exception | None:
     """The error of ours for a connection that failed; ``in_doubt``: a write was sent in full before it did."""
-    if isinstance(error, driver.ResponseError | driver.ConnectionError) and _from_server(error):
-        return refusal(error)
-    silent = isinstance(error, driver.TimeoutError | TimeoutError)
-    if not silent and not isinstance(error, driver.RedisError | OSError):
+    if not isinstance(error, LOST):
         return None
     if in_doubt:
         return OutcomeUnknown("the server's answer to a write was lost; it was not sent again")
-    if silent:
+    if isinstance(error, TimeoutError):
         return BackendTimeout("the server gave no answer within the time-out")
-    return BackendUnavailable("the server cannot be reached")
+    return BackendUnavailable(_why(error))
 
 
 def lost_script(error: Exception) -> bool:
     """Whether the server does not know the script's digest (it was restarted, or its scripts were flushed)."""
-    return isinstance(error, driver.NoScriptError)
+    return isinstance(error.__cause__, ReplyError) and code_of(error.__cause__) == "NOSCRIPT"
 
 
-def replica(error: Exception) -> bool:
+def replica(error: ReplyError) -> bool:
     """Whether only a new connection may find the primary."""
-    return isinstance(error, driver.ReadOnlyError)
+    return code_of(error) == "READONLY"
 
 
-def _from_server(error: Exception) -> bool:
-    return isinstance(error, driver.ResponseError) or getattr(error, "status_code", None) is not None
+def code_of(error: ReplyError) -> str:
+    """The reply's code."""
+    return str(error).partition(" ")[0]
 
 
-def _code(error: Exception) -> str:
-    return str(getattr(error, "status_code", None) or str(error).partition(" ")[0])
+def _why(error: BaseException) -> str:
+    if isinstance(error, SSLCertVerificationError):
+        return "the server's certificate was not accepted: check ssl_ca and the host's name"
+    if isinstance(error, SSLError):
+        return "no TLS could be agreed on: does the server speak it at this port?"
+    if isinstance(error, HiredisError):
+        return "the server speaks another protocol than Redis'"
+    return "the server cannot be reached"

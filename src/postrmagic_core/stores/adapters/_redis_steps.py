@@ -1,4 +1,4 @@
-"""Every operation as a procedure over a port that exchanges commands for replies: written once for both faces."""
+"""Every operation as commands, or as a procedure over a port that exchanges them: written once for both faces."""
 
 from __future__ import annotations
 
@@ -6,12 +6,10 @@ import hashlib
 import re
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from postrmagic_core._steps import Steps
-from postrmagic_core.errors import BackendError
-from postrmagic_core.stores.adapters._redis_client import Command
-from postrmagic_core.stores.adapters._redis_errors import lost_script
+from postrmagic_core.stores.adapters._redis_place import Command
 from postrmagic_core.stores.checks import check_keys, check_prefix, check_ttl, check_values, script_args
 from postrmagic_core.stores.interface import Script
 from postrmagic_core.stores.scripts import PRELUDE
@@ -28,13 +26,10 @@ def exchange(*commands: Command, writes: bool) -> Callable[[Any], Any]:
     return lambda port: port.exchange(commands, writes=writes)
 
 
-def get(keys: Sequence[bytes]) -> Steps[list[bytes | None]]:
-    """One MGET."""
+def reading(keys: Sequence[bytes]) -> Command | None:
+    """One MGET, if there is anything to read; without a procedure about it, since nothing is done more often."""
     check_keys(keys)
-    if not keys:
-        return []
-    replies: list[list[bytes | None]] = yield exchange(("MGET", *keys), writes=False)
-    return replies[0]
+    return ("MGET", *keys) if keys else None
 
 
 def put(items: Mapping[bytes, bytes], ttl_ms: int | None) -> Steps[None]:
@@ -73,19 +68,22 @@ def touch(keys: Sequence[bytes], ttl_ms: int | None) -> Steps[int]:
     return sum(replies)
 
 
-def run(script: Script[R], keys: Sequence[bytes], args: Sequence[bytes | int], now_us: int | None) -> Steps[R]:
-    """EVALSHA; where the server does not know the digest it has done nothing, and EVAL teaches it."""
+class Call(NamedTuple):
+    """A Script's call: by digest first; where the server does not know it, it has done nothing, and EVAL teaches it."""
+
+    by_digest: Command
+    by_source: Command
+    writes: bool
+
+
+def calling(script: Script[R], keys: Sequence[bytes], args: Sequence[bytes | int], now_us: int | None) -> Call:
+    """EVALSHA and EVAL, or where the Script writes nothing their read-only kin, which a replica runs too."""
     check_keys(keys)
     source, digest = _compiled(script.lua)
     tail: Command = (len(keys), *keys, b"" if now_us is None else now_us, *script_args(args))
-    writes, suffix = (False, "_RO") if script.read_only else (True, "")
-    try:
-        replies: list[R] = yield exchange((f"EVALSHA{suffix}", digest, *tail), writes=writes)
-    except BackendError as error:
-        if not (isinstance(error.__cause__, Exception) and lost_script(error.__cause__)):
-            raise
-        replies = yield exchange((f"EVAL{suffix}", source, *tail), writes=writes)
-    return replies[0]
+    if script.read_only:
+        return Call(("EVALSHA_RO", digest, *tail), ("EVAL_RO", source, *tail), False)
+    return Call(("EVALSHA", digest, *tail), ("EVAL", source, *tail), True)
 
 
 def clear(prefix: bytes) -> Steps[int]:

@@ -8,10 +8,12 @@ from typing import Any, ClassVar, Literal, Self, TypeVar
 from postrmagic_core._clock import Clock
 from postrmagic_core._metrics import Metrics
 from postrmagic_core._steps import adrive, drive
-from postrmagic_core.errors import BackendRejected
+from postrmagic_core.errors import BackendError, BackendRejected
 from postrmagic_core.stores.adapters import _redis_steps as steps
 from postrmagic_core.stores.adapters._redis_async import AsyncWires
 from postrmagic_core.stores.adapters._redis_client import Wires
+from postrmagic_core.stores.adapters._redis_errors import lost_script
+from postrmagic_core.stores.adapters._redis_place import Place
 from postrmagic_core.stores.circuit import Circuit
 from postrmagic_core.stores.interface import Script
 
@@ -34,15 +36,19 @@ class RedisStore:
     ) -> None:
         if not timeout > 0:
             raise ValueError(f"timeout is a positive number of seconds, got {timeout}")
-        circuit = Circuit("redis", timeout, clock=clock, metrics=metrics)
-        self._wires = Wires(url, timeout, circuit)
-        self._native = AsyncRedisStore(url, timeout, circuit)
+        place, circuit = Place(url), Circuit("redis", timeout, clock=clock, metrics=metrics)
+        self._wires = Wires(place, timeout, circuit)
+        self._native = AsyncRedisStore(AsyncWires(place, timeout, circuit))
 
     @classmethod
     def from_url(
         cls, url: str, *, timeout: float = 0.5, clock: Clock | None = None, metrics: Metrics | None = None
     ) -> Self:
-        """``redis://user:password@host:6379/0``, or ``rediss://…?ssl_ca=/path`` over verified TLS; no I/O yet."""
+        """A server or its Sentinels; no I/O yet.
+
+        ``redis://user:password@host:6379/0``, ``redis+sentinel://user:password@host1:26379,host2:26379/name/0``, and
+        both as ``rediss…?ssl_ca=/path`` over verified TLS.
+        """
         return cls(url, timeout=timeout, clock=clock, metrics=metrics)
 
     @property
@@ -52,7 +58,9 @@ class RedisStore:
 
     def get(self, keys: Sequence[bytes]) -> list[bytes | None]:
         """See :meth:`Store.get`."""
-        return drive(steps.get(keys), self._wires)
+        command = steps.reading(keys)
+        values: list[bytes | None] = [] if command is None else self._wires.exchange((command,), writes=False)[0]
+        return values
 
     def set(self, items: Mapping[bytes, bytes], ttl_ms: int | None) -> None:
         """See :meth:`Store.set`."""
@@ -70,7 +78,14 @@ class RedisStore:
         self, script: Script[R], keys: Sequence[bytes], args: Sequence[bytes | int], *, now_us: int | None = None
     ) -> R:
         """See :meth:`Store.run`."""
-        return drive(steps.run(script, keys, args, now_us), self._wires)
+        call = steps.calling(script, keys, args, now_us)
+        try:
+            result: R = self._wires.exchange((call.by_digest,), writes=call.writes)[0]
+        except BackendError as error:
+            if not lost_script(error):
+                raise
+            result = self._wires.exchange((call.by_source,), writes=call.writes)[0]
+        return result
 
     def clear(self, prefix: bytes) -> int:
         """See :meth:`SupportsScan.clear`."""
@@ -84,12 +99,16 @@ class RedisStore:
 class AsyncRedisStore:
     """:attr:`RedisStore.native`. A cancelled operation closes its connection, so that no reply meets another caller."""
 
-    def __init__(self, url: str, timeout: float, circuit: Circuit) -> None:
-        self._wires = AsyncWires(url, timeout, circuit)
+    def __init__(self, wires: AsyncWires) -> None:
+        self._wires = wires
 
     async def get(self, keys: Sequence[bytes]) -> list[bytes | None]:
         """See :meth:`Store.get`."""
-        return await adrive(steps.get(keys), self._wires)
+        command = steps.reading(keys)
+        if command is None:
+            return []
+        values: list[bytes | None] = (await self._wires.exchange((command,), writes=False))[0]
+        return values
 
     async def set(self, items: Mapping[bytes, bytes], ttl_ms: int | None) -> None:
         """See :meth:`Store.set`."""
@@ -107,7 +126,14 @@ class AsyncRedisStore:
         self, script: Script[R], keys: Sequence[bytes], args: Sequence[bytes | int], *, now_us: int | None = None
     ) -> R:
         """See :meth:`Store.run`."""
-        return await adrive(steps.run(script, keys, args, now_us), self._wires)
+        call = steps.calling(script, keys, args, now_us)
+        try:
+            result: R = (await self._wires.exchange((call.by_digest,), writes=call.writes))[0]
+        except BackendError as error:
+            if not lost_script(error):
+                raise
+            result = (await self._wires.exchange((call.by_source,), writes=call.writes))[0]
+        return result
 
     async def clear(self, prefix: bytes) -> int:
         """See :meth:`SupportsScan.clear`."""
@@ -120,7 +146,7 @@ class AsyncRedisStore:
 
 def durability(url: str, timeout: float) -> list[str]:
     """See :func:`postrmagic_core.stores.durability.durability_check`."""
-    wires = Wires(url, timeout, Circuit("redis", timeout))
+    wires = Wires(Place(url), timeout, Circuit("redis", timeout))
     try:
         info = _fields(wires.exchange([("INFO", "memory"), ("INFO", "persistence")], writes=False))
         try:

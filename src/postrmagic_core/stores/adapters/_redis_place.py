@@ -1,0 +1,98 @@
+"""Where a Redis URL leads: to one server, or to the primary that its Sentinels name."""
+
+from __future__ import annotations
+
+import ssl
+from functools import cached_property
+from typing import NamedTuple, TypeAlias
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+from postrmagic_core.errors import ConfigurationError
+
+Command: TypeAlias = tuple[bytes | str | int, ...]
+
+_SCHEMES = ("redis", "rediss", "redis+sentinel", "rediss+sentinel")
+_SHAPE = (
+    "expected redis://user:password@host:6379/0 or redis+sentinel://user:password@host1:26379,host2:26379/name/0 "
+    "(rediss: over TLS): ports and the database are numbers, and a name of the primary stands after its Sentinels"
+)
+
+
+class Address(NamedTuple):
+    """A server's host, by name or number, and its port."""
+
+    host: str
+    port: int
+
+
+class Place:
+    """What a URL says, read once. Both faces of a store share one: who learns that the primary moved tells all.
+
+    ``service`` is the primary's name among the Sentinels, ``None`` without them; ``epoch`` counts the moves.
+    """
+
+    def __init__(self, url: str) -> None:
+        scheme, _, rest = url.partition("://")
+        if scheme not in _SCHEMES:
+            raise ConfigurationError(_SHAPE)
+        split = urlsplit(f"//x/{rest.partition('/')[2]}") if "/" in rest else urlsplit(f"//x?{rest.partition('?')[2]}")
+        user, _, hosts = rest.partition("/")[0].partition("?")[0].rpartition("@")
+        sentinel = scheme.endswith("+sentinel")
+        try:
+            self.servers = [_address(host, 26379 if sentinel else 6379) for host in hosts.split(",")]
+            self.service, self.db = _path(split.path, sentinel)
+        except ValueError:
+            raise ConfigurationError(_SHAPE) from None
+        if len(self.servers) > 1 and not sentinel:
+            raise ConfigurationError(_SHAPE)
+        name, _, password = user.partition(":")
+        self.auth: Command = ("AUTH", *(unquote(part) for part in (name, password) if part)) if password else ()
+        self.encrypted = scheme.startswith("rediss")
+        options = dict(parse_qsl(split.query, keep_blank_values=True))
+        self.authorities = options.pop("ssl_ca", None) if self.encrypted else None
+        if options:
+            raise ConfigurationError(f"a Redis URL takes one option, ssl_ca with rediss; found: {', '.join(options)}")
+        self.epoch = 0
+
+    @cached_property
+    def tls(self) -> ssl.SSLContext | None:
+        """How servers are verified: by ``ssl_ca``, else by the system's authorities; the host's name always."""
+        if not self.encrypted:
+            return None
+        try:
+            return ssl.create_default_context(cafile=self.authorities)
+        except OSError as error:
+            raise ConfigurationError(
+                f"ssl_ca={self.authorities}: no readable file of PEM certificates there"
+            ) from error
+
+    @property
+    def greeting(self) -> list[Command]:
+        """What a new connection says first. SELECT even of 0: an answer proves that a Redis takes commands there."""
+        told: list[Command] = [self.auth] if self.auth else []
+        told.append(("SELECT", self.db))
+        if self.service is not None:
+            told.append(("ROLE",))
+        return told
+
+    def moved(self) -> None:
+        """The primary is elsewhere: every connection made so far is left at its next use."""
+        self.epoch += 1
+
+    def answered(self, sentinel: Address) -> None:
+        """Ask this Sentinel first from now on."""
+        if self.servers[0] != sentinel:
+            self.servers = [sentinel, *(server for server in self.servers if server != sentinel)]
+
+
+def _address(text: str, port: int) -> Address:
+    split = urlsplit(f"//{text}")
+    return Address(unquote(split.hostname or "127.0.0.1"), split.port or port)
+
+
+def _path(path: str, sentinel: bool) -> tuple[str | None, int]:
+    parts = [unquote(part) for part in path.strip("/").split("/")]
+    service = parts.pop(0) if sentinel else None
+    if service == "" or len(parts) > 1:
+        raise ValueError
+    return service, int(parts[0] or 0) if parts else 0

@@ -1,0 +1,82 @@
+"""How a connection is made: written once for both faces, over a port that dials and talks.
+
+With Sentinels the primary is asked for at each new connection and its ROLE verified, as their clients are told to do
+(https://redis.io/docs/latest/develop/reference/sentinel-clients/): what a Sentinel says may be old.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import hiredis
+
+from postrmagic_core._steps import Steps
+from postrmagic_core.errors import BackendError, BackendRejected, BackendUnavailable
+from postrmagic_core.stores.adapters._redis_errors import LOST, code_of, refusal
+from postrmagic_core.stores.adapters._redis_place import Address, Command, Place
+
+
+def reach(place: Place, until: float) -> Steps[Any]:
+    """A greeted connection to the server, or to the primary that a Sentinel names; in time."""
+    if place.service is None:
+        return (yield from _greeted(place, place.servers[0], until))
+    failed: BaseException = BackendUnavailable("the Sentinels named no server that is the primary now")
+    unknown = 0
+    for number, sentinel in enumerate(list(place.servers)):
+        now: float = yield lambda port: port.now()
+        # Half of what is left to each, all of it to the last: a silent one leaves the others time to answer.
+        share = until if number == len(place.servers) - 1 else now + (until - now) / 2
+        try:
+            primary = yield from _named(place, sentinel, now + (share - now) / 2)
+            if primary is None:
+                unknown += 1
+                continue
+            wire = yield from _greeted(place, primary, share)
+        except (*LOST, BackendError) as error:
+            failed = error
+        else:
+            place.answered(sentinel)
+            return wire
+    if unknown == len(place.servers):
+        raise BackendRejected(f"no Sentinel watches a primary named {place.service!r}")
+    raise failed
+
+
+def _named(place: Place, sentinel: Address, until: float) -> Steps[Address | None]:
+    """Whom ``sentinel`` holds for the primary; the URL's password is shown only to one that asks for it."""
+    wire = yield _dialled(place, sentinel, until)
+    question: Command = ("SENTINEL", "GET-MASTER-ADDR-BY-NAME", place.service or "")
+    try:
+        reply = (yield _said(wire, [question], until))[0]
+        if place.auth and isinstance(reply, hiredis.ReplyError) and code_of(reply) == "NOAUTH":
+            reply = (yield _said(wire, [place.auth, question], until))[-1]
+    finally:
+        wire.close()
+    if isinstance(reply, hiredis.ReplyError):
+        raise refusal(reply) from reply
+    return None if reply is None else Address(reply[0].decode(), int(reply[1]))
+
+
+def _greeted(place: Place, server: Address, until: float) -> Steps[Any]:
+    wire = yield _dialled(place, server, until)
+    try:
+        replies = yield _said(wire, place.greeting, until)
+        for command, reply in zip(place.greeting, replies, strict=True):
+            if isinstance(reply, hiredis.ReplyError):
+                wrong = command[0] == "AUTH" and code_of(reply) == "ERR"
+                raise BackendRejected("the server refused user or password") if wrong else refusal(reply) from reply
+        if place.service is not None and replies[-1][0] != b"master":
+            raise BackendUnavailable("the Sentinel named a server that is a replica: the failover is not over")
+    except BaseException:
+        wire.close()
+        raise
+    return wire
+
+
+def _dialled(place: Place, address: Address, until: float) -> Callable[[Any], Any]:
+    return lambda port: port.dial(address, place, until)
+
+
+def _said(wire: Any, commands: list[Command], until: float) -> Callable[[Any], Any]:
+    return lambda port: port.say(wire, commands, until)
