@@ -132,3 +132,13 @@ def test_an_invalidation_comes_back_as_it_was() -> None:
     for payload in (b"", encode(["app", "a"]), encode(["app", [1]])):
         with pytest.raises(DecodeError):
             policy.read_invalidation(payload)
+
+
+@given(entries(), numbers)
+def test_the_short_way_to_a_payload_serves_what_the_long_one_would(entry: Entry, now: int) -> None:
+    """And nothing else: fresh, not due, without tags or type."""
+    data = policy.pack(entry)
+    plainly = not entry.tags and not entry.schema and policy.judge(entry, (), now) == "fresh"
+    assert policy.payload_of(data, now) == (entry.payload if plainly else None)
+    for end in (0, 1, 20, len(data) - 1):
+        assert policy.payload_of(data[:end], now) is None

@@ -10,10 +10,10 @@ from .._steps import Steps
 from ..errors import BackendError, DecodeError
 from ..stores.scripts import INVALIDATE, READ_TAGGED
 from . import policy
-from .codecs import Codec, Codecs
+from .codecs import PLAIN, Codec, Codecs
 from .failures import FAILED, restored
 from .names import CacheKeys
-from .near import Held, Near
+from .near import MISSING, Held, Near
 from .outage import Outage
 from .policy import Entry, Freshness
 from .tally import Tally
@@ -69,7 +69,13 @@ class Access:
         asked = [name, *self.keys.tags(tags)] if tags else [name]
         try:
             data, *values = yield lambda port: port.store.get(asked)
-            entry = None if data is None else self.unpacked(data)
+            if kind is None and data is not None and not values and self.near is None:
+                value = self._plain(data)
+                if value is not MISSING:
+                    self.outage.answered()
+                    self.tally.hits.add()
+                    return value
+            entry = self.unpacked(data)
             if entry is not None and entry.tags != tags:
                 tags = self._learn(key, entry.tags)
                 values = (yield lambda port: port.store.get(self.keys.tags(tags))) if tags else []
@@ -86,6 +92,14 @@ class Access:
             return default
         self.tally.hits.add()
         return found.value
+
+    def _plain(self, data: bytes) -> Any:
+        """The value in ``data`` where that takes no more than a look, else ``MISSING``."""
+        payload = policy.payload_of(data, self.clock.now_us())
+        try:
+            return MISSING if payload is None else PLAIN.decode(payload)
+        except DecodeError:  # counted on the long way
+            return MISSING
 
     def get_many(self, keys: Sequence[str], kind: Any) -> Steps[dict[str, Any]]:
         """The fresh values among ``keys``: one trip, and one more where entries have tags."""
