@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import inspect
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from postrmagic_core.cache import CacheManager
 from postrmagic_core.stores import Store, open_store
-from postrmagic_core.stores.interface import SupportsAsync
 from postrmagic_core.testing import FakeClock
+from postrmagic_core.testing.contracts.cache_rig import Face, settle
 
 # A busy machine may need longer than the half second that production promises.
 TIMEOUT = 5.0
@@ -40,23 +38,6 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
     opened.close()
 
 
-class Face:
-    """A cache's methods by name, on one face; both return when done."""
-
-    def __init__(self, cache: CacheManager, runner: asyncio.Runner | None) -> None:
-        self.cache = cache
-        self.runner = runner
-
-    def __getattr__(self, name: str) -> Callable[..., Any]:
-        """The method; where the face is async, run in the test's event loop."""
-        if self.runner is None:
-            return getattr(self.cache, name)  # type: ignore[no-any-return]  # looked up by name
-        method, runner = getattr(self.cache.aio, name), self.runner
-        if not inspect.iscoroutinefunction(method):
-            return method  # type: ignore[no-any-return]  # looked up by name
-        return lambda *args, **options: runner.run(method(*args, **options))
-
-
 @pytest.fixture
 def cache(store: Store, frozen_clock: FakeClock) -> Iterator[CacheManager]:
     """An open cache; its clock is ``frozen_clock``."""
@@ -72,5 +53,4 @@ def face(request: pytest.FixtureRequest, cache: CacheManager) -> Iterator[Face]:
         return
     with asyncio.Runner() as runner:
         yield Face(cache, runner)
-        if isinstance(cache.store, SupportsAsync):
-            runner.run(cache.store.native.close())  # type: ignore[attr-defined]  # the Redis store's own
+        runner.run(settle(cache.store))
