@@ -19,6 +19,16 @@ def lock_nothing(store: MysqlStore, held: Held, keys: Sequence[bytes]) -> None:
     held.locks = False
 
 
+def own_anchor(store: Any, held: Held) -> int:
+    """Each process's clock as it was when the store was opened, whatever the others think."""
+    return int(store._anchor_us)
+
+
+def set_by_hand(store: Any, held: object = None) -> int:
+    """The wall clock."""
+    return int(store._time.now_us())
+
+
 def run_in_pieces(store: Store, script: Script[Any], keys: Sequence[bytes], args: Sequence[Any], **given: Any) -> Any:
     """A Script as one writes it without Lua: read, decide, write."""
     values = zip(keys, store.get(keys), strict=True)

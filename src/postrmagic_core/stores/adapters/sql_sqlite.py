@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Literal
 from postrmagic_core._clock import Clock, SystemClock
 from postrmagic_core._sql import Backend
 from postrmagic_core.errors import Conflict, SchemaMismatch
+from postrmagic_core.stores.adapters import _machine_time as machine
 from postrmagic_core.stores.adapters.sql import Held, SqlStore
 from postrmagic_core.stores.locked import Entry
 
@@ -17,7 +18,11 @@ _UPSERT = "INSERT INTO pm_kv (k, v, e) VALUES (?, ?, ?) ON CONFLICT (k) DO UPDAT
 
 
 class SqliteStore(SqlStore):
-    """Time is each process's wall clock: all of them share the machine's."""
+    """Time is the wall clock as the first process read it since the machine started, carried on by what elapsed since.
+
+    So a clock that is set ends nothing early and prolongs nothing. A ``clock`` given is anchored when the store is
+    made, as the machine's is where it does not name its starts: then processes agree as far as their anchors do.
+    """
 
     clock: ClassVar[Literal["store", "process"]] = "process"
     binds: ClassVar[str] = "?"
@@ -27,10 +32,12 @@ class SqliteStore(SqlStore):
         self, backend: Backend, *, timeout: float = 0.5, clock: Clock | None = None, sweep_every: float = 60.0
     ) -> None:
         super().__init__(backend, timeout=timeout, sweep_every=sweep_every)
-        self._time = clock or SystemClock()
+        self._elapsed = machine.elapsed if clock is None else clock.monotonic
+        self._start = machine.start() if clock is None else ""
+        self._anchor_us = (clock or SystemClock()).now_us() - self._elapsed_us()
 
     def create(self, held: Held) -> None:
-        """Make the table and note its version in ``user_version``."""
+        """Make the table and note its version in ``user_version``; then agree on the time."""
         held.connection.begin()
         version = self.rows(held, "PRAGMA user_version", ())[0][0]
         if version == 0:
@@ -43,6 +50,8 @@ class SqliteStore(SqlStore):
                 f"the store's file has version {version}, this package needs {_VERSION}: "
                 "give stores a file of their own"
             )
+        if self._start:
+            self._anchor_us = self._agreed(held)
         held.connection.commit()
 
     def lock(self, held: Held, keys: Sequence[bytes]) -> None:
@@ -55,15 +64,15 @@ class SqliteStore(SqlStore):
 
     def moment(self) -> tuple[int, ...]:
         """Now, in milliseconds."""
-        return (self._time.now_us() // 1000,)
+        return (self._now_us() // 1000,)
 
     def ending(self, ttl_ms: int | None) -> tuple[str, tuple[int | None, ...]]:
         """A plain value."""
         return "?", (None if ttl_ms is None else self.moment()[0] + ttl_ms,)
 
     def now_us(self, held: Held) -> int:
-        """The clock's wall time."""
-        return self._time.now_us()
+        """The time that all processes agree on."""
+        return self._now_us()
 
     def load(self, held: Held, keys: Sequence[bytes]) -> Mapping[bytes, Entry]:
         """The rows of ``keys``."""
@@ -87,3 +96,16 @@ class SqliteStore(SqlStore):
         """Delete by rowid: SQLite's own DELETE … LIMIT is an option of its build."""
         chosen = f"SELECT rowid FROM pm_kv WHERE {condition} LIMIT ?"  # noqa: S608 - our own conditions
         return self.change(held, f"DELETE FROM pm_kv WHERE rowid IN ({chosen})", (*values, limit))  # noqa: S608 - same
+
+    def _agreed(self, held: Held) -> int:
+        """The anchor of the first process since the machine started; those of earlier starts mean nothing any more."""
+        self.change(held, "CREATE TABLE IF NOT EXISTS pm_clock (start TEXT PRIMARY KEY, anchor INTEGER NOT NULL)", ())
+        self.change(held, "DELETE FROM pm_clock WHERE start <> ?", (self._start,))
+        self.change(held, "INSERT OR IGNORE INTO pm_clock VALUES (?, ?)", (self._start, self._anchor_us))
+        return int(self.rows(held, "SELECT anchor FROM pm_clock", ())[0][0])
+
+    def _now_us(self) -> int:
+        return self._anchor_us + self._elapsed_us()
+
+    def _elapsed_us(self) -> int:
+        return int(self._elapsed() * 1e6)
