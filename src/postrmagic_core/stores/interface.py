@@ -90,6 +90,27 @@ class SupportsScan(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What a prefix takes: its live keys, and the bytes of keys and values.
+
+    ``evicted``: keys, whosesoever, dropped for want of room since the store was made or its server started.
+    """
+
+    entries: int
+    bytes: int
+    evicted: int
+
+
+@runtime_checkable
+class SupportsUsage(Protocol):
+    """A Store that can find keys by prefix and tell how much they take."""
+
+    def usage(self, prefix: bytes) -> Usage:
+        """What the keys that start with exactly these bytes take: roughly, while others write. It reads all of them."""
+        ...
+
+
 @runtime_checkable
 class SupportsPeek(Protocol):
     """A Store that keeps values in this process, where a look costs less than a call."""

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, TypeVar
 from postrmagic_core._steps import Steps
 from postrmagic_core.stores.adapters._redis_place import Command
 from postrmagic_core.stores.checks import check_keys, check_prefix, check_ttl, check_values, script_args
-from postrmagic_core.stores.interface import Script
+from postrmagic_core.stores.interface import Script, Usage
 from postrmagic_core.stores.scripts import PRELUDE
 
 R = TypeVar("R")
@@ -88,8 +88,7 @@ def calling(script: Script[R], keys: Sequence[bytes], args: Sequence[bytes | int
 
 def clear(prefix: bytes) -> Steps[int]:
     """SCAN in batches and UNLINK what it finds; each batch ends within the time-out, the whole may take many."""
-    check_prefix(prefix)
-    pattern = _GLOB.sub(lambda match: b"\\" + match[0], prefix) + b"*"
+    pattern = _beginning(prefix)
     cursor, cleared = b"0", 0
     while True:
         replies: list[Any] = yield exchange(("SCAN", cursor, "MATCH", pattern, "COUNT", _BATCH), writes=False)
@@ -99,6 +98,30 @@ def clear(prefix: bytes) -> Steps[int]:
             cleared += unlinked[0]
         if cursor == b"0":
             return cleared
+
+
+def usage(prefix: bytes) -> Steps[Usage]:
+    """SCAN in batches and ask for the length of what it finds; a key that moves meanwhile may be counted twice."""
+    pattern = _beginning(prefix)
+    cursor, entries, size = b"0", 0, 0
+    while True:
+        replies: list[Any] = yield exchange(("SCAN", cursor, "MATCH", pattern, "COUNT", _BATCH), writes=False)
+        cursor, found = replies[0]
+        if found:
+            lengths: list[int] = yield exchange(*(("STRLEN", key) for key in found), writes=False)
+            entries += len(found)
+            size += sum(map(len, found)) + sum(lengths)
+        if cursor == b"0":
+            break
+    told: list[bytes] = yield exchange(("INFO", "stats"), writes=False)
+    evicted = re.search(rb"^evicted_keys:(\d+)", told[0], re.MULTILINE)
+    return Usage(entries, size, int(evicted[1]) if evicted else 0)
+
+
+def _beginning(prefix: bytes) -> bytes:
+    """The pattern of keys that begin with ``prefix``."""
+    check_prefix(prefix)
+    return _GLOB.sub(lambda match: b"\\" + match[0], prefix) + b"*"
 
 
 @lru_cache(maxsize=256)

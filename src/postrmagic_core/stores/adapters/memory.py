@@ -13,6 +13,7 @@ from postrmagic_core._lifecycle import after_fork
 from postrmagic_core._metrics import Metrics
 from postrmagic_core.errors import OutOfSpace
 from postrmagic_core.stores.checks import check_keys, check_prefix
+from postrmagic_core.stores.interface import Usage
 from postrmagic_core.stores.locked import Entry, LockedStore
 
 # What CPython 3.11 spends on one entry beside the bytes themselves: two bytes headers, a tuple, an int, a dict slot.
@@ -79,6 +80,7 @@ class MemoryStore(LockedStore[None]):
         while self._bytes > self._max_bytes or len(self._entries) > self._max_entries:
             oldest, entry = self._entries.popitem(last=False)
             self._bytes -= _size(oldest, entry)
+            self._evicted += entry.live(self.now_us() // 1000)
 
     def now_us(self, held: None = None) -> int:
         """Wall time when the store was made, carried on by the monotonic clock."""
@@ -112,6 +114,18 @@ class MemoryStore(LockedStore[None]):
             self.save(None, dict.fromkeys(doomed))
         return live
 
+    def usage(self, prefix: bytes) -> Usage:
+        """See :meth:`SupportsUsage.usage`."""
+        check_prefix(prefix)
+        now_ms = self.now_us() // 1000
+        with self._lock:
+            sizes = [
+                len(key) + len(entry.value)
+                for key, entry in self._entries.items()
+                if key.startswith(prefix) and entry.live(now_ms)
+            ]
+            return Usage(len(sizes), sum(sizes), self._evicted)
+
     def close(self) -> None:
         """Forget everything."""
         self._forget()
@@ -120,6 +134,7 @@ class MemoryStore(LockedStore[None]):
         self._lock = threading.Lock()
         self._entries: OrderedDict[bytes, Entry] = OrderedDict()
         self._bytes = 0
+        self._evicted = 0
 
 
 def _size(key: bytes, entry: Entry) -> int:

@@ -15,7 +15,7 @@ from postrmagic_core.stores.adapters._redis_client import Wires
 from postrmagic_core.stores.adapters._redis_errors import lost_script
 from postrmagic_core.stores.adapters._redis_place import Place
 from postrmagic_core.stores.circuit import Circuit
-from postrmagic_core.stores.interface import Script
+from postrmagic_core.stores.interface import Script, Usage
 
 R = TypeVar("R")
 
@@ -90,6 +90,10 @@ class RedisStore:
     def clear(self, prefix: bytes) -> int:
         """See :meth:`SupportsScan.clear`."""
         return drive(steps.clear(prefix), self._wires)
+
+    def usage(self, prefix: bytes) -> Usage:
+        """See :meth:`SupportsUsage.usage`."""
+        return drive(steps.usage(prefix), self._wires)
 
     def close(self) -> None:
         """Close the threads' connections; those of an event loop close with it, or by ``native.close()``."""

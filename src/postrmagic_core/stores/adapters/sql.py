@@ -21,13 +21,15 @@ from postrmagic_core.errors import BackendTimeout, BackendUnavailable, Conflict,
 from postrmagic_core.registry import scheme_of
 from postrmagic_core.stores.adapters._sweeper import Sweeper
 from postrmagic_core.stores.checks import check_keys, check_prefix, check_ttl, check_values, script_args
-from postrmagic_core.stores.interface import Script
+from postrmagic_core.stores.interface import Script, Usage
 from postrmagic_core.stores.locked import LockedStore
 
 R = TypeVar("R")
 
 # Rows one statement deletes: short enough that nobody waits for its locks.
 _BATCH = 500
+# Rows one statement counts.
+_LOOK = 10_000
 
 
 class Held:
@@ -150,14 +152,27 @@ class SqlStore(LockedStore[Held]):
 
     def clear(self, prefix: bytes) -> int:
         """See :meth:`SupportsScan.clear`; in batches, each within the time-out."""
-        check_prefix(prefix)
-        bounds: tuple[bytes, ...] = (prefix,)
-        within = f"k >= {self.binds}"
-        if (after := _successor(prefix)) is not None:
-            bounds, within = (prefix, after), f"k >= {self.binds} AND k < {self.binds}"
+        within, bounds = self._within(prefix)
         cleared = self._in_batches(f"{within} AND {self.live}", (*bounds, *self.moment()))
         self._in_batches(within, bounds)
         return cleared
+
+    def usage(self, prefix: bytes) -> Usage:
+        """See :meth:`SupportsUsage.usage`; in batches, each within the time-out. Nothing is ever evicted."""
+        within, bounds = self._within(prefix)
+        statement = (
+            f"SELECT k, LENGTH(v) FROM pm_kv WHERE k > {self.binds} AND {within} AND {self.live} "  # noqa: S608 - marks
+            f"ORDER BY k LIMIT {_LOOK}"
+        )
+        entries, size, last, more = 0, 0, b"", True
+        while more:
+            with self._reading() as held:
+                found = self.rows(held, statement, (last, *bounds, *self.moment()))
+            entries += len(found)
+            size += sum(len(key) + length for key, length in found)
+            more = len(found) == _LOOK
+            last = found[-1][0] if more else last
+        return Usage(entries, size, evicted=0)
 
     def sweep(self, limit: int = 10_000) -> int:
         """Delete at most about ``limit`` expired rows, in small batches; returns how many."""
@@ -240,6 +255,13 @@ class SqlStore(LockedStore[Held]):
     def marks(self, keys: Sequence[bytes]) -> str:
         """A placeholder for each key."""
         return ",".join([self.binds] * len(keys))
+
+    def _within(self, prefix: bytes) -> tuple[str, tuple[bytes, ...]]:
+        """The condition for keys that begin with ``prefix``, and what it binds."""
+        check_prefix(prefix)
+        if (after := _successor(prefix)) is None:
+            return f"k >= {self.binds}", (prefix,)
+        return f"k >= {self.binds} AND k < {self.binds}", (prefix, after)
 
     def _writing(self, work: Callable[[Held], R]) -> R:
         return self.attempt((), work)
