@@ -273,7 +273,8 @@ class StoreContract:
     ) -> None:
         """The prefix is bytes, no pattern; another application's keys stay."""
         mine = [prefix, prefix + b"1", prefix + b"\xff\xff", prefix + b"*"]
-        others = [b"b", b"b*", b"A1", b"\xfe", b"{other}:k:a", b"x" + prefix]
+        names = [b"b", b"b*", b"a", b"ab", b"abc", b"a-b", b"A1", b"\xfe", b"{other}:k:a", b"x" + prefix]
+        others = [name for name in names if not name.startswith(prefix)]
         store.set(dict.fromkeys(mine + others, b"v"), 60_000)
         assert scanning.clear(prefix) == len(mine)
         assert store.get(mine + others) == [None] * len(mine) + [b"v"] * len(others)
