@@ -288,11 +288,11 @@ def test_an_interrupted_call_gives_its_connection_up(proxy: FaultProxy, monkeypa
     with opened(proxy.url) as store:
         store.set({b"a": b"1", b"b": b"2"}, None)
 
-        def interrupted(wire: Wire, count: int, until: float) -> None:
+        def interrupted(wire: Wire, said: list[Any], until: float) -> None:
             raise KeyboardInterrupt
 
         with monkeypatch.context() as patch:
-            patch.setattr(Wire, "receive", interrupted)
+            patch.setattr(Wire, "_fill", interrupted)
             with pytest.raises(KeyboardInterrupt):
                 store.get([b"a"])
         assert store.get([b"b"]) == [b"2"]

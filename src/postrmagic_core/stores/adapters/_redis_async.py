@@ -13,10 +13,10 @@ from hiredis import HiredisError
 from postrmagic_core._steps import adrive
 from postrmagic_core.errors import PoolExhausted
 from postrmagic_core.stores.adapters._redis_client import Judge
-from postrmagic_core.stores.adapters._redis_errors import HungUp
+from postrmagic_core.stores.adapters._redis_errors import LATE, HungUp
 from postrmagic_core.stores.adapters._redis_place import Address, Command, Place
 from postrmagic_core.stores.adapters._redis_primary import reach
-from postrmagic_core.stores.adapters._redis_wire import CHUNK, LATE, MORE, keep_alive, packed, parser
+from postrmagic_core.stores.adapters._redis_wire import CHUNK, MORE, keep_alive, packed, parser
 from postrmagic_core.stores.circuit import Circuit
 
 # Connections an event loop may open: beyond this many at once, commands queue for their turn.

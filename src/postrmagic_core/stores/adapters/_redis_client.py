@@ -81,20 +81,16 @@ class Wires(Judge):
         """
         self._circuit.enter()
         until = time.monotonic() + self._timeout
-        sent = False
+        data = packed(commands)
+        wire: Wire | None = getattr(self._local, "wire", None)
         try:
-            wire = getattr(self._local, "wire", None)
             if wire is None or wire.epoch != self._place.epoch or wire.spoiled():
-                wire = self._renewed(wire, until)
-            data = packed(commands)
-            # A single command that could not be sent to its last byte was surely not carried out.
-            sent = len(commands) > 1
-            wire.send(data, until)
-            sent = True
-            replies = wire.receive(len(commands), until)
+                wire = None
+                wire = self._renewed(until)
+            replies = wire.talk(data, len(commands), until)
         except BaseException as error:
             self._drop()
-            self.failed(error, in_doubt=writes and sent)
+            self.failed(error, in_doubt=writes and wire is not None and wire.sent)
             raise
         return self.answered(replies)
 
@@ -116,12 +112,10 @@ class Wires(Judge):
 
     def say(self, wire: Wire, commands: Sequence[Command], until: float) -> list[Any]:
         """The replies, errors among them."""
-        wire.send(packed(commands), until)
-        return wire.receive(len(commands), until)
+        return wire.talk(packed(commands), len(commands), until)
 
-    def _renewed(self, old: Wire | None, until: float) -> Wire:
-        if old is not None:
-            self._drop()
+    def _renewed(self, until: float) -> Wire:
+        self._drop()
         wire: Wire = drive(reach(self._place, until), self)
         self._local.wire = wire
         with self._lock:

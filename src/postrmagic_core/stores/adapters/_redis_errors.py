@@ -24,6 +24,7 @@ from postrmagic_core.errors import (
 
 LOST = (OSError, HiredisError)
 """What a connection raises that broke, was silent (``TimeoutError``) or spoke something else than Redis' protocol."""
+LATE = "no answer in time"
 
 
 class HungUp(ConnectionResetError):

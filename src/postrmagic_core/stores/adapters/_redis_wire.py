@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 
 import hiredis
 
-from postrmagic_core.stores.adapters._redis_errors import HungUp
+from postrmagic_core.stores.adapters._redis_errors import LATE, HungUp
 from postrmagic_core.stores.adapters._redis_place import Address, Command
 
 T = TypeVar("T")
@@ -25,7 +25,6 @@ T = TypeVar("T")
 MORE: Any = object()
 """What :func:`parser`'s ``gets()`` answers while a reply is incomplete."""
 CHUNK = 65536
-LATE = "no answer in time"
 # What a socket that does not block says where another would wait.
 _NOT_YET = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 # An idle connection is tried after 30 s: a firewall that forgot it would let the next command vanish.
@@ -65,6 +64,7 @@ class Wire:
 
     def __init__(self, sock: socket.socket, epoch: int) -> None:
         self.epoch = epoch
+        self.sent = False
         self._sock = sock
         self._reader = parser()
         self._buffer: Any = bytearray(CHUNK)  # which feed() takes, whatever its stub says
@@ -75,19 +75,15 @@ class Wire:
         """Whether the idle connection was closed by the server, or holds bytes nobody asked for."""
         return bool(self._poll.poll(0)) or self._reader.has_data()
 
-    def send(self, data: bytes, until: float) -> None:
-        """Send everything; what does not fit into the kernel's buffer at once waits for room."""
-        sock = self._sock
-        try:
-            sent = sock.send(data)
-        except _NOT_YET:
-            sent = 0
-        while sent < len(data):
-            attempt = partial(sock.send, memoryview(data)[sent:])
-            sent += _patiently(sock, attempt, until, select.POLLOUT)
+    def talk(self, data: bytes, count: int, until: float) -> list[Any]:
+        """Send the commands in ``data`` and return their ``count`` replies, errors among them.
 
-    def receive(self, count: int, until: float) -> list[Any]:
-        """The next ``count`` replies, errors among them; :class:`HungUp` where the server has no more to say."""
+        Raises what is in :data:`LOST`. Afterwards :attr:`sent` says whether the server may have carried anything out.
+        """
+        # A single command that could not be sent to its last byte was surely not carried out.
+        self.sent = count > 1
+        self._send(data, until)
+        self.sent = True
         replies: list[Any] = []
         gets = self._reader.gets
         while True:
@@ -109,6 +105,16 @@ class Wire:
 
     def __del__(self) -> None:
         self._sock.close()
+
+    def _send(self, data: bytes, until: float) -> None:
+        sock = self._sock
+        try:
+            sent = sock.send(data)
+        except _NOT_YET:
+            sent = 0
+        while sent < len(data):
+            attempt = partial(sock.send, memoryview(data)[sent:])
+            sent += _patiently(sock, attempt, until, select.POLLOUT)
 
     def _fill(self, said: list[Any], until: float) -> None:
         if not self._poll.poll(left_ms(until)):
