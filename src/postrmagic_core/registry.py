@@ -47,8 +47,9 @@ STORES = Kind(
         "mariadb": "postrmagic_core.stores.adapters.sql:SqlStore",
         "redis": "postrmagic_core.stores.adapters.redis:RedisStore",
         "rediss": "postrmagic_core.stores.adapters.redis:RedisStore",
+        "tiered": "postrmagic_core.stores.adapters.tiered:TieredStore",
     },
-    {"mysql": "mysql", "mariadb": "mysql", "redis": "redis", "rediss": "redis"},
+    {"mysql": "mysql", "mariadb": "mysql", "redis": "redis", "rediss": "redis", "tiered": "redis"},
 )
 
 DATABASES = Kind(
