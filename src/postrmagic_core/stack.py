@@ -268,7 +268,7 @@ class Stack(Lifecycle):
             self._opened.enter_context(self._logging())
         self._opened.enter_context(self.database)
         self._migrate()
-        for component in (self.cache, self.sessions, self.jobs, self.events, *self._added):
+        for component in (self.cache, self._cache_window(), self.sessions, self.jobs, self.events, *self._added):
             self._opened.enter_context(component)
         if self.settings.jobs.worker == "embedded":
             self._opened.enter_context(_OnlyProcess(self.settings.stack.data_dir))
@@ -293,6 +293,19 @@ class Stack(Lifecycle):
 
         room = self.settings.database
         return None if room.migrations is None else Migrations(room.migrations, room.metadata)
+
+    @property
+    def cache_subject(self) -> str:
+        """Under which name the processes of this application tell of their caches; see `postrmagic cache stats`."""
+        from .cache.figures import subject
+
+        room = self.settings.stack
+        return subject(room.service, str(room.data_dir.resolve()), self.settings.store_url(self.settings.cache))
+
+    def _cache_window(self) -> Lifecycle:
+        from .cache.figures import CacheWindow
+
+        return CacheWindow(self.cache_subject, self.metrics)
 
     def _logging(self) -> AbstractContextManager[object]:
         from .log import configure, is_configured

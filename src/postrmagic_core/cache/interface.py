@@ -26,6 +26,12 @@ class CacheStats:
     errors: int
     unreadable: int
 
+    @property
+    def hit_rate(self) -> float:
+        """The share of reads that found a value, fresh or stale: 0 to 1; 0 as long as nobody read."""
+        found = self.hits + self.stale
+        return found / (found + self.misses) if found else 0.0
+
 
 class Committing(Protocol):
     """A unit of either face, as far as an invalidation needs it."""

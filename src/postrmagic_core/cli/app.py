@@ -23,6 +23,7 @@ app = typer.Typer(
 def run() -> None:
     """Run the command line; our own errors become one sentence and exit status 1."""
     from .analyze import analyze
+    from .cache import cache
     from .dev import dev
     from .outbox import outbox
     from .pool import pool
@@ -33,6 +34,7 @@ def run() -> None:
     database.command()(pool)
     app.add_typer(database, name="db")
     app.add_typer(outbox, name="outbox")
+    app.add_typer(cache, name="cache")
     app.command()(dev)
     app.command()(worker)
     try:

@@ -1,0 +1,194 @@
+"""``postrmagic cache``: fill the cache before others ask, and see what it does."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+from rich.text import Text
+
+from ..errors import PostrMagicError
+
+if TYPE_CHECKING:
+    from ..cache.figures import ProcessFigures
+    from ..cache.interface import CacheStats
+    from ..cache.warming import Warmed, WarmReport
+    from ..stores import Store
+    from ..stores.interface import Usage
+
+cache = typer.Typer(help="The cache: fill it, and see what it does.", no_args_is_help=True)
+
+App = Annotated[str, typer.Option(help="Where the Stack is: module:name, found from this directory.")]
+AsJson = Annotated[bool, typer.Option("--json", help="JSON instead of words and tables.")]
+
+_COLOURS = {"done": "green", "failed": "red", "skipped": "yellow", "left": "yellow"}
+
+
+@cache.command()
+def warm(
+    app: App,
+    names: Annotated[list[str] | None, typer.Argument(help="Warmers; those they need run too. Default: all.")] = None,
+    budget: Annotated[
+        float | None, typer.Option(min=0, help="Seconds after which no other warmer begins; default: no limit.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Run the application's warmers, each after those it needs. Exit status 1 if one failed.
+
+    The Stack's database and cache are open meanwhile, and nothing else of it.
+    """
+    with _opened(app) as stack, _bar() as bar:
+        step = bar.add_task("", total=None)
+
+        def show(name: str, done: int, total: int) -> None:
+            bar.update(step, description=name or "done", completed=done, total=total)
+
+        report = stack.cache.warm(names or None, budget=budget, report=show)
+    if as_json:
+        typer.echo(json.dumps(asdict(report), indent=2))
+    else:
+        _show_warmed(Console(), report)
+    if report.of("failed"):
+        raise typer.Exit(1)
+
+
+@cache.command()
+def stats(app: App, as_json: AsJson = False) -> None:
+    """Show what the cache holds, and what it did in each running process of this user on this machine.
+
+    The processes answer only when asked. What it holds is counted in the store, key by key.
+    """
+    from ..cache import figures
+
+    stack = _loaded(app)
+    processes = figures.look(stack.cache_subject)
+    namespaces = sorted({stack.cache.namespace, *(name for told in processes for name in told.namespaces)})
+    try:
+        held = {name: _held(stack.cache.store, name) for name in namespaces}
+    finally:
+        stack.cache.store.close()
+    sums = {
+        name: figures.total(told.namespaces[name] for told in processes if name in told.namespaces)
+        for name in namespaces
+    }
+    if as_json:
+        told = {
+            "namespaces": {
+                name: {"held": found if isinstance(found, str) else asdict(found), "did": _did(sums[name])}
+                for name, found in held.items()
+            },
+            "processes": [
+                asdict(one) | {"namespaces": {name: _did(did) for name, did in one.namespaces.items()}}
+                for one in processes
+            ],
+        }
+        typer.echo(json.dumps(told, indent=2))
+        return
+    console = Console()
+    console.print(_held_table(held))
+    if processes:
+        console.print(_did_table(processes, sums))
+    else:
+        console.print("no process of this user on this machine has this cache open", highlight=False)
+
+
+@contextmanager
+def _opened(app: str) -> Iterator[Any]:
+    """The Stack with its database and cache open: a worker, or a lock that a running process holds, is not needed."""
+    stack = _loaded(app)
+    try:
+        with stack.database, stack.cache:
+            yield stack
+    finally:
+        stack.cache.store.close()
+
+
+def _loaded(app: str) -> Any:
+    from ..jobs.process import load
+
+    if not sys.path or sys.path[0] not in ("", "."):
+        sys.path.insert(0, "")
+    return load(app)
+
+
+def _bar() -> Progress:
+    console = Console(stderr=True)
+    return Progress(
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        console=console,
+        transient=True,
+        disable=not console.is_terminal,
+    )
+
+
+def _show_warmed(console: Console, report: WarmReport) -> None:
+    table = Table("warmer", "outcome", "seconds", "computed", "why")
+    for one in report.warmers:
+        ran = one.outcome in {"done", "failed"}
+        table.add_row(
+            Text(one.name),
+            Text(one.outcome, style=_COLOURS[one.outcome]),
+            f"{one.seconds:.2f}" if ran else "",
+            f"{one.computes:,}" if ran else "",
+            Text(_why(one)),
+        )
+    console.print(table)
+    console.print(f"{len(report.of('done'))} of {len(report.warmers)} in {report.seconds:.2f} s", highlight=False)
+
+
+def _why(one: Warmed) -> str:
+    return {"skipped": f"it needs {one.error}", "left": "the budget was spent"}.get(one.outcome, one.error)
+
+
+def _held(store: Store, namespace: str) -> Usage | str:
+    """What the entries of the namespace take, or why nobody knows: the processes' figures are worth seeing even so."""
+    from ..cache.figures import usage
+
+    try:
+        return usage(store, namespace) or "the store cannot tell"
+    except PostrMagicError as error:
+        return error.code
+
+
+def _held_table(held: dict[str, Usage | str]) -> Table:
+    table = Table("namespace", "entries", "bytes", "evicted", title="In the store")
+    for name, found in held.items():
+        if isinstance(found, str):
+            table.add_row(Text(name), Text(found, style="yellow"))
+        else:
+            table.add_row(Text(name), f"{found.entries:,}", f"{found.bytes:,}", f"{found.evicted:,}")
+    return table
+
+
+def _did(done: CacheStats) -> dict[str, Any]:
+    return asdict(done) | {"hit_rate": done.hit_rate}
+
+
+def _did_table(processes: list[ProcessFigures], sums: dict[str, CacheStats]) -> Table:
+    columns = ("process", "namespace", "hit rate", "hits", "stale", "misses", "computed", "alone", "errors")
+    table = Table(*columns, title="Since the processes began")
+    for told in processes:
+        for name, done in told.namespaces.items():
+            table.add_row(Text(f"{told.pid} {told.command}", overflow="ellipsis", no_wrap=True), *_cells(name, done))
+    if len(processes) > 1:
+        table.add_section()
+        for name, done in sums.items():
+            table.add_row("together", *_cells(name, done))
+    return table
+
+
+def _cells(name: str, done: CacheStats) -> tuple[Text, ...]:
+    rate = f"{done.hit_rate:.1%}" if done.hits + done.stale + done.misses else ""
+    counts = (done.hits, done.stale, done.misses, done.computes, done.alone, done.errors)
+    return Text(name), Text(rate), *(Text(f"{count:,}") for count in counts)
