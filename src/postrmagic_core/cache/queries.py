@@ -1,0 +1,233 @@
+"""Query results in the cache, invalidated by the tables that committed units wrote."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from types import GenericAlias
+from typing import TYPE_CHECKING, Any, Optional, Protocol, Required, TypeAlias, TypedDict, Unpack
+
+from .._codec import encode
+from .._crypto import fingerprint
+from ..errors import EncodeError, UsageError
+from .interface import Committing
+from .selects import OWN, Selects, table_name
+
+if TYPE_CHECKING:
+    from pydantic import TypeAdapter
+    from sqlalchemy import Result
+    from sqlalchemy.sql import Executable
+
+    from ..database import DatabaseManager
+    from .manager import CacheManager
+    from .queries_aio import AsyncQueryCache
+
+Parameters: TypeAlias = Mapping[str, Any] | None
+Tables: TypeAlias = Collection[str] | None
+
+_log = logging.getLogger("postrmagic_core.cache")
+
+# Its tag is on every result: given up when a unit wrote nobody knows where.
+_ANY = "*"
+
+
+class Options(TypedDict, total=False):
+    """How an answer is kept.
+
+    ``fresh`` and ``stale`` are seconds, as in :meth:`CacheManager.get_or_set`. ``tables`` adds those that the query
+    does not show: of textual SQL, views, functions. ``kind`` is the type of one element of the answer, any that
+    pydantic understands; left out, values are as the database's types make them.
+    """
+
+    fresh: Required[float]
+    stale: float
+    tables: Tables
+    kind: Any
+
+
+class Wrote(Committing, Protocol):
+    """A unit about to commit, as far as results need it."""
+
+    @property
+    def tables_written(self) -> frozenset[str]:
+        """The tables it changed."""
+        ...
+
+    @property
+    def tables_unknown(self) -> bool:
+        """Whether it may have changed others."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """What of a result is kept: ``take`` makes it; ``of`` is its type, where the caller named that of one element."""
+
+    name: str
+    take: Callable[[Result[Any]], Any]
+    of: Callable[[Any], Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A query's entry: its key, its tags, and its type (``None``: plain values)."""
+
+    key: str
+    tags: tuple[str, ...]
+    kind: Any
+
+
+def _rows(result: Result[Any]) -> list[tuple[Any, ...]]:
+    return [tuple(row) for row in result]
+
+
+def _mappings(result: Result[Any]) -> list[dict[str, Any]]:
+    names = [str(name) for name in result.keys()]  # noqa: SIM118 - no mapping
+    if len(set(names)) < len(names):
+        raise UsageError("two columns of the query have one name: give them labels, or ask for rows()")
+    return [dict(zip(names, row, strict=True)) for row in result]
+
+
+def _list_of(kind: Any) -> Any:
+    return GenericAlias(list, (kind,))
+
+
+ROWS = Shape("rows", _rows, _list_of)
+MAPPINGS = Shape("mappings", _mappings, _list_of)
+SCALARS = Shape("scalars", lambda result: list(result.scalars()), _list_of)
+SCALAR = Shape("scalar", lambda result: result.scalar(), lambda kind: Optional[kind])  # noqa: UP045 - of a value
+
+
+class QueryCache:
+    """Answers of SELECTs on ``db``, kept in ``cache`` until a unit commits that wrote one of their tables.
+
+    Making one is what makes the write units of ``db`` invalidate: every process that writes needs it, whether it reads
+    from it or not. ``name`` stands for the database in keys and tags: where processes reach one database by different
+    URLs, give them all the same.
+
+    The methods take :class:`Options`. Inside a write unit of ``db`` the query runs in it; nothing is read or stored.
+    They raise :class:`UsageError` for what is no SELECT, or holds textual SQL without ``tables``, and
+    :class:`EncodeError` for a value, bound or selected, that has no lossless encoding (``kind`` helps).
+    """
+
+    def __init__(self, cache: CacheManager, db: DatabaseManager, *, name: str | None = None) -> None:
+        self.cache = cache
+        self.db = db
+        self._scope = fingerprint((name or db.database_id).encode())[:16]
+        self._blind = db.metrics.counter("cache_blind_writes_total", namespace=cache.namespace)
+        self._warned = False
+        self._adapters: dict[Any, TypeAdapter[Any]] = {}
+        db.on_write(self._wrote)
+
+    @cached_property
+    def aio(self) -> AsyncQueryCache:
+        """The same results for asyncio, with the same names."""
+        from .queries_aio import AsyncQueryCache
+
+        return AsyncQueryCache(self)
+
+    def rows(self, statement: Executable, parameters: Parameters = None, **options: Unpack[Options]) -> list[Any]:
+        """Every row, as a tuple."""
+        return self._answer(ROWS, statement, parameters, **options)  # type: ignore[no-any-return]  # a shape's value
+
+    def mappings(self, statement: Executable, parameters: Parameters = None, **options: Unpack[Options]) -> list[Any]:
+        """Every row, as a dict by column name; with ``kind``, a model or dataclass made from it."""
+        return self._answer(MAPPINGS, statement, parameters, **options)  # type: ignore[no-any-return]  # as above
+
+    def scalars(self, statement: Executable, parameters: Parameters = None, **options: Unpack[Options]) -> list[Any]:
+        """The first column of every row."""
+        return self._answer(SCALARS, statement, parameters, **options)  # type: ignore[no-any-return]  # as above
+
+    def scalar(self, statement: Executable, parameters: Parameters = None, **options: Unpack[Options]) -> Any:
+        """The first column of the first row; ``None`` if there is none."""
+        return self._answer(SCALAR, statement, parameters, **options)
+
+    def invalidate(self, *tables: str, tx: Committing | None = None, detached: bool = False) -> None:
+        """Forget the answers that read one of ``tables``; without any, all of this database.
+
+        For what no unit of ours wrote: another program, a migration. ``tx`` and ``detached`` are as in
+        :meth:`CacheManager.invalidate`.
+        """
+        self.cache.invalidate(*self.tags(tables), tx=tx, detached=detached)
+
+    def tags(self, tables: Collection[str]) -> list[str]:
+        """The tags to give up when ``tables`` have changed; without any, the tag that every answer has."""
+        return [self._tag(name) for name in sorted({table_name(table) for table in tables})] or [self._tag(_ANY)]
+
+    def wanted(self, shape: Shape, statement: Executable, parameters: Parameters, tables: Tables, kind: Any) -> Wanted:
+        """The entry of a query."""
+        asked = self._selects.look(statement, parameters, tables)
+        whole = None if kind is None else shape.of(kind)
+        schema = self.cache.access.codecs.of(whole).schema
+        key = fingerprint(encode([self._scope, shape.name, schema, asked.identity]))
+        return Wanted(f"query:{key}", tuple(map(self._tag, (_ANY, *asked.tables))), whole)
+
+    def _answer(
+        self,
+        shape: Shape,
+        statement: Executable,
+        parameters: Parameters,
+        *,
+        fresh: float,
+        stale: float = 0,
+        tables: Tables = None,
+        kind: Any = None,
+    ) -> Any:
+        wanted = self.wanted(shape, statement, parameters, tables, kind)
+
+        def compute() -> Any:
+            with self.db.read() as tx:
+                return self.made(shape, wanted.kind, tx.execute(statement, parameters))
+
+        if self.db.current() is not None:
+            return compute()
+        return self.cache.get_or_set(wanted.key, compute, fresh=fresh, stale=stale, tags=wanted.tags, kind=wanted.kind)
+
+    def made(self, shape: Shape, kind: Any, result: Result[Any]) -> Any:
+        """What is kept of ``result``, as ``kind``."""
+        value = shape.take(result)
+        if kind is None:
+            return value
+        from pydantic import ValidationError
+
+        try:
+            return self._adapter(kind).validate_python(value)
+        except ValidationError as error:
+            fields = sorted({".".join(str(part) for part in each["loc"][1:]) for each in error.errors()})
+            # Its own text would quote the values.
+            raise EncodeError(
+                f"the query's answer is no {kind}: see {', '.join(filter(None, fields)) or 'its type'}"
+            ) from None
+
+    def _adapter(self, kind: Any) -> TypeAdapter[Any]:
+        adapter = self._adapters.get(kind)
+        if adapter is None:
+            from pydantic import TypeAdapter
+
+            adapter = self._adapters[kind] = TypeAdapter(kind)
+        return adapter
+
+    @cached_property
+    def _selects(self) -> Selects:
+        return Selects(self.db.backend.engine("read"))
+
+    def _tag(self, name: str) -> str:
+        return f"table:{self._scope}:{name}"
+
+    def _wrote(self, tx: Wrote) -> None:
+        """Bind the invalidation to a unit that is about to commit."""
+        if tx.tables_unknown:
+            self._blind.add()
+            if not self._warned:
+                self._warned = True
+                _log.warning(
+                    "a unit ran textual SQL or DDL and did not tell which tables it changed: every cached query result "
+                    "of the database ends with it; call tx.wrote(…) after such a statement (told once)"
+                )
+            self.invalidate(tx=tx)
+            return
+        tables = [name for name in tx.tables_written if not name.startswith(OWN)]
+        if tables:
+            self.invalidate(*tables, tx=tx)
