@@ -113,16 +113,14 @@ def observed(app: Any) -> list[QueryStats]:
 
     A page far back is also asked for as the application did before its position got a bound.
     """
-    from media_library import search
-
     database, ask = app.stack.database, app.library
     position = _middle(database)
     database.queries.reset()
     for _ in range(_ROUNDS):
         for asked in _SEARCHES:
-            ask._page(_USER, search.parse(asked), None)
-        ask._page(_USER, search.parse(""), position)
-        ask._stats(_USER)
+            ask.page.compute(_USER, asked=asked)
+        ask.page.compute(_USER, after=position)
+        ask.stats.compute(_USER)
         with database.read() as unit:
             unit.execute(_as_before(position)).all()
     return [query for query in database.queries.stats() if not query.sql.startswith("INSERT")]

@@ -144,9 +144,10 @@ class Api:
         return answer((await run_in_threadpool(self.library.stats, user.id))["tags"])
 
     async def stats(self, request: Request) -> Response:
-        """How much the user has."""
+        """How much the user has; beside it, what share of its reads the cache of this process could answer."""
         user = await self._user(request)
-        return answer(await run_in_threadpool(self.library.stats, user.id))
+        found = await run_in_threadpool(self.library.stats, user.id)
+        return answer(found, cache={"hit_rate": round(self.stack.cache.stats().hit_rate, 3)})
 
     async def health(self, request: Request) -> Response:
         """200 when every backend answers, 503 otherwise; which one, and in how many milliseconds."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from postrmagic_core.stack import Stack
 
-from . import tables, tasks
+from . import tables, tasks, warming
 from .accounts import Accounts
 from .library import Library
 from .storage import Storage
@@ -32,4 +32,5 @@ def assemble(stack: Stack) -> Application:
     stack.use_migrations("media_library:migrations", tables.metadata)
     stack.provide(library=library)
     stack.include(tasks)
+    warming.register(stack.cache, library)
     return Application(stack, Accounts(stack.database), library)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 from sqlalchemy import and_, delete, func, insert, or_, select, update
 
@@ -23,7 +23,14 @@ from .tables import blobs, inserted_id, media, renditions, tags, users
 
 PAGE = 24
 POLICY = ImagePolicy(max_bytes=20 * 1024 * 1024, max_pixels=50_000_000)
-_LIST_FRESH, _LIST_STALE = 60.0, 600.0
+_USERS_MEDIA = "user:{user_id}:media"
+_KEPT: _Kept = {"fresh": 60.0, "stale": 600.0, "tags": [_USERS_MEDIA]}
+
+
+class _Kept(TypedDict):
+    fresh: float
+    stale: float
+    tags: list[str]
 
 
 class QuotaExceeded(PostrMagicError):
@@ -48,11 +55,15 @@ class Added:
 
 def tag_of(user_id: int) -> str:
     """The cache tag under which everything derived from a user's media is stored."""
-    return f"user:{user_id}:media"
+    return _USERS_MEDIA.format(user_id=user_id)
 
 
 class Library:
-    """The library over a database, a cache, events and a place for files."""
+    """The library over a database, a cache, events and a place for files.
+
+    ``page``, ``get`` and ``stats`` are the methods of these names with an underscore, answered from the cache until the
+    user's media change.
+    """
 
     def __init__(self, database: DatabaseManager, cache: CacheManager, events: EventManager, storage: Storage) -> None:
         self.database = database
@@ -60,6 +71,9 @@ class Library:
         self.events = events
         self.storage = storage
         self._clock = SystemClock()
+        self.page = cache.cached("list:{user_id}:{asked}:{after}", **_KEPT)(self._page)
+        self.get = cache.cached("medium:{user_id}:{media_id}", **_KEPT)(self._get)
+        self.stats = cache.cached("stats:{user_id}", **_KEPT)(self._stats)
 
     def add(self, user_id: int, file: Path, info: ImageInfo, *, title: str, filename: str) -> Added:
         """Record the inspected ``file``, charge it, put it in place and announce it: all in one transaction.
@@ -109,21 +123,12 @@ class Library:
         if charged.rowcount == 0:
             raise QuotaExceeded("this file does not fit into the user's quota")
 
-    def page(self, user_id: int, *, asked: str = "", after: tuple[int, int] | None = None) -> dict[str, Any]:
+    def _page(self, user_id: int, *, asked: str = "", after: tuple[int, int] | None = None) -> dict[str, Any]:
         """One page of the user's media, newest first: ``items`` and the ``next`` position or ``None``.
 
         ``asked`` is a query of :mod:`.search`; ``after`` the position (created_us, id) the last page ended at.
         """
-        return self.cache.get_or_set(
-            f"list:{user_id}:{asked}:{after}",
-            lambda: self._page(user_id, search.parse(asked), after),
-            fresh=_LIST_FRESH,
-            stale=_LIST_STALE,
-            tags=[tag_of(user_id)],
-        )
-
-    def _page(self, user_id: int, query: search.Query, after: tuple[int, int] | None) -> dict[str, Any]:
-        wanted = [media.c.user_id == user_id, search.conditions(query, self.database.dialect)]
+        wanted = [media.c.user_id == user_id, search.conditions(search.parse(asked), self.database.dialect)]
         if after is not None:
             created_us, media_id = after
             older = or_(media.c.created_us < created_us, and_(media.c.created_us == created_us, media.c.id < media_id))
@@ -142,7 +147,7 @@ class Library:
         last = rows[PAGE - 1] if len(rows) > PAGE else None
         return {"items": items, "next": last and (last["created_us"], last["id"])}
 
-    def get(self, user_id: int, media_id: int) -> dict[str, Any]:
+    def _get(self, user_id: int, media_id: int) -> dict[str, Any]:
         """One of the user's media; another's, or none, raises :class:`NotFound`."""
         statement = (
             select(media, blobs.c.size, blobs.c.mime, blobs.c.width, blobs.c.height)
@@ -210,17 +215,8 @@ class Library:
             raise NotFound("there is no such medium in this library")
         return row
 
-    def stats(self, user_id: int) -> dict[str, Any]:
-        """How many media the user has, the room they take and are allowed, and the most used tags."""
-        return self.cache.get_or_set(
-            f"stats:{user_id}",
-            lambda: self._stats(user_id),
-            fresh=_LIST_FRESH,
-            stale=_LIST_STALE,
-            tags=[tag_of(user_id)],
-        )
-
     def _stats(self, user_id: int) -> dict[str, Any]:
+        """How many media the user has, the room they take and are allowed, and the most used tags."""
         count = func.count().label("count")
         with self.database.read() as unit:
             user = unit.execute(select(users.c.used_bytes, users.c.quota_bytes).where(users.c.id == user_id)).one()
@@ -240,6 +236,12 @@ class Library:
             "quota_bytes": user.quota_bytes,
             "tags": names,
         }
+
+    def lately_active(self, most: int = 100) -> list[int]:
+        """The users who uploaded last, the latest first."""
+        newest = func.max(media.c.created_us).desc()
+        with self.database.read() as unit:
+            return list(unit.scalars(select(media.c.user_id).group_by(media.c.user_id).order_by(newest).limit(most)))
 
     def holders(self, unit: Unit, digest: str) -> list[int]:
         """The users whose libraries hold this file."""

@@ -27,7 +27,7 @@ def prepare(application: Application, *, guest: bool) -> None:
 
 
 def seed(application: Application) -> None:
-    """Upload the drawn posters as the demo account would; ones that are there stay as they are."""
+    """Upload the drawn posters as the demo account would, and warm the cache; ones that are there stay as they are."""
     library = application.library
     with application.stack:
         user = application.accounts.by_name(DEMO["name"])
@@ -40,3 +40,4 @@ def seed(application: Application) -> None:
             added = library.add(user.id, file, info, title=poster.title, filename=poster.filename)
             if added.created:
                 library.change(user.id, added.media_id, title=None, tag_names=poster.tags)
+        application.stack.cache.warm()

@@ -91,7 +91,7 @@ async function refresh() {
   state.items = new Map(page.data.map((item) => [item.id, item]));
   state.next = page.next;
   draw();
-  drawStats(stats.data);
+  drawStats(stats);
   watch();
 }
 
@@ -117,9 +117,9 @@ function card(item) {
   return make("li", {}, button);
 }
 
-function drawStats(stats) {
+function drawStats({ data: stats, cache }) {
   const megabytes = (bytes) => (bytes / 1048576).toFixed(1);
-  byId("stats").textContent = `${stats.media} ${stats.media === 1 ? "poster" : "posters"}, ${megabytes(stats.bytes)} of ${megabytes(stats.quota_bytes)} MB`;
+  byId("stats").textContent = `${stats.media} ${stats.media === 1 ? "poster" : "posters"}, ${megabytes(stats.bytes)} of ${megabytes(stats.quota_bytes)} MB; ${Math.round(100 * cache.hit_rate)} % from cache`;
   fill(byId("tags"), stats.tags.slice(0, 30).map(({ name, count }) => {
     const button = make("button", { type: "button", textContent: `${name} ${count}` });
     button.dataset.key = name;

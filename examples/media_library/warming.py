@@ -1,0 +1,25 @@
+"""What is computed before anybody asks: the first pages and the statistics of those who were here last.
+
+``postrmagic cache warm --app media_library.worker:stack`` runs it, after a deployment for example.
+"""
+
+from __future__ import annotations
+
+from postrmagic_core.cache import CacheManager
+
+from .library import Library
+
+
+def register(cache: CacheManager, library: Library) -> None:
+    """Have ``cache`` know the library's warmers."""
+
+    @cache.warmer("lists")
+    def lists(_: CacheManager) -> None:
+        for user_id in library.lately_active():
+            library.page(user_id)
+
+    # The page shows the pictures first, so they are warm first, should the budget not suffice for both.
+    @cache.warmer("stats", after=["lists"])
+    def stats(_: CacheManager) -> None:
+        for user_id in library.lately_active():
+            library.stats(user_id)
