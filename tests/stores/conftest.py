@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
+import socketserver
+import threading
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from postrmagic_core.stores import Store, open_store
+from postrmagic_core.stores.adapters.redis import RedisStore
+from postrmagic_core.testing.servers import RedisServer
 
 Opener = Callable[[], Store]
 
@@ -46,3 +53,74 @@ def store(request: pytest.FixtureRequest, url_of: Callable[[str], str]) -> Itera
 def shared_url(request: pytest.FixtureRequest, url_of: Callable[[str], str]) -> str:
     """The URL of every kind of store that processes can share."""
     return url_of(request.param)
+
+
+class Caller:
+    """One face of a Redis store: ``caller("get", [b"key"])``; the async one keeps its event loop, and connections."""
+
+    def __init__(self, store: RedisStore, runner: asyncio.Runner | None) -> None:
+        self.store = store
+        self._runner = runner
+
+    def __call__(self, operation: str, *args: Any) -> Any:
+        """Call the operation and wait for it."""
+        if self._runner is None:
+            return getattr(self.store, operation)(*args)
+        return self._runner.run(getattr(self.store.native, operation)(*args))
+
+
+@pytest.fixture(params=["sync", "async"])
+def caller(request: pytest.FixtureRequest) -> Iterator[Callable[..., Caller]]:
+    """A factory: ``caller(url, timeout=0.25)`` opens a Redis store and gives one of its faces, each in turn."""
+    with ExitStack() as opened:
+
+        def open_caller(url: str, timeout: float = 0.25, **options: Any) -> Caller:
+            store = RedisStore.from_url(url, timeout=timeout, **options)
+            opened.callback(store.close)
+            return Caller(store, opened.enter_context(asyncio.Runner()) if request.param == "async" else None)
+
+        yield open_caller
+
+
+class _Talk(socketserver.BaseRequestHandler):
+    def handle(self) -> None:
+        while request := self.request.recv(65536):
+            answer = self.server.answer(request)  # type: ignore[attr-defined]  # set by the fixture
+            if answer is None:
+                return
+            self.request.sendall(answer)
+
+
+@pytest.fixture
+def impostor() -> Iterator[Callable[[Callable[[bytes], bytes | None]], int]]:
+    """A factory: ``impostor(answer)`` answers each request on the port it returns; ``None`` hangs up."""
+    with ExitStack() as servers:
+
+        def start(answer: Callable[[bytes], bytes | None]) -> int:
+            server = servers.enter_context(socketserver.ThreadingTCPServer(("127.0.0.1", 0), _Talk))
+            server.daemon_threads = True
+            server.answer = answer  # type: ignore[attr-defined]  # for the handler
+            threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+            servers.callback(server.shutdown)
+            return int(server.server_address[1])
+
+        yield start
+
+
+@pytest.fixture
+def replicated(own_redis_server: Callable[..., RedisServer]) -> Callable[..., tuple[RedisServer, RedisServer]]:
+    """A factory: a primary and its replica, in step; ``options`` go to both."""
+    import redis
+
+    def start(*options: str, **others: Any) -> tuple[RedisServer, RedisServer]:
+        options = ("--repl-diskless-sync-delay", "0", *options)
+        primary = own_redis_server(options=options, **others)
+        replica = own_redis_server(options=[*options, "--replicaof", primary.host, str(primary.port)], **others)
+        with redis.Redis.from_url(primary.url) as client:
+            client.set("in-step", 1)
+            assert client.wait(1, 10_000) == 1, "the replica does not follow"
+            client.delete("in-step")
+            client.wait(1, 10_000)
+        return primary, replica
+
+    return start

@@ -15,7 +15,7 @@ from postrmagic_core.errors import PoolExhausted
 from postrmagic_core.stores.adapters._redis_client import Judge
 from postrmagic_core.stores.adapters._redis_errors import LATE, HungUp
 from postrmagic_core.stores.adapters._redis_place import Address, Command, Place
-from postrmagic_core.stores.adapters._redis_primary import reach
+from postrmagic_core.stores.adapters._redis_primary import confirm, reach
 from postrmagic_core.stores.adapters._redis_wire import CHUNK, MORE, keep_alive, packed, parser
 from postrmagic_core.stores.circuit import Circuit
 
@@ -30,7 +30,8 @@ class Line(asyncio.BufferedProtocol):
         self.epoch = epoch
         self._loop = loop
         self._reader = parser()
-        self._buffer: Any = bytearray(CHUNK)  # which feed() takes, whatever its stub says
+        # A view, since asyncio's TLS writes into slices; feed() takes it, whatever its stub says.
+        self._buffer: Any = memoryview(bytearray(CHUNK))
         self._answer: asyncio.Future[list[Any]] | None = None
         self._replies: list[Any] = []
         self._count = 0
@@ -193,6 +194,8 @@ class AsyncWires(Judge):
         line: Line | None = None
         sent = False
         try:
+            if until > self._place.confirm_at + self._timeout:
+                await adrive(confirm(self._place, until), mine)
             line = self._idle(mine) or await self._reached(mine, until)
             data = packed(commands)
             # asyncio may send after this call has failed: from here on a write is in doubt.

@@ -18,7 +18,7 @@ from postrmagic_core._steps import drive
 from postrmagic_core.errors import BackendError
 from postrmagic_core.stores.adapters._redis_errors import failure, refusal, replica
 from postrmagic_core.stores.adapters._redis_place import Address, Command, Place
-from postrmagic_core.stores.adapters._redis_primary import reach
+from postrmagic_core.stores.adapters._redis_primary import confirm, reach
 from postrmagic_core.stores.adapters._redis_wire import Wire, dial, packed
 from postrmagic_core.stores.circuit import Circuit
 
@@ -84,6 +84,8 @@ class Wires(Judge):
         data = packed(commands)
         wire: Wire | None = getattr(self._local, "wire", None)
         try:
+            if until > self._place.confirm_at + self._timeout:
+                drive(confirm(self._place, until), self)
             if wire is None or wire.epoch != self._place.epoch or wire.spoiled():
                 wire = None
                 wire = self._renewed(until)

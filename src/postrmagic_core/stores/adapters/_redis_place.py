@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import ssl
 from functools import cached_property
 from typing import NamedTuple, TypeAlias
@@ -10,6 +11,10 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 from postrmagic_core.errors import ConfigurationError
 
 Command: TypeAlias = tuple[bytes | str | int, ...]
+
+# Seconds that a primary named by a Sentinel is believed. After a planned failover the old one takes writes for eight
+# more seconds, until the Sentinels demote it, and then forgets them; it does not close its connections before.
+CONFIRMED_FOR = 1.0
 
 _SCHEMES = ("redis", "rediss", "redis+sentinel", "rediss+sentinel")
 _SHAPE = (
@@ -28,7 +33,8 @@ class Address(NamedTuple):
 class Place:
     """What a URL says, read once. Both faces of a store share one: who learns that the primary moved tells all.
 
-    ``service`` is the primary's name among the Sentinels, ``None`` without them; ``epoch`` counts the moves.
+    ``service`` is the primary's name among the Sentinels, ``None`` without them; ``epoch`` counts the moves. From
+    ``confirm_at`` (monotonic seconds) on, whoever comes next asks whether the primary is still where it was.
     """
 
     def __init__(self, url: str) -> None:
@@ -53,6 +59,8 @@ class Place:
         if options:
             raise ConfigurationError(f"a Redis URL takes one option, ssl_ca with rediss; found: {', '.join(options)}")
         self.epoch = 0
+        self.primary: Address | None = None
+        self.confirm_at = math.inf
 
     @cached_property
     def tls(self) -> ssl.SSLContext | None:
@@ -79,10 +87,17 @@ class Place:
         """The primary is elsewhere: every connection made so far is left at its next use."""
         self.epoch += 1
 
-    def answered(self, sentinel: Address) -> None:
-        """Ask this Sentinel first from now on."""
-        if self.servers[0] != sentinel:
-            self.servers = [sentinel, *(server for server in self.servers if server != sentinel)]
+    def found(self, primary: Address, now: float) -> None:
+        """The primary was named, now; it is asked for again in a second."""
+        if self.primary not in {None, primary}:
+            self.moved()
+        self.primary = primary
+        self.confirm_at = now + CONFIRMED_FOR
+
+    def silent(self, sentinel: Address, now: float) -> None:
+        """Ask this Sentinel last from now on."""
+        self.servers = [*(server for server in self.servers if server != sentinel), sentinel]
+        self.confirm_at = now + CONFIRMED_FOR
 
 
 def _address(text: str, port: int) -> Address:

@@ -14,33 +14,42 @@ import hiredis
 from postrmagic_core._steps import Steps
 from postrmagic_core.errors import BackendError, BackendRejected, BackendUnavailable
 from postrmagic_core.stores.adapters._redis_errors import LOST, code_of, refusal
-from postrmagic_core.stores.adapters._redis_place import Address, Command, Place
+from postrmagic_core.stores.adapters._redis_place import CONFIRMED_FOR, Address, Command, Place
 
 
 def reach(place: Place, until: float) -> Steps[Any]:
     """A greeted connection to the server, or to the primary that a Sentinel names; in time."""
     if place.service is None:
         return (yield from _greeted(place, place.servers[0], until))
-    failed: BaseException = BackendUnavailable("the Sentinels named no server that is the primary now")
-    unknown = 0
-    for number, sentinel in enumerate(list(place.servers)):
-        now: float = yield lambda port: port.now()
+    failed: Exception = BackendRejected(f"no Sentinel watches a primary named {place.service!r}")
+    sentinels = list(place.servers)
+    for number, sentinel in enumerate(sentinels, 1):
+        now: float = yield _now
         # Half of what is left to each, all of it to the last: a silent one leaves the others time to answer.
-        share = until if number == len(place.servers) - 1 else now + (until - now) / 2
+        share = until if number == len(sentinels) else now + (until - now) / 2
         try:
             primary = yield from _named(place, sentinel, now + (share - now) / 2)
-            if primary is None:
-                unknown += 1
-                continue
-            wire = yield from _greeted(place, primary, share)
+            if primary is not None:
+                place.found(primary, now)
+                return (yield from _greeted(place, primary, share))
         except (*LOST, BackendError) as error:
             failed = error
-        else:
-            place.answered(sentinel)
-            return wire
-    if unknown == len(place.servers):
-        raise BackendRejected(f"no Sentinel watches a primary named {place.service!r}")
+            place.silent(sentinel, now)
     raise failed
+
+
+def confirm(place: Place, until: float) -> Steps[None]:
+    """Ask a Sentinel whether the primary is where it was, in a quarter of the time; a silent one changes nothing."""
+    now: float = yield _now
+    place.confirm_at = now + CONFIRMED_FOR  # others need not ask meanwhile
+    sentinel = place.servers[0]
+    try:
+        primary = yield from _named(place, sentinel, now + (until - now) / 4)
+    except (*LOST, BackendError):
+        place.silent(sentinel, now)
+    else:
+        if primary is not None:
+            place.found(primary, now)
 
 
 def _named(place: Place, sentinel: Address, until: float) -> Steps[Address | None]:
@@ -66,12 +75,22 @@ def _greeted(place: Place, server: Address, until: float) -> Steps[Any]:
             if isinstance(reply, hiredis.ReplyError):
                 wrong = command[0] == "AUTH" and code_of(reply) == "ERR"
                 raise BackendRejected("the server refused user or password") if wrong else refusal(reply) from reply
-        if place.service is not None and replies[-1][0] != b"master":
-            raise BackendUnavailable("the Sentinel named a server that is a replica: the failover is not over")
+        if place.service is not None:
+            verify(replies[-1])
     except BaseException:
         wire.close()
         raise
     return wire
+
+
+def verify(role: Any) -> None:
+    """Refuse a server whose answer to ROLE is not that of a primary."""
+    if role[0] != b"master":
+        raise BackendUnavailable("the server that the Sentinel named is no primary: a failover is not over yet")
+
+
+def _now(port: Any) -> Any:
+    return port.now()
 
 
 def _dialled(place: Place, address: Address, until: float) -> Callable[[Any], Any]:

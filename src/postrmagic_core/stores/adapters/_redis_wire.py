@@ -142,13 +142,12 @@ def dial(address: Address, tls: ssl.SSLContext | None, epoch: int, until: float)
     if tls is None:
         return Wire(sock, epoch)
     try:
-        secured = tls.wrap_socket(sock, server_hostname=address.host, do_handshake_on_connect=False)
+        sock = tls.wrap_socket(sock, server_hostname=address.host, do_handshake_on_connect=False)
+        _patiently(sock, sock.do_handshake, until, select.POLLIN)
     except BaseException:
         sock.close()
         raise
-    wire = TlsWire(secured, epoch)
-    _patiently(secured, secured.do_handshake, until, select.POLLIN)
-    return wire
+    return TlsWire(sock, epoch)
 
 
 def _connected(address: Address, until: float) -> socket.socket:

@@ -1,17 +1,20 @@
 """Private servers for tests: started in about a second, killed and paused at will, gone with the test run.
 
 A URL in the environment wins over a private server in the fixtures: :data:`REDIS_VARIABLE`, :data:`MYSQL_VARIABLE`
-(MariaDB or MySQL), :data:`MYSQLD_VARIABLE` (MySQL itself).
+(MariaDB or MySQL), :data:`MYSQLD_VARIABLE` (MySQL itself). ``POSTRMAGIC_TEST_VALKEY``: path of a ``valkey-server``.
 """
 
 from ._process import MissingServer, ServerProcess, free_port
 from .mariadb import MariaDBServer
 from .mysql import MySQLServer
-from .redis import RedisServer
+from .redis import RedisServer, ValkeyServer
 from .require import MYSQL_VARIABLE, MYSQLD_VARIABLE, REDIS_VARIABLE, require
+from .sentinel import SentinelServer
 
 __all__ = [
     "RedisServer",
+    "ValkeyServer",
+    "SentinelServer",
     "MariaDBServer",
     "MySQLServer",
     "ServerProcess",

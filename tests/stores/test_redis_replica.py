@@ -1,0 +1,99 @@
+"""A replica is promoted: without Sentinels the address moves and the store follows; nothing is written to a copy."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from contextlib import closing
+from typing import Any
+
+import pytest
+import redis
+
+from postrmagic_core.errors import BackendError, BackendReadOnly
+from postrmagic_core.stores.adapters.redis import RedisStore
+from postrmagic_core.testing.proxy import FaultProxy
+from postrmagic_core.testing.servers import RedisServer
+
+pytestmark = [pytest.mark.redis, pytest.mark.fault]
+
+Replicated = Callable[[], tuple[RedisServer, RedisServer]]
+KEY = b"{app}:k:1"
+
+
+def promote(replica: RedisServer, primary: RedisServer) -> None:
+    """Make ``replica`` the primary of ``primary``."""
+    with closing(redis.Redis.from_url(replica.url)) as new, closing(redis.Redis.from_url(primary.url)) as old:
+        new.replicaof("NO", "ONE")
+        old.replicaof(replica.host, replica.port)
+
+
+def until_written(call: Any, seconds: float = 5.0) -> None:
+    """Write until it succeeds; more than promised fails."""
+    began = time.monotonic()
+    while True:
+        try:
+            call("set", {KEY: b"2"}, None)
+        except BackendError:
+            assert time.monotonic() - began < seconds + 1, "it did not find the primary"
+            time.sleep(0.02)
+        else:
+            return
+
+
+def test_a_promoted_replica_is_found_where_the_address_leads(
+    caller: Callable[..., Any], replicated: Replicated
+) -> None:
+    """The open connection still leads to the old primary: its READONLY ends it, and the next write is the new one's."""
+    primary, replica = replicated()
+    with FaultProxy(primary.url) as proxy, closing(redis.Redis.from_url(replica.url)) as raw:
+        call = caller(proxy.url)
+        call("set", {KEY: b"1"}, None)
+        promote(replica, primary)
+        proxy.redirect(replica.url)
+        with pytest.raises(BackendReadOnly):
+            call("set", {KEY: b"lost"}, None)
+        until_written(call)
+        assert raw.get(KEY) == b"2"
+        assert call("get", [KEY]) == [b"2"]
+        assert proxy.accepted == 2
+
+
+def test_one_refused_write_moves_every_thread_and_both_faces(replicated: Replicated) -> None:
+    """Who is told READONLY tells the others: none of them reads from the copy or is refused itself."""
+    primary, replica = replicated()
+    with FaultProxy(primary.url) as proxy, closing(RedisStore.from_url(proxy.url, timeout=2)) as store:
+        turn, answers = threading.Barrier(2, timeout=10), []
+
+        def other() -> None:
+            store.set({b"other": b"1"}, None)
+            turn.wait()
+            turn.wait()
+            answers.append(store.get([KEY]))
+            store.set({b"other": b"2"}, None)
+
+        thread = threading.Thread(target=other)
+        thread.start()
+        store.set({KEY: b"1"}, None)
+        turn.wait()
+        promote(replica, primary)
+        proxy.redirect(replica.url)
+        with pytest.raises(BackendReadOnly):
+            store.set({KEY: b"lost"}, None)
+        store.set({KEY: b"2"}, None)
+        turn.wait()
+        thread.join(10)
+        assert answers == [[b"2"]]
+        with closing(redis.Redis.from_url(replica.url)) as raw:
+            assert raw.get(b"other") == b"2"
+
+
+def test_a_refused_write_is_no_outage(caller: Callable[..., Any], replicated: Replicated) -> None:
+    """A replica answers: the breaker stays closed, reads and read-only Scripts go on."""
+    _, replica = replicated()
+    call = caller(replica.url)
+    for _ in range(5):
+        with pytest.raises(BackendReadOnly, match="READONLY"):
+            call("set", {KEY: b"v"}, None)
+        assert call("get", [KEY]) == [None]
