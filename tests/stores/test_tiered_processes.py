@@ -57,13 +57,13 @@ def _gone() -> bytes:
 
 
 @contextmanager
-def talking(path: Path, target: object, url: str) -> Iterator[tuple[socket.socket, Child]]:
-    """A process that runs ``target(url, path)``, and a line to it that costs a fraction of a trip to the server."""
+def talking(path: Path, target: object, url: str, *more: object) -> Iterator[tuple[socket.socket, Child]]:
+    """A process that runs ``target(url, path, *more)``, and a line to it that is far quicker than the server."""
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(str(path))
         listener.listen()
         listener.settimeout(30)
-        with spawn(target, url, str(path)) as child:  # type: ignore[arg-type]  # a function of this module
+        with spawn(target, url, str(path), *more) as child:  # type: ignore[arg-type]  # a function of this module
             line, _ = listener.accept()
             with line:
                 line.settimeout(30)
@@ -79,12 +79,17 @@ def reader(url: str, path: str) -> Iterator[tuple[TieredStore, socket.socket]]:
         yield store, line
 
 
-def follow(url: str, path: str) -> None:
-    """Have the value near; told that it changed, look at once; answer with what was seen, or -1 for nothing near."""
+def follow(url: str, path: str, asking: bool) -> None:
+    """Have the value near; told that it changed, look at once; answer with what was seen, or -1 for nothing near.
+
+    ``asking``: at this very moment the feed asks the server whether it is there.
+    """
     with reader(url, path) as (store, line):
         while True:
             while store.peek(KEY) is None:
                 store.get([KEY])
+            if asking and store._feed._link is not None:
+                store._feed._link.ask(time.monotonic())
             line.sendall(_NUMBER.pack(0))
             try:
                 said(line)
@@ -101,24 +106,27 @@ def noise(url: str, stop: threading.Event) -> None:
             raw.mset({b"n%d" % number: b"" for number in range(50)})
 
 
-@pytest.mark.parametrize("busy", [False, True], ids=["a quiet server", "a busy server"])
-def test_an_acknowledged_change_is_seen_by_whoever_hears_of_it(redis_url: str, tmp_path: Path, busy: bool) -> None:
-    """A writes, has the server's answer and tells B, which has the old value near: B's next look never shows it."""
+@pytest.mark.parametrize("when", ["quiet", "busy", "asking"])
+def test_an_acknowledged_change_is_seen_by_whoever_hears_of_it(redis_url: str, tmp_path: Path, when: str) -> None:
+    """A writes, has the server's answer and tells B, which has the old value near: B's next look never shows it.
+
+    Be the server quiet, busy with other pushes, or about to answer B's feed itself.
+    """
     stop, beside = threading.Event(), threading.Thread(target=lambda: noise(redis_url, stop))
     with client(redis_url) as writer:
         writer.set(KEY, 0)
-        if busy:
+        if when == "busy":
             beside.start()
         try:
-            with talking(tmp_path / "line", follow, redis_url) as (line, _):
-                for number in range(1, ROUNDS // (4 if busy else 1) + 1):
+            with talking(tmp_path / "line", follow, redis_url, when == "asking") as (line, _):
+                for number in range(1, ROUNDS // (4 if when == "busy" else 1) + 1):
                     assert said(line) == 0
                     writer.set(KEY, number)
                     line.sendall(_NUMBER.pack(number))
                     assert said(line) in {-1, number}, f"round {number}: an older value was served"
         finally:
             stop.set()
-            if busy:
+            if when == "busy":
                 beside.join()
 
 
@@ -156,7 +164,7 @@ def test_a_process_that_was_paused_serves_nothing_old(redis_url: str, tmp_path: 
     """Stopped while the value changed, and while its feed was cut: its first look afterwards shows nothing older."""
     with (
         client(redis_url) as raw,
-        talking(tmp_path / "line", follow, redis_url) as (line, child),
+        talking(tmp_path / "line", follow, redis_url, False) as (line, child),
     ):
         for number, cut in enumerate((False, True, False, True), 1):
             raw.set(KEY, number * 10)

@@ -64,18 +64,17 @@ class Feed:
         if not self._closed:
             self._sweeper.start()
 
-    def current(self) -> bool:
-        """Whether no change that was told before this call is missing in the copies.
+    def current(self) -> float | None:
+        """The present time (monotonic seconds) if no change told before this call is missing in the copies.
 
-        It is no while a question is unanswered: Redis writes pushes before the answer to whoever made the change,
-        except for the connection that is answered itself in the same round.
+        ``None`` if one may be, and while a question is unanswered: Redis writes its pushes before the answer to whoever
+        made the change, but not surely to a connection that it owes an answer of its own in the same round.
         """
         link = self._link
-        if link is None:
-            return False
-        if (link.come() or link.busy) and not self.drain():
-            return False
-        return self._monotonic() < link.sure_until
+        if link is None or ((link.come() or link.busy) and not self.drain()):
+            return None
+        now = self._monotonic()
+        return now if now < link.sure_until else None
 
     def drain(self) -> bool:
         """Apply what has come; whether that was all."""

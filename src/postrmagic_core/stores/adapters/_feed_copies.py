@@ -3,44 +3,42 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Mapping
 
-from postrmagic_core._clock import Clock
 from postrmagic_core._lifecycle import after_fork
-from postrmagic_core.errors import OutOfSpace
 from postrmagic_core.stores.adapters.memory import MemoryStore
+from postrmagic_core.stores.locked import Entry
 
 # The part of the room one value may take: a larger one would push out everything else.
 _SHARE = 16
 
 
 class _Near(MemoryStore):
-    """A memory store whose looks find nothing that is over: the server's word that a key has ended may come late."""
+    """Copies as a memory store's entries; they end by the monotonic clock, in milliseconds."""
 
-    def peek(self, key: bytes) -> bytes | None:
-        """See :meth:`MemoryStore.peek`."""
+    def look(self, key: bytes, now: float) -> bytes | None:
+        """The very object that was kept, if it is there and not over at ``now`` (monotonic seconds)."""
         try:
             value, ends_ms = self._entries[key]
             self._entries.move_to_end(key)
         except KeyError:
             return None
-        over = ends_ms is not None and ends_ms * 1000 <= self._anchor_us + self._time.monotonic() * 1e6
-        return None if over else value
+        return value if ends_ms is not None and now * 1000 < ends_ms else None
 
 
 class Copies:
-    """At most ``max_bytes``, the least recently used out first; each for ``ttl_ms`` at most.
+    """At most ``max_bytes``, the least recently used out first; each for ``ttl`` seconds at most.
 
     A reader announces its keys before it asks the server, and what it brings is kept only if none of them was dropped
     meanwhile: otherwise a value read before a change would be kept after it.
     """
 
-    def __init__(self, max_bytes: int, ttl_ms: int, clock: Clock | None) -> None:
-        self._near = _Near(clock=clock, max_bytes=max_bytes, max_entries=max_bytes)
+    def __init__(self, max_bytes: int, ttl: float, monotonic: Callable[[], float]) -> None:
+        self._near = _Near(max_bytes=max_bytes, max_entries=max_bytes)
         self._largest = max_bytes // _SHARE
-        self._ttl_ms = ttl_ms
-        self.peek = self._near.peek
+        self._ttl = ttl
+        self._monotonic = monotonic
+        self.look = self._near.look
         self._forget()
         after_fork(self._forget)
 
@@ -54,23 +52,22 @@ class Copies:
 
     def end(self, ticket: object, keys: Iterable[bytes], values: Mapping[bytes, bytes | None]) -> None:
         """Keep the values of the keys that nobody dropped, or read anew, since :meth:`begin`."""
-        with self._lock:
+        ends_ms = int((self._monotonic() + self._ttl) * 1000)
+        with self._lock, self._near.locked(()):
             for key in keys:
                 if self._reading.get(key) is ticket:
                     del self._reading[key]
                     value = values.get(key)
                     if value is not None and len(value) <= self._largest:
-                        with suppress(OutOfSpace):
-                            self._near.set({key: value}, self._ttl_ms)
+                        self._near.save(None, {key: Entry(value, ends_ms)})
 
     def drop(self, keys: Iterable[bytes]) -> None:
         """The keys have changed, or may have."""
         doomed = dict.fromkeys(keys)
-        with self._lock:
+        with self._lock, self._near.locked(()):
             for key in doomed:
                 self._reading.pop(key, None)
-            with self._near.locked(()):
-                self._near.save(None, doomed)
+            self._near.save(None, doomed)
 
     def drop_prefix(self, prefix: bytes) -> None:
         """All keys that begin so have changed, or may have."""

@@ -52,10 +52,10 @@ class TieredStore:
             raise ConfigurationError(f"near_mb is 1 or more megabytes and near_ttl positive seconds; {_EXPECTED}")
         self._far = RedisStore(url, timeout=timeout, clock=clock, metrics=metrics)
         self._prefix = prefix
-        self._copies = Copies(near_mb * 1024 * 1024, int(near_ttl * 1000), clock)
-        self._copy = self._copies.peek
-        lost = (metrics or Metrics()).counter("stores_feed_lost_total", adapter="tiered")
         monotonic = time.monotonic if clock is None else clock.monotonic
+        self._copies = Copies(near_mb * 1024 * 1024, near_ttl, monotonic)
+        self._look = self._copies.look
+        lost = (metrics or Metrics()).counter("stores_feed_lost_total", adapter="tiered")
         place = Place(url)
         self._feed = Feed(lambda now: Link(place, timeout, prefix, now), self._copies, monotonic, lost)
         self._current = self._feed.current
@@ -75,7 +75,8 @@ class TieredStore:
 
     def peek(self, key: bytes) -> bytes | None:
         """See :meth:`SupportsPeek.peek`."""
-        return self._copy(key) if self._current() else None
+        now = self._current()
+        return None if now is None else self._look(key, now)
 
     def get(self, keys: Sequence[bytes]) -> list[bytes | None]:
         """See :meth:`Store.get`: one trip for all that is not near; each value is of some moment within the call."""
@@ -116,8 +117,9 @@ class TieredStore:
         """What is near, and the rest from the server."""
         check_keys(keys)
         found: dict[bytes, bytes | None] = {}
-        if self._current():
-            found = {key: value for key in keys if (value := self._copy(key)) is not None}
+        now = self._current()
+        if now is not None:
+            found = {key: value for key in keys if (value := self._look(key, now)) is not None}
         missing = [key for key in dict.fromkeys(keys) if key not in found]
         if missing:
             self._feed.start()
