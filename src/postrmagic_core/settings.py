@@ -128,6 +128,11 @@ class CacheSettings(StoreSettings):
     unavailable: Literal["open", "stale", "closed"] = Field(
         default="open", description="Store away: compute (`open`), serve what is at hand (`stale`), or fail (`closed`)."
     )
+    queries: bool = Field(
+        default=False,
+        description="Keep answers of SELECTs (`stack.queries`). Each write unit then ends those of the tables it "
+        "wrote, by an outbox row: set it alike in every process.",
+    )
 
 
 class SessionSettings(StoreSettings):

@@ -27,7 +27,7 @@ from .settings import Settings, StoreSettings
 if TYPE_CHECKING:
     from sqlalchemy import MetaData
 
-    from .cache import CacheManager
+    from .cache import CacheManager, QueryCache
     from .database import DatabaseManager, Migrations
     from .database.analysis.options import QueryLogOptions
     from .database.relay import Relay
@@ -131,6 +131,18 @@ class Stack(Lifecycle):
             clock=self.clock,
             metrics=self.metrics,
         )
+
+    @cached_property
+    def queries(self) -> QueryCache:
+        """Answers of SELECTs on the database, in the cache; :class:`ConfigurationError` unless ``cache.queries``."""
+        from .cache.queries import QueryCache
+
+        if not self.settings.cache.queries:
+            raise ConfigurationError(
+                "query results are not cached: set POSTRMAGIC_CACHE__QUERIES=true, for every process of the "
+                "application, since each invalidates what it writes"
+            )
+        return QueryCache(self.cache, self.database)
 
     @cached_property
     def sessions(self) -> SessionStore[Any]:
@@ -268,6 +280,9 @@ class Stack(Lifecycle):
             self._opened.enter_context(self._logging())
         self._opened.enter_context(self.database)
         self._migrate()
+        if self.settings.cache.queries:
+            # Made now, used or not: from here on this process invalidates what it writes.
+            _ = self.queries
         for component in (self.cache, self._cache_window(), self.sessions, self.jobs, self.events, *self._added):
             self._opened.enter_context(component)
         if self.settings.jobs.worker == "embedded":
