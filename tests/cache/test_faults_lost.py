@@ -83,12 +83,13 @@ def opened(url: str, **options: Any) -> Iterator[CacheManager]:
         yield cache
 
 
-def test_what_is_forgotten_under_load_is_a_miss_and_never_older(own_redis_server: OwnRedis) -> None:
+@pytest.mark.parametrize("scheme", ["", "tiered+"], ids=["redis", "tiered"])
+def test_what_is_forgotten_under_load_is_a_miss_and_never_older(own_redis_server: OwnRedis, scheme: str) -> None:
     """Three threads and three tasks of two caches read; tags are invalidated, FLUSHALL strikes, and room is short."""
     server = own_redis_server(maxmemory="3mb", policy="allkeys-lru")
     truth, stop = Truth(), threading.Event()
     with ExitStack() as stack:
-        caches = [stack.enter_context(opened(server.url)) for _ in range(2)]
+        caches = [stack.enter_context(opened(scheme + server.url)) for _ in range(2)]
         raw = stack.enter_context(closing(redis.Redis.from_url(server.url)))
 
         async def tasks() -> None:

@@ -173,21 +173,29 @@ def check_values(answer: Answer, caller: Caller) -> None:
     ("kind", "fault", "most"),
     [
         *(
-            pytest.param("redis", fault, TIMEOUT, marks=pytest.mark.redis)
+            pytest.param("redis", fault, TIMEOUT, marks=pytest.mark.redis, id=f"redis-{fault}")
             for fault in ("killed", "stopped", "blackholed", "restarted")
         ),
+        *(
+            pytest.param("tiered", fault, TIMEOUT, marks=pytest.mark.redis, id=f"tiered-{fault}")
+            for fault in ("killed", "blackholed")
+        ),
         # Opening a connection and setting up its session are waits of their own there, and no breaker spares them.
-        *(pytest.param("mariadb", fault, 4 * TIMEOUT, marks=pytest.mark.mysql) for fault in ("killed", "stopped")),
+        *(
+            pytest.param("mariadb", fault, 4 * TIMEOUT, marks=pytest.mark.mysql, id=f"mariadb-{fault}")
+            for fault in ("killed", "stopped")
+        ),
     ],
 )
 def test_every_call_ends_with_what_the_policy_says_and_heals(
     request: pytest.FixtureRequest, kind: str, fault: str, most: float
 ) -> None:
     """Threads and tasks of three caches, one for each policy, all at once, before, during and after the fault."""
-    server = request.getfixturevalue(f"{kind}_servers")
+    server = request.getfixturevalue("mariadb_servers" if kind == "mariadb" else "redis_servers")
+    scheme = "tiered+" if kind == "tiered" else ""
     with ExitStack() as opened:
         proxy = opened.enter_context(FaultProxy(server.create_database()))
-        caches = {policy: opened.enter_context(a_cache(proxy.url, policy)) for policy in POLICIES}
+        caches = {policy: opened.enter_context(a_cache(scheme + proxy.url, policy)) for policy in POLICIES}
         callers = opened.enter_context(load(caches))
         until(lambda: all(len(caller.answers) > 20 for caller in callers), 20, "the load never began")
         assert {caller.name for caller in callers for answer in caller.answers if answer.outcome == "computed"} == set()

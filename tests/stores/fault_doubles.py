@@ -8,6 +8,7 @@ from typing import Any
 from postrmagic_core._steps import Steps
 from postrmagic_core.stores import Store
 from postrmagic_core.stores.adapters import _redis_steps as steps
+from postrmagic_core.stores.adapters._redis_wire import packed
 from postrmagic_core.stores.adapters.sql import Held
 from postrmagic_core.stores.adapters.sql_mysql import MysqlStore
 from postrmagic_core.stores.interface import Script
@@ -46,6 +47,17 @@ def run_in_pieces(store: Store, script: Script[Any], keys: Sequence[bytes], args
         else:
             store.set({key: entry.value}, entry.ends_ms)
     return result
+
+
+async def kept_in_doubt(wires: Any, mine: Any, commands: Any, writes: bool, until: float) -> list[Any]:
+    """A connection is lent again, whatever became of the answer that was on its way."""
+    line = wires._idle(mine) or await wires._reached(mine, until)
+    try:
+        replies = await line.ask(packed(commands), len(commands), until)
+    finally:
+        mine.idle.append(line)
+    answer: list[Any] = wires.answered(replies)
+    return answer
 
 
 def clear_at_once(prefix: bytes) -> Steps[int]:
