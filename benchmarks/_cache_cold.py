@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import multiprocessing
 import os
+import secrets
 import signal
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, contextmanager
 from functools import partial
 from multiprocessing.synchronize import Barrier
 from typing import Any, Literal
@@ -30,8 +31,8 @@ def computations(url: str, face: Literal["threads", "asyncio"], rounds: int) -> 
     """The most computations that any of ``rounds`` cold keys cost."""
     context = multiprocessing.get_context("spawn")
     barrier, counts = context.Barrier(PROCESSES), context.Array("i", rounds)
-    target = _threads if face == "threads" else _tasks
-    processes = [context.Process(target=target, args=[url, counts, barrier]) for _ in range(PROCESSES)]
+    target, namespace = _threads if face == "threads" else _tasks, secrets.token_hex(8)
+    processes = [context.Process(target=target, args=[url, namespace, counts, barrier]) for _ in range(PROCESSES)]
     for process in processes:
         process.start()
     for process in processes:
@@ -45,7 +46,8 @@ def killed(url: str) -> int:
     """How often the key is computed when the process that computes is killed in the middle."""
     context = multiprocessing.get_context("spawn")
     barrier, holder, count = context.Barrier(PROCESSES), context.Value("i", 0), context.Value("i", 0)
-    processes = [context.Process(target=_doomed, args=[url, holder, count, barrier]) for _ in range(PROCESSES)]
+    given = [url, secrets.token_hex(8), holder, count, barrier]
+    processes = [context.Process(target=_doomed, args=given) for _ in range(PROCESSES)]
     for process in processes:
         process.start()
     until = time.monotonic() + _PATIENCE
@@ -63,8 +65,15 @@ def killed(url: str) -> int:
     return int(count.value)
 
 
-def _threads(url: str, counts: Any, barrier: Barrier) -> None:
-    with closing(open_store(url, timeout=_TIMEOUT)) as store, CacheManager(store, lease=_LEASE) as cache:
+@contextmanager
+def _cache(url: str, namespace: str) -> Iterator[CacheManager]:
+    given: dict[str, Any] = {"namespace": namespace, "lease": _LEASE}
+    with closing(open_store(url, timeout=_TIMEOUT)) as store, CacheManager(store, **given) as cache:
+        yield cache
+
+
+def _threads(url: str, namespace: str, counts: Any, barrier: Barrier) -> None:
+    with _cache(url, namespace) as cache:
         for turn in range(len(counts)):
             _ask(cache, f"threads {turn}", partial(_counted, counts, turn), barrier)
 
@@ -84,7 +93,7 @@ def _ask(cache: CacheManager, key: str, compute: Callable[[], str], barrier: Bar
             raise AssertionError("a caller got something else")
 
 
-def _tasks(url: str, counts: Any, barrier: Barrier) -> None:
+def _tasks(url: str, namespace: str, counts: Any, barrier: Barrier) -> None:
     async def ask(cache: CacheManager, turn: int) -> None:
         async def compute() -> str:
             with counts.get_lock():
@@ -96,11 +105,7 @@ def _tasks(url: str, counts: Any, barrier: Barrier) -> None:
         if await asyncio.gather(*asked) != ["value"] * CALLERS:
             raise AssertionError("a caller got something else")
 
-    with (
-        closing(open_store(url, timeout=_TIMEOUT)) as store,
-        CacheManager(store, lease=_LEASE) as cache,
-        asyncio.Runner() as runner,
-    ):
+    with _cache(url, namespace) as cache, asyncio.Runner() as runner:
         for turn in range(len(counts)):
             barrier.wait(_PATIENCE)
             runner.run(ask(cache, turn))
@@ -113,7 +118,7 @@ def _counted(counts: Any, turn: int) -> str:
     return "value"
 
 
-def _doomed(url: str, holder: Any, count: Any, barrier: Barrier) -> None:
+def _doomed(url: str, namespace: str, holder: Any, count: Any, barrier: Barrier) -> None:
     def compute() -> str:
         with count.get_lock():
             count.value += 1
@@ -123,5 +128,5 @@ def _doomed(url: str, holder: Any, count: Any, barrier: Barrier) -> None:
             time.sleep(10 * _PATIENCE)
         return "value"
 
-    with closing(open_store(url, timeout=_TIMEOUT)) as store, CacheManager(store, lease=_LEASE) as cache:
+    with _cache(url, namespace) as cache:
         _ask(cache, "doomed", compute, barrier)

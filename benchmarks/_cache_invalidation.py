@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import random
+import secrets
 import time
 from contextlib import closing
 from dataclasses import dataclass
@@ -48,12 +49,13 @@ def measure(url: str, times: int, seed: int) -> Invalidations:
     """Invalidate ``times`` times while the other process reads without a pause."""
     context = multiprocessing.get_context("spawn")
     truth, stop, (here, there) = context.Value("q", 0), context.Event(), context.Pipe()
-    reader = context.Process(target=_read, args=[url, truth, stop, there])
+    namespace = secrets.token_hex(8)  # in which nothing is left from an earlier run
+    reader = context.Process(target=_read, args=[url, namespace, truth, stop, there])
     reader.start()
     if here.recv() != "warm":
         raise RuntimeError("the reader did not begin")
     told, pauses = [], random.Random(seed)
-    with closing(open_store(url, timeout=_TIMEOUT)) as store, CacheManager(store) as cache:
+    with closing(open_store(url, timeout=_TIMEOUT)) as store, CacheManager(store, namespace=namespace) as cache:
         for value in range(1, times + 1):
             time.sleep(pauses.uniform(0.005, 0.02))
             truth.value = value
@@ -79,11 +81,11 @@ def judged(told: list[Told], runs: list[Run]) -> Invalidations:
     return Invalidations(median(took) * 1e3, older)
 
 
-def _read(url: str, truth: Any, stop: Any, there: Any) -> None:
+def _read(url: str, namespace: str, truth: Any, stop: Any, there: Any) -> None:
     """Read until told to stop; what is kept are runs of equal answers."""
     runs: list[Run] = []
     clock = time.monotonic
-    with closing(open_store(url, timeout=_TIMEOUT)) as store, CacheManager(store) as cache:
+    with closing(open_store(url, timeout=_TIMEOUT)) as store, CacheManager(store, namespace=namespace) as cache:
 
         def load() -> int:
             return int(truth.value)

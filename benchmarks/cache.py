@@ -120,7 +120,7 @@ def _threaded(bench: Bench, title: str, cases: list[Case]) -> None:
     """The same under load, each case for as long."""
     for threads in (1, _THREADS):
         name = f"{title}, {threads} thread{'s' * (threads > 1)}"
-        bench.load(name, cases, duration=bench.repeats(2, 1) / 2, rounds=bench.repeats(4, 2), threads=threads)
+        bench.load(name, cases, duration=bench.repeats(12, 1) / 4, rounds=bench.repeats(4, 2), threads=threads)
 
 
 def on_redis(bench: Bench, runner: asyncio.Runner, url: str) -> None:
