@@ -24,6 +24,7 @@ def run() -> None:
     """Run the command line; our own errors become one sentence and exit status 1."""
     from .analyze import analyze
     from .cache import cache
+    from .contract import contract
     from .dev import dev
     from .outbox import outbox
     from .pool import pool
@@ -35,6 +36,7 @@ def run() -> None:
     app.add_typer(database, name="db")
     app.add_typer(outbox, name="outbox")
     app.add_typer(cache, name="cache")
+    app.command()(contract)
     app.command()(dev)
     app.command()(worker)
     try:
