@@ -18,4 +18,8 @@ def durability_check(url: str, *, timeout: float = 2.0) -> list[str]:
         from .adapters.redis import durability
 
         return durability(url, timeout)
+    if scheme == "tiered":
+        from .adapters.tiered import split
+
+        return durability_check(split(url)[0], timeout=timeout)
     return []

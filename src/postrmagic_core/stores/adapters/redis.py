@@ -21,7 +21,7 @@ R = TypeVar("R")
 
 
 class RedisStore:
-    """``timeout``: seconds an operation may take, connecting included.
+    """``timeout``: seconds an operation may take, connecting included. ``place``: where its URL leads now.
 
     After three failures in a row a circuit breaker answers ``BackendUnavailable`` at once and probes every two seconds
     or more often. A write whose answer was lost is ``OutcomeUnknown``, and nothing is ever sent twice.
@@ -37,6 +37,7 @@ class RedisStore:
         if not timeout > 0:
             raise ValueError(f"timeout is a positive number of seconds, got {timeout}")
         place, circuit = Place(url), Circuit("redis", timeout, clock=clock, metrics=metrics)
+        self.place = place
         self._wires = Wires(place, timeout, circuit)
         self._native = AsyncRedisStore(AsyncWires(place, timeout, circuit))
 
