@@ -11,6 +11,7 @@ import time
 import weakref
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import closing, contextmanager
+from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 import pytest
@@ -21,7 +22,7 @@ from hypothesis import strategies as st
 from postrmagic_core._bridge import Bridge
 from postrmagic_core.cache import CacheManager
 from postrmagic_core.errors import ConfigurationError, Unsupported
-from postrmagic_core.stores import AsyncStoreFace, Store, SupportsScan, open_store
+from postrmagic_core.stores import AsyncStoreFace, Store, SupportsScan, durability_check, open_store
 from postrmagic_core.stores.adapters._feed import feed_pause
 from postrmagic_core.stores.adapters._feed_link import watcher
 from postrmagic_core.stores.adapters.redis import RedisStore
@@ -29,8 +30,10 @@ from postrmagic_core.stores.adapters.tiered import TieredStore, split
 from postrmagic_core.stores.interface import SupportsPeek
 from postrmagic_core.stores.scripts import GCRA, INVALIDATE, NOW
 from postrmagic_core.testing import FakeClock
+from postrmagic_core.testing.certificates import Authority
 from postrmagic_core.testing.contracts.store import StoreContract
 from postrmagic_core.testing.contracts.store_scripts import PROBE
+from postrmagic_core.testing.servers import RedisServer, require
 
 pytestmark = pytest.mark.redis
 
@@ -600,6 +603,27 @@ def test_the_registry_knows_it(redis_url: str) -> None:
         assert isinstance(store, TieredStore)
         assert isinstance(store, SupportsScan)
         assert not issubclass(TieredStore, Unsupported)
+
+
+def test_its_durability_is_the_servers(redis_url: str) -> None:
+    """What is near is a copy: the question goes to the server."""
+    assert durability_check(f"tiered+{redis_url}?near_mb=8") == durability_check(redis_url) != []
+
+
+def test_the_feed_comes_over_tls(tmp_path: Path) -> None:
+    """The same server, verified in the same way; large and many changes alike."""
+    require(RedisServer.binary(), "no redis-server or valkey-server")
+    authority = Authority(tmp_path)
+    with RedisServer(tls=authority.issue("127.0.0.1")) as server:
+        url = f"{server.tls_url}?ssl_ca={authority.file}"
+        with opened(url) as store, closing(open_store(url, timeout=5.0)) as other:
+            for number in range(20):
+                value = b"%d" % number * 1000
+                other.set({KEY: value, **{b"%d" % key + b"x" * 200: b"" for key in range(number * 50)}}, 60_000)
+                near(store, KEY, value)
+                other.delete([KEY])
+                assert store.peek(KEY) is None
+                assert store.get([KEY]) == [None]
 
 
 @pytest.mark.parametrize("failures", [0, 1, 5, 1000])

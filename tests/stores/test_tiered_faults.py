@@ -13,14 +13,14 @@ import redis
 
 from postrmagic_core._metrics import Metrics
 from postrmagic_core.cache import CacheManager
-from postrmagic_core.errors import BackendError
+from postrmagic_core.errors import BackendError, BackendReadOnly
 from postrmagic_core.stores import Store, open_store
 from postrmagic_core.stores.adapters import _feed
 from postrmagic_core.stores.adapters.tiered import TieredStore
 from postrmagic_core.testing import FakeClock
 from postrmagic_core.testing.contracts.store_reliability import StoreReliabilityContract
 from postrmagic_core.testing.proxy import FaultProxy
-from postrmagic_core.testing.servers import RedisServer, require
+from postrmagic_core.testing.servers import RedisServer, free_port, require
 
 pytestmark = [pytest.mark.redis, pytest.mark.fault]
 
@@ -199,7 +199,7 @@ def test_a_read_that_began_before_the_loss_keeps_nothing(redis_url: str, monkeyp
                 both.set(KEY, b"new")
                 both.execute()
             before = store._feed._link
-            until(lambda: store._feed.current() and store._feed._link is not before, 5.0)
+            until(lambda: store._feed.current() is not None and store._feed._link is not before, 5.0)
             return answer
 
         monkeypatch.setattr(store._far, "get", crossed)
@@ -207,6 +207,48 @@ def test_a_read_that_began_before_the_loss_keeps_nothing(redis_url: str, monkeyp
         monkeypatch.undo()
         assert store.peek(KEY) is None
         near(store, b"new")
+
+
+def test_a_server_that_is_the_primary_no_more_tells_nothing(own_redis_server: OwnRedis) -> None:
+    """A refused write says so: the feed goes where the next write goes, and what was near is forgotten."""
+    first, second = own_redis_server(), own_redis_server()
+    with (
+        FaultProxy(first.url) as proxy,
+        opened(proxy.url) as store,
+        client(first.url) as old,
+        client(second.url) as new,
+    ):
+        old.set(KEY, b"1")
+        near(store, b"1")
+        proxy.redirect(second.url)
+        old.replicaof("127.0.0.1", free_port())
+        new.set(KEY, b"2")
+        with pytest.raises(BackendReadOnly):
+            store.set({b"other": b"v"}, None)
+        until(lambda: store.peek(KEY) is None, _feed.TICK)
+        near(store, b"2")
+        new.set(KEY, b"3")
+        until(lambda: store.peek(KEY) is None, 1.0)
+        assert store.get([KEY]) == [b"3"]
+
+
+def test_reads_follow_the_feed_to_its_server(own_redis_server: OwnRedis) -> None:
+    """The feed is cut and finds another server: nothing is read, and kept, from the one before."""
+    first, second = own_redis_server(), own_redis_server()
+    with (
+        FaultProxy(first.url) as proxy,
+        opened(proxy.url) as store,
+        client(first.url) as old,
+        client(second.url) as new,
+    ):
+        old.set(KEY, b"1")
+        near(store, b"1")
+        new.set(KEY, b"2")
+        proxy.redirect(second.url)
+        for one in feed_of(old):
+            old.execute_command("CLIENT", "KILL", "ID", one)
+        until(lambda: feed_of(new) and store._feed.current() is not None, 5.0)
+        near(store, b"2")
 
 
 def test_a_flood_of_changes_is_no_word_missed(redis_url: str) -> None:

@@ -105,12 +105,6 @@ class Feed:
             if self._link is not None:
                 self._ask(self._link)
 
-    def leave(self, error: Exception) -> None:
-        """Connect anew: the server that tells may not be the one that is written to."""
-        with self._lock:
-            if self._link is not None:
-                self._lost(self._link, error)
-
     def close(self) -> None:
         """End the thread and the connection."""
         self._closed = True
@@ -146,7 +140,7 @@ class Feed:
             link.sure_until = link.asked_at + LAG
             link.asked_at = None
             if not link.served:
-                link.served = True
+                link.serve()
                 self._serve()
 
     def _serve(self) -> None:
@@ -159,6 +153,8 @@ class Feed:
     def _ask(self, link: Link) -> None:
         now = self._monotonic()
         try:
+            if link.elsewhere:
+                raise ConnectionResetError
             if link.asked_at is None:
                 if now >= link.sure_until - LAG + ASKS_EVERY:
                     link.ask(now)

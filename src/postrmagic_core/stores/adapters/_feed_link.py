@@ -51,13 +51,15 @@ class Link:
     the feed vouches for what is near. ``asked_at``: when the question was sent that is not yet answered.
     """
 
-    __slots__ = ("_reader", "_socket", "_wire", "asked_at", "busy", "come", "served", "sure_until")
+    __slots__ = ("_epoch", "_place", "_reader", "_socket", "_wire", "asked_at", "busy", "come", "served", "sure_until")
 
     def __init__(self, place: Place, timeout: float, prefix: bytes, now: float) -> None:
         wires = Wires(place, timeout, Circuit("redis", timeout))
         # Held, since it closes the socket when it goes; greeted, it has nothing more to read.
         self._wire = drive(reach(place, time.monotonic() + timeout), wires)
         self._socket = self._wire._sock
+        self._place = place
+        self._epoch: int = self._wire.epoch
         self._reader = parser()
         self.come = watcher(self._socket.fileno())
         self.busy = False
@@ -67,6 +69,19 @@ class Link:
         track: Command = ("CLIENT", "TRACKING", "ON", "BCAST", *(("PREFIX", prefix) if prefix else ()))
         self._send(packed([("HELLO", 3), track]))
         self.ask(now)
+
+    @property
+    def elsewhere(self) -> bool:
+        """Whether reads and writes have gone to another server since."""
+        return self._place.epoch != self._epoch
+
+    def serve(self) -> None:
+        """From now on what is read may be kept; it is read by connections made from now on, to where this one leads."""
+        if self.elsewhere:
+            raise ConnectionResetError
+        self._place.moved()
+        self._epoch = self._place.epoch
+        self.served = True
 
     def ask(self, now: float) -> None:
         """Send a PING; until it is answered nothing near is sure."""

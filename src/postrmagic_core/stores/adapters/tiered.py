@@ -10,11 +10,10 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 from postrmagic_core._clock import Clock
 from postrmagic_core._metrics import Metrics
 from postrmagic_core._steps import Steps, adrive, drive
-from postrmagic_core.errors import BackendReadOnly, ConfigurationError
+from postrmagic_core.errors import ConfigurationError
 from postrmagic_core.stores.adapters._feed import Feed
 from postrmagic_core.stores.adapters._feed_copies import Copies
 from postrmagic_core.stores.adapters._feed_link import Link
-from postrmagic_core.stores.adapters._redis_place import Place
 from postrmagic_core.stores.adapters.redis import RedisStore
 from postrmagic_core.stores.checks import MAX_TTL_MS, check_keys, check_prefix
 from postrmagic_core.stores.interface import Script
@@ -56,7 +55,7 @@ class TieredStore:
         self._copies = Copies(near_mb * 1024 * 1024, near_ttl, monotonic)
         self._look = self._copies.look
         lost = (metrics or Metrics()).counter("stores_feed_lost_total", adapter="tiered")
-        place = Place(url)
+        place = self._far.place
         self._feed = Feed(lambda now: Link(place, timeout, prefix, now), self._copies, monotonic, lost)
         self._current = self._feed.current
 
@@ -140,9 +139,6 @@ class TieredStore:
         try:
             answer: R = yield call
             return answer
-        except BackendReadOnly as error:
-            self._feed.leave(error)
-            raise
         finally:
             self._copies.drop(keys)
 
