@@ -41,12 +41,13 @@ class Place:
         scheme, _, rest = url.partition("://")
         if scheme not in _SCHEMES:
             raise ConfigurationError(_SHAPE)
-        split = urlsplit(f"//x/{rest.partition('/')[2]}") if "/" in rest else urlsplit(f"//x?{rest.partition('?')[2]}")
-        user, _, hosts = rest.partition("/")[0].partition("?")[0].rpartition("@")
+        rest, _, query = rest.partition("?")
+        authority, _, path = rest.partition("/")
+        user, _, hosts = authority.rpartition("@")
         sentinel = scheme.endswith("+sentinel")
         try:
             self.servers = [_address(host, 26379 if sentinel else 6379) for host in hosts.split(",")]
-            self.service, self.db = _path(split.path, sentinel)
+            self.service, self.db = _path(path, sentinel)
         except ValueError:
             raise ConfigurationError(_SHAPE) from None
         if len(self.servers) > 1 and not sentinel:
@@ -54,7 +55,7 @@ class Place:
         name, _, password = user.partition(":")
         self.auth: Command = ("AUTH", *(unquote(part) for part in (name, password) if part)) if password else ()
         self.encrypted = scheme.startswith("rediss")
-        options = dict(parse_qsl(split.query, keep_blank_values=True))
+        options = dict(parse_qsl(query, keep_blank_values=True))
         self.authorities = options.pop("ssl_ca", None) if self.encrypted else None
         if options:
             raise ConfigurationError(f"a Redis URL takes one option, ssl_ca with rediss; found: {', '.join(options)}")

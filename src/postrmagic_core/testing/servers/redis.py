@@ -90,7 +90,7 @@ class RedisServer(ServerProcess):
         return f"redis://{self.host}:{self.port}/0"
 
     def _answers(self) -> bool:
-        return self._exchange(b"PING\r\n").startswith(b"+PONG")
+        return self._exchange(b"PING\r\n").startswith((b"+PONG", b"-NOAUTH"))
 
 
 class ValkeyServer(RedisServer):
