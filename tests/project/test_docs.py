@@ -108,3 +108,22 @@ def test_the_database_adapter_of_the_guide_keeps_its_contract(tmp_path: Path) ->
     assert done.returncode == 0, done.stdout
     assert " passed" in done.stdout
     assert "skipped" not in done.stdout
+
+
+def test_the_store_of_the_guide_keeps_its_contracts(tmp_path: Path) -> None:
+    """Its files, copied as they stand, are an adapter that pytest finds proved, as a store and under a cache."""
+    page = (ROOT / "docs" / "how-to" / "write-a-store.md").read_text(encoding="utf-8")
+    for block in re.findall(r"^```python\n(.*?)^```", page, re.MULTILINE | re.DOTALL):
+        (name,) = re.findall(r"\A# (\w+\.py)$", block, re.MULTILINE)
+        (tmp_path / name).write_text(block)
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-W", "error", "-p", "no:cacheprovider"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=100,
+    )
+    assert done.returncode == 0, done.stdout
+    assert " passed" in done.stdout
+    assert "skipped" not in done.stdout
