@@ -182,6 +182,15 @@ def test_a_store_that_is_away_or_cannot_tell_costs_its_column_only(
     assert "backend.unavailable" in shown.stdout
 
 
+def test_a_store_in_memory_is_not_counted_from_outside(
+    run: Callable[..., Result], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """This process's own would be shown in the place of theirs."""
+    monkeypatch.setenv("POSTRMAGIC_CACHE__URL", "memory://")
+    told = json.loads(run(APPLICATION, "stats", "--json").stdout)
+    assert told["namespaces"]["app"]["held"] == "each process has its own"
+
+
 # What the command is made of
 
 

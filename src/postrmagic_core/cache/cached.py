@@ -68,6 +68,7 @@ class Recipe:
         self.function = function
         self.keeping = keeping
         self._kind = kind
+        self._options: dict[str, Any] | None = None
         given = tag_names(tags)
         self._key = KeyTemplate(template, function, ignore)
         self._tags = [TagTemplate(tag, function, self._key) for tag in given]
@@ -86,10 +87,16 @@ class Recipe:
             self._kind = kind_of(self.function)
         return self._kind
 
+    def options(self, arguments: Arguments) -> dict[str, Any]:
+        """What ``get_or_set`` is given for a call beside key and function."""
+        if self._options is None:
+            self._options = {**self.keeping, "kind": self.kind}
+        return {**self._options, "tags": self.tags(arguments)} if self._tags else self._options
+
     def arguments(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Arguments:
         """Each parameter's value in a call, defaults included; :class:`TypeError` as the function itself would."""
         if not kwargs and self._by_position is not None and len(args) == len(self._by_position):
-            return dict(zip(self._by_position, args, strict=True))
+            return dict(zip(self._by_position, args))  # noqa: B905 - compared just above; strict costs a third more
         bound = self._signature.bind(*args, **kwargs)
         bound.apply_defaults()
         return bound.arguments
@@ -100,7 +107,7 @@ class Recipe:
 
     def tags(self, arguments: Arguments) -> tuple[str, ...]:
         """The tags of a call."""
-        return tuple(tag.of(arguments) for tag in self._tags)
+        return tuple([tag.of(arguments) for tag in self._tags])
 
     def check_forget(self) -> None:
         """Raise :class:`OutsideUnit` inside a write unit: what it forgot could be back before it commits."""
@@ -135,14 +142,13 @@ class _Keyed(Generic[P]):
         return self._recipe.tags(self._arguments(args, kwargs))
 
     def _arguments(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Arguments:
-        return self._recipe.arguments((*self._bound, *args), kwargs)
+        return self._recipe.arguments(self._bound + args, kwargs)
 
     def _call(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> tuple[str, Callable[[], Any], dict[str, Any]]:
         """What ``get_or_set`` is given for a call: key, computation and options."""
         recipe = self._recipe
         arguments = self._arguments(args, kwargs)
-        options = {**recipe.keeping, "tags": recipe.tags(arguments), "kind": recipe.kind}
-        return recipe.key(arguments), partial(self.__wrapped__, *args, **kwargs), options
+        return recipe.key(arguments), partial(self.__wrapped__, *args, **kwargs), recipe.options(arguments)
 
     def _to(self, instance: object, owner: type | None) -> Self:
         if self._binds == "cls":

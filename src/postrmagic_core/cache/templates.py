@@ -32,6 +32,8 @@ class Field:
     def of(self, arguments: Mapping[str, Any]) -> Any:
         """Its value in a call."""
         value = arguments[self.parameter]
+        if not self.attributes:
+            return value
         for name in self.attributes:
             value = getattr(value, name)
         return value
@@ -48,25 +50,33 @@ class KeyTemplate:
     """
 
     def __init__(self, template: str, function: Callable[..., Any], ignore: Collection[str]) -> None:
-        self._parts = _parsed(template, _name_of(function))
         self._function = _name_of(function)
         self.parameters = inspect.signature(function).parameters
-        _check_known(template, self._parts, self.parameters, self._function)
-        _check_ends(template, self._parts, self._function)
+        parts = _parsed(template, self._function)
+        _check_known(template, parts, self.parameters, self._function)
+        _check_ends(template, parts, self._function)
+        self._fields = [part for part in parts if isinstance(part, Field)]
+        self._format = "".join("%s" if isinstance(part, Field) else part.replace("%", "%%") for part in parts)
         self._check_complete(template, ignore)
 
     @property
     def named(self) -> set[str]:
         """The parameters in it."""
-        return {part.parameter for part in self._parts if isinstance(part, Field)}
+        return {field.parameter for field in self._fields}
 
     def of(self, arguments: Mapping[str, Any]) -> str:
         """The key. A value without a spelling is a :class:`TypeError` that names the parameter, never its value."""
-        return "".join(part if isinstance(part, str) else self._spelled(part, arguments) for part in self._parts)
-
-    def _spelled(self, field: Field, arguments: Mapping[str, Any]) -> str:
+        values = [(field, field.of(arguments)) for field in self._fields]
         try:
-            return spelled(field.of(arguments))
+            return self._format % tuple([spelled(value) for _, value in values])
+        except TypeError:
+            for field, value in values:
+                self._check(field, value)
+            raise
+
+    def _check(self, field: Field, value: object) -> None:
+        try:
+            spelled(value)
         except TypeError as error:
             path = ".".join((field.parameter, *field.attributes))
             raise TypeError(
@@ -110,10 +120,10 @@ class TagTemplate:
 def spelled(value: object) -> str:
     """``value`` as text that no other value has, of whatever type; :class:`TypeError` (its type) if there is none."""
     kind = type(value)
-    if kind in {int, bool, float, type(None)}:
+    if kind in _PLAIN:
         return repr(value)
     if kind is str:
-        return _quoted("", value)  # type: ignore[arg-type]  # compared just above
+        return f"'{_escaped(value)}'"  # type: ignore[arg-type]  # compared just above
     if isinstance(value, enum.Enum):
         # A flag of several, or of none, may have no name.
         return _quoted(f"{kind.__module__}.{kind.__qualname__}", value.name or repr(value.value))
@@ -139,6 +149,7 @@ _TEXTS: dict[type, Callable[[Any], str]] = {
     dt.date: dt.date.isoformat,
     dt.timedelta: repr,
 }
+_PLAIN = {int, bool, float, type(None)}
 _BRACKETS: dict[type, Sequence[str]] = {
     tuple: "()",
     list: "[]",
@@ -162,7 +173,7 @@ def _quoted(kind: str, text: str) -> str:
 
 
 def _escaped(text: str) -> str:
-    return _ESCAPED.sub(_percent, text)
+    return text if text.isalnum() and text.isascii() else _ESCAPED.sub(_percent, text)
 
 
 def _percent(match: re.Match[str]) -> str:

@@ -155,6 +155,8 @@ def _held(store: Store, namespace: str) -> Usage | str:
     """What the entries of the namespace take, or why nobody knows: the processes' figures are worth seeing even so."""
     from ..cache.figures import usage
 
+    if store.clock == "process" and not store.blocking:
+        return "each process has its own"
     try:
         return usage(store, namespace) or "the store cannot tell"
     except PostrMagicError as error:
