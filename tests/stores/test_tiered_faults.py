@@ -103,6 +103,8 @@ def test_a_killed_feed_leaves_nothing_near(redis_url: str) -> None:
                 both.execute()
             assert len(feed) == 1
             assert store.peek(KEY) is None
+            until(lambda: store._feed.current() is not None, 5.0)
+            assert store.peek(KEY) is None
             near(store, b"new %d" % number)
         lost = {name: value for name, _, value in metrics.counters()}["stores_feed_lost_total"]
         assert lost == 5
@@ -172,6 +174,8 @@ def test_a_restarted_server_leaves_nothing_near(own_redis_server: OwnRedis) -> N
             server.kill()
             assert store.peek(KEY) is None
             server.start()
+            until(lambda: store._feed.current() is not None, 5.0)
+            assert store.peek(KEY) is None
             until(lambda: answered(store) == [None], 5.0)
 
 
