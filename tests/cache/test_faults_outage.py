@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import pytest
+import redis
 
 from postrmagic_core.cache import CacheManager
 from postrmagic_core.cache.interface import Unavailable
-from postrmagic_core.errors import BackendError
+from postrmagic_core.errors import BackendError, OutOfSpace
 from postrmagic_core.stores import open_store
 from postrmagic_core.testing.proxy import FaultProxy
 from postrmagic_core.testing.servers import MariaDBServer, RedisServer, require
@@ -138,23 +141,56 @@ def mariadb_servers() -> Iterator[MariaDBServer]:
         yield server
 
 
-@contextmanager
-def broken(server: Any, proxy: FaultProxy, fault: str) -> Iterator[None]:
-    """The fault, for the length of the block; a restart is over when the block begins."""
-    if fault == "restarted":
-        server.restart()
-        yield
+class Server:
+    """A server behind a proxy, and what may be done to it."""
+
+    def __init__(self, server: RedisServer | MariaDBServer, proxy: FaultProxy) -> None:
+        self.server = server
+        self.proxy = proxy
+        self.url = proxy.url
+
+    @contextmanager
+    def broken(self, fault: str) -> Iterator[None]:
+        """The fault, for the length of the block; a restart is over when the block begins."""
+        begin, end = {
+            "killed": (self.server.kill, self.server.start),
+            "stopped": (self.server.pause, self.server.resume),
+            "blackholed": (self.proxy.blackhole, self.proxy.heal),
+            "restarted": (self.server.restart, lambda: None),
+        }[fault]
+        begin()
+        try:
+            yield
+        finally:
+            end()
+
+
+class File:
+    """A store in a file, and another program that keeps it from being written."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.url = f"sqlite:///{path}"
+
+    @contextmanager
+    def broken(self, fault: str) -> Iterator[None]:
+        """Locked, for the length of the block."""
+        with closing(sqlite3.connect(self.path, isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            yield
+
+
+@pytest.fixture
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Server | File]:
+    """Where the caches keep their entries, by kind."""
+    if request.param == "sqlite":
+        yield File(tmp_path / "kv.db")
         return
-    begin, end = {
-        "killed": (server.kill, server.start),
-        "stopped": (server.pause, server.resume),
-        "blackholed": (proxy.blackhole, proxy.heal),
-    }[fault]
-    begin()
-    try:
-        yield
-    finally:
-        end()
+    server = request.getfixturevalue("mariadb_servers" if request.param == "mariadb" else "redis_servers")
+    with FaultProxy(server.create_database()) as proxy:
+        found = Server(server, proxy)
+        found.url = ("tiered+" if request.param == "tiered" else "") + found.url
+        yield found
 
 
 def check_values(answer: Answer, caller: Caller) -> None:
@@ -169,38 +205,32 @@ def check_values(answer: Answer, caller: Caller) -> None:
     assert answer.outcome in allowed[answer.what] or (failed and (caller.policy == "closed" or answer.what == "delete"))
 
 
+def case(kind: str, fault: str, most: float = TIMEOUT) -> Any:
+    """A fault on a kind of store; ``most``: what an operation may cost then (seconds)."""
+    marks = {"redis": [pytest.mark.redis], "tiered": [pytest.mark.redis], "mariadb": [pytest.mark.mysql]}
+    return pytest.param(kind, fault, most, marks=marks.get(kind, []), id=f"{kind}-{fault}")
+
+
 @pytest.mark.parametrize(
-    ("kind", "fault", "most"),
+    ("place", "fault", "most"),
     [
-        *(
-            pytest.param("redis", fault, TIMEOUT, marks=pytest.mark.redis, id=f"redis-{fault}")
-            for fault in ("killed", "stopped", "blackholed", "restarted")
-        ),
-        *(
-            pytest.param("tiered", fault, TIMEOUT, marks=pytest.mark.redis, id=f"tiered-{fault}")
-            for fault in ("killed", "blackholed")
-        ),
+        *(case("redis", fault) for fault in ("killed", "stopped", "blackholed", "restarted")),
+        *(case("tiered", fault) for fault in ("killed", "blackholed")),
         # Opening a connection and setting up its session are waits of their own there, and no breaker spares them.
-        *(
-            pytest.param("mariadb", fault, 4 * TIMEOUT, marks=pytest.mark.mysql, id=f"mariadb-{fault}")
-            for fault in ("killed", "stopped")
-        ),
+        *(case("mariadb", fault, 4 * TIMEOUT) for fault in ("killed", "stopped")),
+        case("sqlite", "locked", 2 * TIMEOUT),
     ],
+    indirect=["place"],
 )
-def test_every_call_ends_with_what_the_policy_says_and_heals(
-    request: pytest.FixtureRequest, kind: str, fault: str, most: float
-) -> None:
+def test_every_call_ends_with_what_the_policy_says_and_heals(place: Server | File, fault: str, most: float) -> None:
     """Threads and tasks of three caches, one for each policy, all at once, before, during and after the fault."""
-    server = request.getfixturevalue("mariadb_servers" if kind == "mariadb" else "redis_servers")
-    scheme = "tiered+" if kind == "tiered" else ""
     with ExitStack() as opened:
-        proxy = opened.enter_context(FaultProxy(server.create_database()))
-        caches = {policy: opened.enter_context(a_cache(scheme + proxy.url, policy)) for policy in POLICIES}
+        caches = {policy: opened.enter_context(a_cache(place.url, policy)) for policy in POLICIES}
         callers = opened.enter_context(load(caches))
         until(lambda: all(len(caller.answers) > 20 for caller in callers), 20, "the load never began")
         assert {caller.name for caller in callers for answer in caller.answers if answer.outcome == "computed"} == set()
         before = {policy: cache.stats().errors for policy, cache in caches.items()}
-        with broken(server, proxy, fault):
+        with place.broken(fault):
             during = time.monotonic()
             until(lambda: all(len(caller.since(during)) > 8 for caller in callers), 60, "callers hang")
         ended = time.monotonic()
@@ -234,3 +264,35 @@ def a_cache(url: str, policy: Unavailable) -> Iterator[CacheManager]:
                 time.sleep(0.05)
         yield cache
     store.close()
+
+
+@pytest.mark.redis
+@pytest.mark.parametrize("face", ["sync", "async"])
+def test_a_full_server_stores_nothing_and_the_application_goes_on(own_redis_server: Any, face: str) -> None:
+    """Open and stale compute, and serve what is there; closed says that there is no room; then there is."""
+    server = own_redis_server(maxmemory="3mb", policy="noeviction")
+    with ExitStack() as opened, asyncio.Runner() as runner:
+        caches = {policy: opened.enter_context(a_cache(server.url, policy)) for policy in POLICIES}
+        raw = opened.enter_context(closing(redis.Redis.from_url(server.url)))
+
+        def ask(policy: Unavailable, key: str) -> Any:
+            cache = caches[policy]
+            if face == "sync":
+                return cache.get_or_set(key, lambda: "computed", fresh=60, tags=["t"])
+            return runner.run(cache.aio.get_or_set(key, lambda: "computed", fresh=60, tags=["t"]))
+
+        assert [ask(policy, "before") for policy in POLICIES] == ["computed"] * 3
+        raw.config_set("maxmemory", "1mb")
+        for policy in ("open", "stale"):
+            assert ask(policy, "new") == ask(policy, "new") == "computed"
+            assert caches[policy].stats().computes == 3
+        with pytest.raises(OutOfSpace):
+            ask("closed", "new")
+        for policy, cache in caches.items():
+            assert cache.get("k") == "stored"
+            assert ask(policy, "before") == "computed"
+            with pytest.raises(OutOfSpace):
+                cache.invalidate("t")
+        raw.config_set("maxmemory", "100mb")
+        assert [ask(policy, "new") for policy in POLICIES] == ["computed"] * 3
+        assert [cache.get("new") for cache in caches.values()] == ["computed"] * 3
