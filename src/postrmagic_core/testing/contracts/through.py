@@ -137,8 +137,9 @@ def through(kind: type[T], store: Store, *args: Any) -> T:
     """A ``kind(store, *args)`` that can do exactly what ``store`` can: scan, peek, answer asyncio."""
     able = [mixin for protocol, mixin in _CAPABILITIES if isinstance(store, protocol)]
     said = {name: getattr(store, name) for name in ("blocking", "atomic", "clock")}
-    made: type[T] = type(kind.__name__, (kind, *able), said)
-    return made(store, *args)
+    made: Any = type(kind.__name__, (kind, *able), said)
+    whole: T = made(store, *args)
+    return whole
 
 
 async def close_native(store: object) -> None:
