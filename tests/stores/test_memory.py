@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sys
+import threading
+
 import pytest
 
 from postrmagic_core.errors import OutOfSpace
@@ -64,3 +67,27 @@ def test_a_store_without_room_is_refused(max_bytes: int, max_entries: int) -> No
     """The bounds are positive."""
     with pytest.raises(ValueError, match="positive"):
         MemoryStore(max_bytes=max_bytes, max_entries=max_entries)
+
+
+def test_looking_disturbs_nobody_who_goes_through_the_keys() -> None:
+    """peek() takes no lock and reorders the entries: clear() and usage() bear it."""
+    store, stop = MemoryStore(), threading.Event()
+    keys = [b"a:%d" % number for number in range(2000)]
+    store.set(dict.fromkeys(keys, b"v"), None)
+
+    def look() -> None:
+        while not stop.is_set():
+            for key in keys:
+                store.peek(key)
+
+    thread, interval = threading.Thread(target=look), sys.getswitchinterval()
+    sys.setswitchinterval(1e-5)
+    thread.start()
+    try:
+        for _ in range(50):
+            assert store.clear(b"b:") == 0
+            assert store.usage(b"a:").entries == len(keys)
+    finally:
+        stop.set()
+        thread.join()
+        sys.setswitchinterval(interval)

@@ -109,7 +109,8 @@ class MemoryStore(LockedStore[None]):
         check_prefix(prefix)
         now_ms = self.now_us() // 1000
         with self._lock:
-            doomed = [key for key in self._entries if key.startswith(prefix)]
+            # Copied at one go: peek() reorders the entries under no lock.
+            doomed = [key for key in list(self._entries) if key.startswith(prefix)]
             live = sum(self._entries[key].live(now_ms) for key in doomed)
             self.save(None, dict.fromkeys(doomed))
         return live
@@ -121,7 +122,7 @@ class MemoryStore(LockedStore[None]):
         with self._lock:
             sizes = [
                 len(key) + len(entry.value)
-                for key, entry in self._entries.items()
+                for key, entry in list(self._entries.items())
                 if key.startswith(prefix) and entry.live(now_ms)
             ]
             return Usage(len(sizes), sum(sizes), self._evicted)
