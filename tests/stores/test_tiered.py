@@ -27,7 +27,7 @@ from postrmagic_core.stores.adapters._feed import feed_pause
 from postrmagic_core.stores.adapters._feed_link import watcher
 from postrmagic_core.stores.adapters.redis import RedisStore
 from postrmagic_core.stores.adapters.tiered import TieredStore, split
-from postrmagic_core.stores.interface import SupportsPeek
+from postrmagic_core.stores.interface import SupportsPeek, SupportsUsage
 from postrmagic_core.stores.scripts import GCRA, INVALIDATE, NOW
 from postrmagic_core.testing import FakeClock
 from postrmagic_core.testing.certificates import Authority
@@ -605,8 +605,11 @@ def test_the_registry_knows_it(redis_url: str) -> None:
         assert not issubclass(TieredStore, Unsupported)
 
 
-def test_its_durability_is_the_servers(redis_url: str) -> None:
-    """What is near is a copy: the question goes to the server."""
+def test_what_it_takes_and_keeps_is_the_servers_to_tell(store: TieredStore, redis_url: str) -> None:
+    """What is near is a copy: the questions go to the server."""
+    assert isinstance(store, SupportsUsage)
+    store.set({KEY: b"1"}, 60_000)
+    assert store.usage(b"{app}:").entries == 1
     assert durability_check(f"tiered+{redis_url}?near_mb=8") == durability_check(redis_url) != []
 
 

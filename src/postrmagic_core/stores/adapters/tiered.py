@@ -16,7 +16,7 @@ from postrmagic_core.stores.adapters._feed_copies import Copies
 from postrmagic_core.stores.adapters._feed_link import Link
 from postrmagic_core.stores.adapters.redis import RedisStore
 from postrmagic_core.stores.checks import MAX_TTL_MS, check_keys, check_prefix
-from postrmagic_core.stores.interface import Script
+from postrmagic_core.stores.interface import Script, Usage
 
 R = TypeVar("R")
 
@@ -104,6 +104,10 @@ class TieredStore:
     def clear(self, prefix: bytes) -> int:
         """See :meth:`SupportsScan.clear`."""
         return drive(self.clearing(prefix), self._far)
+
+    def usage(self, prefix: bytes) -> Usage:
+        """See :meth:`SupportsUsage.usage`: on the server."""
+        return self._far.usage(prefix)
 
     def close(self) -> None:
         """End the feed and its thread, forget the copies, close the connections."""
