@@ -666,7 +666,7 @@ def test_an_annotation_that_means_nothing_is_told_at_the_first_call(cache: Cache
         return Poster(name=str(a))
 
     with pytest.raises(ConfigurationError, match=r"'Unknown', which means nothing.*kind="):
-        unknown(1)
+        _: object = unknown(1)
     assert known(1) == Poster(name="1")
 
 
