@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import secrets
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from postrmagic_core._steps import Steps
+from postrmagic_core.errors import Conflict, OutcomeUnknown
 from postrmagic_core.stores import Store
 from postrmagic_core.stores.adapters import _redis_steps as steps
 from postrmagic_core.stores.adapters._redis_wire import packed
 from postrmagic_core.stores.adapters.sql import Held
 from postrmagic_core.stores.adapters.sql_mysql import MysqlStore
 from postrmagic_core.stores.interface import Script
+from postrmagic_core.stores.lease import Grant
 from postrmagic_core.stores.locked import Draft, Entry
 
 
@@ -21,8 +24,25 @@ def lock_nothing(store: MysqlStore, held: Held, keys: Sequence[bytes]) -> None:
 
 
 def patient(until: float) -> float:
-    """Two seconds (in milliseconds) for each wait, however many there were."""
-    return 2000.0
+    """Four seconds (in milliseconds) for each wait, however many there were."""
+    return 4000.0
+
+
+def request_of_ones_own(key: bytes, ttl: float) -> Grant:
+    """Everybody asks for a lease of their own: nobody learns of another's."""
+    token = secrets.token_hex(8).encode()
+    return Grant(key + token, token, 0, ttl)
+
+
+def attempt_again(store: Any, keys: Sequence[bytes], work: Callable[[Any], Any]) -> Any:
+    """What was lost on its way is done once more, whether or not it had happened."""
+    for _ in range(3):
+        try:
+            with store.locked(keys) as held:
+                return work(held)
+        except (OutcomeUnknown, Conflict):
+            continue
+    raise OutcomeUnknown("three times")
 
 
 def own_anchor(store: Any, held: Held) -> int:
