@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -62,6 +62,14 @@ class Units(Protocol):
 
     def current(self) -> UnitLike | None:
         """The write unit this thread or task has open, if any."""
+        ...
+
+
+class TagCapture(Protocol):
+    """Where a snapshot learns the generations of tags before it begins: the cache, as the database sees it."""
+
+    def capture(self, tags: Iterable[str]) -> Mapping[str, int]:
+        """The present generation of each tag."""
         ...
 
 

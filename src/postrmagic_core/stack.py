@@ -123,7 +123,7 @@ class Stack(Lifecycle):
         from .cache import CacheManager
 
         room = self.settings.cache
-        return CacheManager(
+        cache = CacheManager(
             self.store(room),
             namespace=room.namespace,
             unavailable=room.unavailable,
@@ -131,6 +131,8 @@ class Stack(Lifecycle):
             clock=self.clock,
             metrics=self.metrics,
         )
+        self.database.use_tags(cache)
+        return cache
 
     @cached_property
     def queries(self) -> QueryCache:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager, asynccontextmanager
 from functools import partial, wraps
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
@@ -18,6 +18,7 @@ from sqlalchemy import Result
 from sqlalchemy.sql import Executable
 
 from .._bridge import Lane, Lanes
+from .._protocols import TagCapture
 from .._sql import PoolState
 from .._sql.ledger import application_line, on_behalf_of
 from .._unit import entered
@@ -52,6 +53,11 @@ class AwaitableUnit:
     def tables_written(self) -> frozenset[str]:
         """See :attr:`Unit.tables_written`."""
         return self._unit.tables_written
+
+    @property
+    def tags(self) -> Mapping[str, int]:
+        """The generations captured by ``read(tags=…)``."""
+        return self._unit.tags
 
     @property
     def tables_unknown(self) -> bool:
@@ -113,16 +119,20 @@ class AsyncDatabaseManager:
         return self._manager.dialect
 
     @asynccontextmanager
-    async def read(self, *, snapshot: bool = False) -> AsyncIterator[AwaitableUnit]:
-        """A unit that only reads; inside a write unit of this database and task it is that unit."""
+    async def read(
+        self, *, snapshot: bool = False, tags: Collection[str] | None = None
+    ) -> AsyncIterator[AwaitableUnit]:
+        """:meth:`DatabaseManager.read`; inside a write unit of this database and task it is that unit."""
         self._manager.ensure_open()
         current = self._manager.current()
         if current is not None:
             yield self._face_of(current)
             return
-        unit = self._units.new("read", snapshot=snapshot)
+        unit = self._units.new("read", snapshot=snapshot or tags is not None)
         line = application_line(sys._getframe(1))
         async with self._lanes_for("read").hold() as lane:
+            if tags is not None:
+                await lane.run(partial(self._units.capture, unit, tags))
             await lane.run(partial(unit.begin, line), undo=lambda _: unit.release())
             try:
                 yield AwaitableUnit(unit, lane)
@@ -179,6 +189,10 @@ class AsyncDatabaseManager:
     def on_write(self, call: Callable[[Unit], object]) -> None:
         """:meth:`DatabaseManager.on_write`: ``call`` gets the sync unit, on its lane."""
         self._manager.on_write(call)
+
+    def use_tags(self, tags: TagCapture) -> None:
+        """:meth:`DatabaseManager.use_tags`: the cache itself, whose sync face is asked, on a lane."""
+        self._manager.use_tags(tags)
 
     def pools(self) -> list[PoolState]:
         """The pools of connections now, and who holds them."""

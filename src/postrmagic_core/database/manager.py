@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import random
 import weakref
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import AbstractContextManager, nullcontext
-from functools import wraps
+from functools import partial, wraps
 from typing import TYPE_CHECKING, Concatenate, ParamSpec, TypeVar
 
 from .._clock import Clock, SystemClock
 from .._lifecycle import Lifecycle
 from .._metrics import Metrics
+from .._protocols import TagCapture
 from .._retry import RetryPolicy
 from .._sql import Backend, PoolLimits, PoolState, Timeouts, open_backend
 from .._unit import current_unit
@@ -90,16 +91,25 @@ class DatabaseManager(Lifecycle):
             self._aio = AsyncDatabaseManager(self, self._units)
         return self._aio
 
-    def read(self, *, snapshot: bool = False) -> AbstractContextManager[Unit]:
+    def read(self, *, snapshot: bool = False, tags: Collection[str] | None = None) -> AbstractContextManager[Unit]:
         """A unit that only reads: autocommit, or with ``snapshot`` everything as of one instant.
 
-        Inside a write unit of this database it is that unit, and sees what the unit has written.
+        ``tags`` makes it a snapshot, too, and captures their generations in the cache before it begins: in ``tx.tags``,
+        for ``cache.get_or_set(…, tags=tx.tags)``. Inside a write unit of this database it is that unit, and sees what
+        the unit has written.
         """
         current = self.current()
         if current is not None:
             return nullcontext(current)
         self.ensure_open()
-        return Reading(self._units.new("read", snapshot=snapshot))
+        if tags is None:
+            return Reading(self._units.new("read", snapshot=snapshot))
+        unit = self._units.new("read", snapshot=True)
+        return Reading(unit, partial(self._units.capture, unit, tags))
+
+    def use_tags(self, tags: TagCapture) -> None:
+        """Let ``read(tags=…)`` ask ``tags``, the cache, for their generations."""
+        self._units.use_tags(tags)
 
     def write(self, *, isolation: Isolation = "default") -> AbstractContextManager[Unit]:
         """A unit that writes: all of it, or none; no update is lost.

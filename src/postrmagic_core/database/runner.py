@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 
 from sqlalchemy import Engine
 
 from .._clock import Clock
 from .._lifecycle import after_fork
 from .._metrics import Metrics
+from .._protocols import TagCapture
 from .._sql import Backend, Role
 from .._unit import enter, leave
+from ..errors import BackendError, UsageError
 from .analysis.log import QueryLog
 from .interface import Isolation
 from .listeners import listen
@@ -42,6 +44,7 @@ class UnitRunner:
         self._queries = queries
         # Called in each unit that wrote, just before it commits.
         self.on_write: list[Callable[[Unit], object]] = []
+        self._captures: TagCapture | None = None
         self._heard: dict[Role, Engine] = {}
         self._hook_errors = metrics.counter("db_hook_errors_total")
         after_fork(self._forget)
@@ -55,6 +58,22 @@ class UnitRunner:
         elif isolation != "default":
             options = {"pm_isolation": isolation}
         return Unit(engine, self.database_id, self._clock, options, writes=role == "write")
+
+    def use_tags(self, tags: TagCapture) -> None:
+        """Let :meth:`capture` ask ``tags``."""
+        self._captures = tags
+
+    def capture(self, unit: Unit, tags: Collection[str]) -> None:
+        """Note the tags' generations in ``unit``, which has not begun.
+
+        Those of a store that is away are 0, which never was one: what is stored under them is never served.
+        """
+        if self._captures is None:
+            raise UsageError("db.read(tags=…) needs a cache: db.use_tags(cache); a Stack does it")
+        try:
+            unit.tags = self._captures.capture(tags)
+        except BackendError:
+            unit.tags = dict.fromkeys(tags, 0)
 
     def _hear(self, role: Role) -> Engine:
         engine = self._heard[role] = self._backend.engine(role)
@@ -90,14 +109,17 @@ class UnitRunner:
 
 
 class Reading:
-    """The block of a reading unit."""
+    """The block of a reading unit; ``before`` is called before it begins."""
 
-    __slots__ = ("_unit",)
+    __slots__ = ("_before", "_unit")
 
-    def __init__(self, unit: Unit) -> None:
+    def __init__(self, unit: Unit, before: Callable[[], None] | None = None) -> None:
         self._unit = unit
+        self._before = before
 
     def __enter__(self) -> Unit:
+        if self._before is not None:
+            self._before()
         self._unit.begin()
         return self._unit
 

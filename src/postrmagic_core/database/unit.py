@@ -7,6 +7,7 @@ import logging
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal
 
 from sqlalchemy import Connection, CursorResult, Engine, RootTransaction, ScalarResult
@@ -43,6 +44,8 @@ class Unit:
     _outcome: Literal["open", "committed", "rolled back", "unknown"] = "open"
     _last_write = ""
     _undeclared = False
+    # What the generations of the tags given to db.read(tags=…) were before it began: for cache.get_or_set(tags=…).
+    tags: Mapping[str, int] = MappingProxyType({})
 
     def __init__(
         self, engine: Engine, database_id: str, clock: Clock, options: Mapping[str, Any], *, writes: bool
