@@ -86,17 +86,17 @@ class _Talk(socketserver.BaseRequestHandler):
     def handle(self) -> None:
         while request := self.request.recv(65536):
             answer = self.server.answer(request)  # type: ignore[attr-defined]  # set by the fixture
-            if answer is None:
+            self.request.sendall(answer.removesuffix(b"\0"))
+            if answer.endswith(b"\0"):
                 return
-            self.request.sendall(answer)
 
 
 @pytest.fixture
-def impostor() -> Iterator[Callable[[Callable[[bytes], bytes | None]], int]]:
-    """A factory: ``impostor(answer)`` answers each request on the port it returns; ``None`` hangs up."""
+def impostor() -> Iterator[Callable[[Callable[[bytes], bytes]], int]]:
+    """A factory: ``impostor(answer)`` answers each request on the port it returns; a NUL at the end hangs up."""
     with ExitStack() as servers:
 
-        def start(answer: Callable[[bytes], bytes | None]) -> int:
+        def start(answer: Callable[[bytes], bytes]) -> int:
             server = servers.enter_context(socketserver.ThreadingTCPServer(("127.0.0.1", 0), _Talk))
             server.daemon_threads = True
             server.answer = answer  # type: ignore[attr-defined]  # for the handler

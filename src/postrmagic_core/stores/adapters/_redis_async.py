@@ -43,11 +43,19 @@ class Line(asyncio.BufferedProtocol):
         """Send ``data``; the answer is the next ``count`` replies, or ``TimeoutError`` at ``until`` (loop's time)."""
         answer = self._answer = self._loop.create_future()
         self._replies, self._count, self._until = [], count, until
+        if self._closed:
+            self._fail(HungUp([]))
+            return answer
         # One timer outlives many exchanges: setting and cancelling one for each costs more than the parsing.
         if self._watch is None:
             self._watch = self._loop.call_at(until, self._overdue)
         self._transport.write(data)
         return answer
+
+    @property
+    def sent(self) -> bool:
+        """Whether the server may have carried anything out: a single command's last byte has left, or one of many."""
+        return self._count > 1 or (self._count == 1 and not self._transport.get_write_buffer_size())
 
     def spoiled(self) -> bool:
         """Whether the idle connection was closed by the server, or holds bytes nobody asked for."""
@@ -192,19 +200,17 @@ class AsyncWires(Judge):
 
     async def _with(self, mine: _Loop, commands: Sequence[Command], writes: bool, until: float) -> list[Any]:
         line: Line | None = None
-        sent = False
+        data = packed(commands)
         try:
             if until > self._place.confirm_at + self._timeout:
                 await adrive(confirm(self._place, until), mine)
             line = self._idle(mine) or await self._reached(mine, until)
-            data = packed(commands)
-            # asyncio may send after this call has failed: from here on a write is in doubt.
-            sent = True
             replies = await line.ask(data, len(commands), until)
         except BaseException as error:
+            in_doubt = writes and line is not None and line.sent
             if line is not None:
                 line.close()
-            self.failed(error, in_doubt=writes and sent)
+            self.failed(error, in_doubt=in_doubt)
             raise
         mine.idle.append(line)
         return self.answered(replies)

@@ -23,21 +23,6 @@ from postrmagic_core.stores.adapters._redis_wire import Wire, dial, packed
 from postrmagic_core.stores.circuit import Circuit
 
 
-def connection_options(url: str, timeout: float) -> dict[str, Any]:
-    """redis-py's connection arguments for a URL of one server; ``timeout`` in seconds for every wait."""
-    from redis.backoff import NoBackoff
-    from redis.retry import Retry
-
-    place = Place(url)
-    (host, port), auth = place.servers[0], place.auth
-    options = {"host": host, "port": port, "db": place.db, "socket_timeout": timeout, "socket_connect_timeout": timeout}
-    options |= dict(zip(("password", "username"), reversed(auth[1:]), strict=False))
-    if place.authorities is not None:
-        options["ssl_ca_certs"] = place.authorities
-    # No push messages, and no HELLO to wait for; nor CLIENT SETINFO, twice.
-    return options | {"retry": Retry(NoBackoff(), 0), "protocol": 2, "driver_info": None}
-
-
 class Judge:
     """What both faces make of an exchange's end. ``timeout``: seconds an exchange may take, connecting included."""
 
@@ -110,7 +95,10 @@ class Wires(Judge):
 
     def dial(self, address: Address, place: Place, until: float) -> Wire:
         """A connection that has said nothing yet."""
-        return dial(address, place.tls, place.epoch, until)
+        wire = dial(address, place.tls, place.epoch, until)
+        with self._lock:
+            self._all.add(wire)
+        return wire
 
     def say(self, wire: Wire, commands: Sequence[Command], until: float) -> list[Any]:
         """The replies, errors among them."""
@@ -120,8 +108,6 @@ class Wires(Judge):
         self._drop()
         wire: Wire = drive(reach(self._place, until), self)
         self._local.wire = wire
-        with self._lock:
-            self._all.add(wire)
         return wire
 
     def _drop(self) -> None:

@@ -65,6 +65,13 @@ def refusal(error: ReplyError) -> Exception:
     return kind(f"{text} (Redis {code})")
 
 
+def unwelcome(error: ReplyError) -> Exception:
+    """The error of ours for a reply after which the server closed a new connection; too many of them has no code."""
+    if code_of(error) == "ERR":
+        return BackendUnavailable("the server takes no further connection")
+    return refusal(error)
+
+
 def failure(error: BaseException, *, in_doubt: bool) -> Exception | None:
     """The error of ours for a connection that failed; ``in_doubt``: a write was sent in full before it did."""
     if not isinstance(error, LOST):

@@ -77,11 +77,13 @@ class Place:
 
     @property
     def greeting(self) -> list[Command]:
-        """What a new connection says first. SELECT even of 0: an answer proves that a Redis takes commands there."""
+        """What a new connection says first. SELECT even of 0: an answer proves that a Redis takes commands there.
+
+        The last is always answered where the server stays: one that is full answers once and hangs up.
+        """
         told: list[Command] = [self.auth] if self.auth else []
         told.append(("SELECT", self.db))
-        if self.service is not None:
-            told.append(("ROLE",))
+        told.append(("PING",) if self.service is None else ("ROLE",))
         return told
 
     def moved(self) -> None:

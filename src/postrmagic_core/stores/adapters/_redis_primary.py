@@ -13,7 +13,7 @@ import hiredis
 
 from postrmagic_core._steps import Steps
 from postrmagic_core.errors import BackendError, BackendRejected, BackendUnavailable
-from postrmagic_core.stores.adapters._redis_errors import LOST, code_of, refusal
+from postrmagic_core.stores.adapters._redis_errors import LOST, HungUp, code_of, refusal, unwelcome
 from postrmagic_core.stores.adapters._redis_place import CONFIRMED_FOR, Address, Command, Place
 
 
@@ -70,17 +70,27 @@ def _named(place: Place, sentinel: Address, until: float) -> Steps[Address | Non
 def _greeted(place: Place, server: Address, until: float) -> Steps[Any]:
     wire = yield _dialled(place, server, until)
     try:
-        replies = yield _said(wire, place.greeting, until)
-        for command, reply in zip(place.greeting, replies, strict=True):
+        _welcome(place, (yield _said(wire, place.greeting, until)))
+    except HungUp as end:
+        wire.close()
+        for reply in end.said:
             if isinstance(reply, hiredis.ReplyError):
-                wrong = command[0] == "AUTH" and code_of(reply) == "ERR"
-                raise BackendRejected("the server refused user or password") if wrong else refusal(reply) from reply
-        if place.service is not None:
-            verify(replies[-1])
+                raise unwelcome(reply) from reply
+        raise
     except BaseException:
         wire.close()
         raise
     return wire
+
+
+def _welcome(place: Place, replies: list[Any]) -> None:
+    for command, reply in zip(place.greeting, replies, strict=True):
+        # A user who may not PING may do all else.
+        if isinstance(reply, hiredis.ReplyError) and command[0] != "PING":
+            wrong = command[0] == "AUTH" and code_of(reply) == "ERR"
+            raise BackendRejected("the server refused user or password") if wrong else refusal(reply) from reply
+    if place.service is not None:
+        verify(replies[-1])
 
 
 def verify(role: Any) -> None:
