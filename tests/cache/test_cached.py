@@ -463,8 +463,8 @@ def test_forgetting_deletes_one_answer_and_tells_whether_it_was_there(cache: Cac
     assert cache.get(plain.key(2)) == 2
 
 
-def test_forgetting_inside_a_unit_is_refused(cache: CacheManager) -> None:
-    """Others could store the old value before it commits: tags are the way, and the error says so."""
+def test_inside_a_unit_it_computes_and_refuses_to_forget(cache: CacheManager) -> None:
+    """Nothing is stored; others could store the old value before it commits: tags are the way, the error says."""
 
     @cache.cached("a:{number}", fresh=60)
     def plain(number: int) -> int:
@@ -477,8 +477,8 @@ def test_forgetting_inside_a_unit_is_refused(cache: CacheManager) -> None:
     with entered(Unit()):  # type: ignore[arg-type]  # nothing is asked of it
         with pytest.raises(OutsideUnit, match=r"invalidate\(\*function\.tags"):
             plain.forget(1)
-        # A unit of the thread's belongs to no task.
         assert plain(1) == 1
+    assert cache.get(plain.key(1)) is None
 
     async def main() -> None:
         with entered(Unit()), pytest.raises(OutsideUnit, match="tx=tx"):  # type: ignore[arg-type]  # as above

@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 from .interface import CacheStats, Unavailable
 from .manager import CacheManager
+from .warming import WarmReport
 
 if TYPE_CHECKING:
     from .queries import QueryCache
 
-__all__ = ["CacheManager", "CacheStats", "QueryCache", "Unavailable"]
+__all__ = ["CacheManager", "CacheStats", "QueryCache", "Unavailable", "WarmReport"]
 
 
 def __getattr__(name: str) -> Any:
