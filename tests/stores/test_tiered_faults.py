@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from typing import Any
@@ -108,6 +110,44 @@ def test_a_killed_feed_leaves_nothing_near(redis_url: str) -> None:
             near(store, b"new %d" % number)
         lost = {name: value for name, _, value in metrics.counters()}["stores_feed_lost_total"]
         assert lost == 5
+
+
+def test_a_feed_that_is_cut_again_and_again_never_lets_an_old_value_pass(redis_url: str) -> None:
+    """A writer counts up while the feed is killed; each reader's answer is as new as what was acknowledged before."""
+    stop, wrong, seen = threading.Event(), [], Counter[str]()
+    acknowledged = 0
+
+    def read(store: TieredStore) -> None:
+        while not stop.is_set():
+            least = acknowledged
+            value = store.peek(KEY)
+            seen["near" if value is not None else "far"] += 1
+            if value is None:
+                value = store.get([KEY])[0]
+            if value is None or int(value) < least:
+                wrong.append((least, value))
+            time.sleep(0.0005)
+
+    with opened(redis_url) as store, client(redis_url) as raw:
+        raw.set(KEY, b"0")
+        near(store, b"0")
+        readers = [threading.Thread(target=read, args=(store,)) for _ in range(3)]
+        for reader in readers:
+            reader.start()
+        try:
+            for number in range(1, 600):
+                if number % 100 == 0:
+                    for feed in feed_of(raw):
+                        raw.client_kill_filter(_id=feed)
+                raw.set(KEY, number)
+                acknowledged = number
+                time.sleep(0.003)
+        finally:
+            stop.set()
+            for reader in readers:
+                reader.join()
+    assert not wrong
+    assert min(seen["near"], seen["far"]) > 0
 
 
 @pytest.mark.parametrize("direction", ["both", "requests", "replies"])

