@@ -42,6 +42,10 @@ KEYS = [
 ]
 
 
+# An entry begins with its format (1 byte) and the CRC-32 (4) of its body.
+_BODY = 5
+
+
 def _forged(**fields: Any) -> bytes:
     """An entry that would be served, but for ``fields``: its checksum is right."""
     return pack(Entry(0, 2**62, 2**62, b"", (), (), encode("forged"))._replace(**fields))
@@ -70,12 +74,7 @@ FORGED: dict[str, bytes] = {
     "payload of an unknown extension": _forged(payload=b"\xc1\xd4\x7f\x00"),
     "tags without generations": _forged(tags=("t",)),
     "generations without tags": _forged(tags=("t",), generations=(1, 2)),
-    "tags of bytes": _forged(tags=(b"t",), generations=(1,)),
-    "tags of numbers": _forged(tags=(5,), generations=(1,)),
-    "tags of lists": _forged(tags=([],), generations=(1,)),
     "tags without bytes": _forged(tags=("",), generations=(1,)),
-    "generations of text": _forged(tags=("t",), generations=("1",)),
-    "generations of nothing": _forged(tags=("t",), generations=(None,)),
     "an error by name": _forged(schema=b"error", payload=encode(["builtins:SystemExit", "0"])),
     "an error of another shape": _forged(schema=b"error", payload=encode(["builtins:LookupError", 5])),
     "an unknown schema": _forged(schema=b"\x00" * 8),
@@ -172,6 +171,23 @@ class HostilePromises:
             assert face.get("k") is None
         store.set({name: whole}, 60_000)
         assert face.get("k") == {"a": (1, None)}
+
+    def test_a_forged_entry_raises_nothing(self, face: Face, store: Store) -> None:
+        """Cut and changed at every place under a right checksum: some value or none, whatever its parts say now."""
+        name = face.cache.access.keys.entry("k")
+        face.set("k", (1, "text", {"a": None}), 600, tags=["a", "b"])
+        [whole] = store.get([name])
+        assert whole is not None
+        body = whole[_BODY:]
+        forged = [body[:end] for end in range(len(body))]
+        forged += [
+            body[:at] + bytes([body[at] ^ bits]) + body[at + 1 :] for at in range(len(body)) for bits in (1, 128)
+        ]
+        for one in forged:
+            store.set({name: _sealed(one)}, 60_000)
+            face.get("k")
+        store.set({name: whole}, 60_000)
+        assert face.get("k") == (1, "text", {"a": None})
 
     def test_what_is_no_generation_ends_the_entries_of_its_tag(self, face: Face, store: Store) -> None:
         """Bytes of a stranger in a tag's place: nothing under it is served, and the next computation makes it good."""
