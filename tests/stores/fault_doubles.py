@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from postrmagic_core._steps import Steps
@@ -78,6 +78,17 @@ async def kept_in_doubt(wires: Any, mine: Any, commands: Any, writes: bool, unti
         mine.idle.append(line)
     answer: list[Any] = wires.answered(replies)
     return answer
+
+
+def keep_anyway(copies: Any, ticket: object, keys: Sequence[bytes], values: Mapping[bytes, bytes | None]) -> None:
+    """What was read is kept near, whatever was told meanwhile."""
+    with copies._near.locked(()):
+        copies._near.save(None, {key: Entry(value, 2**62) for key, value in values.items() if value is not None})
+
+
+def believing(feed: Any) -> float:
+    """Copies are current, whether or not the server was heard lately."""
+    return float(feed._monotonic())
 
 
 def clear_at_once(prefix: bytes) -> Steps[int]:
