@@ -31,7 +31,7 @@ CACHE = {
 }
 STORE = {
     "Forgetful": {"what_was_set_is_read_in_the_order_asked", "the_async_face_answers_the_same"},
-    "Undead": {"an_ended_value_is_gone_for_every_operation", "a_value_lives_as_long_as_told"},
+    "Undead": {"a_value_lives_as_long_as_told"},
     "Torn": {"scripts_are_atomic_over_threads"},
     "Globbing": {"clear_deletes_its_prefix_and_nothing_else[a*]"},
     "Liking": {"clear_deletes_its_prefix_and_nothing_else[%]"},
