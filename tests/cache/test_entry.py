@@ -51,26 +51,26 @@ def test_foreign_bytes_are_never_read(data: bytes) -> None:
         policy.unpack(data)
 
 
-@pytest.mark.parametrize(
-    "tags", [None, [], [["a"], []], [["a"], ["1"]], [[1], [1]], {"a": 1}, [["a"], [1.5]], [["a"], [True]]]
-)
-def test_well_formed_tags_of_another_shape_are_never_read(tags: object) -> None:
+@pytest.mark.parametrize("tags", [encode(None), encode({"a": 1}), encode([1]), encode([b"a"]), encode([[]]), b"a"])
+@pytest.mark.parametrize("generations", [b"", b"1", b"x", b"1,", b"1,2"])
+def test_well_formed_tags_of_another_shape_are_never_read(tags: bytes, generations: bytes) -> None:
     """A right checksum does not make an entry."""
     with pytest.raises(DecodeError):
-        policy.unpack(forged(encode(tags)))
+        policy.unpack(forged(tags, generations))
 
 
-@pytest.mark.parametrize(("schema", "tagged"), [(1, 0), (0, 1), (255, 2**32 - 1)])
-def test_lengths_beyond_the_end_are_never_read(schema: int, tagged: int) -> None:
+@pytest.mark.parametrize("lengths", [(1, 0, 0), (0, 1, 0), (0, 0, 1), (255, 2**32 - 1, 2**32 - 1)])
+def test_lengths_beyond_the_end_are_never_read(lengths: tuple[int, int, int]) -> None:
     """Nothing is taken for what is not there."""
     with pytest.raises(DecodeError):
-        policy.unpack(forged(b"", schema, tagged))
+        policy.unpack(forged(b"", b"", lengths))
 
 
-def forged(tags: bytes, schema: int = 0, tagged: int | None = None) -> bytes:
+def forged(tags: bytes, generations: bytes, lengths: tuple[int, int, int] | None = None) -> bytes:
     """An entry with a right checksum, without payload."""
-    head = struct.pack(">qqqBI", 0, 10, 20, schema, len(tags) if tagged is None else tagged)
-    return b"\x02" + zlib.crc32(head + tags).to_bytes(4, "big") + head + tags
+    head = struct.pack(">qqqBII", 0, 10, 20, *(lengths or (0, len(tags), len(generations))))
+    body = head + tags + generations
+    return b"\x02" + zlib.crc32(body).to_bytes(4, "big") + body
 
 
 @given(tagged, tagged)
@@ -134,11 +134,16 @@ def test_an_invalidation_comes_back_as_it_was() -> None:
             policy.read_invalidation(payload)
 
 
-@given(entries(), numbers)
-def test_the_short_way_to_a_payload_serves_what_the_long_one_would(entry: Entry, now: int) -> None:
-    """And nothing else: fresh, not due, without tags or type."""
+@given(entries(), numbers, tagged, st.booleans())
+def test_the_short_way_to_a_payload_serves_what_the_long_one_would(
+    entry: Entry, now: int, others: dict[str, int], same: bool
+) -> None:
+    """And nothing else: fresh, not due, of no type, under the tags and generations that are asked for."""
     data = policy.pack(entry)
-    plainly = not entry.tags and not entry.schema and policy.judge(entry, (), now) == "fresh"
-    assert policy.payload_of(data, now) == (entry.payload if plainly else None)
+    tags, generations = (entry.tags, entry.generations) if same else (tuple(others), tuple(others.values()))
+    stored = [b"%d" % number for number in generations]
+    plainly = not entry.schema and tags == entry.tags and policy.judge(entry, stored, now) == "fresh"
+    asked = policy.tag_block(tags), b",".join(stored)
+    assert policy.payload_of(data, now, *asked) == (entry.payload if plainly else None)
     for end in (0, 1, 20, len(data) - 1):
-        assert policy.payload_of(data[:end], now) is None
+        assert policy.payload_of(data[:end], now, *asked) is None

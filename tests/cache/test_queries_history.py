@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -220,19 +221,19 @@ def test_what_was_read_before_a_commit_is_never_served_after_it(
         assert queries.scalar(number(0), fresh=60) == 1
 
 
-@pytest.mark.xfail(strict=True, reason="a computation that began before a commit is joined after it")
 def test_a_reader_after_a_commit_takes_nothing_from_a_computation_before_it(
     queries: QueryCache, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It may wait for the computation under way in its process, but not be content with what that brings."""
+    """It does not join the computation under way in its process, which may have read before the commit."""
     held, flights = Held(queries, monkeypatch), queries.cache.filling.flights
     join: Callable[..., Any] = flights.join
+    asked = count(1)
 
     def joined(*args: Any) -> Any:
-        flight, leads = join(*args)
-        if not leads:
+        found = join(*args)
+        if next(asked) == 2:
             held.go.set()
-        return flight, leads
+        return found
 
     monkeypatch.setattr(flights, "join", joined)
     with ThreadPoolExecutor(2) as pool:

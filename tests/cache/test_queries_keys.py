@@ -271,7 +271,7 @@ class Film(Media):
         (select(select(Media.id).join(Media.tags).subquery()), {"media", "tagging", "tags"}),
         (select(func.count()).select_from(Film), {"media", "films"}),
     ],
-    ids=str,
+    ids=lambda value: str(value) if not isinstance(value, set) else " ".join(sorted(value)),
 )
 def test_the_tables_that_the_orm_adds_are_read_too(query: Any, tables: set[str]) -> None:
     """Secondary tables of relationships and tables of base classes appear only when the statement is compiled."""

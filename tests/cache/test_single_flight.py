@@ -7,11 +7,12 @@ import contextlib
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from itertools import count
 
 import pytest
 
 from postrmagic_core.cache import CacheManager
-from postrmagic_core.cache.flights import Flight, Flights
+from postrmagic_core.cache.flights import Caller, Flight, Flights
 from postrmagic_core.stores.adapters.memory import MemoryStore
 
 
@@ -52,8 +53,8 @@ def joined(cache: CacheManager, waiters: int, monkeypatch: pytest.MonkeyPatch) -
     """An event that is set once so many callers wait for a flight."""
     everybody, seen, join = threading.Event(), [0], Flights.join
 
-    def counted(table: Flights, key: bytes, loop: asyncio.AbstractEventLoop | None) -> tuple[Flight, bool]:
-        flight, leads = join(table, key, loop)
+    def counted(table: Flights, key: bytes, caller: Caller) -> tuple[Flight, bool]:
+        flight, leads = join(table, key, caller)
         if not leads:
             seen[0] += 1
             if seen[0] >= waiters:
@@ -222,3 +223,46 @@ def test_a_loop_that_closes_leaves_no_flight_behind(cache: CacheManager) -> None
 
     asyncio.run(abandon())
     assert cache.get_or_set("k", lambda: "next", fresh=60) == "next"
+
+
+@pytest.mark.parametrize("loop", [False, True], ids=["threads", "tasks"])
+def test_who_comes_after_an_invalidation_does_not_join_a_computation_from_before(
+    cache: CacheManager, loop: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Those who wait for it get it, as they came before; who comes after gets what is computed after."""
+    began, go, all_asked, asked = threading.Event(), threading.Event(), threading.Event(), count(1)
+    join = Flights.join
+
+    def counted(table: Flights, key: bytes, caller: Caller) -> tuple[Flight, bool]:
+        found = join(table, key, caller)
+        if next(asked) == 3:
+            all_asked.set()
+        return found
+
+    monkeypatch.setattr(Flights, "join", counted)
+    truth = ["old"]
+
+    def load() -> str:
+        seen = truth[0]
+        began.set()
+        assert go.wait(10)
+        return seen
+
+    def ask() -> str:
+        if loop:
+            return asyncio.run(cache.aio.get_or_set("k", load, fresh=60, tags=["x"]))
+        return cache.get_or_set("k", load, fresh=60, tags=["x"])
+
+    with ThreadPoolExecutor(3) as pool:
+        leader = pool.submit(ask)
+        assert began.wait(10)
+        waiter = pool.submit(ask)
+        truth[0] = "new"
+        cache.invalidate("x")
+        later = pool.submit(ask)
+        assert all_asked.wait(10)
+        go.set()
+        assert (leader.result(10), later.result(10)) == ("old", "new")
+        assert waiter.result(10) in {"old", "new"}
+        assert ask() == "new"
+    assert cache.stats().computes == 2

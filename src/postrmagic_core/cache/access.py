@@ -18,11 +18,15 @@ from .outage import Outage
 from .policy import Entry, Freshness
 from .tally import Tally
 
-# Keys whose tags are remembered.
+# Keys whose tags are remembered, and sets of tags whose bytes are.
 _LEARNT = 8192
 
 # Names, or the mapping that capture() answered before the value was computed.
 Tags: TypeAlias = Iterable[str] | Mapping[str, int]
+
+
+# The values that a store gave, or why it gave none.
+Answer: TypeAlias = Sequence[bytes | None] | BackendError
 
 
 class Found(NamedTuple):
@@ -57,24 +61,69 @@ class Access:
     def __init__(self, keys: CacheKeys, outage: Outage, tally: Tally, clock: Clock, near: Near | None) -> None:
         self.near = near
         self._tags: dict[str, tuple[str, ...]] = {}
+        self._blocks: dict[tuple[str, ...], bytes] = {}
+        # Whether a hit leaves nothing behind: neither at hand nor for bad times.
+        self._short = near is None and outage.policy != "stale"
         self.keys = keys
         self.outage = outage
         self.tally = tally
         self.clock = clock
         self.codecs = Codecs()
 
-    def get(self, key: str, kind: Any, default: Any) -> Steps[Any]:
-        """The fresh value of ``key``, or ``default``, in one trip where its tags are those of the last time."""
-        codec, name, tags = self.codecs.of(kind), self.keys.entry(key), self._tags.get(key, ())
-        asked = [name, *self.keys.tags(tags)] if tags else [name]
+    def asked(self, key: str) -> tuple[tuple[str, ...], list[bytes]]:
+        """What to read for ``key``: the tags it had the last time, and the names of its entry and of those."""
+        name, tags = self.keys.entry(key), self._tags.get(key)
+        return ((), [name]) if tags is None else (tags, [name, *self.keys.tags(tags)])
+
+    def named(self, key: str, tags: Tags) -> tuple[tuple[str, ...], list[bytes]]:
+        """What to read for ``key`` under just these tags: them in order, and the names of its entry and of theirs."""
+        name = self.keys.entry(key)
+        if not tags:
+            return (), [name]
+        names = policy.tag_names(tags)
+        return names, [name, *self.keys.tags(names)]
+
+    def plain(self, answer: Answer, kind: Any, tags: tuple[str, ...]) -> Any:
+        """The value in what was read, where that takes no more than a look (nearly every hit), else ``MISSING``."""
+        if kind is not None or not self._short or isinstance(answer, BackendError):
+            return MISSING
+        data, *values = answer
+        if data is None or None in values:
+            return MISSING
+        now_us = self.clock.now_us()
+        payload = (
+            policy.payload_of(data, now_us, self._block(tags), b",".join(values))  # type: ignore[arg-type]  # looked above
+            if tags
+            else policy.payload_of(data, now_us)
+        )
+        if payload is None:
+            return MISSING
         try:
-            data, *values = yield lambda port: port.store.get(asked)
-            if kind is None and data is not None and not values and self.near is None:
-                value = self._plain(data)
-                if value is not MISSING:
-                    self.outage.answered()
-                    self.tally.hits.add()
-                    return value
+            value = PLAIN.decode(payload)
+        except DecodeError:  # counted on the long way
+            return MISSING
+        self.outage.answered()
+        self.tally.hits.add()
+        return value
+
+    def _block(self, tags: tuple[str, ...]) -> bytes:
+        block = self._blocks.get(tags)
+        if block is None:
+            if len(self._blocks) >= _LEARNT:
+                self._blocks.clear()
+            block = self._blocks[tags] = policy.tag_block(tags)
+        return block
+
+    def get(self, key: str, kind: Any, default: Any, tags: tuple[str, ...], answer: Answer) -> Steps[Any]:
+        """The fresh value of ``key``, or ``default``; ``tags`` as :meth:`asked` told, ``answer`` what reading brought.
+
+        Another trip is made where the entry has other tags.
+        """
+        codec, name = self.codecs.of(kind), self.keys.entry(key)
+        try:
+            if isinstance(answer, BackendError):
+                raise answer
+            data, *values = answer
             entry = self.unpacked(data)
             if entry is not None and entry.tags != tags:
                 tags = self._learn(key, entry.tags)
@@ -85,21 +134,13 @@ class Access:
             found = self._at_hand(name, codec)
         else:
             found = None if entry is None else self._judged(entry, values, codec)
-            if entry is not None and found is not None and self.near is not None:
+            if entry is not None and data is not None and found is not None and self.near is not None:
                 self._keep(Wanted(key, name, tags, self.keys.tags(tags), codec), data, entry, values, found)
         if found is None or found.stale:
             self.tally.misses.add()
             return default
         self.tally.hits.add()
         return found.value
-
-    def _plain(self, data: bytes) -> Any:
-        """The value in ``data`` where that takes no more than a look, else ``MISSING``."""
-        payload = policy.payload_of(data, self.clock.now_us())
-        try:
-            return MISSING if payload is None else PLAIN.decode(payload)
-        except DecodeError:  # counted on the long way
-            return MISSING
 
     def get_many(self, keys: Sequence[str], kind: Any) -> Steps[dict[str, Any]]:
         """The fresh values among ``keys``: one trip, and one more where entries have tags."""
@@ -131,12 +172,18 @@ class Access:
     def read(self, wanted: Wanted) -> Steps[Found | None]:
         """The entry if it may be served under its tags, in one trip; an absent store counts as policy says."""
         try:
-            data, *values = yield lambda port: port.store.get([wanted.name, *wanted.tag_keys])
+            answer: Answer = yield lambda port: port.store.get([wanted.name, *wanted.tag_keys])
         except BackendError as error:
-            self.outage.failed(error)
+            answer = error
+        return self.received(wanted, answer)
+
+    def received(self, wanted: Wanted, answer: Answer) -> Found | None:
+        """The entry in what reading it and its tags brought, as :meth:`read` answers it."""
+        if isinstance(answer, BackendError):
+            self.outage.failed(answer)
             return self._at_hand(wanted.name, wanted.codec)
         self.outage.answered()
-        return self.checked(wanted, data, values)
+        return self.checked(wanted, answer[0], answer[1:])
 
     def checked(self, wanted: Wanted, data: bytes | None, values: Sequence[bytes | int | None]) -> Found | None:
         """What a read brought, judged; an entry under other tags than asked for is a miss, a stored error raised."""

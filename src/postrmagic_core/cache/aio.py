@@ -9,11 +9,12 @@ from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from .._steps import Steps, adrive
+from ..errors import BackendError
 from ..stores.aio import AsyncLease, AsyncStoreFace, acquire
 from . import policy
-from .access import Tags
+from .access import Answer, Tags
 from .cached import Decorator
-from .flights import Outcome
+from .flights import Caller, Outcome
 from .interface import CacheStats, Committing, Delivery
 from .names import CacheKeys
 from .near import MISSING
@@ -38,11 +39,20 @@ class AsyncCacheManager:
 
     async def get(self, key: str, default: Any = None, *, kind: Any = None) -> Any:
         """See :meth:`CacheManager.get`."""
-        if self._near is not None and self._cache.is_open:
+        self._cache.ensure_open()
+        if self._near is not None:
             value = self._near.value(key, kind)
             if value is not MISSING:
                 return value
-        return await self._run(self._access.get(key, kind, default))
+        tags, names = self._access.asked(key)
+        try:
+            answer: Answer = await self._port.store.get(names)
+        except BackendError as error:
+            answer = error
+        value = self._access.plain(answer, kind, tags)
+        if value is not MISSING:
+            return value
+        return await self._run(self._access.get(key, kind, default, tags, answer))
 
     async def get_many(self, keys: Iterable[str], *, kind: Any = None) -> dict[str, Any]:
         """See :meth:`CacheManager.get_many`."""
@@ -108,8 +118,19 @@ class AsyncCacheManager:
         value = self._cache.nearby(key, kind, tags)
         if value is not MISSING:
             return value
+        answer: Answer | None = None
+        since = self._cache.clock.monotonic()
+        if not self._cache.in_unit():
+            asked, names = self._access.named(key, tags)
+            try:
+                answer = await self._port.store.get(names)
+            except BackendError as error:
+                answer = error
+            value = self._access.plain(answer, kind, asked)
+            if value is not MISSING:
+                return value
         fill = self._cache.filling.fill(key, fn, Freshness(fresh, stale), tags, kind, negative, errors)
-        return await self._run(self._cache.filling.get_or_set(fill, asyncio.get_running_loop()))
+        return await self._run(self._cache.filling.get_or_set(fill, Caller(asyncio.get_running_loop(), since), answer))
 
     def cached(
         self,

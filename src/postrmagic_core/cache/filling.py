@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import math
 import random
@@ -12,16 +11,17 @@ from typing import Any, NamedTuple
 from .._steps import Steps
 from ..errors import BackendError, BackendTimeout, OutsideUnit, PostrMagicError, RecursiveCompute
 from . import policy
-from .access import Access, Found, Tags, Wanted, capturing
+from .access import Access, Answer, Found, Tags, Wanted, capturing
 from .failures import FAILED, packed
-from .flights import Failed, Flight, Flights, Landed, Lost, Outcome, inside
+from .flights import Caller, Failed, Flight, Flights, Landed, Lost, Outcome, inside
 from .keeper import Keeper
 from .policy import Freshness
 
 _log = logging.getLogger("postrmagic_core.cache")
 
-# Seconds between two looks for what another process computes: at most 20 a second.
-POLL = 0.05
+# Seconds between two looks for what another process computes, up to half as much more by chance. With the question
+# for the lease every second time a waiter costs at most 20 commands a second.
+POLL = 0.075
 
 
 class Fill(NamedTuple):
@@ -82,33 +82,36 @@ class Filling:
         if not detached and self._in_unit():
             raise OutsideUnit("invalidate() inside an open unit: pass tx=, or detached=True to act before it commits")
 
-    def get_or_set(self, fill: Fill, loop: asyncio.AbstractEventLoop | None) -> Steps[Any]:
-        """The value; ``loop`` is the event loop the caller runs on, for the async face."""
+    def get_or_set(self, fill: Fill, caller: Caller, answer: Answer | None) -> Steps[Any]:
+        """The value.
+
+        ``answer`` is what reading the entry and its tags brought; ``None`` in a unit, where nothing is read or stored:
+        what a unit reads may never commit, and what is stored may be older than what it wrote.
+        """
         if self.flights.computing(fill.wanted.name):
             raise RecursiveCompute("get_or_set() was called inside the computation of the same key")
         tally = self._access.tally
-        if self._in_unit():
-            # What a unit reads may never commit, and what is stored may be older than what it wrote.
+        if answer is None:
             with inside(Flight(self.flights, fill.wanted.name, None)):
                 return (yield from self._computed(fill))
-        found = yield from self._access.read(fill.wanted)
+        found = self._access.received(fill.wanted, answer)
         if found is None:
             tally.misses.add()
-            return (yield from self._fly(fill, loop))
+            return (yield from self._fly(fill, _having(caller, answer)))
         (tally.stale if found.stale else tally.hits).add()
         if found.due:
-            yield from self._refresh(fill, loop)
+            yield from self._refresh(fill, _having(caller, answer))
         return found.value
 
-    def _fly(self, fill: Fill, loop: asyncio.AbstractEventLoop | None) -> Steps[Any]:
+    def _fly(self, fill: Fill, caller: Caller) -> Steps[Any]:
         """Lead the computation, or wait for the one under way."""
         clock = self._access.clock
         until = clock.monotonic() + self._wait
         while True:
-            flight, leads = self.flights.join(fill.wanted.name, loop)
+            flight, leads = self.flights.join(fill.wanted.name, caller)
             if leads:
                 return (yield from self._lead(flight, fill))
-            if loop is None and flight.would_deadlock():
+            if caller.loop is None and flight.would_deadlock():
                 return (yield from self._alone(flight, fill))
             try:
                 outcome = yield _waiting(flight, max(until - clock.monotonic(), 0.0))
@@ -125,7 +128,7 @@ class Filling:
         outcome: Outcome = Lost()
         try:
             with inside(flight):
-                found = yield from self._claimed(fill)
+                found = yield from self._claimed(flight, fill)
             outcome = Landed(found.payload)
             return found.value
         except Exception as error:
@@ -138,11 +141,11 @@ class Filling:
         """Compute beside the flight that cannot be waited for."""
         self._access.tally.alone.add()
         with inside(flight):
-            return (yield from self._filled(fill)).value
+            return (yield from self._filled(None, fill)).value
 
-    def _refresh(self, fill: Fill, loop: asyncio.AbstractEventLoop | None) -> Steps[None]:
+    def _refresh(self, fill: Fill, caller: Caller) -> Steps[None]:
         """Compute anew in the background, unless somebody does already."""
-        flight, leads = self.flights.join(fill.wanted.name, loop)
+        flight, leads = self.flights.join(fill.wanted.name, caller)
         if leads:
             try:
                 yield lambda port: port.background(self._refreshed(flight, fill), lambda: flight.leave(Lost()))
@@ -158,7 +161,7 @@ class Filling:
             if lease is None:
                 return
             with inside(flight):
-                found = yield from self._under(lease, fill)
+                found = yield from self._under(flight, lease, fill)
             outcome = Landed(found.payload)
         except Exception as error:
             if isinstance(error, BackendError):
@@ -168,35 +171,40 @@ class Filling:
         finally:
             flight.leave(outcome)
 
-    def _claimed(self, fill: Fill) -> Steps[Found]:
+    def _claimed(self, flight: Flight, fill: Fill) -> Steps[Found]:
         """The value computed under the lease, or what its present owner brought."""
         clock, access = self._access.clock, self._access
         until = clock.monotonic() + self._wait
         key = access.keys.lease(fill.wanted.key)
+        asks = False
         while True:
-            try:
-                lease = yield lambda port: port.acquire(key)
-            except BackendError as error:
-                access.outage.failed(error)
-                access.tally.alone.add()
-                return (yield from self._filled(fill))
-            if lease is not None:
-                return (yield from self._under(lease, fill))
-            pause = POLL * (1 + random.random())  # noqa: S311 - jitter, no secret
+            asks = not asks  # every second time: a lease seldom ends without a value
+            if asks:
+                try:
+                    lease = yield lambda port: port.acquire(key)
+                except BackendError as error:
+                    access.outage.failed(error)
+                    access.tally.alone.add()
+                    return (yield from self._filled(flight, fill))
+                if lease is not None:
+                    return (yield from self._under(flight, lease, fill))
+            pause = POLL * (1 + random.random() / 2)  # noqa: S311 - jitter, no secret
             if clock.monotonic() + pause > until:
                 self._give_up()
                 access.tally.alone.add()
-                return (yield from self._filled(fill))
+                return (yield from self._filled(flight, fill))
             yield _pausing(pause)
+            flight.brings(clock.monotonic())
             found = yield from access.read(fill.wanted)
             if found is not None:
                 return found
+            flight.brings(None)
 
-    def _under(self, lease: Any, fill: Fill) -> Steps[Found]:
+    def _under(self, flight: Flight, lease: Any, fill: Fill) -> Steps[Found]:
         """Compute while the lease is renewed; given back however that ends."""
         kept = self._keeper.keep(lease.grant)
         try:
-            return (yield from self._filled(fill, lambda: kept.held))
+            return (yield from self._filled(flight, fill, lambda: kept.held))
         finally:
             self._keeper.drop(kept)
             try:
@@ -204,9 +212,12 @@ class Filling:
             except PostrMagicError as error:
                 _log.warning("the lease of a computation could not be released; it ends by itself", exc_info=error)
 
-    def _filled(self, fill: Fill, may_store: Callable[[], bool] = lambda: True) -> Steps[Found]:
+    def _filled(self, flight: Flight | None, fill: Fill, may_store: Callable[[], bool] = lambda: True) -> Steps[Found]:
         """Read again, capture the tags' generations in the same trip, and only then compute and store."""
         access, wanted = self._access, fill.wanted
+        as_of = access.clock.monotonic() if fill.captured is None else -math.inf
+        if flight is not None:
+            flight.brings(as_of)
         captured: Mapping[str, int] | None = None
         try:
             data, *values = yield capturing(wanted.name, wanted.tag_keys)
@@ -217,6 +228,8 @@ class Filling:
             if found is not None and not found.due:
                 return found
             captured = dict(zip(wanted.tags, values, strict=True)) if fill.captured is None else fill.captured
+            if flight is not None:
+                flight.brings(as_of, tuple([captured[tag] for tag in wanted.tags]))
         try:
             value = yield from self._computed(fill)
         except fill.wanted.errors as error:
@@ -239,6 +252,13 @@ class Filling:
         """The promise of one computation cannot be kept: ``closed`` raises, the others compute and count it."""
         if self._access.outage.policy == "closed":
             raise BackendTimeout(f"the value is being computed elsewhere and was not there within {self._wait:g} s")
+
+
+def _having(caller: Caller, answer: Answer) -> Caller:
+    """The caller after it has read. With the store away there are no invalidations to be behind."""
+    if isinstance(answer, BackendError):
+        return caller._replace(since=-math.inf)
+    return caller._replace(seen=tuple([policy.generation(value) for value in answer[1:]]))
 
 
 def _waiting(flight: Flight, seconds: float) -> Callable[[Any], Any]:

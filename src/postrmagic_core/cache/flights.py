@@ -13,7 +13,7 @@ from concurrent.futures import Future
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,19 +37,46 @@ class Lost:
 
 Outcome: TypeAlias = Landed | Failed | Lost
 
+# The present numbers of an entry's tags, in their order; ``None`` where there is none.
+Generations: TypeAlias = tuple[int | None, ...]
+
+
+class Caller(NamedTuple):
+    """Who asks: on which event loop, if any; since when (monotonic seconds), and what it saw of its tags then."""
+
+    loop: asyncio.AbstractEventLoop | None
+    since: float
+    seen: Generations = ()
+
 
 class Flight:
-    """One computation under way; ``loop`` is the event loop its leader runs on, if any."""
+    """One computation under way; ``loop`` is the event loop its leader runs on, if any.
 
-    __slots__ = ("future", "key", "loop", "table")
+    What it brings is as old as ``as_of`` (monotonic seconds; ``None``: not begun), when its tags had ``generations``.
+    """
+
+    __slots__ = ("_known", "future", "key", "loop", "table")
 
     def __init__(self, table: Flights, key: bytes, loop: asyncio.AbstractEventLoop | None) -> None:
         self.table = table
         self.key = key
         self.loop = loop
+        self._known: tuple[float, Generations | None] | None = None
         self.future: Future[Outcome] = Future()
         # A running future cannot be cancelled: a waiter that goes away takes nobody with it.
         self.future.set_running_or_notify_cancel()
+
+    def brings(self, as_of: float | None, generations: Generations | None = None) -> None:
+        """Say from when what the leader has in hand is: before it reads, before it computes. ``None``: nothing."""
+        self._known = None if as_of is None else (as_of, generations)
+
+    def serves(self, since: float, seen: Generations) -> bool:
+        """Whether what it brings is new enough for a caller who began at ``since`` and then read ``seen``.
+
+        Otherwise an invalidation may lie between, and the caller would get what was computed before it.
+        """
+        known = self._known
+        return known is None or known[0] >= since or known[1] == seen
 
     def would_deadlock(self) -> bool:
         """Whether waiting here would stop the very loop that leads the flight."""
@@ -68,13 +95,16 @@ class Flights:
     def __init__(self) -> None:
         self.forget()
 
-    def join(self, key: bytes, loop: asyncio.AbstractEventLoop | None) -> tuple[Flight, bool]:
-        """The flight for ``key``, and whether the caller leads it."""
+    def join(self, key: bytes, caller: Caller) -> tuple[Flight, bool]:
+        """The flight for ``key`` that serves this caller (:meth:`Flight.serves`), and whether the caller leads it.
+
+        One that does not serve it ends without the table: those who wait for it are told.
+        """
         with self._lock:
             flight = self._flying.get(key)
-            if flight is not None:
+            if flight is not None and flight.serves(caller.since, caller.seen):
                 return flight, False
-            flight = self._flying[key] = Flight(self, key, loop)
+            flight = self._flying[key] = Flight(self, key, caller.loop)
             return flight, True
 
     def remove(self, flight: Flight) -> None:

@@ -16,14 +16,14 @@ from .._metrics import Metrics
 from .._protocols import Units
 from .._steps import Steps, drive
 from .._unit import any_unit
-from ..errors import ConfigurationError, Unsupported
+from ..errors import BackendError, ConfigurationError, Unsupported
 from ..stores.interface import Store, SupportsPeek, SupportsScan
 from ..stores.lease import Lease, acquire
 from . import policy
-from .access import Access, Tags
+from .access import Access, Answer, Tags
 from .cached import Decorator, Keeping
 from .filling import Filling
-from .flights import Outcome
+from .flights import Caller, Outcome
 from .interface import CacheStats, Committing, Delivery, Unavailable
 from .keeper import Keeper
 from .names import CacheKeys
@@ -99,11 +99,20 @@ class CacheManager(Lifecycle):
 
         ``kind`` is the type given to ``set`` or ``get_or_set``: an entry of another type is a miss.
         """
-        if self._near is not None and self._state == "open":
+        self.ensure_open()
+        if self._near is not None:
             value = self._near.value(key, kind)
             if value is not MISSING:
                 return value
-        return self._run(self.access.get(key, kind, default))
+        tags, names = self.access.asked(key)
+        try:
+            answer: Answer = self.store.get(names)
+        except BackendError as error:
+            answer = error
+        value = self.access.plain(answer, kind, tags)
+        if value is not MISSING:
+            return value
+        return self._run(self.access.get(key, kind, default, tags, answer))
 
     def get_many(self, keys: Iterable[str], *, kind: Any = None) -> dict[str, Any]:
         """The fresh values among ``keys``, by key, in at most two trips to the store."""
@@ -157,8 +166,19 @@ class CacheManager(Lifecycle):
         value = self.nearby(key, kind, tags)
         if value is not MISSING:
             return value  # type: ignore[no-any-return]  # stored values are Any
+        answer: Answer | None = None
+        since = self.clock.monotonic()
+        if not self.in_unit():
+            asked, names = self.access.named(key, tags)
+            try:
+                answer = self.store.get(names)
+            except BackendError as error:
+                answer = error
+            value = self.access.plain(answer, kind, asked)
+            if value is not MISSING:
+                return value  # type: ignore[no-any-return]  # as above
         fill = self.filling.fill(key, fn, Freshness(fresh, stale), tags, kind, negative, errors)
-        return self._run(self.filling.get_or_set(fill, None))  # type: ignore[no-any-return]  # as above
+        return self._run(self.filling.get_or_set(fill, Caller(None, since), answer))  # type: ignore[no-any-return]  # as above
 
     def cached(
         self,
@@ -234,7 +254,8 @@ class CacheManager(Lifecycle):
 
     def nearby(self, key: str, kind: Any, tags: Tags) -> Any:
         """What :meth:`get_or_set` may answer after a look into this process's memory, else ``MISSING``."""
-        if self._near is None or self._state != "open" or self.in_unit():
+        self.ensure_open()
+        if self._near is None or self.in_unit():
             return MISSING
         return self._near.value(key, kind, policy.tag_names(tags) if tags else ())
 

@@ -26,10 +26,10 @@ EARLY = 0.1
 
 # First byte of every entry: a change of the layout gets another one.
 _FORMAT = b"\x02"
-# CRC-32 of all that follows it; created, fresh until, stale until; the lengths of the schema and of the tags.
+# CRC-32 of all that follows it; created, fresh until, stale until; lengths of the schema, the tags, the generations.
+_HEAD = struct.Struct(">xIqqqBII")
+_CHECKED = 5
 _FOREIGN = "the stored bytes are not an entry of this version"
-_CHECK = struct.Struct(">xI")
-_HEAD = struct.Struct(">xIqqqBI")
 
 
 class Entry(NamedTuple):
@@ -71,52 +71,78 @@ class Freshness:
 
 
 def pack(entry: Entry) -> bytes:
-    """The bytes of ``entry``: format (1), CRC-32 of the rest (4), times (3 x 8), lengths (1, 4), schema, tags, payload.
+    """The bytes of ``entry``: format (1), CRC-32 of the rest (4), times (3 x 8), lengths (1, 4, 4) and their texts.
 
-    The tags and their generations are encoded as one list; without tags there is nothing in their place.
+    Those are schema, tags (:func:`tag_block`), generations (digits as stores keep them, commas between). The payload is
+    what remains.
     """
-    tags = encode([list(entry.tags), list(entry.generations)]) if entry.tags else b""
+    tags, generations = tag_block(entry.tags), b",".join([b"%d" % each for each in entry.generations])
     times = entry.created_us, entry.fresh_until_us, entry.stale_until_us
-    head = _HEAD.pack(0, *times, len(entry.schema), len(tags))
-    body = b"".join((head[_CHECK.size :], entry.schema, tags, entry.payload))
-    return b"".join((_FORMAT, zlib.crc32(body).to_bytes(4, "big"), body))
+    head = _HEAD.pack(0, *times, len(entry.schema), len(tags), len(generations))
+    body = b"".join((head[_CHECKED:], entry.schema, tags, generations, entry.payload))
+    return b"".join((_FORMAT, zlib.crc32(body).to_bytes(_CHECKED - 1, "big"), body))
 
 
 def unpack(data: bytes) -> Entry:
     """The entry in ``data``; anything that :func:`pack` did not write raises :class:`DecodeError`."""
     if data[:1] != _FORMAT or len(data) < _HEAD.size:
         raise DecodeError(_FOREIGN)
-    check, created, fresh, stale, schema, tagged = _HEAD.unpack_from(data)
-    if zlib.crc32(memoryview(data)[_CHECK.size :]) != check:
-        raise DecodeError(_FOREIGN)
+    check, created, fresh, stale, schema, tags, generations = _HEAD.unpack_from(data)
     tags_at = _HEAD.size + schema
-    payload_at = tags_at + tagged
-    if payload_at > len(data):
+    generations_at = tags_at + tags
+    payload_at = generations_at + generations
+    if payload_at > len(data) or zlib.crc32(memoryview(data)[_CHECKED:]) != check:
         raise DecodeError(_FOREIGN)
-    tags, generations = _tags(data[tags_at:payload_at]) if tagged else ((), ())
-    return Entry(created, fresh, stale, data[_HEAD.size : tags_at], tags, generations, data[payload_at:])
+    names = _names(data[tags_at:generations_at])
+    numbers = _numbers(data[generations_at:payload_at])
+    if len(names) != len(numbers):
+        raise DecodeError(_FOREIGN)
+    return Entry(created, fresh, stale, data[_HEAD.size : tags_at], names, numbers, data[payload_at:])
 
 
-def payload_of(data: bytes, now_us: int) -> bytes | None:
-    """The payload of a plain entry without tags that is fresh and not due: nearly every hit, without what others need.
+def payload_of(data: bytes, now_us: int, tags: bytes = b"", generations: bytes = b"") -> bytes | None:
+    """The payload of a plain entry that is fresh, not due, and under just these tags and their present generations.
 
-    ``None``: look closer, with :func:`unpack` and :func:`judge`.
+    That is nearly every hit, found without what others need. ``tags`` is their :func:`tag_block`, ``generations`` what
+    a store has for them, joined by commas. ``None``: look closer, with :func:`unpack` and :func:`judge`.
     """
     if data[:1] != _FORMAT or len(data) < _HEAD.size:
         return None
-    check, created, fresh, stale, schema, tagged = _HEAD.unpack_from(data)
-    late = fresh if stale == fresh else fresh - int((fresh - created) * EARLY)
-    if now_us >= late or schema or tagged or zlib.crc32(memoryview(data)[_CHECK.size :]) != check:
+    check, created, fresh, stale, schema, tagged, numbered = _HEAD.unpack_from(data)
+    due = fresh if stale == fresh else fresh - int((fresh - created) * EARLY)
+    if now_us >= due or now_us >= fresh or schema or tagged != len(tags) or numbered != len(generations):
         return None
-    return data[_HEAD.size :]
+    payload_at = _HEAD.size + tagged + numbered
+    if tagged and data[_HEAD.size : payload_at] != tags + generations:
+        return None
+    return data[payload_at:] if zlib.crc32(memoryview(data)[_CHECKED:]) == check else None
 
 
-def _tags(data: bytes) -> tuple[tuple[str, ...], tuple[int, ...]]:
-    match decode(data):
-        case [list() as tags, list() as generations] if len(tags) == len(generations):
-            if all(type(tag) is str for tag in tags) and all(type(number) is int for number in generations):
-                return tuple(tags), tuple(generations)
-    raise DecodeError(_FOREIGN)
+def tag_block(tags: Sequence[str]) -> bytes:
+    """The tags' names as an entry keeps them."""
+    return encode(list(tags)) if tags else b""
+
+
+def _names(block: bytes) -> tuple[str, ...]:
+    names = decode(block) if block else []
+    if not isinstance(names, list) or not all(type(name) is str for name in names):
+        raise DecodeError(_FOREIGN)
+    return tuple(names)
+
+
+def _numbers(block: bytes) -> tuple[int, ...]:
+    try:
+        return tuple([int(number) for number in block.split(b",")]) if block else ()
+    except ValueError:
+        raise DecodeError(_FOREIGN) from None
+
+
+def generation(value: bytes | int | None) -> int | None:
+    """A tag's generation as a store keeps it; ``None`` for what is not there, or no number."""
+    try:
+        return None if value is None else int(value)
+    except ValueError:
+        return None
 
 
 def judge(entry: Entry, generations: Sequence[bytes | int | None], now_us: int) -> Verdict:
