@@ -8,7 +8,7 @@ import struct
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -73,8 +73,12 @@ def talking(path: Path, target: object, url: str, *more: object) -> Iterator[tup
 
 @contextmanager
 def reader(url: str, path: str) -> Iterator[tuple[TieredStore, socket.socket]]:
-    """The other end: a near cache and the line."""
-    with closing(TieredStore.from_url(f"tiered+{url}", timeout=5.0)) as store, socket.socket(socket.AF_UNIX) as line:
+    """The other end: a near cache and the line; it ends with the line."""
+    with (
+        closing(TieredStore.from_url(f"tiered+{url}", timeout=5.0)) as store,
+        socket.socket(socket.AF_UNIX) as line,
+        suppress(EOFError, ConnectionError),
+    ):
         line.connect(path)
         serving(store)
         yield store, line
@@ -92,10 +96,7 @@ def follow(url: str, path: str, asking: bool) -> None:
             if asking and store._feed._link is not None:
                 store._feed._link.ask(time.monotonic())
             line.sendall(_NUMBER.pack(0))
-            try:
-                said(line)
-            except EOFError:
-                return
+            said(line)
             seen = store.peek(KEY)
             line.sendall(_NUMBER.pack(-1 if seen is None else int(seen)))
 
@@ -154,10 +155,7 @@ def page(url: str, path: str) -> None:
             for _ in range(2):
                 cache.get_or_set("page", lambda now=number: now, fresh=600, tags=["media"])  # type: ignore[misc]  # a lambda's default
             line.sendall(_NUMBER.pack(number))
-            try:
-                number = said(line)
-            except EOFError:
-                return
+            number = said(line)
             value = cache.get_or_set("page", lambda now=number: now, fresh=600, tags=["media"])  # type: ignore[misc]  # as above
             line.sendall(_NUMBER.pack(value))
 

@@ -87,6 +87,8 @@ class Feed:
             try:
                 for message in link.receive():
                     self._take(link, message)
+                if link.answered and not link.busy:
+                    self._vouch(link)
             except BaseException as error:
                 self._lost(link, error)
                 if not isinstance(error, Exception):
@@ -135,20 +137,21 @@ class Feed:
                     self._copies.drop(message[1])
         elif isinstance(message, hiredis.ReplyError):
             raise message
-        elif message == b"PONG" and link.asked_at is not None:
-            # All that was pushed before the server read the question has come: it vouches from the question on.
+        elif message == b"PONG":
+            link.answered = True
+
+    def _vouch(self, link: Link) -> None:
+        """All that was pushed before the server read the question, and with its answer, is applied."""
+        if link.asked_at is not None:
             link.sure_until = link.asked_at + LAG
             link.asked_at = None
-            if not link.served:
-                link.serve()
-                self._serve()
-
-    def _serve(self) -> None:
-        self._failures = 0
-        self._copies.serve()
-        if self._told:
-            self._told = False
-            _log.warning("the near cache serves again")
+        if not link.served:
+            link.serve()
+            self._failures = 0
+            self._copies.serve()
+            if self._told:
+                self._told = False
+                _log.warning("the near cache serves again")
 
     def _ask(self, link: Link) -> None:
         now = self._monotonic()

@@ -48,10 +48,23 @@ class Link:
 
     Whoever calls a method holds the feed's lock; ``come``, ``busy`` and ``sure_until`` are read without it.
     ``busy``: something was taken from the socket and is not yet applied. ``sure_until``: until when (monotonic seconds)
-    the feed vouches for what is near. ``asked_at``: when the question was sent that is not yet answered.
+    the feed vouches for what is near. ``asked_at``: when the question was sent that is not yet answered; ``answered``:
+    the answer has come, but perhaps not all that came with it.
     """
 
-    __slots__ = ("_epoch", "_place", "_reader", "_socket", "_wire", "asked_at", "busy", "come", "served", "sure_until")
+    __slots__ = (
+        "_epoch",
+        "_place",
+        "_reader",
+        "_socket",
+        "_wire",
+        "answered",
+        "asked_at",
+        "busy",
+        "come",
+        "served",
+        "sure_until",
+    )
 
     def __init__(self, place: Place, timeout: float, prefix: bytes, now: float) -> None:
         wires = Wires(place, timeout, Circuit("redis", timeout))
@@ -87,6 +100,7 @@ class Link:
         """Send a PING; until it is answered nothing near is sure."""
         self.sure_until = 0.0
         self.asked_at = now
+        self.answered = False
         self._send(packed([("PING",)]))
 
     def receive(self) -> Iterator[Any]:
