@@ -121,7 +121,6 @@ def test_the_judge_sees_an_old_read() -> None:
     assert too_old([(9, 0, 1), (11, 1, 1), (11, 0, 3)], [(10, 0, 2)]) == []
 
 
-@pytest.mark.soak  # beside the others once the flight below is left alone: it is seen here in one run of ten
 @pytest.mark.redis
 def test_no_reader_gets_a_row_older_than_a_commit_that_had_returned(urls: tuple[str, str], tmp_path: Path) -> None:
     """Two processes, each of writers and readers on both faces, over one database and one Redis."""

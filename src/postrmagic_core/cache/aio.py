@@ -115,12 +115,13 @@ class AsyncCacheManager:
         ``fn`` is a coroutine function, or a plain one: that runs in a thread, since it may block. A stale entry is
         computed anew by a task of this loop.
         """
-        value = self._cache.nearby(key, kind, tags)
+        self._cache.ensure_open()
+        value = self._cache.filling.nearby(key, kind, tags)
         if value is not MISSING:
             return value
         answer: Answer | None = None
         since = self._cache.clock.monotonic()
-        if not self._cache.in_unit():
+        if not self._cache.filling.in_unit():
             asked, names = self._access.named(key, tags)
             try:
                 answer = await self._port.store.get(names)

@@ -111,7 +111,7 @@ class Recipe:
 
     def check_forget(self) -> None:
         """Raise :class:`OutsideUnit` inside a write unit: what it forgot could be back before it commits."""
-        if self.cache.in_unit():
+        if self.cache.filling.in_unit():
             raise OutsideUnit(
                 "forget() inside an open unit: others would store the old value again before it commits; give the "
                 "function tags= and call cache.invalidate(*function.tags(…), tx=tx)"

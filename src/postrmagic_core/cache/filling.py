@@ -8,13 +8,16 @@ import random
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
+from .._protocols import Units
 from .._steps import Steps
+from .._unit import any_unit
 from ..errors import BackendError, BackendTimeout, OutsideUnit, PostrMagicError, RecursiveCompute
 from . import policy
 from .access import Access, Answer, Found, Tags, Wanted, capturing
 from .failures import FAILED, packed
 from .flights import Caller, Failed, Flight, Flights, Landed, Lost, Outcome, inside
 from .keeper import Keeper
+from .near import MISSING
 from .policy import Freshness
 
 _log = logging.getLogger("postrmagic_core.cache")
@@ -45,12 +48,15 @@ class Fill(NamedTuple):
 
 
 class Filling:
-    """Computes what is missing, once. ``wait`` bounds how long a caller waits for another's computation (seconds)."""
+    """Computes what is missing, once, and keeps out of open units of ``units`` (``None``: of any).
 
-    def __init__(self, access: Access, keeper: Keeper, in_unit: Callable[[], bool], wait: float) -> None:
+    ``wait`` bounds how long a caller waits for another's computation (seconds).
+    """
+
+    def __init__(self, access: Access, keeper: Keeper, units: Units | None, wait: float) -> None:
         self._access = access
         self._keeper = keeper
-        self._in_unit = in_unit
+        self._units = units
         self._wait = wait
         self.flights = Flights()
 
@@ -77,9 +83,20 @@ class Filling:
         wanted = Wanted(key, keys.entry(key), names, keys.tags(names), self._access.codecs.of(kind), errors)
         return Fill(wanted, captured, freshness, negative, compute)
 
+    def in_unit(self) -> bool:
+        """Whether a write unit is open here that the cache keeps out of."""
+        return (any_unit() if self._units is None else self._units.current()) is not None
+
+    def nearby(self, key: str, kind: Any, tags: Tags) -> Any:
+        """What ``get_or_set`` may answer after a look into this process's memory, else ``MISSING``."""
+        near = self._access.near
+        if near is None or self.in_unit():
+            return MISSING
+        return near.value(key, kind, policy.tag_names(tags) if tags else ())
+
     def check_outside(self, detached: bool) -> None:
         """Raise :class:`OutsideUnit` if a unit is open here, unless ``detached``."""
-        if not detached and self._in_unit():
+        if not detached and self.in_unit():
             raise OutsideUnit("invalidate() inside an open unit: pass tx=, or detached=True to act before it commits")
 
     def get_or_set(self, fill: Fill, caller: Caller, answer: Answer | None) -> Steps[Any]:

@@ -15,7 +15,6 @@ from .._lifecycle import Lifecycle, after_fork
 from .._metrics import Metrics
 from .._protocols import Units
 from .._steps import Steps, drive
-from .._unit import any_unit
 from ..errors import BackendError, ConfigurationError, Unsupported
 from ..stores.interface import Store, SupportsPeek, SupportsScan
 from ..stores.lease import Lease, acquire
@@ -73,13 +72,12 @@ class CacheManager(Lifecycle):
         self.store = store
         self.lease = lease
         self.clock: Clock = clock or SystemClock()
-        self._units = units
         self._tally = Tally(metrics or Metrics(), namespace)
         self._keeper = Keeper(store)
         outage = Outage(unavailable, self._tally.errors)
         self._near = Near(store, self.clock.monotonic, self._tally.hits) if isinstance(store, SupportsPeek) else None
         self.access = Access(CacheKeys(namespace), outage, self._tally, self.clock, self._near)
-        self.filling = Filling(self.access, self._keeper, self.in_unit, wait)
+        self.filling = Filling(self.access, self._keeper, units, wait)
         self.bridge = Bridge(name="postrmagic-cache")
         # Computations that block must not hold up the store's operations, which end other computations.
         self.computing = Bridge(name="postrmagic-cache-compute")
@@ -163,12 +161,13 @@ class CacheManager(Lifecycle):
         key within ``fn``, :class:`EncodeError` for a value without a lossless encoding, and under ``closed`` the
         store's errors, or :class:`BackendTimeout` after ``wait`` seconds.
         """
-        value = self.nearby(key, kind, tags)
+        self.ensure_open()
+        value = self.filling.nearby(key, kind, tags)
         if value is not MISSING:
             return value  # type: ignore[no-any-return]  # stored values are Any
         answer: Answer | None = None
         since = self.clock.monotonic()
-        if not self.in_unit():
+        if not self.filling.in_unit():
             asked, names = self.access.named(key, tags)
             try:
                 answer = self.store.get(names)
@@ -251,17 +250,6 @@ class CacheManager(Lifecycle):
     def stats(self) -> CacheStats:
         """What this namespace did in this process."""
         return self._tally.stats()
-
-    def nearby(self, key: str, kind: Any, tags: Tags) -> Any:
-        """What :meth:`get_or_set` may answer after a look into this process's memory, else ``MISSING``."""
-        self.ensure_open()
-        if self._near is None or self.in_unit():
-            return MISSING
-        return self._near.value(key, kind, policy.tag_names(tags) if tags else ())
-
-    def in_unit(self) -> bool:
-        """Whether a write unit is open here that the cache keeps out of."""
-        return (any_unit() if self._units is None else self._units.current()) is not None
 
     def _run(self, steps: Steps[T]) -> T:
         self.ensure_open()

@@ -113,7 +113,7 @@ class Warming:
         """See :meth:`CacheManager.warm`; the port calls one warmer."""
         if budget is not None and not budget >= 0:
             raise ValueError(f"budget is seconds, 0 or more, got {budget}")
-        if self._cache.in_unit():
+        if self._cache.filling.in_unit():
             raise OutsideUnit("warm() inside an open unit would compute everything and store nothing: do it outside")
         clock = self._cache.clock
         began = clock.monotonic()
