@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import signal
 import threading
 import time
+import weakref
 from collections.abc import Callable
 from contextlib import closing
 from typing import Any
@@ -272,6 +274,19 @@ def test_closing_ends_the_calls_that_wait(redis_url: str) -> None:
         thread.join(10)
         assert not thread.is_alive()
         assert len(errors) == 1
+
+
+def test_an_event_loop_that_ended_is_not_kept(redis_url: str) -> None:
+    """A store outlives many loops, and holds neither them nor their connections."""
+
+    async def main() -> weakref.ref[asyncio.AbstractEventLoop]:
+        await asyncio.gather(*(store.native.get([KEY]) for _ in range(20)))
+        return weakref.ref(asyncio.get_running_loop())
+
+    with closing(RedisStore.from_url(redis_url, timeout=10)) as store:
+        ended = [asyncio.run(main()) for _ in range(3)]
+        gc.collect()
+        assert [loop() for loop in ended] == [None] * 3
 
 
 def test_cancelled_tasks_leave_no_answer_behind(redis_url: str) -> None:

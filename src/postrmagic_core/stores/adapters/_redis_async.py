@@ -122,8 +122,8 @@ class Line(asyncio.BufferedProtocol):
 class _Loop:
     """One event loop's idle connections, and its turns to use one."""
 
-    def __init__(self) -> None:
-        self.loop = asyncio.get_running_loop()
+    def __init__(self, loops: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, _Loop]) -> None:
+        self._loops = loops
         self.turns = asyncio.Semaphore(_MOST)
         self.idle: list[Line] = []
         self.closing = self._until_the_loop_ends()
@@ -140,14 +140,14 @@ class _Loop:
 
     async def now(self) -> float:
         """The loop's seconds."""
-        return self.loop.time()
+        return asyncio.get_running_loop().time()
 
     async def dial(self, address: Address, place: Place, until: float) -> Line:
         """A connection that has said nothing yet."""
-        line, epoch, tls = None, place.epoch, place.tls
+        loop, epoch, tls = asyncio.get_running_loop(), place.epoch, place.tls
         async with asyncio.timeout_at(until):
-            _, line = await self.loop.create_connection(
-                lambda: Line(self.loop, epoch), *address, ssl=tls, server_hostname=address.host if tls else None
+            _, line = await loop.create_connection(
+                lambda: Line(loop, epoch), *address, ssl=tls, server_hostname=address.host if tls else None
             )
         return line
 
@@ -167,6 +167,8 @@ class _Loop:
         try:
             yield
         finally:
+            # A semaphore remembers its loop: left here, this object would keep alive the weak key it is found by.
+            self._loops.pop(asyncio.get_running_loop(), None)
             await self.close()
 
 
@@ -202,7 +204,7 @@ class AsyncWires(Judge):
         line: Line | None = None
         data = packed(commands)
         try:
-            if until > self._place.confirm_at + self._timeout:
+            if mine.idle and until > self._place.confirm_at + self._timeout:
                 await adrive(confirm(self._place, until), mine)
             line = self._idle(mine) or await self._reached(mine, until)
             replies = await line.ask(data, len(commands), until)
@@ -229,6 +231,6 @@ class AsyncWires(Judge):
         return line
 
     async def _begun(self, running: asyncio.AbstractEventLoop) -> _Loop:
-        mine = self._loops[running] = _Loop()
+        mine = self._loops[running] = _Loop(self._loops)
         await anext(mine.closing)
         return mine

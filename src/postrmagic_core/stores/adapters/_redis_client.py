@@ -69,7 +69,7 @@ class Wires(Judge):
         data = packed(commands)
         wire: Wire | None = getattr(self._local, "wire", None)
         try:
-            if until > self._place.confirm_at + self._timeout:
+            if wire is not None and until > self._place.confirm_at + self._timeout:
                 drive(confirm(self._place, until), self)
             if wire is None or wire.epoch != self._place.epoch or wire.spoiled():
                 wire = None

@@ -30,8 +30,10 @@ def reach(place: Place, until: float) -> Steps[Any]:
         try:
             primary = yield from _named(place, sentinel, now + (share - now) / 2)
             if primary is not None:
+                wire = yield from _greeted(place, primary, share)
                 place.found(primary, now)
-                return (yield from _greeted(place, primary, share))
+                wire.epoch = place.epoch
+                return wire
         except (*LOST, BackendError) as error:
             failed = error
             place.silent(sentinel, now)
