@@ -17,6 +17,7 @@ from contextlib import ExitStack, contextmanager
 from functools import partial
 
 import redis
+from redis.asyncio import Redis as AsyncRedis
 
 from postrmagic_core._codec import decode, encode
 from postrmagic_core.cache import CacheManager
@@ -141,9 +142,9 @@ def on_redis_awaited(bench: Bench, runner: asyncio.Runner, url: str) -> None:
     """``redis_hit_aio_time_ratio``: over redis.asyncio and our codec."""
     with ExitStack() as opened:
         cache = opened.enter_context(_cache(url))
-        client = redis.asyncio.Redis.from_url(url)
+        client = AsyncRedis.from_url(url)
         opened.callback(lambda: runner.run(client.aclose()))
-        runner.run(_done(client, TEXT))
+        runner.run(_stored(client, TEXT))
 
         async def bare() -> object:
             return decode(_bytes(await client.get("raw")))
@@ -155,7 +156,7 @@ def on_redis_awaited(bench: Bench, runner: asyncio.Runner, url: str) -> None:
         bench.figure("redis_hit_aio_time_ratio", found.time_ratio(AWAITED, RAW_AWAITED))
 
 
-async def _done(client: redis.asyncio.Redis, text: str) -> None:
+async def _stored(client: AsyncRedis, text: str) -> None:
     await client.set("raw", encode(text))
 
 
