@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import threading
+import warnings
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import count
@@ -266,3 +268,30 @@ def test_who_comes_after_an_invalidation_does_not_join_a_computation_from_before
         assert waiter.result(10) in {"old", "new"}
         assert ask() == "new"
     assert cache.stats().computes == 2
+
+
+def test_a_coroutine_of_a_cancelled_caller_is_closed(cache: CacheManager) -> None:
+    """One that a plain function made in a thread: left alone, Python would warn that nobody awaited it."""
+    runs, end, ran = threading.Event(), threading.Event(), []
+
+    async def load() -> None:
+        ran.append(1)
+
+    def start() -> object:
+        runs.set()
+        assert end.wait(10)
+        return load()
+
+    async def main() -> None:
+        task = asyncio.ensure_future(cache.aio.get_or_set("k", start, fresh=60))
+        await asyncio.to_thread(runs.wait, 10)
+        task.cancel()
+        asyncio.get_running_loop().call_later(0.01, end.set)
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        asyncio.run(main())
+        gc.collect()
+    assert ran == []

@@ -191,6 +191,12 @@ class AsyncCacheManager:
         return await adrive(steps, self._port)
 
 
+def _unawaited(answer: Any) -> None:
+    """Close a coroutine that nobody will await: Python warns of one that is merely dropped."""
+    if inspect.iscoroutine(answer):
+        answer.close()
+
+
 class _Port:
     """The operations of the async face: each is awaited."""
 
@@ -202,7 +208,7 @@ class _Port:
     async def call(self, fn: Callable[[], Any]) -> Any:
         if inspect.iscoroutinefunction(fn):
             return await fn()
-        answer = await self._cache.computing.lift(fn)
+        answer = await self._cache.computing.lift(fn, undo=_unawaited)
         # A lambda or a partial around a coroutine function only shows itself by what it returns.
         return await answer if inspect.isawaitable(answer) else answer
 

@@ -110,9 +110,12 @@ class AsyncLease:
         return answer[0] == 1
 
     async def release(self) -> bool:
-        """Give it back; ``False``: it was this owner's no more. Another's lease is never touched."""
+        """Give it back; ``False``: it was this owner's no more. Another's lease is never touched.
+
+        Cancelled meanwhile, it is given back all the same.
+        """
         self._until = self._clock.monotonic()
-        return (await self._store.run(LEASE_RELEASE, [self.grant.key], [self.grant.owner]))[0] == 1
+        return await _released(self._store, self.grant)
 
 
 async def acquire(store: AsyncStore, key: bytes, *, ttl: float, clock: Clock | None = None) -> AsyncLease | None:
@@ -157,7 +160,7 @@ async def _wait(store: AsyncStore, asked: Grant, wait: float, clock: Clock) -> A
         await asyncio.sleep(lease_pause(tries, remaining_ms / 1000, left, random.random()))  # noqa: S311 - jitter only
 
 
-async def _let_go(store: AsyncStore, grant: Grant) -> None:
+async def _released(store: AsyncStore, grant: Grant) -> bool:
     """Release to the end, however often the task is cancelled meanwhile: one operation, within its time-out."""
     release = asyncio.ensure_future(store.run(LEASE_RELEASE, [grant.key], [grant.owner]))
     cancelled: asyncio.CancelledError | None = None
@@ -167,9 +170,16 @@ async def _let_go(store: AsyncStore, grant: Grant) -> None:
         except asyncio.CancelledError as again:
             cancelled = again
     error = release.exception()
-    if isinstance(error, BackendError):
-        let_go_failed(grant, error)
-    elif error is not None:
-        raise error
     if cancelled is not None:
+        if isinstance(error, BackendError):
+            let_go_failed(grant, error)
         raise cancelled
+    return release.result()[0] == 1
+
+
+async def _let_go(store: AsyncStore, grant: Grant) -> None:
+    """:func:`_released`, where a store that is away is only told of: the lease ends by itself."""
+    try:
+        await _released(store, grant)
+    except BackendError as error:
+        let_go_failed(grant, error)
