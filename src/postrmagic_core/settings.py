@@ -114,7 +114,7 @@ class StoreSettings(_Room):
     """A Store, for one of its uses."""
 
     url: BackendUrl | None = Field(
-        default=None, description="`redis://…`, `sqlite:///…`, `memory://`; default `kv.db`."
+        default=None, description="`redis://…`, `tiered+redis://…`, `sqlite:///…`, `memory://`; default `kv.db`."
     )
     namespace: Namespace = Field(
         default="app", description="Prefix of every key: two applications may share one server."
