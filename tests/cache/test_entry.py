@@ -23,7 +23,8 @@ def entries(draw: st.DrawFn) -> Entry:
     """Any entry."""
     tags = draw(tagged)
     times = draw(st.tuples(numbers, numbers, numbers))
-    return Entry(*times, draw(st.binary(max_size=8)), tuple(tags), tuple(tags.values()), draw(st.binary(max_size=64)))
+    schema, payload, cost = draw(st.binary(max_size=8)), draw(st.binary(max_size=64)), draw(st.integers(0, 2**32 - 1))
+    return Entry(*times, schema, tuple(tags), tuple(tags.values()), payload, cost)
 
 
 @given(entries())

@@ -212,9 +212,10 @@ def test_namespaces_that_share_metrics_are_told_apart() -> None:
 
 def test_sums_and_rates() -> None:
     """A namespace nobody reads has none."""
-    one = CacheStats(hits=2, stale=1, misses=1, computes=1, alone=0, errors=0, unreadable=0)
+    counts = {"computes": 1, "alone": 0, "errors": 0, "unreadable": 0, "bytes": 9, "compute_seconds": 0.5}
+    one = CacheStats(hits=2, stale=1, misses=1, seconds_saved=1.5, **counts)  # type: ignore[arg-type]  # each is right
     both = total([one, one])
-    assert (both.hits, both.misses, both.hit_rate) == (4, 2, 0.75)
+    assert (both.hits, both.misses, both.hit_rate, both.bytes, both.seconds_saved) == (4, 2, 0.75, 18, 3.0)
     assert total([]).hit_rate == 0.0
 
 

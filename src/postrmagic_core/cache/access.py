@@ -32,13 +32,15 @@ Answer: TypeAlias = Sequence[bytes | None] | BackendError
 class Found(NamedTuple):
     """A value that may be served.
 
-    ``stale``: its fresh time is over. ``due``: it should be computed anew, be it stale already or soon.
+    ``stale``: its fresh time is over. ``due``: it should be computed anew, be it stale already or soon. ``cost_us``:
+    what computing it took.
     """
 
     value: Any
     payload: bytes
     stale: bool
     due: bool
+    cost_us: int = 0
 
 
 class Wanted(NamedTuple):
@@ -104,6 +106,7 @@ class Access:
             return MISSING
         self.outage.answered()
         self.tally.hits.add()
+        self.tally.saved_us.add(policy.cost_us(data))
         return value
 
     def _block(self, tags: tuple[str, ...]) -> bytes:
@@ -140,6 +143,7 @@ class Access:
             self.tally.misses.add()
             return default
         self.tally.hits.add()
+        self.tally.saved_us.add(found.cost_us)
         return found.value
 
     def get_many(self, keys: Sequence[str], kind: Any) -> Steps[dict[str, Any]]:
@@ -164,10 +168,11 @@ class Access:
             found = {
                 key: self._judged(entry, [present[tag] for tag in entry.tags], codec) for key, entry in entries.items()
             }
-        values = {key: one.value for key, one in found.items() if one is not None and not one.stale}
-        self.tally.hits.add(len(values))
-        self.tally.misses.add(len(names) - len(values))
-        return values
+        served = {key: one for key, one in found.items() if one is not None and not one.stale}
+        self.tally.hits.add(len(served))
+        self.tally.saved_us.add(sum(one.cost_us for one in served.values()))
+        self.tally.misses.add(len(names) - len(served))
+        return {key: one.value for key, one in served.items()}
 
     def read(self, wanted: Wanted) -> Steps[Found | None]:
         """The entry if it may be served under its tags, in one trip; an absent store counts as policy says."""
@@ -216,7 +221,7 @@ class Access:
         ]
         if self.near is not None and not found.due and len(theirs) == len(values):
             until = self.near.monotonic() + (policy.due_us(entry) - self.clock.now_us()) / 1e6
-            held = Held(wanted.name, data, until, entry.tags, tuple(theirs), wanted.codec, found.value, found.payload)
+            held = Held(wanted.name, data, until, tuple(theirs), wanted.codec, entry, found.value)
             self.near.keep(wanted.key, held)
 
     def set(self, key: str, value: Any, ttl: float, tags: Tags, kind: Any) -> Steps[None]:
@@ -240,6 +245,7 @@ class Access:
         tags: Mapping[str, int],
         schema: bytes,
         random: float = 0,
+        cost_us: int = 0,
     ) -> Steps[None]:
         """Store an entry; an absent store counts as policy says."""
         if tags:
@@ -248,7 +254,7 @@ class Access:
         fresh_until, stale_until = freshness.bounds_us(now, random)
         names = tuple(sorted(tags))
         generations = tuple(tags[name] for name in names)
-        entry = Entry(now, fresh_until, stale_until, schema, names, generations, payload)
+        entry = Entry(now, fresh_until, stale_until, schema, names, generations, payload, cost_us)
         data = policy.pack(entry)
         self.outage.saw(name, data, names)
         try:
@@ -257,6 +263,7 @@ class Access:
             self.outage.failed(error)
         else:
             self.outage.answered()
+            self.tally.bytes.add(len(data))
 
     def delete(self, keys: Sequence[str]) -> Steps[int]:
         """Delete entries; the store's errors are raised whatever the policy: it did not happen."""
@@ -318,11 +325,12 @@ class Access:
                 return None
             else:
                 value = codec.decode(entry.payload)
-                return Found(value, entry.payload, stale=verdict == "stale", due=verdict != "fresh")
+                return Found(value, entry.payload, verdict == "stale", verdict != "fresh", entry.cost_us)
         except DecodeError:
             self.tally.unreadable.add()
             return None
         self.tally.hits.add()
+        self.tally.saved_us.add(entry.cost_us)
         raise error
 
     def _at_hand(self, name: bytes, codec: Codec) -> Found | None:
@@ -331,7 +339,7 @@ class Access:
         if entry is None:
             return None
         found = self._judged(entry, entry.generations, codec)  # nobody can tell the present ones
-        return None if found is None else Found(found.value, found.payload, stale=False, due=False)
+        return None if found is None else found._replace(stale=False, due=False)
 
 
 def capturing(name: bytes, tag_keys: Sequence[bytes]) -> Callable[[Any], Any]:

@@ -116,6 +116,7 @@ class Filling:
             tally.misses.add()
             return (yield from self._fly(fill, _having(caller, answer)))
         (tally.stale if found.stale else tally.hits).add()
+        tally.saved_us.add(found.cost_us)
         if found.due:
             yield from self._refresh(fill, _having(caller, answer))
         return found.value
@@ -247,23 +248,32 @@ class Filling:
             captured = dict(zip(wanted.tags, values, strict=True)) if fill.captured is None else fill.captured
             if flight is not None:
                 flight.brings(as_of, tuple([captured[tag] for tag in wanted.tags]))
+        spent = access.clock.monotonic
+        began = spent()
         try:
             value = yield from self._computed(fill)
         except fill.wanted.errors as error:
             if captured is not None and may_store():
                 kept = Freshness(fill.negative or 0)
-                yield from access.write(wanted.name, packed(error, wanted.errors), kept, captured, FAILED)
+                cost = _us(spent() - began)
+                yield from access.write(wanted.name, packed(error, wanted.errors), kept, captured, FAILED, cost_us=cost)
             raise
+        cost = _us(spent() - began)
         payload = wanted.codec.encode(value)
         freshness = fill.freshness_of(value)
         if captured is not None and freshness is not None and may_store():
             chance = random.random()  # noqa: S311 - jitter, no secret
-            yield from access.write(wanted.name, payload, freshness, captured, wanted.codec.schema, chance)
+            yield from access.write(wanted.name, payload, freshness, captured, wanted.codec.schema, chance, cost)
         return Found(value, payload, stale=False, due=False)
 
     def _computed(self, fill: Fill) -> Steps[Any]:
-        self._access.tally.computes.add()
-        return (yield lambda port: port.call(fill.compute))
+        tally, monotonic = self._access.tally, self._access.clock.monotonic
+        tally.computes.add()
+        began = monotonic()
+        try:
+            return (yield lambda port: port.call(fill.compute))
+        finally:
+            tally.compute_us.add(_us(monotonic() - began))
 
     def _give_up(self) -> None:
         """The promise of one computation cannot be kept: ``closed`` raises, the others compute and count it."""
@@ -276,6 +286,10 @@ def _having(caller: Caller, answer: Answer) -> Caller:
     if isinstance(answer, BackendError):
         return caller._replace(since=-math.inf)
     return caller._replace(seen=tuple([policy.generation(value) for value in answer[1:]]))
+
+
+def _us(seconds: float) -> int:
+    return max(round(seconds * 1e6), 0)
 
 
 def _waiting(flight: Flight, seconds: float) -> Callable[[Any], Any]:

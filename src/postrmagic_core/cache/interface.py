@@ -15,7 +15,8 @@ class CacheStats:
 
     ``alone`` are computations that ran without the promise of being the only one: the store was away, or the one who
     computed elsewhere did not end within the wait. ``errors`` are failed store operations, ``unreadable`` entries that
-    were not what this version writes (a miss each).
+    were not what this version writes (a miss each). ``bytes`` were stored, keys not counted.
+    ``seconds_saved``: what computing took, of each hit's value, wherever that was; ``compute_seconds``: computing here.
     """
 
     hits: int
@@ -25,6 +26,9 @@ class CacheStats:
     alone: int
     errors: int
     unreadable: int
+    bytes: int
+    compute_seconds: float
+    seconds_saved: float
 
     @property
     def hit_rate(self) -> float:

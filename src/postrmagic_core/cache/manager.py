@@ -75,7 +75,9 @@ class CacheManager(Lifecycle):
         self._tally = Tally(metrics or Metrics(), namespace)
         self._keeper = Keeper(store)
         outage = Outage(unavailable, self._tally.errors)
-        self._near = Near(store, self.clock.monotonic, self._tally.hits) if isinstance(store, SupportsPeek) else None
+        self._near: Near | None = None
+        if isinstance(store, SupportsPeek):
+            self._near = Near(store, self.clock.monotonic, self._tally.hits, self._tally.saved_us)
         self.access = Access(CacheKeys(namespace), outage, self._tally, self.clock, self._near)
         self.filling = Filling(self.access, self._keeper, units, wait)
         self.bridge = Bridge(name="postrmagic-cache")

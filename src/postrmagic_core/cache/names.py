@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from ..stores.keys import Keys
 
 # The digit is the entries' format: a deploy that changes it reads nothing of what the last one wrote.
-_ENTRY = "cache2"
+_ENTRY = "cache3"
 _TAG = "cachetag"
 _LEASE = "cachefill"
 

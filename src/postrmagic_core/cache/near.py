@@ -12,6 +12,7 @@ from uuid import UUID
 from .._metrics import Counter
 from ..stores.interface import SupportsPeek
 from .codecs import Codec
+from .policy import Entry
 
 # Bytes of payloads decoded at a time, and of the largest that is worth it.
 _MOST = 16 * 1024 * 1024
@@ -30,38 +31,51 @@ class Held:
     The store holds these very bytes; ``until`` (monotonic seconds) has not come; each tag has the generation of then.
     """
 
-    __slots__ = ("codec", "data", "generations", "kind", "name", "payload", "shared", "tags", "until", "value")
+    __slots__ = (
+        "codec",
+        "cost_us",
+        "data",
+        "generations",
+        "kind",
+        "name",
+        "payload",
+        "shared",
+        "tags",
+        "until",
+        "value",
+    )
 
     def __init__(
         self,
         name: bytes,
         data: bytes,
         until: float,
-        tags: tuple[str, ...],
         generations: tuple[tuple[bytes, bytes], ...],
         codec: Codec,
+        entry: Entry,
         value: Any,
-        payload: bytes,
     ) -> None:
         self.name = name
         self.data = data
         self.until = until
-        self.tags = tags
+        self.tags = entry.tags
         self.generations = generations
         self.codec = codec
         self.kind = codec.kind
         self.shared = _unchanging(value)
         self.value = value if self.shared else None
-        self.payload = b"" if self.shared else payload
+        self.payload = b"" if self.shared else entry.payload
+        self.cost_us = entry.cost_us
 
 
 class Near:
-    """The entries last read, the oldest out first; ``monotonic`` is the cache's clock. Counts its ``hits``."""
+    """The entries last read, the oldest out first; ``monotonic`` is the cache's clock. Counts hits and their gain."""
 
-    def __init__(self, store: SupportsPeek, monotonic: Callable[[], float], hits: Counter) -> None:
+    def __init__(self, store: SupportsPeek, monotonic: Callable[[], float], hits: Counter, saved_us: Counter) -> None:
         self._peek = store.peek
         self.monotonic = monotonic
         self._hits = hits
+        self._saved_us = saved_us
         self._held: dict[str, Held] = {}
         self._bytes = 0
         self._lock = threading.Lock()
@@ -83,6 +97,7 @@ class Near:
         if tags is not None and tags != held.tags:
             return MISSING
         self._hits.value += 1
+        self._saved_us.value += held.cost_us
         return held.value if held.shared else held.codec.decode(held.payload)
 
     def keep(self, key: str, held: Held) -> None:

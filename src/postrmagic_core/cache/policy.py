@@ -25,9 +25,11 @@ JITTER = 0.1
 EARLY = 0.1
 
 # First byte of every entry: a change of the layout gets another one.
-_FORMAT = b"\x02"
-# CRC-32 of all that follows it; created, fresh until, stale until; lengths of the schema, the tags, the generations.
-_HEAD = struct.Struct(">xIqqqBII")
+_FORMAT = b"\x03"
+# CRC-32 of all that follows it; created, fresh until, stale until; cost; lengths of schema, tags, generations.
+_HEAD = struct.Struct(">xIqqqIBII")
+_COST = struct.Struct(">29xI")
+_DEAREST = 2**32 - 1
 _CHECKED = 5
 _FOREIGN = "the stored bytes are not an entry of this version"
 
@@ -36,7 +38,7 @@ class Entry(NamedTuple):
     """A stored value and the conditions under which it may be served.
 
     Times are microseconds since the epoch. ``generations`` belong to ``tags`` one by one. ``schema`` names the type the
-    payload was encoded as; empty for plain values.
+    payload was encoded as; empty for plain values. ``cost_us``: what computing it took, up to 71 minutes.
     """
 
     created_us: int
@@ -46,6 +48,7 @@ class Entry(NamedTuple):
     tags: tuple[str, ...]
     generations: tuple[int, ...]
     payload: bytes
+    cost_us: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,14 +74,15 @@ class Freshness:
 
 
 def pack(entry: Entry) -> bytes:
-    """The bytes of ``entry``: format (1), CRC-32 of the rest (4), times (3 x 8), lengths (1, 4, 4) and their texts.
+    """The bytes of ``entry``: format (1), CRC-32 of the rest (4), times (3 x 8), cost (4), lengths (1, 4, 4), texts.
 
-    Those are schema, tags (:func:`tag_block`), generations (digits as stores keep them, commas between). The payload is
-    what remains.
+    The texts are schema, tags (:func:`tag_block`), generations (digits as stores keep them, commas between). The
+    payload is what remains.
     """
     tags, generations = tag_block(entry.tags), b",".join([b"%d" % each for each in entry.generations])
     times = entry.created_us, entry.fresh_until_us, entry.stale_until_us
-    head = _HEAD.pack(0, *times, len(entry.schema), len(tags), len(generations))
+    cost = min(entry.cost_us, _DEAREST)
+    head = _HEAD.pack(0, *times, cost, len(entry.schema), len(tags), len(generations))
     body = b"".join((head[_CHECKED:], entry.schema, tags, generations, entry.payload))
     return b"".join((_FORMAT, zlib.crc32(body).to_bytes(_CHECKED - 1, "big"), body))
 
@@ -87,7 +91,7 @@ def unpack(data: bytes) -> Entry:
     """The entry in ``data``; anything that :func:`pack` did not write raises :class:`DecodeError`."""
     if data[:1] != _FORMAT or len(data) < _HEAD.size:
         raise DecodeError(_FOREIGN)
-    check, created, fresh, stale, schema, tags, generations = _HEAD.unpack_from(data)
+    check, created, fresh, stale, cost, schema, tags, generations = _HEAD.unpack_from(data)
     tags_at = _HEAD.size + schema
     generations_at = tags_at + tags
     payload_at = generations_at + generations
@@ -97,7 +101,7 @@ def unpack(data: bytes) -> Entry:
     numbers = _numbers(data[generations_at:payload_at])
     if len(names) != len(numbers):
         raise DecodeError(_FOREIGN)
-    return Entry(created, fresh, stale, data[_HEAD.size : tags_at], names, numbers, data[payload_at:])
+    return Entry(created, fresh, stale, data[_HEAD.size : tags_at], names, numbers, data[payload_at:], cost)
 
 
 def payload_of(data: bytes, now_us: int, tags: bytes = b"", generations: bytes = b"") -> bytes | None:
@@ -108,7 +112,7 @@ def payload_of(data: bytes, now_us: int, tags: bytes = b"", generations: bytes =
     """
     if data[:1] != _FORMAT or len(data) < _HEAD.size:
         return None
-    check, created, fresh, stale, schema, tagged, numbered = _HEAD.unpack_from(data)
+    check, created, fresh, stale, _, schema, tagged, numbered = _HEAD.unpack_from(data)
     due = fresh if stale == fresh else fresh - int((fresh - created) * EARLY)
     if now_us >= due or now_us >= fresh or schema or tagged != len(tags) or numbered != len(generations):
         return None
@@ -116,6 +120,12 @@ def payload_of(data: bytes, now_us: int, tags: bytes = b"", generations: bytes =
     if tagged and data[_HEAD.size : payload_at] != tags + generations:
         return None
     return data[payload_at:] if zlib.crc32(memoryview(data)[_CHECKED:]) == check else None
+
+
+def cost_us(data: bytes) -> int:
+    """What computing the value of an entry took, where :func:`payload_of` found it good."""
+    cost: int = _COST.unpack_from(data)[0]
+    return cost
 
 
 def tag_block(tags: Sequence[str]) -> bytes:

@@ -17,6 +17,9 @@ class Tally:
         self.alone = metrics.counter("cache_alone_total", namespace=namespace)
         self.errors = metrics.counter("cache_errors_total", namespace=namespace)
         self.unreadable = metrics.counter("cache_unreadable_total", namespace=namespace)
+        self.bytes = metrics.counter("cache_stored_bytes_total", namespace=namespace)
+        self.compute_us = metrics.counter("cache_compute_microseconds_total", namespace=namespace)
+        self.saved_us = metrics.counter("cache_saved_microseconds_total", namespace=namespace)
 
     def stats(self) -> CacheStats:
         """All of them as they are now."""
@@ -28,4 +31,7 @@ class Tally:
             alone=self.alone.value,
             errors=self.errors.value,
             unreadable=self.unreadable.value,
+            bytes=self.bytes.value,
+            compute_seconds=self.compute_us.value / 1e6,
+            seconds_saved=self.saved_us.value / 1e6,
         )

@@ -178,7 +178,8 @@ def _did(done: CacheStats) -> dict[str, Any]:
 
 
 def _did_table(processes: list[ProcessFigures], sums: dict[str, CacheStats]) -> Table:
-    columns = ("process", "namespace", "hit rate", "hits", "stale", "misses", "computed", "alone", "errors")
+    counted = ("hits", "stale", "misses", "computed", "alone", "errors", "stored", "computing", "saved")
+    columns = ("process", "namespace", "hit rate", *counted)
     table = Table(*columns, title="Since the processes began")
     for told in processes:
         for name, done in told.namespaces.items():
@@ -193,4 +194,6 @@ def _did_table(processes: list[ProcessFigures], sums: dict[str, CacheStats]) -> 
 def _cells(name: str, done: CacheStats) -> tuple[Text, ...]:
     rate = f"{done.hit_rate:.1%}" if done.hits + done.stale + done.misses else ""
     counts = (done.hits, done.stale, done.misses, done.computes, done.alone, done.errors)
-    return Text(name), Text(rate), *(Text(f"{count:,}") for count in counts)
+    cells = (f"{count:,}" for count in counts)
+    seconds = (f"{value:,.1f} s" for value in (done.compute_seconds, done.seconds_saved))
+    return Text(name), Text(rate), *map(Text, (*cells, f"{done.bytes:,}", *seconds))
