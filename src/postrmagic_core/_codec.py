@@ -125,12 +125,12 @@ def _culprit(error: Exception) -> str:
     return str(inner) if isinstance(inner, TypeError) else str(error).rpartition(": ")[2]
 
 
-def decode(data: bytes) -> Any:
+def decode(data: bytes | memoryview) -> Any:
     """The value that :func:`encode` was given; other bytes raise :class:`DecodeError`."""
     if data[:1] != _MARK:
         raise DecodeError("the stored bytes are not what this package wrote")
     try:
-        return _unpack(memoryview(data)[1:])
+        return ormsgpack.unpackb(memoryview(data)[1:], ext_hook=_restore, option=_UNPACK)
     except Exception as error:
         raise DecodeError("the stored bytes are not what this package wrote") from error
 

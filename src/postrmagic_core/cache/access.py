@@ -6,11 +6,12 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
 from .._clock import Clock
+from .._codec import decode
 from .._steps import Steps
 from ..errors import BackendError, DecodeError
 from ..stores.scripts import INVALIDATE, READ_TAGGED
 from . import policy
-from .codecs import PLAIN, Codec, Codecs
+from .codecs import Codec, Codecs
 from .failures import FAILED, restored
 from .names import CacheKeys
 from .near import MISSING, Held, Near
@@ -74,7 +75,7 @@ class Access:
 
     def asked(self, key: str) -> tuple[tuple[str, ...], list[bytes]]:
         """What to read for ``key``: the tags it had the last time, and the names of its entry and of those."""
-        name, tags = self.keys.entry(key), self._tags.get(key)
+        name, tags = self.keys.known.get(key) or self.keys.entry(key), self._tags.get(key)
         return ((), [name]) if tags is None else (tags, [name, *self.keys.tags(tags)])
 
     def named(self, key: str, tags: Tags) -> tuple[tuple[str, ...], list[bytes]]:
@@ -89,24 +90,25 @@ class Access:
         """The value in what was read, where that takes no more than a look (nearly every hit), else ``MISSING``."""
         if kind is not None or not self._short or isinstance(answer, BackendError):
             return MISSING
-        data, *values = answer
-        if data is None or None in values:
+        data = answer[0]
+        if data is None:
             return MISSING
-        now_us = self.clock.now_us()
-        payload = (
-            policy.payload_of(data, now_us, self._block(tags), b",".join(values))  # type: ignore[arg-type]  # looked above
-            if tags
-            else policy.payload_of(data, now_us)
-        )
-        if payload is None:
+        if tags:
+            present = [value for value in answer[1:] if value is not None]
+            found = policy.payload_of(data, self.clock.now_us(), self._block(tags), b",".join(present))
+        else:
+            found = policy.payload_of(data, self.clock.now_us())
+        if found is None:
             return MISSING
+        payload, cost_us = found
         try:
-            value = PLAIN.decode(payload)
+            value = decode(payload)
         except DecodeError:  # counted on the long way
             return MISSING
-        self.outage.answered()
-        self.tally.hits.add()
-        self.tally.saved_us.add(policy.cost_us(data))
+        if self.outage.away:
+            self.outage.answered()
+        self.tally.hits.value += 1
+        self.tally.saved_us.value += cost_us
         return value
 
     def _block(self, tags: tuple[str, ...]) -> bytes:

@@ -99,7 +99,8 @@ class CacheManager(Lifecycle):
 
         ``kind`` is the type given to ``set`` or ``get_or_set``: an entry of another type is a miss.
         """
-        self.ensure_open()
+        if self._state != "open":
+            self.ensure_open()
         if self._near is not None:
             value = self._near.value(key, kind)
             if value is not MISSING:

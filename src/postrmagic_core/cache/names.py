@@ -19,11 +19,12 @@ _LONGEST = 512
 class CacheKeys:
     """Names of entries, tags and leases; see :class:`~postrmagic_core.stores.keys.Keys`."""
 
-    __slots__ = ("_entries", "_keys", "_tags")
+    __slots__ = ("_keys", "_tags", "known")
 
     def __init__(self, namespace: str) -> None:
         self._keys = Keys(namespace)
-        self._entries: dict[str, bytes] = {}
+        # Names of entries built lately: who has no time for a call looks here first.
+        self.known: dict[str, bytes] = {}
         self._tags: dict[str, bytes] = {}
 
     @property
@@ -33,12 +34,12 @@ class CacheKeys:
 
     def entry(self, key: str) -> bytes:
         """The key of the entry ``key``."""
-        name = self._entries.get(key)
-        if name is None:
-            if not key:
-                raise ValueError("a cache key is a non-empty string, got an empty one")
-            name = _remember(self._entries, key, self._keys.build(_ENTRY, key))
-        return name
+        return self.known.get(key) or self._built(key)
+
+    def _built(self, key: str) -> bytes:
+        if not key:
+            raise ValueError("a cache key is a non-empty string, got an empty one")
+        return _remember(self.known, key, self._keys.build(_ENTRY, key))
 
     def tags(self, tags: Iterable[str]) -> list[bytes]:
         """The keys of the tags' generations, in the order given."""

@@ -30,23 +30,23 @@ class Outage:
             raise ValueError(f"unavailable is 'open', 'stale' or 'closed', got {policy!r}")
         self.policy = policy
         self._errors = errors
-        self._away = False
+        self.away = False
         self._lock = threading.Lock()
         self._seen: OrderedDict[bytes, tuple[bytes, tuple[str, ...]]] = OrderedDict()
 
     def failed(self, error: BackendError) -> None:
         """Count the failure; raise it under ``closed``."""
         self._errors.add()
-        if not self._away:
-            self._away = True
+        if not self.away:
+            self.away = True
             _log.warning("the cache's store is away (%s); policy: %s", error.code, self.policy)
         if self.policy == "closed":
             raise error
 
     def answered(self) -> None:
         """The store did what was asked."""
-        if self._away:
-            self._away = False
+        if self.away:
+            self.away = False
             _log.info("the cache's store is back")
 
     def saw(self, key: bytes, data: bytes, tags: tuple[str, ...]) -> None:

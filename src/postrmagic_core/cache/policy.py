@@ -28,7 +28,6 @@ EARLY = 0.1
 _FORMAT = b"\x03"
 # CRC-32 of all that follows it; created, fresh until, stale until; cost; lengths of schema, tags, generations.
 _HEAD = struct.Struct(">xIqqqIBII")
-_COST = struct.Struct(">29xI")
 _DEAREST = 2**32 - 1
 _CHECKED = 5
 _FOREIGN = "the stored bytes are not an entry of this version"
@@ -104,28 +103,24 @@ def unpack(data: bytes) -> Entry:
     return Entry(created, fresh, stale, data[_HEAD.size : tags_at], names, numbers, data[payload_at:], cost)
 
 
-def payload_of(data: bytes, now_us: int, tags: bytes = b"", generations: bytes = b"") -> bytes | None:
+def payload_of(data: bytes, now_us: int, tags: bytes = b"", generations: bytes = b"") -> tuple[memoryview, int] | None:
     """The payload of a plain entry that is fresh, not due, and under just these tags and their present generations.
 
-    That is nearly every hit, found without what others need. ``tags`` is their :func:`tag_block`, ``generations`` what
-    a store has for them, joined by commas. ``None``: look closer, with :func:`unpack` and :func:`judge`.
+    And what computing it took (microseconds). That is nearly every hit, found without what others need. ``tags`` is
+    their :func:`tag_block`, ``generations`` what a store has for them, joined by commas. ``None``: look closer, with
+    :func:`unpack` and :func:`judge`.
     """
-    if data[:1] != _FORMAT or len(data) < _HEAD.size:
+    if len(data) < _HEAD.size or data[0] != _FORMAT[0]:
         return None
-    check, created, fresh, stale, _, schema, tagged, numbered = _HEAD.unpack_from(data)
+    check, created, fresh, stale, cost, schema, tagged, numbered = _HEAD.unpack_from(data)
     due = fresh if stale == fresh else fresh - int((fresh - created) * EARLY)
     if now_us >= due or now_us >= fresh or schema or tagged != len(tags) or numbered != len(generations):
         return None
     payload_at = _HEAD.size + tagged + numbered
     if tagged and data[_HEAD.size : payload_at] != tags + generations:
         return None
-    return data[payload_at:] if zlib.crc32(memoryview(data)[_CHECKED:]) == check else None
-
-
-def cost_us(data: bytes) -> int:
-    """What computing the value of an entry took, where :func:`payload_of` found it good."""
-    cost: int = _COST.unpack_from(data)[0]
-    return cost
+    view = memoryview(data)
+    return (view[payload_at:], cost) if zlib.crc32(view[_CHECKED:]) == check else None
 
 
 def tag_block(tags: Sequence[str]) -> bytes:

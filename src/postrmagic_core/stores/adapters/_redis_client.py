@@ -34,6 +34,8 @@ class Judge:
     def answered(self, replies: list[Any]) -> list[Any]:
         """The replies; the first error among them is raised."""
         self._circuit.succeeded()
+        if len(replies) == 1 and not isinstance(replies[0], ReplyError):
+            return replies
         for reply in replies:
             if isinstance(reply, ReplyError):
                 if replica(reply):

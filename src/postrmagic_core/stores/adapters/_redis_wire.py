@@ -82,7 +82,12 @@ class Wire:
         """
         # A single command that could not be sent to its last byte was surely not carried out.
         self.sent = count > 1
-        self._send(data, until)
+        try:
+            sent = self._sock.send(data)
+        except _NOT_YET:
+            sent = 0
+        if sent < len(data):
+            self._send_rest(data, sent, until)
         self.sent = True
         replies: list[Any] = []
         gets = self._reader.gets
@@ -106,12 +111,8 @@ class Wire:
     def __del__(self) -> None:
         self._sock.close()
 
-    def _send(self, data: bytes, until: float) -> None:
+    def _send_rest(self, data: bytes, sent: int, until: float) -> None:
         sock = self._sock
-        try:
-            sent = sock.send(data)
-        except _NOT_YET:
-            sent = 0
         while sent < len(data):
             attempt = partial(sock.send, memoryview(data)[sent:])
             sent += _patiently(sock, attempt, until, select.POLLOUT)
@@ -119,9 +120,7 @@ class Wire:
     def _fill(self, said: list[Any], until: float) -> None:
         if not self._poll.poll(left_ms(until)):
             raise TimeoutError(LATE)
-        self._feed(self._sock.recv_into(self._buffer), said)
-
-    def _feed(self, size: int, said: list[Any]) -> None:
+        size = self._sock.recv_into(self._buffer)
         if not size:
             raise HungUp(said)
         self._reader.feed(self._buffer, 0, size)
@@ -133,7 +132,10 @@ class TlsWire(Wire):
     def _fill(self, said: list[Any], until: float) -> None:
         left_ms(until)
         attempt = partial(self._sock.recv_into, self._buffer)
-        self._feed(_patiently(self._sock, attempt, until, select.POLLIN), said)
+        size = _patiently(self._sock, attempt, until, select.POLLIN)
+        if not size:
+            raise HungUp(said)
+        self._reader.feed(self._buffer, 0, size)
 
 
 def dial(address: Address, tls: ssl.SSLContext | None, epoch: int, until: float) -> Wire:
