@@ -21,7 +21,7 @@ PROTOCOL_OPERATIONS = 7
 ROOM_NAMES = 12
 WINDOW_NAMES = 40
 
-DRIVERS = {"alembic", "dramatiq", "pika", "pymysql", "redis", "sqlalchemy", "sqlite3"}
+DRIVERS = {"alembic", "dramatiq", "hiredis", "pika", "pymysql", "redis", "sqlalchemy", "sqlite3"}
 IMPURE = DRIVERS | {
     "asyncio",
     "concurrent",
