@@ -6,7 +6,7 @@ import hashlib
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing, contextmanager
 from typing import Any
@@ -16,6 +16,7 @@ import pytest
 from postrmagic_core.errors import PostrMagicError
 from postrmagic_core.stores import Store, open_store
 from postrmagic_core.stores.adapters.memory import MemoryStore
+from postrmagic_core.stores.locked import Entry
 from postrmagic_core.stores.scripts import SWAP
 from postrmagic_core.testing import spawn
 
@@ -102,9 +103,19 @@ def restless() -> Iterator[None]:
         sys.setswitchinterval(before)
 
 
+class Hesitant(MemoryStore):
+    """Lets the others run between its reading and its writing: without a lock they would."""
+
+    def load(self, held: None, keys: Sequence[bytes]) -> Mapping[bytes, Entry]:
+        """As the store's own."""
+        found = super().load(held, keys)
+        time.sleep(0.00002)
+        return found
+
+
 def test_eight_threads_read_whole_values() -> None:
     """The same on the store in memory."""
-    store, start = MemoryStore(), threading.Barrier(CALLERS)
+    store, start = Hesitant(), threading.Barrier(CALLERS)
     prepare(store)
 
     def caller(who: int) -> int:
