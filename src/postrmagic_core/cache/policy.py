@@ -113,8 +113,9 @@ def payload_of(data: bytes, now_us: int, tags: bytes = b"", generations: bytes =
     if len(data) < _HEAD.size or data[0] != _FORMAT[0]:
         return None
     check, created, fresh, stale, cost, schema, tagged, numbered = _HEAD.unpack_from(data)
-    due = fresh if stale == fresh else fresh - int((fresh - created) * EARLY)
-    if now_us >= due or now_us >= fresh or schema or tagged != len(tags) or numbered != len(generations):
+    if now_us >= fresh or (stale != fresh and now_us >= _early(created, fresh)):
+        return None
+    if schema or tagged != len(tags) or numbered != len(generations):
         return None
     payload_at = _HEAD.size + tagged + numbered
     if tagged and data[_HEAD.size : payload_at] != tags + generations:
@@ -173,7 +174,11 @@ def due_us(entry: Entry) -> int:
     """
     if entry.stale_until_us == entry.fresh_until_us:
         return entry.fresh_until_us
-    return entry.fresh_until_us - int((entry.fresh_until_us - entry.created_us) * EARLY)
+    return _early(entry.created_us, entry.fresh_until_us)
+
+
+def _early(created_us: int, fresh_until_us: int) -> int:
+    return fresh_until_us - int((fresh_until_us - created_us) * EARLY)
 
 
 def ttl_ms(entry: Entry) -> int:
