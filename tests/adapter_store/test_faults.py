@@ -16,10 +16,12 @@ import pytest
 
 from postrmagic_core.errors import BackendError, BackendRejected, BackendTimeout, OutcomeUnknown
 from postrmagic_core.stores import Script, View
+from postrmagic_core.stores.scripts import NOW
 from postrmagic_core.testing import Child, FakeClock, spawn
 from postrmagic_core.testing.contracts.store_scripts import APPEND, CANARY
 from postrmagic_core.testing.servers import require
 from postrmagic_files import FileStore
+from postrmagic_files.records import pack_time
 
 pytestmark = pytest.mark.fault
 
@@ -250,6 +252,57 @@ def test_an_error_at_any_call_is_told_truly(store: FileStore, error: str) -> Non
             assert files(store) <= {store._path(b"a").name, store._path(b"b").name}, (operation, where)
     assert REFUSED in endings
     assert (UNKNOWN in endings) == (error == "EIO")
+
+
+# C13: the clock is set, an hour back or forth
+
+JUMPS = pytest.mark.parametrize("jump", [-3600.0, 3600.0], ids=["back", "forth"])
+
+
+@JUMPS
+def test_a_clock_that_is_set_prolongs_nothing_and_ends_nothing(tmp_path: Path, jump: float) -> None:
+    """Stored before the jump, and stored after it."""
+    clock = FakeClock()
+    store = FileStore(tmp_path / "kv", timeout=5.0, clock=clock)
+    store.set({b"long": b"v"}, 600_000)
+    store.set({b"short": b"v"}, 500)
+    clock.jump(jump)
+    store.set({b"after": b"v"}, 500)
+    assert store.get([b"long", b"short", b"after"]) == [b"v", b"v", b"v"]
+    clock.advance(0.6)
+    assert store.get([b"long", b"short", b"after"]) == [b"v", None, None]
+
+
+def write(directory: str, ahead: float) -> None:
+    """A process that begins when the machine's clock is so many seconds ahead, and stores something for a minute."""
+    real = time.time_ns
+    time.time_ns = lambda: real() + int(ahead * 1e9)  # the machine's clock, as it sees it
+    store = FileStore(Path(directory), timeout=5.0)
+    store.set({b"theirs": b"v"}, 60_000)
+    [value] = store.get([b"ours"])
+    [now] = store.run(NOW, [], [])
+    print(value is not None, now, flush=True)  # noqa: T201 - the parent reads it
+
+
+@JUMPS
+def test_a_process_that_begins_after_the_jump_agrees(store: FileStore, jump: float) -> None:
+    """Both read what the other stored, and tell the same time."""
+    store.set({b"ours": b"v"}, 60_000)
+    with spawn(write, str(store._directory), jump, env=IMPORTABLE) as child:
+        found, now = child.line().split()
+    assert found == "True"
+    assert abs(store.run(NOW, [], [])[0] - int(now)) < 60_000_000
+    assert store.get([b"theirs", b"ours"]) == [b"v", b"v"]
+
+
+def test_time_goes_on_whatever_the_lock_says(store: FileStore) -> None:
+    """Of an earlier start of the machine, damaged, or nothing: the time is noted anew."""
+    store.set({b"k": b"v"}, 60_000)
+    whole = store._lock_file.read_bytes()
+    for data in (b"", whole[:-1], b"\x00" + whole[1:], pack_time("an earlier start", 0)):
+        store._lock_file.write_bytes(data)
+        assert store.get([b"k"]) == [b"v"], data
+        assert store._lock_file.read_bytes() == whole
 
 
 # The reliability promises, as far as there is no server to break: bounded, typed, healing, leaking nothing

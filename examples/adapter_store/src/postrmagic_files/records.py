@@ -50,6 +50,17 @@ def unpack_all(data: bytes) -> Iterator[tuple[bytes, Entry | None]]:
             yield record
 
 
+def pack_time(start: str, anchor_us: int) -> bytes:
+    """What the time was at the machine's ``start``."""
+    return _sealed(f"{start} {anchor_us}".encode())
+
+
+def unpack_time(data: bytes, start: str) -> int | None:
+    """What :func:`pack_time` noted; ``None`` for another start's, or anything else."""
+    noted, _, anchor_us = (_opened(data) or b"").decode(errors="replace").partition(" ")
+    return int(anchor_us) if noted == start else None
+
+
 def refused(error: BaseException) -> OutOfSpace | BackendReadOnly | BackendRejected | BackendUnavailable | None:
     """Our error for an operating system's, where nothing was changed; by number, never by its words."""
     if not isinstance(error, OSError):

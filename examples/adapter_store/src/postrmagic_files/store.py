@@ -10,17 +10,18 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from hashlib import blake2b
 from pathlib import Path
-from typing import Self, TypeAlias
+from typing import BinaryIO, Self, TypeAlias
 from urllib.parse import unquote, urlsplit
 
 from postrmagic_core._clock import Clock, SystemClock
 from postrmagic_core._lifecycle import after_fork
 from postrmagic_core._metrics import Metrics
 from postrmagic_core.errors import BackendTimeout, ConfigurationError, translating
+from postrmagic_core.stores.adapters import _machine_time as machine
 from postrmagic_core.stores.checks import check_prefix
 from postrmagic_core.stores.locked import Entry, LockedStore
 
-from .records import pack, pack_all, refused, unknown, unpack, unpack_all
+from .records import pack, pack_all, pack_time, refused, unknown, unpack, unpack_all, unpack_time
 
 # What `locked` yields: the changes that come true when it is left.
 Pending: TypeAlias = dict[bytes, Entry | None]
@@ -34,7 +35,9 @@ class FileStore(LockedStore[Pending]):
     """Values in the files of ``directory``, which makes itself. ``timeout``: seconds an operation may wait its turn.
 
     What was acknowledged is there whatever becomes of this process, all of a Script's keys or none; a power failure may
-    take the last seconds, never half a value. A damaged file is a miss, and is removed.
+    take the last seconds, never half a value. A damaged file is a miss, and is removed. Time is what the first process
+    since the machine's start read from the wall clock, carried on by what elapsed since: a clock that is set changes no
+    time to live.
     """
 
     def __init__(self, directory: Path, *, timeout: float = 0.5, clock: Clock | None = None) -> None:
@@ -44,7 +47,9 @@ class FileStore(LockedStore[Pending]):
         # Written only by who has the lock: a crash leaves one of them at most, and the next writer takes it over.
         self._new = directory / "new"
         self._timeout = timeout
-        self._time = clock or SystemClock()
+        self._elapsed = machine.elapsed if clock is None else clock.monotonic
+        self._start = machine.start() if clock is None else ""
+        self._anchor_us = (clock or SystemClock()).now_us() - self._elapsed_us()
         self._forget()
         after_fork(self._forget)
 
@@ -80,8 +85,8 @@ class FileStore(LockedStore[Pending]):
         held.update(changes)
 
     def now_us(self, held: Pending) -> int:
-        """The wall clock, which the processes of a machine share."""
-        return self._time.now_us()
+        """The time that the processes of a machine agree on."""
+        return self._anchor_us + self._elapsed_us()
 
     def close(self) -> None:
         """Between two operations nothing is held."""
@@ -165,18 +170,35 @@ class FileStore(LockedStore[Pending]):
             raise BackendTimeout("the store was busy with other threads")
         try:
             self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-            with self._lock_file.open("wb") as file:
+            with self._lock_file.open("a+b") as file:
                 while not _locked(file.fileno()):
                     if time.monotonic() > until:
                         raise BackendTimeout("the store was busy with another process")
                     time.sleep(_PAUSE)
                 try:
+                    self._agree(file)
                     yield
                 finally:
                     # Not left to close(): a child forked meanwhile has a copy of the descriptor, and with it the lock.
                     fcntl.flock(file, fcntl.LOCK_UN)
         finally:
             self._threads.release()
+
+    def _agree(self, file: BinaryIO) -> None:
+        """On what the time was when the machine started: the lock's file tells, from the first who had it on."""
+        if not self._start:
+            return  # a clock was given, or the system does not name its starts
+        file.seek(0)
+        anchor_us = unpack_time(file.read(), self._start)
+        if anchor_us is not None:
+            self._anchor_us = anchor_us
+            return
+        file.truncate(0)
+        file.write(pack_time(self._start, self._anchor_us))
+        file.flush()
+
+    def _elapsed_us(self) -> int:
+        return int(self._elapsed() * 1e6)
 
     def _forget(self) -> None:
         self._threads = threading.Lock()
