@@ -12,6 +12,14 @@ from postrmagic_core.cache import CacheManager
 from postrmagic_core.stores import Store, open_store
 from postrmagic_core.testing import FakeClock
 from postrmagic_core.testing.contracts.cache_rig import Face, settle
+from tests.redis_kinds import (  # noqa: F401 - pytest looks for fixtures and hooks here
+    own_redis_server,
+    pytest_generate_tests,
+    redis_kind,
+    redis_url,
+    valkey_server,
+    valkey_url,
+)
 
 # A busy machine may need longer than the half second that production promises.
 TIMEOUT = 5.0
@@ -23,6 +31,7 @@ TIMEOUT = 5.0
         "sqlite",
         pytest.param("mysql", marks=pytest.mark.mysql),
         pytest.param("redis", marks=pytest.mark.redis),
+        pytest.param("valkey", marks=[pytest.mark.redis, pytest.mark.soak]),
     ]
 )
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
@@ -32,6 +41,7 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
         "sqlite": lambda: f"sqlite:///{tmp_path / 'kv.db'}",
         "mysql": lambda: str(request.getfixturevalue("mysql_url")),
         "redis": lambda: str(request.getfixturevalue("redis_url")),
+        "valkey": lambda: str(request.getfixturevalue("valkey_url")),
     }
     opened = open_store(urls[request.param](), timeout=TIMEOUT)
     yield opened

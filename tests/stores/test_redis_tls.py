@@ -63,12 +63,12 @@ def test_a_server_that_nobody_trusted_vouches_for_is_refused(
             caller(f"{server.tls_url}{ca}", timeout=2)("set", {KEY: b"v"}, None)
 
 
-def test_a_certificate_of_another_host_is_refused(
-    caller: Callable[..., Any], authority: Authority, own_redis_server: Callable[..., RedisServer]
-) -> None:
+def test_a_certificate_of_another_host_is_refused(caller: Callable[..., Any], authority: Authority) -> None:
     """The authority is right, the name is not."""
-    other = own_redis_server(tls=authority.issue("redis.example"))
-    with pytest.raises(BackendUnavailable, match="the host's name"):
+    with (
+        RedisServer(tls=authority.issue("redis.example")) as other,
+        pytest.raises(BackendUnavailable, match="the host's name"),
+    ):
         caller(f"{other.tls_url}?ssl_ca={authority.file}", timeout=2)("get", [KEY])
 
 

@@ -237,20 +237,19 @@ def test_a_killed_primary_is_replaced(replicated: Replicated, watch: Watch) -> N
         assert raw.get(KEY) == b"3"
 
 
-def test_sentinels_and_servers_over_tls(
-    caller: Callable[..., Any], watch: Watch, own_redis_server: Callable[..., RedisServer], tmp_path: Path
-) -> None:
+def test_sentinels_and_servers_over_tls(caller: Callable[..., Any], watch: Watch, tmp_path: Path) -> None:
     """Both are verified; a Sentinel whose authority is unknown is refused."""
     authority, stranger = Authority(tmp_path), Authority(tmp_path, "stranger")
     issued = authority.issue("127.0.0.1")
     trust = ["--tls-replication", "yes", "--tls-ca-cert-file", str(authority.file)]
-    sentinel = watch(own_redis_server(tls=issued), encrypted=True, tls=issued, options=trust)
-    url = f"rediss+sentinel://127.0.0.1:{sentinel.tls_port}/main/0"
-    call = caller(f"{url}?ssl_ca={authority.file}", timeout=2)
-    call("set", {KEY: b"v"}, None)
-    assert call("get", [KEY]) == [b"v"]
-    with pytest.raises(BackendUnavailable, match="certificate"):
-        caller(f"{url}?ssl_ca={stranger.file}", timeout=2)("get", [KEY])
+    with RedisServer(tls=issued) as primary:
+        sentinel = watch(primary, encrypted=True, tls=issued, options=trust)
+        url = f"rediss+sentinel://127.0.0.1:{sentinel.tls_port}/main/0"
+        call = caller(f"{url}?ssl_ca={authority.file}", timeout=2)
+        call("set", {KEY: b"v"}, None)
+        assert call("get", [KEY]) == [b"v"]
+        with pytest.raises(BackendUnavailable, match="certificate"):
+            caller(f"{url}?ssl_ca={stranger.file}", timeout=2)("get", [KEY])
 
 
 def test_durability_is_asked_of_the_primary(watch: Watch, own_redis_server: Callable[..., RedisServer]) -> None:

@@ -8,7 +8,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 import redis
@@ -22,7 +22,7 @@ from postrmagic_core.stores.adapters.tiered import TieredStore
 from postrmagic_core.testing import FakeClock
 from postrmagic_core.testing.contracts.store_reliability import StoreReliabilityContract
 from postrmagic_core.testing.proxy import FaultProxy
-from postrmagic_core.testing.servers import RedisServer, free_port, require
+from postrmagic_core.testing.servers import RedisServer, ValkeyServer, free_port, require
 
 pytestmark = [pytest.mark.redis, pytest.mark.fault]
 
@@ -72,17 +72,26 @@ def near(store: TieredStore, value: bytes) -> None:
 class TestTieredReliability(StoreReliabilityContract):
     """The promises of a store on a server, with a near cache before it."""
 
+    kind: ClassVar[type[RedisServer]] = RedisServer
+
     @pytest.fixture(scope="class")
     @classmethod
     def server(cls) -> Iterator[RedisServer]:
         """One that writes what it acknowledges."""
-        require(RedisServer.binary(), "no redis-server or valkey-server")
-        with RedisServer(appendonly="always") as server:
+        require(cls.kind.binary(), f"faults need a private server: no {cls.kind.name}-server is installed")
+        with cls.kind(appendonly="always") as server:
             yield server
 
     def open(self, url: str) -> Store:
         """Impatient."""
         return open_store(f"tiered+{url}", timeout=0.25)
+
+
+@pytest.mark.soak
+class TestTieredValkeyReliability(TestTieredReliability):
+    """The same over the other Redis."""
+
+    kind: ClassVar[type[RedisServer]] = ValkeyServer
 
 
 def feed_of(raw: Any) -> list[int]:

