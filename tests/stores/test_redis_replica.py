@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 import time
-from collections.abc import Callable
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager, suppress
 from typing import Any
 
 import pytest
@@ -20,6 +21,8 @@ pytestmark = [pytest.mark.redis, pytest.mark.fault]
 
 Replicated = Callable[[], tuple[RedisServer, RedisServer]]
 KEY = b"{app}:k:1"
+# Seconds a busy machine may add to a promised time.
+SLACK = 1.0
 
 
 def promote(replica: RedisServer, primary: RedisServer) -> None:
@@ -58,6 +61,78 @@ def test_a_promoted_replica_is_found_where_the_address_leads(
         assert raw.get(KEY) == b"2"
         assert call("get", [KEY]) == [b"2"]
         assert proxy.accepted == 2
+
+
+@contextmanager
+def writing(store: RedisStore) -> Iterator[dict[bytes, int]]:
+    """Two threads and two tasks that count up a key each, whatever becomes of it; what each tried to write last."""
+    stop, last = threading.Event(), {b"thread 0": 0, b"thread 1": 0, b"task 0": 0, b"task 1": 0}
+
+    def thread(key: bytes) -> None:
+        while not stop.wait(0.005):
+            last[key] += 1
+            with suppress(BackendError):
+                store.set({key: b"%d" % last[key]}, None)
+
+    async def task(key: bytes) -> None:
+        while not stop.is_set():
+            await asyncio.sleep(0.005)
+            last[key] += 1
+            with suppress(BackendError):
+                await store.native.set({key: b"%d" % last[key]}, None)
+
+    async def tasks() -> None:
+        await asyncio.gather(task(b"task 0"), task(b"task 1"))
+        await store.native.close()
+
+    running = [threading.Thread(target=thread, args=[key]) for key in (b"thread 0", b"thread 1")]
+    running.append(threading.Thread(target=lambda: asyncio.run(tasks())))
+    for each in running:
+        each.start()
+    try:
+        yield last
+    finally:
+        stop.set()
+        for each in running:
+            each.join(30)
+
+
+@pytest.mark.parametrize("how", ["demoted", "killed", pytest.param("stopped", marks=pytest.mark.soak)])
+def test_everybody_writes_to_the_promoted_replica_within_five_seconds(replicated: Replicated, how: str) -> None:
+    """Threads and tasks under way: the old primary becomes a copy, dies or hangs, and the address leads elsewhere.
+
+    For half a second, a time-out and a breaker's opening, the address still leads to the old one.
+    """
+    primary, replica = replicated()
+    with (
+        FaultProxy(primary.url) as proxy,
+        closing(RedisStore.from_url(proxy.url, timeout=0.25)) as store,
+        closing(redis.Redis.from_url(replica.url)) as raw,
+        writing(store) as last,
+    ):
+
+        def written() -> dict[bytes, int]:
+            return {key: int(raw.get(key) or 0) for key in last}
+
+        until(lambda: min(written().values()) > 5, 10, "nobody wrote")
+        {"demoted": lambda: None, "killed": primary.kill, "stopped": primary.pause}[how]()
+        raw.replicaof("NO", "ONE")
+        if how == "demoted":
+            with closing(redis.Redis.from_url(primary.url)) as old:
+                old.replicaof(replica.host, replica.port)
+        time.sleep(0.5)
+        before = dict(last)
+        assert all(written()[key] < before[key] for key in last), "the fault never bit"
+        proxy.redirect(replica.url)
+        until(lambda: all(written()[key] > before[key] for key in last), 5 + SLACK, "not everybody found the primary")
+
+
+def until(condition: Callable[[], bool], seconds: float, what: str) -> None:
+    """Wait for it."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, what
+        time.sleep(0.01)
 
 
 def test_one_refused_write_moves_every_thread_and_both_faces(replicated: Replicated) -> None:
