@@ -12,6 +12,7 @@ from postrmagic_core.cache import CacheManager
 from postrmagic_core.stores import Store, open_store
 from postrmagic_core.testing import FakeClock
 from postrmagic_core.testing.contracts.cache_rig import Face, settle
+from tests.disks import room  # noqa: F401 - pytest looks for fixtures here
 from tests.redis_kinds import (  # noqa: F401 - pytest looks for fixtures and hooks here
     own_redis_server,
     pytest_generate_tests,

@@ -13,11 +13,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import redis
 
 from postrmagic_core.cache import CacheManager
 from postrmagic_core.cache.interface import Unavailable
-from postrmagic_core.errors import BackendError, OutOfSpace
+from postrmagic_core.errors import BackendError
 from postrmagic_core.stores import open_store
 from postrmagic_core.testing.proxy import FaultProxy
 from postrmagic_core.testing.servers import MariaDBServer, RedisServer, ValkeyServer, require
@@ -281,35 +280,3 @@ def a_cache(url: str, policy: Unavailable) -> Iterator[CacheManager]:
                 time.sleep(0.05)
         yield cache
     store.close()
-
-
-@pytest.mark.redis
-@pytest.mark.parametrize("face", ["sync", "async"])
-def test_a_full_server_stores_nothing_and_the_application_goes_on(own_redis_server: Any, face: str) -> None:
-    """Open and stale compute, and serve what is there; closed says that there is no room; then there is."""
-    server = own_redis_server(maxmemory="3mb", policy="noeviction")
-    with ExitStack() as opened, asyncio.Runner() as runner:
-        caches = {policy: opened.enter_context(a_cache(server.url, policy)) for policy in POLICIES}
-        raw = opened.enter_context(closing(redis.Redis.from_url(server.url)))
-
-        def ask(policy: Unavailable, key: str) -> Any:
-            cache = caches[policy]
-            if face == "sync":
-                return cache.get_or_set(key, lambda: "computed", fresh=60, tags=["t"])
-            return runner.run(cache.aio.get_or_set(key, lambda: "computed", fresh=60, tags=["t"]))
-
-        assert [ask(policy, "before") for policy in POLICIES] == ["computed"] * 3
-        raw.config_set("maxmemory", "1mb")
-        for policy in POLICIES[:2]:
-            assert ask(policy, "new") == ask(policy, "new") == "computed"
-            assert caches[policy].stats().computes == 3
-        with pytest.raises(OutOfSpace):
-            ask("closed", "new")
-        for policy in POLICIES:
-            assert caches[policy].get("k") == "stored"
-            assert ask(policy, "before") == "computed"
-            with pytest.raises(OutOfSpace):
-                caches[policy].invalidate("t")
-        raw.config_set("maxmemory", "100mb")
-        assert [ask(policy, "new") for policy in POLICIES] == ["computed"] * 3
-        assert [cache.get("new") for cache in caches.values()] == ["computed"] * 3

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import resource
 import shutil
-import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -17,6 +15,7 @@ from sqlalchemy import text
 from postrmagic_core.database import DatabaseManager, Unit
 from postrmagic_core.errors import OutOfSpace
 from postrmagic_core.testing.servers import MariaDBServer, MySQLServer, require
+from tests.disks import Ballast
 
 pytestmark = pytest.mark.fault
 
@@ -100,42 +99,6 @@ def test_a_server_without_room_fails_units_whole_and_heals(kind: type[MariaDBSer
             allow_files(server, resource.RLIM_INFINITY)
 
         prove(server.create_database(), use_up, make_room, partial(die, server))
-
-
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of its own, in memory; only who may mount one has it, which in CI's containers nobody may."""
-    place = tmp_path / "disk"
-    place.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", "size=256m,mode=0700", "none", str(place)]
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-    except FileNotFoundError:
-        pytest.skip("there is no mount here")
-    if done.returncode:
-        pytest.skip(f"no disk can be mounted here: {done.stderr.strip()}")
-    try:
-        yield place
-    finally:
-        # Lazily: gone from here at once, also while somebody still has a file open.
-        subprocess.run(["umount", "--lazy", str(place)], check=True)
-
-
-class Ballast:
-    """A file that takes all of a disk but ``left`` bytes."""
-
-    def __init__(self, disk: Path, left: int) -> None:
-        self._disk, self._left = disk, left
-        self._file = disk / "ballast"
-
-    def load(self) -> None:
-        """Take the room."""
-        with self._file.open("wb") as file:
-            os.posix_fallocate(file.fileno(), 0, shutil.disk_usage(self._disk).free - self._left)
-
-    def drop(self) -> None:
-        """Give it back."""
-        self._file.unlink()
 
 
 @pytest.mark.mysql

@@ -14,6 +14,7 @@ import pytest
 
 from postrmagic_core.stores import Store, open_store
 from postrmagic_core.stores.adapters.redis import RedisStore
+from tests.disks import room  # noqa: F401 - pytest looks for fixtures here
 from tests.redis_kinds import (  # noqa: F401 - pytest looks for fixtures and hooks here
     own_redis_server,
     pytest_generate_tests,

@@ -22,7 +22,6 @@ from postrmagic_core.errors import (
     BackendUnavailable,
     ConfigurationError,
     OutcomeUnknown,
-    OutOfSpace,
 )
 from postrmagic_core.stores import Keys, Store, acquire, durability_check, open_store
 from postrmagic_core.stores.adapters._redis_wire import Wire
@@ -191,24 +190,6 @@ def test_a_script_the_server_forgot_is_taught_again(own_redis_server: OwnRedis) 
         assert store.run(GCRA, [b"bucket"], [3_600_000_000, 10])[0] == 1
         raw.script_flush()
         assert asyncio.run(store.native.run(GCRA, [b"bucket"], [3_600_000_000, 10]))[0] == 1
-
-
-@pytest.mark.fault
-def test_a_full_server_says_so_and_still_reads(own_redis_server: OwnRedis) -> None:
-    """Writes are OutOfSpace, from both kinds of command; reads go on, the breaker stays closed; room heals it."""
-    server = own_redis_server(maxmemory="3mb", policy="noeviction")
-    with opened(server.url) as store, closing(redis.Redis.from_url(server.url)) as raw:
-        store.set({KEY: b"v"}, None)
-        store.run(GCRA, [b"bucket"], [1_000_000, 10])
-        raw.config_set("maxmemory", "1mb")
-        for _ in range(5):
-            with pytest.raises(OutOfSpace, match="memory is full"):
-                store.set({b"more": b"x" * 1000}, None)
-            with pytest.raises(OutOfSpace):
-                store.run(INVALIDATE, [b"tag"], [1000])
-        assert store.get([KEY]) == [b"v"]
-        raw.config_set("maxmemory", "100mb")
-        store.set({b"more": b"x"}, None)
 
 
 @pytest.mark.fault
