@@ -6,6 +6,7 @@ import colorsys
 import io
 import math
 import random
+import unicodedata
 from dataclasses import dataclass
 
 from PIL import Image, ImageDraw, ImageFont
@@ -77,7 +78,9 @@ def _lettering(pen: ImageDraw.ImageDraw, poster: Poster, hue: float, size: tuple
     width, height = size
     margin = width // 14
     pen.rectangle((0, height * 0.7, width, height), fill=(*_colour(hue, 0.7, 0.1), 225))
-    lines = [(poster.title, width // 11, 1.0), (poster.place, width // 22, 0.82), (poster.when, width // 22, 0.82)]
+    # Pillow's own font has no accents: the letters are drawn without them.
+    title = unicodedata.normalize("NFKD", poster.title).encode("ascii", "ignore").decode()
+    lines = [(title, width // 11, 1.0), (poster.place, width // 22, 0.82), (poster.when, width // 22, 0.82)]
     top = height * 0.735
     for words, points, light in lines:
         fitting = points
