@@ -42,6 +42,15 @@ def test_plugins_lists_what_is_built_in() -> None:
     assert "built in" in shown
 
 
+def test_plugins_names_the_extra_to_install() -> None:
+    """Its brackets reach the reader; here as somebody sees them who has no driver."""
+    hidden = "import sys; sys.modules['pymysql'] = None; from postrmagic_core.cli import main; main()"
+    command = [sys.executable, "-c", hidden, "plugins"]
+    wide = os.environ | {"COLUMNS": "250", "TERM": "dumb"}
+    shown = subprocess.run(command, env=wide, capture_output=True, text=True, timeout=60, check=True).stdout
+    assert "pip install 'postrmagic-core[mysql]'" in shown
+
+
 def test_settings_shows_values_and_masks_secrets() -> None:
     """The table may be pasted into a ticket."""
     shown = run("settings", POSTRMAGIC_CACHE__URL="redis://:hunter2@h/0", POSTRMAGIC_JOBS__THREADS="9").stdout

@@ -8,6 +8,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from ..errors import PostrMagicError
 
@@ -55,7 +56,8 @@ def plugins() -> None:
 
     table = Table("kind", "scheme", "origin", "state", "adapter or reason")
     for plugin in Registry().plugins():
-        table.add_row(plugin.kind, plugin.scheme, plugin.origin, plugin.state, plugin.reason or plugin.target)
+        cells = (plugin.kind, plugin.scheme, plugin.origin, plugin.state, plugin.reason or plugin.target)
+        table.add_row(*map(Text, cells))  # an extra's brackets are no markup
     Console().print(table)
 
 
@@ -68,5 +70,5 @@ def settings() -> None:
     for room, values in Settings():
         for name, field in type(values).model_fields.items():
             variable = f"POSTRMAGIC_{room.upper()}__{name.upper()}"
-            table.add_row(variable, str(getattr(values, name)), field.description or "")
+            table.add_row(*map(Text, (variable, str(getattr(values, name)), field.description or "")))
     Console().print(table)
