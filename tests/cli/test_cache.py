@@ -147,8 +147,11 @@ def serve(directory: str) -> None:
         signal.pause()
 
 
-def test_stats_shows_every_running_process_and_their_sum(tmp_path: Path, run: Callable[..., Result]) -> None:
+def test_stats_shows_every_running_process_and_their_sum(
+    tmp_path: Path, run: Callable[..., Result], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """As long as they run; what is in the store outlives them."""
+    monkeypatch.setenv("COLUMNS", "80")
     with spawn(serve, str(tmp_path / "var")) as one:
         assert one.line() == "served"
         with spawn(serve, str(tmp_path / "var")) as other:
@@ -162,6 +165,8 @@ def test_stats_shows_every_running_process_and_their_sum(tmp_path: Path, run: Ca
         assert (did["hits"], did["misses"], did["computes"], did["hit_rate"]) == (7, 1, 1, 7 / 8)
         assert "87.5%" in shown
         assert "together" in shown
+        assert max(map(len, shown.splitlines())) <= 80
+        assert "…" not in shown.partition("together")[2].partition("└")[0], "no figure is cut off"
         assert [process["pid"] for process in json.loads(run(APPLICATION, "stats", "--json").stdout)["processes"]] == [
             one.pid
         ]
@@ -169,6 +174,7 @@ def test_stats_shows_every_running_process_and_their_sum(tmp_path: Path, run: Ca
         one.wait()
     shown = run(APPLICATION, "stats").stdout
     assert "no process of this user" in shown
+    assert f"cache postrmagic {tmp_path / 'var'} sqlite:///" in shown, "who looks in vain sees where"
     assert "│ app " in shown
 
 

@@ -29,6 +29,10 @@ cache = typer.Typer(help="The cache: fill it, and see what it does.", no_args_is
 App = Annotated[str, typer.Option(help="Where the Stack is: module:name, found from this directory.")]
 AsJson = Annotated[bool, typer.Option("--json", help="JSON instead of words and tables.")]
 
+_COUNTED = (
+    *("hit rate", "hits", "stale hits", "misses", "computed", "computed alone", "store's errors", "unreadable"),
+    *("bytes stored", "spent computing", "saved by hits"),
+)
 _COLOURS = {"done": "green", "failed": "red", "skipped": "yellow", "left": "yellow"}
 
 
@@ -80,24 +84,12 @@ def stats(app: App, as_json: AsJson = False) -> None:
         for name in namespaces
     }
     if as_json:
-        told = {
-            "namespaces": {
-                name: {"held": found if isinstance(found, str) else asdict(found), "did": _did(sums[name])}
-                for name, found in held.items()
-            },
-            "processes": [
-                asdict(one) | {"namespaces": {name: _did(did) for name, did in one.namespaces.items()}}
-                for one in processes
-            ],
-        }
-        typer.echo(json.dumps(told, indent=2))
-        return
-    console = Console()
-    console.print(_held_table(held))
-    if processes:
-        console.print(_did_table(processes, sums))
+        typer.echo(json.dumps(_as_json(held, processes, sums), indent=2))
     else:
-        console.print("no process of this user on this machine has this cache open", highlight=False)
+        _show_stats(Console(), held, processes, sums)
+        if not processes:
+            told = f"no process of this user on this machine has this cache open: {stack.cache_subject}"
+            typer.echo(f"{told}; its service, data directory and store must be the process's")
 
 
 @contextmanager
@@ -163,6 +155,35 @@ def _held(store: Store, namespace: str) -> Usage | str:
         return error.code
 
 
+def _as_json(
+    held: dict[str, Usage | str], processes: list[ProcessFigures], sums: dict[str, CacheStats]
+) -> dict[str, Any]:
+    namespaces = {
+        name: {"held": found if isinstance(found, str) else asdict(found), "did": _did(sums[name])}
+        for name, found in held.items()
+    }
+    each = [
+        asdict(told) | {"namespaces": {name: _did(did) for name, did in told.namespaces.items()}} for told in processes
+    ]
+    return {"namespaces": namespaces, "processes": each}
+
+
+def _did(done: CacheStats) -> dict[str, Any]:
+    return asdict(done) | {"hit_rate": done.hit_rate}
+
+
+def _show_stats(
+    console: Console, held: dict[str, Usage | str], processes: list[ProcessFigures], sums: dict[str, CacheStats]
+) -> None:
+    console.print(_held_table(held))
+    for name, together in sums.items():
+        columns = {str(told.pid): told.namespaces[name] for told in processes if name in told.namespaces}
+        if columns:
+            console.print(_did_table(name, {"together": together} | columns if len(columns) > 1 else columns))
+    for told in processes:
+        console.print(Text(f"{told.pid}  {told.command}"), no_wrap=True, overflow="ellipsis")
+
+
 def _held_table(held: dict[str, Usage | str]) -> Table:
     table = Table("namespace", "entries", "bytes", "evicted", title="In the store")
     for name, found in held.items():
@@ -173,27 +194,19 @@ def _held_table(held: dict[str, Usage | str]) -> Table:
     return table
 
 
-def _did(done: CacheStats) -> dict[str, Any]:
-    return asdict(done) | {"hit_rate": done.hit_rate}
-
-
-def _did_table(processes: list[ProcessFigures], sums: dict[str, CacheStats]) -> Table:
-    counted = ("hits", "stale", "misses", "computed", "alone", "errors", "stored", "computing", "saved")
-    columns = ("process", "namespace", "hit rate", *counted)
-    table = Table(*columns, title="Since the processes began")
-    for told in processes:
-        for name, done in told.namespaces.items():
-            table.add_row(Text(f"{told.pid} {told.command}", overflow="ellipsis", no_wrap=True), *_cells(name, done))
-    if len(processes) > 1:
-        table.add_section()
-        for name, done in sums.items():
-            table.add_row("together", *_cells(name, done))
+def _did_table(name: str, columns: dict[str, CacheStats]) -> Table:
+    """A column a process: there are more counters than a terminal has room for side by side."""
+    table = Table("", title=Text(f"{name}, since the processes began"))
+    for column in columns:
+        table.add_column(column, justify="right")
+    for label, *cells in zip(_COUNTED, *map(_cells, columns.values()), strict=True):
+        table.add_row(label, *cells)
     return table
 
 
-def _cells(name: str, done: CacheStats) -> tuple[Text, ...]:
-    rate = f"{done.hit_rate:.1%}" if done.hits + done.stale + done.misses else ""
-    counts = (done.hits, done.stale, done.misses, done.computes, done.alone, done.errors)
-    cells = (f"{count:,}" for count in counts)
-    seconds = (f"{value:,.1f} s" for value in (done.compute_seconds, done.seconds_saved))
-    return Text(name), Text(rate), *map(Text, (*cells, f"{done.bytes:,}", *seconds))
+def _cells(did: CacheStats) -> tuple[str, ...]:
+    """One for each of ``_COUNTED``."""
+    rate = f"{did.hit_rate:.1%}" if did.hits + did.stale + did.misses else ""
+    counts = (did.hits, did.stale, did.misses, did.computes, did.alone, did.errors, did.unreadable, did.bytes)
+    seconds = (did.compute_seconds, did.seconds_saved)
+    return (rate, *(f"{count:,}" for count in counts), *(f"{value:,.1f} s" for value in seconds))
