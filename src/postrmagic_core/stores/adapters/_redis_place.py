@@ -58,7 +58,10 @@ class Place:
         options = dict(parse_qsl(query, keep_blank_values=True))
         self.authorities = options.pop("ssl_ca", None) if self.encrypted else None
         if options:
-            raise ConfigurationError(f"a Redis URL takes one option, ssl_ca with rediss; found: {', '.join(options)}")
+            raise ConfigurationError(
+                "a Redis URL takes ssl_ca, with rediss; near_mb, near_ttl and prefix, with tiered+ before it; "
+                f"found: {', '.join(options)}"
+            )
         self.epoch = 0
         self.primary: Address | None = None
         self.confirm_at = math.inf
