@@ -25,7 +25,6 @@ _LEARNT = 8192
 # Names, or the mapping that capture() answered before the value was computed.
 Tags: TypeAlias = Iterable[str] | Mapping[str, int]
 
-
 # The values that a store gave, or why it gave none.
 Answer: TypeAlias = Sequence[bytes | None] | BackendError
 
@@ -139,8 +138,10 @@ class Access:
             found = self._at_hand(name, codec)
         else:
             found = None if entry is None else self._judged(entry, values, codec)
-            if entry is not None and data is not None and found is not None and self.near is not None:
-                self._keep(Wanted(key, name, tags, self.keys.tags(tags), codec), data, entry, values, found)
+            if entry is not None and data is not None and found is not None:
+                self.outage.saw(name, data, tags)
+                if self.near is not None:
+                    self._keep(Wanted(key, name, tags, self.keys.tags(tags), codec), data, entry, values, found)
         if found is None or found.stale:
             self.tally.misses.add()
             return default
@@ -156,7 +157,8 @@ class Access:
             return {}
         try:
             answer = yield lambda port: port.store.get(list(names.values()))
-            entries = {key: entry for key, data in zip(names, answer, strict=True) if (entry := self.unpacked(data))}
+            read = dict(zip(names, answer, strict=True))
+            entries = {key: entry for key, data in read.items() if (entry := self.unpacked(data))}
             tags = policy.tag_names(tag for entry in entries.values() for tag in entry.tags)
             present: dict[str, bytes | None] = {}
             if tags:
@@ -170,6 +172,9 @@ class Access:
             found = {
                 key: self._judged(entry, [present[tag] for tag in entry.tags], codec) for key, entry in entries.items()
             }
+            for key, entry in entries.items():
+                if found[key] is not None:
+                    self.outage.saw(names[key], read[key], entry.tags)
         served = {key: one for key, one in found.items() if one is not None and not one.stale}
         self.tally.hits.add(len(served))
         self.tally.saved_us.add(sum(one.cost_us for one in served.values()))

@@ -42,15 +42,20 @@ class OutagePromises:
     def test_stale_serves_what_was_seen(
         self, face: Face, open_cache: Opener, watched: Watched, frozen_clock: FakeClock
     ) -> None:
-        """Until its stale time ends, and never what this process itself invalidated since."""
+        """Until its stale time ends, and never what this process itself invalidated since; written by whomever."""
+        face.set("by get", "seen", 601)
+        face.set("by get_many", "seen", 601, tags=["other"])
         face = face.of(open_cache(watched, unavailable="stale"))
         options: dict[str, Any] = {"fresh": 60, "stale": 600, "tags": ["t"]}
         for key in ("k", "invalidated"):
             face.get_or_set(key, lambda: "seen", **options)
+        assert face.get("by get") == "seen"
+        assert face.get_many(["by get_many"]) == {"by get_many": "seen"}
         watched.away = True
         frozen_clock.advance(600)
         assert face.get_or_set("k", lambda: "computed", **options) == "seen"
         assert face.get("k") == "seen"
+        assert face.get_many(["by get", "by get_many"]) == {"by get": "seen", "by get_many": "seen"}
         assert face.get_or_set("other", lambda: "computed", fresh=60) == "computed"
         with pytest.raises(BackendUnavailable):
             face.invalidate("t")
