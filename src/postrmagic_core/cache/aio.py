@@ -6,6 +6,7 @@ import asyncio
 import inspect
 from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from concurrent.futures import Future
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from .._steps import Steps, adrive
@@ -19,8 +20,7 @@ from .interface import CacheStats, Committing, Delivery
 from .names import CacheKeys
 from .near import MISSING
 from .policy import Freshness
-from .warming import AsyncPort as AsyncWarmPort
-from .warming import Report, W, WarmReport, quiet
+from .warming import Report, W, Warm, WarmReport, quiet
 
 if TYPE_CHECKING:
     from .manager import CacheManager
@@ -159,7 +159,7 @@ class AsyncCacheManager:
     ) -> WarmReport:
         """See :meth:`CacheManager.warm`; a plain warmer runs in a thread."""
         self._cache.ensure_open()
-        return await adrive(self._cache.warming.run(names, budget, report), AsyncWarmPort(self._cache))
+        return await adrive(self._cache.warming.run(names, budget, report), self._port)
 
     async def capture(self, tags: Iterable[str]) -> dict[str, int]:
         """See :meth:`CacheManager.capture`."""
@@ -211,6 +211,9 @@ class _Port:
         answer = await self._cache.computing.lift(fn, undo=_unawaited)
         # A lambda or a partial around a coroutine function only shows itself by what it returns.
         return await answer if inspect.isawaitable(answer) else answer
+
+    async def warm(self, warmer: Warm) -> None:
+        await self.call(partial(warmer, self._cache))
 
     async def wait(self, future: Future[Outcome], seconds: float) -> Outcome:
         async with asyncio.timeout(seconds):

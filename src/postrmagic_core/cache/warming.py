@@ -169,21 +169,5 @@ class Port:
             self._runner.close()
 
 
-class AsyncPort:
-    """Calls warmers for the async face; plain functions in a thread, since they may block."""
-
-    def __init__(self, cache: CacheManager) -> None:
-        self._cache = cache
-
-    async def warm(self, warmer: Warm) -> None:
-        """Call one."""
-        if inspect.iscoroutinefunction(warmer):
-            await warmer(self._cache)
-            return
-        answer = await self._cache.computing.lift(lambda: warmer(self._cache))
-        if inspect.isawaitable(answer):
-            await answer
-
-
 async def _awaited(answer: Any) -> None:
     await answer
