@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from sqlalchemy.sql import Executable
 
     from ..database import DatabaseManager
+    from ..database.unit import Unit
     from .manager import CacheManager
     from .queries_aio import AsyncQueryCache
 
@@ -71,12 +72,12 @@ class Shape:
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
-    """A query's entry: its key, its tags, and its type (``None``: plain values)."""
+class Question:
+    """A query on its way to its answer: ``key`` of the entry, ``answer`` of a unit, ``keeping`` for ``get_or_set``."""
 
     key: str
-    tags: tuple[str, ...]
-    kind: Any
+    answer: Callable[[Unit], Any]
+    keeping: dict[str, Any]
 
 
 def _rows(result: Result[Any]) -> list[tuple[Any, ...]]:
@@ -130,19 +131,19 @@ class QueryCache:
 
     def rows(self, statement: Executable, parameters: Parameters = None, **options: Unpack[Options]) -> list[Any]:
         """Every row, as a tuple."""
-        return self._answer(ROWS, statement, parameters, **options)  # type: ignore[no-any-return]  # a shape's value
+        return self._answer(self.question(ROWS, statement, parameters, **options))  # type: ignore[no-any-return]  # a shape's value
 
     def mappings(self, statement: Executable, parameters: Parameters = None, **options: Unpack[Options]) -> list[Any]:
         """Every row, as a dict by column name; with ``kind``, a model or dataclass made from it."""
-        return self._answer(MAPPINGS, statement, parameters, **options)  # type: ignore[no-any-return]  # as above
+        return self._answer(self.question(MAPPINGS, statement, parameters, **options))  # type: ignore[no-any-return]  # as above
 
     def scalars(self, statement: Executable, parameters: Parameters = None, **options: Unpack[Options]) -> list[Any]:
         """The first column of every row."""
-        return self._answer(SCALARS, statement, parameters, **options)  # type: ignore[no-any-return]  # as above
+        return self._answer(self.question(SCALARS, statement, parameters, **options))  # type: ignore[no-any-return]  # as above
 
     def scalar(self, statement: Executable, parameters: Parameters = None, **options: Unpack[Options]) -> Any:
         """The first column of the first row; ``None`` if there is none."""
-        return self._answer(SCALAR, statement, parameters, **options)
+        return self._answer(self.question(SCALAR, statement, parameters, **options))
 
     def invalidate(self, *tables: str, tx: Committing | None = None, detached: bool = False) -> None:
         """Forget the answers that read one of ``tables``; without any, all of this database.
@@ -156,15 +157,7 @@ class QueryCache:
         """The tags to give up when ``tables`` have changed; without any, the tag that every answer has."""
         return [self._tag(name) for name in sorted({table_name(table) for table in tables})] or [self._tag(_ANY)]
 
-    def wanted(self, shape: Shape, statement: Executable, parameters: Parameters, tables: Tables, kind: Any) -> Wanted:
-        """The entry of a query."""
-        asked = self._selects.look(statement, parameters, tables)
-        whole = None if kind is None else shape.of(kind)
-        schema = self.cache.access.codecs.of(whole).schema
-        key = fingerprint(encode([self._scope, shape.name, schema, asked.identity]))
-        return Wanted(f"query:{key}", tuple(map(self._tag, (_ANY, *asked.tables))), whole)
-
-    def _answer(
+    def question(
         self,
         shape: Shape,
         statement: Executable,
@@ -174,16 +167,27 @@ class QueryCache:
         stale: float = 0,
         tables: Tables = None,
         kind: Any = None,
-    ) -> Any:
-        wanted = self.wanted(shape, statement, parameters, tables, kind)
+    ) -> Question:
+        """What both faces ask of cache and database."""
+        asked = self._selects.look(statement, parameters, tables)
+        whole = None if kind is None else shape.of(kind)
+        schema = self.cache.access.codecs.of(whole).schema
+        key = fingerprint(encode([self._scope, shape.name, schema, asked.identity]))
+        tags = tuple(map(self._tag, (_ANY, *asked.tables)))
+        return Question(
+            f"query:{key}",
+            lambda tx: self.made(shape, whole, tx.execute(statement, parameters)),
+            {"fresh": fresh, "stale": stale, "tags": tags, "kind": whole},
+        )
 
+    def _answer(self, question: Question) -> Any:
         def compute() -> Any:
             with self.db.read() as tx:
-                return self.made(shape, wanted.kind, tx.execute(statement, parameters))
+                return question.answer(tx)
 
         if self.db.current() is not None:
             return compute()
-        return self.cache.get_or_set(wanted.key, compute, fresh=fresh, stale=stale, tags=wanted.tags, kind=wanted.kind)
+        return self.cache.get_or_set(question.key, compute, **question.keeping)
 
     def made(self, shape: Shape, kind: Any, result: Result[Any]) -> Any:
         """What is kept of ``result``, as ``kind``."""

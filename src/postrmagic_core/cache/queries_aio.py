@@ -5,12 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Unpack
 
 from .interface import Committing
-from .queries import MAPPINGS, ROWS, SCALAR, SCALARS, Options, Parameters, Shape, Tables
+from .queries import MAPPINGS, ROWS, SCALAR, SCALARS, Options, Parameters, Question
 
 if TYPE_CHECKING:
     from sqlalchemy.sql import Executable
 
-    from ..database.unit import Unit
     from .queries import QueryCache
 
 
@@ -22,51 +21,35 @@ class AsyncQueryCache:
 
     async def rows(self, statement: Executable, parameters: Parameters = None, **options: Unpack[Options]) -> list[Any]:
         """See :meth:`QueryCache.rows`."""
-        return await self._answer(ROWS, statement, parameters, **options)  # type: ignore[no-any-return]  # a shape's value
+        return await self._answer(self._queries.question(ROWS, statement, parameters, **options))  # type: ignore[no-any-return]  # a shape's value
 
     async def mappings(
         self, statement: Executable, parameters: Parameters = None, **options: Unpack[Options]
     ) -> list[Any]:
         """See :meth:`QueryCache.mappings`."""
-        return await self._answer(MAPPINGS, statement, parameters, **options)  # type: ignore[no-any-return]  # as above
+        return await self._answer(self._queries.question(MAPPINGS, statement, parameters, **options))  # type: ignore[no-any-return]  # as above
 
     async def scalars(
         self, statement: Executable, parameters: Parameters = None, **options: Unpack[Options]
     ) -> list[Any]:
         """See :meth:`QueryCache.scalars`."""
-        return await self._answer(SCALARS, statement, parameters, **options)  # type: ignore[no-any-return]  # as above
+        return await self._answer(self._queries.question(SCALARS, statement, parameters, **options))  # type: ignore[no-any-return]  # as above
 
     async def scalar(self, statement: Executable, parameters: Parameters = None, **options: Unpack[Options]) -> Any:
         """See :meth:`QueryCache.scalar`."""
-        return await self._answer(SCALAR, statement, parameters, **options)
+        return await self._answer(self._queries.question(SCALAR, statement, parameters, **options))
 
     async def invalidate(self, *tables: str, tx: Committing | None = None, detached: bool = False) -> None:
         """See :meth:`QueryCache.invalidate`."""
         await self._queries.cache.aio.invalidate(*self._queries.tags(tables), tx=tx, detached=detached)
 
-    async def _answer(
-        self,
-        shape: Shape,
-        statement: Executable,
-        parameters: Parameters,
-        *,
-        fresh: float,
-        stale: float = 0,
-        tables: Tables = None,
-        kind: Any = None,
-    ) -> Any:
+    async def _answer(self, question: Question) -> Any:
         queries = self._queries
-        wanted = queries.wanted(shape, statement, parameters, tables, kind)
-
-        def ask(tx: Unit) -> Any:
-            return queries.made(shape, wanted.kind, tx.execute(statement, parameters))
 
         async def compute() -> Any:
             async with queries.db.aio.read() as tx:
-                return await tx.run(ask)  # read and made on the unit's thread
+                return await tx.run(question.answer)  # read and made on the unit's thread
 
         if queries.db.current() is not None:
             return await compute()
-        return await queries.cache.aio.get_or_set(
-            wanted.key, compute, fresh=fresh, stale=stale, tags=wanted.tags, kind=wanted.kind
-        )
+        return await queries.cache.aio.get_or_set(question.key, compute, **question.keeping)
