@@ -15,6 +15,7 @@ from typing import (
     ParamSpec,
     Protocol,
     Self,
+    TypeAlias,
     TypedDict,
     TypeVar,
     overload,
@@ -34,7 +35,9 @@ R = TypeVar("R")
 T = TypeVar("T")
 C_co = TypeVar("C_co", covariant=True)
 K = TypeVar("K", bound=type)
-Arguments = Mapping[str, Any]
+Arguments: TypeAlias = Mapping[str, Any]
+# What a cached function's first argument is where it is asked of an object: nothing, the object or its class.
+Binds: TypeAlias = Literal["", "self", "cls"]
 
 _BY_POSITION = {inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD}
 
@@ -57,12 +60,12 @@ class Recipe:
     def __init__(
         self,
         cache: CacheManager,
-        function: Callable[..., Any],
         template: str,
         tags: Iterable[str],
         ignore: Collection[str],
         kind: Any,
         keeping: Keeping,
+        function: Callable[..., Any],
     ) -> None:
         self.cache = cache
         self.function = function
@@ -124,7 +127,7 @@ class _Keyed(Generic[P]):
     __name__: str
     __qualname__: str
 
-    def __init__(self, recipe: Recipe, bound: tuple[Any, ...] = (), binds: Literal["", "self", "cls"] = "self") -> None:
+    def __init__(self, recipe: Recipe, bound: tuple[Any, ...] = (), binds: Binds = "self") -> None:
         self._recipe = recipe
         self._bound = bound
         self._binds = binds
@@ -251,21 +254,8 @@ class OfClass(Protocol[Q, C_co]):
 class Decorator:
     """What ``cache.cached(…)`` answers: it takes a function, a classmethod or a staticmethod."""
 
-    def __init__(
-        self,
-        cache: CacheManager,
-        template: str,
-        tags: Iterable[str],
-        ignore: Collection[str],
-        kind: Any,
-        keeping: Keeping,
-    ) -> None:
-        self._cache = cache
-        self._template = template
-        self._tags = tags
-        self._ignore = ignore
-        self._kind = kind
-        self._keeping = keeping
+    def __init__(self, recipe_of: Callable[[Callable[..., Any]], Recipe]) -> None:
+        self._recipe_of = recipe_of
 
     # Each fits some of what the next ones fit: the first that does is meant.
     @overload
@@ -286,14 +276,13 @@ class Decorator:
 
     def __call__(self, function: Any) -> Any:
         """The cached function. Raises :class:`ConfigurationError` that says what to change."""
-        binds: Literal["", "self", "cls"] = "self"
+        binds: Binds = "self"
         if isinstance(function, classmethod | staticmethod):
             binds = "cls" if isinstance(function, classmethod) else ""
             function = function.__func__
         _check(function)
-        recipe = Recipe(self._cache, function, self._template, self._tags, self._ignore, self._kind, self._keeping)
         made = AsyncCached if inspect.iscoroutinefunction(function) else Cached
-        return made(recipe, binds=binds)
+        return made(self._recipe_of(function), binds=binds)
 
 
 def _check(function: Any) -> None:

@@ -248,17 +248,17 @@ class Filling:
             captured = dict(zip(wanted.tags, values, strict=True)) if fill.captured is None else fill.captured
             if flight is not None:
                 flight.brings(as_of, tuple([captured[tag] for tag in wanted.tags]))
-        spent = access.clock.monotonic
-        began = spent()
+        monotonic = access.clock.monotonic
+        began = monotonic()
         try:
             value = yield from self._computed(fill)
-        except fill.wanted.errors as error:
+        except wanted.errors as error:
             if captured is not None and may_store():
                 kept = Freshness(fill.negative or 0)
-                cost = _us(spent() - began)
+                cost = _us(monotonic() - began)
                 yield from access.write(wanted.name, packed(error, wanted.errors), kept, captured, FAILED, cost_us=cost)
             raise
-        cost = _us(spent() - began)
+        cost = _us(monotonic() - began)
         payload = wanted.codec.encode(value)
         freshness = fill.freshness_of(value)
         if captured is not None and freshness is not None and may_store():

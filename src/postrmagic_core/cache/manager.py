@@ -6,7 +6,7 @@ import contextvars
 import threading
 from collections.abc import Callable, Collection, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from .._bridge import Bridge
@@ -20,7 +20,7 @@ from ..stores.interface import Store, SupportsPeek, SupportsScan
 from ..stores.lease import Lease, acquire
 from . import policy
 from .access import Access, Answer, Tags
-from .cached import Decorator, Keeping
+from .cached import Decorator, Keeping, Recipe
 from .filling import Filling
 from .flights import Caller, Outcome
 from .interface import CacheStats, Committing, Delivery, Unavailable
@@ -160,9 +160,9 @@ class CacheManager(Lifecycle):
         with its text.
         Inside a write unit ``fn`` is called and nothing read or stored. Inside a snapshot (``db.read(snapshot=True)``)
         give as ``tags`` what :meth:`capture` answered before it began: what the snapshot shows may be older than an
-        invalidation since. Raises :class:`RecursiveCompute` for one's own
-        key within ``fn``, :class:`EncodeError` for a value without a lossless encoding, and under ``closed`` the
-        store's errors, or :class:`BackendTimeout` after ``wait`` seconds.
+        invalidation since. Raises :class:`RecursiveCompute` for one's own key within ``fn``, :class:`EncodeError` for
+        a value without a lossless encoding, and under ``closed`` the store's errors, or :class:`BackendTimeout` after
+        ``wait`` seconds.
         """
         self.ensure_open()
         value = self.filling.nearby(key, kind, tags)
@@ -203,7 +203,7 @@ class CacheManager(Lifecycle):
         :class:`ConfigurationError` where template and signature do not fit.
         """
         keeping = Keeping(fresh=fresh, stale=stale, negative=negative, errors=errors)
-        return Decorator(self, template, tags, ignore, kind, keeping)
+        return Decorator(partial(Recipe, self, template, tags, ignore, kind, keeping))
 
     def warmer(self, name: str, *, after: Iterable[str] = ()) -> Callable[[W], W]:
         """Register ``fn(cache)``, plain or a coroutine function, for :meth:`warm`; ``after``: what it needs."""

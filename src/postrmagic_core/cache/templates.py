@@ -32,7 +32,7 @@ class Field:
     def of(self, arguments: Mapping[str, Any]) -> Any:
         """Its value in a call."""
         value = arguments[self.parameter]
-        if not self.attributes:
+        if not self.attributes:  # nearly always: a loop over nothing would cost a quarter more
             return value
         for name in self.attributes:
             value = getattr(value, name)
