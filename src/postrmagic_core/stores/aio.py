@@ -14,7 +14,7 @@ from postrmagic_core._steps import adrive
 from postrmagic_core.errors import BackendError, Unsupported
 
 from .interface import AsyncStore, Script, Store, SupportsAsync, SupportsScan
-from .lease import Grant, asking, granted, let_go_failed, refused, request
+from .lease import Grant, Holding, asking, granted, let_go_failed, refused, request
 from .policy import lease_pause
 from .scripts import LEASE_RELEASE, LEASE_RENEW
 
@@ -81,33 +81,19 @@ class AsyncStoreFace:
         return await self._bridge.lift(call) if self.store.blocking else call()
 
 
-class AsyncLease:
+class AsyncLease(Holding):
     """:class:`~postrmagic_core.stores.lease.Lease`, awaitable."""
 
-    __slots__ = ("_clock", "_store", "_until", "grant")
+    __slots__ = ("_store",)
 
     def __init__(self, store: AsyncStore, grant: Grant, asked_at: float, clock: Clock) -> None:
-        self.grant = grant
+        super().__init__(grant, asked_at, clock)
         self._store = store
-        self._clock = clock
-        self._until = asked_at + grant.ttl
-
-    @property
-    def fence(self) -> int:
-        """The fencing number: see :class:`~postrmagic_core.stores.lease.Grant`."""
-        return self.grant.fence
-
-    @property
-    def left(self) -> float:
-        """Seconds it is surely held yet, by this process's monotonic clock, counted from before the store was asked."""
-        return max(self._until - self._clock.monotonic(), 0.0)
 
     async def renew(self) -> bool:
-        """Hold it ``ttl`` seconds from now; ``False``: it ended, and may be another's."""
+        """See :meth:`Lease.renew`."""
         grant, asked_at = self.grant, self._clock.monotonic()
-        answer = await self._store.run(LEASE_RENEW, [grant.key], [grant.owner, grant.ttl_ms])
-        self._until = asked_at + grant.ttl if answer[0] == 1 else asked_at
-        return answer[0] == 1
+        return self._renewed(asked_at, await self._store.run(LEASE_RENEW, [grant.key], [grant.owner, grant.ttl_ms]))
 
     async def release(self) -> bool:
         """Give it back; ``False``: it was this owner's no more. Another's lease is never touched.

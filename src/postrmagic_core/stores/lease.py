@@ -41,14 +41,13 @@ class Grant:
         return max(round(self.ttl * 1000), 1)
 
 
-class Lease:
-    """A lease held, as long as it is renewed in time."""
+class Holding:
+    """A lease held, on either face: its grant, and how long it is surely held yet."""
 
-    __slots__ = ("_clock", "_store", "_until", "grant")
+    __slots__ = ("_clock", "_until", "grant")
 
-    def __init__(self, store: Store, grant: Grant, asked_at: float, clock: Clock) -> None:
+    def __init__(self, grant: Grant, asked_at: float, clock: Clock) -> None:
         self.grant = grant
-        self._store = store
         self._clock = clock
         self._until = asked_at + grant.ttl
 
@@ -62,14 +61,26 @@ class Lease:
         """Seconds it is surely held yet, by this process's monotonic clock, counted from before the store was asked."""
         return max(self._until - self._clock.monotonic(), 0.0)
 
+    def _renewed(self, asked_at: float, answer: list[int]) -> bool:
+        """What LEASE_RENEW answered to a question asked then."""
+        renewed = answer[0] == 1
+        self._until = asked_at + self.grant.ttl if renewed else asked_at
+        return renewed
+
+
+class Lease(Holding):
+    """A lease held, as long as it is renewed in time."""
+
+    __slots__ = ("_store",)
+
+    def __init__(self, store: Store, grant: Grant, asked_at: float, clock: Clock) -> None:
+        super().__init__(grant, asked_at, clock)
+        self._store = store
+
     def renew(self) -> bool:
         """Hold it ``ttl`` seconds from now; ``False``: it ended, and may be another's."""
         grant, asked_at = self.grant, self._clock.monotonic()
-        if self._store.run(LEASE_RENEW, [grant.key], [grant.owner, grant.ttl_ms])[0] != 1:
-            self._until = asked_at
-            return False
-        self._until = asked_at + grant.ttl
-        return True
+        return self._renewed(asked_at, self._store.run(LEASE_RENEW, [grant.key], [grant.owner, grant.ttl_ms]))
 
     def release(self) -> bool:
         """Give it back; ``False``: it was this owner's no more. Another's lease is never touched."""
