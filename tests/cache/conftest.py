@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -11,7 +10,7 @@ import pytest
 from postrmagic_core.cache import CacheManager
 from postrmagic_core.stores import Store, open_store
 from postrmagic_core.testing import FakeClock
-from postrmagic_core.testing.contracts.cache_rig import Face, settle
+from postrmagic_core.testing.contracts.cache_rig import Face, by_face
 from tests.disks import room  # noqa: F401 - pytest looks for fixtures here
 from tests.redis_kinds import (  # noqa: F401 - pytest looks for fixtures and hooks here
     own_redis_server,
@@ -59,9 +58,5 @@ def cache(store: Store, frozen_clock: FakeClock) -> Iterator[CacheManager]:
 @pytest.fixture(params=["sync", "async"])
 def face(request: pytest.FixtureRequest, cache: CacheManager) -> Iterator[Face]:
     """The cache by each of its faces."""
-    if request.param == "sync":
-        yield Face(cache, None)
-        return
-    with asyncio.Runner() as runner:
-        yield Face(cache, runner)
-        runner.run(settle(cache.store))
+    with by_face(request.param, cache) as face:
+        yield face

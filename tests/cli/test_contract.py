@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from postrmagic_core.cache.names import CacheKeys
 from postrmagic_core.stores import open_store
 
 ROOT = Path(__file__).parents[2]
@@ -109,7 +110,8 @@ def test_the_cache_on_it_by_either_face(run: Run) -> None:
 
 def test_what_others_keep_in_the_store_is_left_alone(run: Run, tmp_path: Path) -> None:
     """Names like those the contracts use, and of a cache under way; nothing of the trial remains."""
-    others = [b"a", b"k", b"other", b"log", b"counter", b"b", b"*", b"{app}:cache3:k", b"{app}:cachetag:t", b"k" * 255]
+    cached = CacheKeys("app")
+    others = [b"a", b"k", b"other", b"log", b"counter", b"b", b"*", b"k" * 255, cached.entry("k"), *cached.tags(["t"])]
     url = f"sqlite:///{tmp_path / 'kv.db'}"
     with closing(open_store(url)) as store:
         store.set(dict.fromkeys(others, b"theirs"), None)

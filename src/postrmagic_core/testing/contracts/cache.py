@@ -10,28 +10,29 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack
 from typing import Any
 
 import pytest
 
 from postrmagic_core.cache import CacheManager
-from postrmagic_core.stores import Store, SupportsScan
+from postrmagic_core.stores import Store
 from postrmagic_core.testing import FakeClock
 
 from .cache_cancelled import CancelledPromises
 from .cache_flights import FlightPromises
 from .cache_hostile import HostilePromises
 from .cache_outage import OutagePromises
-from .cache_rig import Face, Opener, Watched, settle
+from .cache_rig import Face, Opener, Watched, by_face
 from .cache_tags import TagPromises
 from .cache_values import ValuePromises
+from .on_store import OnStore
 from .through import through
 
 
 class CacheContract(
+    OnStore,
     ValuePromises,
     TagPromises,
     FlightPromises,
@@ -46,21 +47,9 @@ class CacheContract(
     """
 
     @pytest.fixture
-    def open_store(self) -> Callable[[], Store]:
-        """Override: opens a store on a backend that is empty at the test's start and this test's own."""
-        raise NotImplementedError("supply a fixture `open_store` that returns a function without arguments")
-
-    @pytest.fixture
     def cache_class(self) -> type[CacheManager]:
         """Override to prove a cache of another make."""
         return CacheManager
-
-    @pytest.fixture
-    def store(self, open_store: Callable[[], Store]) -> Iterator[Store]:
-        """The store of one test."""
-        store = open_store()
-        yield store
-        store.close()
 
     @pytest.fixture
     def open_cache(self, store: Store, cache_class: type[CacheManager], frozen_clock: FakeClock) -> Iterator[Opener]:
@@ -80,21 +69,10 @@ class CacheContract(
     @pytest.fixture(params=["sync", "async"])
     def face(self, request: pytest.FixtureRequest, cache: CacheManager) -> Iterator[Face]:
         """The cache by each of its faces."""
-        if request.param == "sync":
-            yield Face(cache, None)
-            return
-        with asyncio.Runner() as runner:
-            yield Face(cache, runner)
-            runner.run(settle(cache.store))
+        with by_face(request.param, cache) as face:
+            yield face
 
     @pytest.fixture
     def watched(self, store: Store) -> Watched:
         """The test's store, its operations counted; it can be away."""
         return through(Watched, store)
-
-    @pytest.fixture
-    def scanning(self, store: Store) -> SupportsScan:
-        """The store, if it can find keys by prefix."""
-        if not isinstance(store, SupportsScan):
-            pytest.skip(f"{type(store).__name__} has no clear(): it cannot find keys by prefix")
-        return store

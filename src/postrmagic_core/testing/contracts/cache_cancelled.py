@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -39,13 +39,6 @@ async def _outcome(call: CancelledAt) -> object:
 
 class CancelledPromises:
     """Mixed into :class:`~postrmagic_core.testing.contracts.cache.CacheContract`."""
-
-    @pytest.fixture
-    def bridge(self) -> Iterator[Bridge]:
-        """Where the async face of the store runs what blocks."""
-        bridge = Bridge(4)
-        yield bridge
-        bridge.close()
 
     @pytest.mark.parametrize("tags", [[], ["a", "b"]], ids=["plain", "tagged"])
     def test_a_computing_caller_cancelled_anywhere_leaves_nothing(

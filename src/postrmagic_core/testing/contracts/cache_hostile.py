@@ -11,6 +11,7 @@ import pytest
 
 from postrmagic_core._codec import encode
 from postrmagic_core.cache import CacheManager
+from postrmagic_core.cache.names import CacheKeys
 from postrmagic_core.cache.policy import Entry, pack, unpack
 from postrmagic_core.errors import DecodeError, EncodeError
 from postrmagic_core.stores import Store
@@ -32,7 +33,7 @@ KEYS = [
     "%00",
     "a:b",
     "#",
-    "{app}:cache1:a",
+    CacheKeys("app").entry("a").decode(),
     "../../etc/passwd",
     "'; DROP TABLE pm_kv; --",
     "ä€😀",

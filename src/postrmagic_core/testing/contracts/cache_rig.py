@@ -6,8 +6,9 @@ import asyncio
 import inspect
 import threading
 import time
-from collections.abc import Callable, Coroutine, Generator, Sequence
+from collections.abc import Callable, Coroutine, Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from itertools import count
@@ -72,6 +73,17 @@ class Face:
                 time.sleep(0.002)
             else:
                 self.runner.run(asyncio.sleep(0.002))
+
+
+@contextmanager
+def by_face(name: str, cache: CacheManager) -> Iterator[Face]:
+    """The cache by the face of that name: ``sync``, or ``async`` on an event loop of its own."""
+    if name == "sync":
+        yield Face(cache, None)
+        return
+    with asyncio.Runner() as runner:
+        yield Face(cache, runner)
+        runner.run(settle(cache.store))
 
 
 def numbers() -> Callable[[], int]:
@@ -165,12 +177,12 @@ class Slow:
 
 
 class CancelledAt:
-    """Awaits ``work``, whose task is cancelled at its ``nth`` suspension; ``awaits``: how many there were."""
+    """Awaits ``work``, whose task is cancelled at its ``nth`` suspension."""
 
     def __init__(self, work: Any, nth: int) -> None:
         self._steps = work.__await__()
         self._nth = nth
-        self.awaits = 0
+        self._awaits = 0
 
     def __await__(self) -> Generator[Any, Any, Any]:
         """Hand on each suspension, and cancel at the one meant."""
@@ -180,9 +192,9 @@ class CancelledAt:
                 waited = answer()
             except StopIteration as done:
                 return done.value
-            self.awaits += 1
+            self._awaits += 1
             task = asyncio.current_task()
-            if self.awaits == self._nth and task is not None:
+            if self._awaits == self._nth and task is not None:
                 task.cancel()
             try:
                 yield waited

@@ -17,7 +17,7 @@ import time
 import traceback
 import warnings
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -27,43 +27,18 @@ from postrmagic_core._bridge import Bridge
 from postrmagic_core.errors import PostrMagicError
 from postrmagic_core.stores import AsyncStoreFace, Store, SupportsScan
 from postrmagic_core.stores.scripts import GCRA
+from postrmagic_core.testing.contracts.on_store import OnStore
 from postrmagic_core.testing.contracts.store_scripts import APPEND, CANARY, ECHO, HOSTILE_KEYS, PROBE, STRAY, WRITE
 
 SECOND = 1_000_000
 YEAR = 366 * 86_400 * SECOND
 
 
-class StoreContract:
+class StoreContract(OnStore):
     """Every promise of :class:`~postrmagic_core.stores.interface.Store`, on both faces.
 
     A subclass supplies the fixture ``open_store``. A store without ``clear`` skips its tests, with the reason.
     """
-
-    @pytest.fixture
-    def open_store(self) -> Callable[[], Store]:
-        """Override: opens a store on a backend that is empty at the test's start and this test's own."""
-        raise NotImplementedError("supply a fixture `open_store` that returns a function without arguments")
-
-    @pytest.fixture
-    def store(self, open_store: Callable[[], Store]) -> Iterator[Store]:
-        """The store of one test."""
-        store = open_store()
-        yield store
-        store.close()
-
-    @pytest.fixture
-    def bridge(self) -> Iterator[Bridge]:
-        """Where the async face runs what blocks."""
-        bridge = Bridge(4)
-        yield bridge
-        bridge.close()
-
-    @pytest.fixture
-    def scanning(self, store: Store) -> SupportsScan:
-        """The store, if it can find keys by prefix."""
-        if not isinstance(store, SupportsScan):
-            pytest.skip(f"{type(store).__name__} has no clear(): it cannot find keys by prefix")
-        return store
 
     # get, set, delete, touch
 
