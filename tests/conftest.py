@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 
 import pytest
+
+from postrmagic_core.stores import Store, open_store
+from tests.backends import KINDS, TIMEOUT
 
 pytest_plugins = ["pytester"]
 
@@ -36,3 +39,28 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     finally:
         # Lazily: gone from here at once, also while somebody still has a file open.
         subprocess.run(["umount", "--lazy", str(place)], check=True)
+
+
+@pytest.fixture
+def url_of(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[str], str]:
+    """The URL of an empty backend, by kind."""
+
+    def url(kind: str) -> str:
+        match kind:
+            case "memory":
+                return "memory://"
+            case "sqlite":
+                return f"sqlite:///{tmp_path}/kv.db"
+            case "tiered":
+                return f"tiered+{url('redis')}"
+        return str(request.getfixturevalue(f"{kind}_url"))
+
+    return url
+
+
+@pytest.fixture(params=KINDS)
+def store(request: pytest.FixtureRequest, url_of: Callable[[str], str]) -> Iterator[Store]:
+    """An empty store of each kind."""
+    store = open_store(url_of(request.param), timeout=TIMEOUT)
+    yield store
+    store.close()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
 
@@ -11,6 +10,7 @@ from postrmagic_core.cache import CacheManager
 from postrmagic_core.stores import Store, open_store
 from postrmagic_core.testing import FakeClock
 from postrmagic_core.testing.contracts.cache_rig import Face, by_face
+from tests.backends import KINDS, TIMEOUT, VALKEY
 from tests.disks import room  # noqa: F401 - pytest looks for fixtures here
 from tests.redis_kinds import (  # noqa: F401 - pytest looks for fixtures and hooks here
     own_redis_server,
@@ -21,31 +21,13 @@ from tests.redis_kinds import (  # noqa: F401 - pytest looks for fixtures and ho
     valkey_url,
 )
 
-# A busy machine may need longer than the half second that production promises.
-TIMEOUT = 5.0
 
-
-@pytest.fixture(
-    params=[
-        "memory",
-        "sqlite",
-        pytest.param("mysql", marks=pytest.mark.mysql),
-        pytest.param("redis", marks=pytest.mark.redis),
-        pytest.param("valkey", marks=[pytest.mark.redis, pytest.mark.soak]),
-    ]
-)
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
+@pytest.fixture(params=[*KINDS, VALKEY])
+def store(request: pytest.FixtureRequest, url_of: Callable[[str], str]) -> Iterator[Store]:
     """An empty store of each kind."""
-    urls: dict[str, Callable[[], str]] = {
-        "memory": lambda: "memory://",
-        "sqlite": lambda: f"sqlite:///{tmp_path / 'kv.db'}",
-        "mysql": lambda: str(request.getfixturevalue("mysql_url")),
-        "redis": lambda: str(request.getfixturevalue("redis_url")),
-        "valkey": lambda: str(request.getfixturevalue("valkey_url")),
-    }
-    opened = open_store(urls[request.param](), timeout=TIMEOUT)
-    yield opened
-    opened.close()
+    store = open_store(url_of(request.param), timeout=TIMEOUT)
+    yield store
+    store.close()
 
 
 @pytest.fixture

@@ -5,29 +5,15 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from sqlalchemy import Column, Integer, MetaData, Table, insert, select, update
 
 from postrmagic_core.cache import CacheManager
 from postrmagic_core.database import DatabaseManager
-from postrmagic_core.errors import BackendUnavailable
-from postrmagic_core.stores.adapters.memory import MemoryStore
+from tests.backends import Flaky
 
 numbers = Table("numbers", MetaData(), Column("value", Integer))
-
-
-class Flaky(MemoryStore):
-    """A store whose Scripts can fail."""
-
-    away = False
-
-    def run(self, *args: Any, **options: Any) -> Any:
-        """See :meth:`Store.run`."""
-        if self.away:
-            raise BackendUnavailable("away")
-        return super().run(*args, **options)
 
 
 @pytest.fixture

@@ -5,38 +5,25 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from pathlib import Path
 
 import pytest
 
 from postrmagic_core.cache import CacheManager
 from postrmagic_core.stores import open_store
 from postrmagic_core.testing import FakeClock
+from tests.backends import KINDS, TIERED, TIMEOUT
 
 pytestmark = pytest.mark.fault
 
 LIFE = 0.5
 
 
-@pytest.fixture(
-    params=[
-        "memory",
-        "sqlite",
-        pytest.param("mysql", marks=pytest.mark.mysql),
-        pytest.param("redis", marks=pytest.mark.redis),
-        pytest.param("tiered", marks=pytest.mark.redis),
-    ]
-)
-def cache(request: pytest.FixtureRequest, tmp_path: Path, frozen_clock: FakeClock) -> Iterator[CacheManager]:
+@pytest.fixture(params=[*KINDS, TIERED])
+def cache(
+    request: pytest.FixtureRequest, url_of: Callable[[str], str], frozen_clock: FakeClock
+) -> Iterator[CacheManager]:
     """On a store of each kind; the host's clock is the test's, a server's own is not."""
-    urls: dict[str, Callable[[], str]] = {
-        "memory": lambda: "memory://",
-        "sqlite": lambda: f"sqlite:///{tmp_path / 'kv.db'}",
-        "mysql": lambda: str(request.getfixturevalue("mysql_url")),
-        "redis": lambda: str(request.getfixturevalue("redis_url")),
-        "tiered": lambda: f"tiered+{request.getfixturevalue('redis_url')}",
-    }
-    opened = open_store(urls[request.param](), timeout=5.0, clock=frozen_clock)
+    opened = open_store(url_of(request.param), timeout=TIMEOUT, clock=frozen_clock)
     with closing(opened) as store, CacheManager(store, clock=frozen_clock) as cache:
         yield cache
 

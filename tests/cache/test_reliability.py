@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import ClassVar
 
 import pytest
@@ -12,26 +12,18 @@ from postrmagic_core.cache import CacheManager
 from postrmagic_core.stores import open_store
 from postrmagic_core.testing.contracts.reliability import ReliabilityContract
 from postrmagic_core.testing.contracts.rig import Budget
-from postrmagic_core.testing.servers import RedisServer, ValkeyServer, require
+from postrmagic_core.testing.servers import ValkeyServer
+from tests.backends import OnOwnRedis
 
 pytestmark = [pytest.mark.redis, pytest.mark.fault]
 
 
-class TestCache(ReliabilityContract[CacheManager]):
+class TestCache(OnOwnRedis, ReliabilityContract[CacheManager]):
     """A stored entry is the effect. Stored twice it would not show: P3 and P4 look for what was lost or denied."""
 
     effect_bytes: ClassVar[bytes] = b"\r\nSET\r\n"
     budget: ClassVar[Budget] = Budget(call=1.0)
     not_applicable: ClassVar[Mapping[str, str]] = {"P6": "a cache decides nothing"}
-    kind: ClassVar[type[RedisServer]] = RedisServer
-
-    @pytest.fixture(scope="class")
-    @classmethod
-    def server(cls) -> Iterator[RedisServer]:
-        """One that writes what it acknowledges."""
-        require(cls.kind.binary(), f"faults need a private server: no {cls.kind.name}-server is installed")
-        with cls.kind(appendonly="always") as server:
-            yield server
 
     def prepare(self, url: str) -> None:
         """Remember which tokens were used."""
@@ -74,4 +66,4 @@ class TestCache(ReliabilityContract[CacheManager]):
 class TestCacheOnValkey(TestCache):
     """The same on the other Redis."""
 
-    kind: ClassVar[type[RedisServer]] = ValkeyServer
+    kind = ValkeyServer

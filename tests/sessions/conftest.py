@@ -4,41 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from postrmagic_core._crypto import KeyRing
 from postrmagic_core.sessions import SessionStore
-from postrmagic_core.stores import Store, open_store
+from postrmagic_core.stores import Store
 from postrmagic_core.stores.interface import SupportsAsync
 from postrmagic_core.testing import FakeClock
-
-# A busy machine may need longer than the half second that production promises.
-TIMEOUT = 5.0
-
-
-@pytest.fixture(
-    params=[
-        "memory",
-        "sqlite",
-        pytest.param("mysql", marks=pytest.mark.mysql),
-        pytest.param("redis", marks=pytest.mark.redis),
-    ]
-)
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
-    """An empty store of each kind."""
-    urls: dict[str, Callable[[], str]] = {
-        "memory": lambda: "memory://",
-        "sqlite": lambda: f"sqlite:///{tmp_path / 'kv.db'}",
-        "mysql": lambda: str(request.getfixturevalue("mysql_url")),
-        "redis": lambda: str(request.getfixturevalue("redis_url")),
-    }
-    opened = open_store(urls[request.param](), timeout=TIMEOUT)
-    yield opened
-    opened.close()
-
 
 OLD_KEY = "an-old-master-value-0123456789-abcdefghij"
 NEW_KEY = "the-next-master-value-9876543210-klmnopqr"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
 from typing import Any, ClassVar
 
 import pytest
@@ -14,7 +13,7 @@ from postrmagic_core.sessions import SessionStore
 from postrmagic_core.stores import open_store
 from postrmagic_core.testing.contracts.reliability import ReliabilityContract
 from postrmagic_core.testing.contracts.rig import Budget
-from postrmagic_core.testing.servers import RedisServer, require
+from tests.backends import OnOwnRedis
 
 pytestmark = [pytest.mark.redis, pytest.mark.fault]
 
@@ -22,19 +21,11 @@ Sessions = SessionStore[dict[str, Any]]
 RING = KeyRing(["a-master-value-0123456789-abcdefghijklmnop"])
 
 
-class TestSessions(ReliabilityContract[Sessions]):
+class TestSessions(OnOwnRedis, ReliabilityContract[Sessions]):
     """The effect adds one to a counter of its own in alice's session: saved twice, it would show."""
 
     effect_bytes: ClassVar[bytes] = b"EVALSHA\r\n"
     budget: ClassVar[Budget] = Budget(call=1.0)
-
-    @pytest.fixture(scope="class")
-    @classmethod
-    def server(cls) -> Iterator[RedisServer]:
-        """One that writes what it acknowledges."""
-        require(RedisServer.binary(), "no redis-server or valkey-server")
-        with RedisServer(appendonly="always") as server:
-            yield server
 
     def prepare(self, url: str) -> None:
         """Alice logs in; the server learns the Scripts, so that one request carries out one save."""

@@ -7,13 +7,13 @@ import socketserver
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from postrmagic_core.stores import Store, open_store
 from postrmagic_core.stores.adapters.redis import RedisStore
+from tests.backends import KINDS, MYSQLD, TIMEOUT, VALKEY
 from tests.disks import room  # noqa: F401 - pytest looks for fixtures here
 from tests.redis_kinds import (  # noqa: F401 - pytest looks for fixtures and hooks here
     own_redis_server,
@@ -27,34 +27,13 @@ from tests.redis_kinds import (  # noqa: F401 - pytest looks for fixtures and ho
 
 Opener = Callable[[], Store]
 
-SHARED = [
-    "sqlite",
-    pytest.param("mysql", marks=pytest.mark.mysql),
-    pytest.param("mysqld", marks=[pytest.mark.mysql, pytest.mark.soak]),
-    pytest.param("redis", marks=pytest.mark.redis),
-    pytest.param("valkey", marks=[pytest.mark.redis, pytest.mark.soak]),
-]
-EVERY = ["memory", *SHARED]
+SHARED = [*KINDS[1:], MYSQLD, VALKEY]
 
 
-@pytest.fixture
-def url_of(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[str], str]:
-    """The URL of an empty backend, by kind."""
-
-    def url(kind: str) -> str:
-        if kind == "memory":
-            return "memory://"
-        if kind == "sqlite":
-            return f"sqlite:///{tmp_path}/kv.db"
-        return str(request.getfixturevalue(f"{kind}_url"))
-
-    return url
-
-
-@pytest.fixture(params=EVERY)
+@pytest.fixture(params=[*KINDS, MYSQLD, VALKEY])
 def store(request: pytest.FixtureRequest, url_of: Callable[[str], str]) -> Iterator[Store]:
     """A store of every kind."""
-    store = open_store(url_of(request.param), timeout=5.0)
+    store = open_store(url_of(request.param), timeout=TIMEOUT)
     yield store
     store.close()
 

@@ -12,8 +12,9 @@ from postrmagic_core.stores.adapters.memory import MemoryStore
 from postrmagic_core.testing.contracts.rig import Budget
 from postrmagic_core.testing.contracts.store import StoreContract
 from postrmagic_core.testing.contracts.store_reliability import StoreReliabilityContract
-from postrmagic_core.testing.servers import MariaDBServer, RedisServer, require
+from postrmagic_core.testing.servers import MariaDBServer, require
 from standalone.store import DictStore
+from tests.backends import OnOwnRedis
 
 
 class TestMemory(StoreContract):
@@ -76,16 +77,8 @@ class TestRedis(StoreContract):
 
 @pytest.mark.redis
 @pytest.mark.fault
-class TestRedisReliability(StoreReliabilityContract):
+class TestRedisReliability(OnOwnRedis, StoreReliabilityContract):
     """What happens when Redis is refused, silent, stopped or killed."""
-
-    @pytest.fixture(scope="class")
-    @classmethod
-    def server(cls) -> Iterator[RedisServer]:
-        """One that writes what it acknowledges."""
-        require(RedisServer.binary(), "no redis-server or valkey-server")
-        with RedisServer(appendonly="always") as server:
-            yield server
 
     def open(self, url: str) -> Store:
         """Impatient."""

@@ -6,19 +6,18 @@ import hashlib
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing, contextmanager
-from typing import Any
 
 import pytest
 
-from postrmagic_core.errors import PostrMagicError
 from postrmagic_core.stores import Store, open_store
 from postrmagic_core.stores.adapters.memory import MemoryStore
 from postrmagic_core.stores.locked import Entry
 from postrmagic_core.stores.scripts import SWAP
 from postrmagic_core.testing import spawn
+from postrmagic_core.testing.contracts.on_store import persist
 
 pytestmark = pytest.mark.fault
 
@@ -37,17 +36,6 @@ def checked(found: bytes | None) -> int:
     assert found is not None, "a value that nobody deletes was missing"
     assert hashlib.sha256(found[40:]).digest() == found[8:40], "a torn value was read"
     return int.from_bytes(found[:8], "big")
-
-
-def persist(call: Callable[..., Any], *args: object) -> Any:
-    """Ask again where a busy store says that nothing happened."""
-    deadline = time.monotonic() + 30
-    while True:
-        try:
-            return call(*args)
-        except PostrMagicError as error:
-            if not error.retryable or time.monotonic() > deadline:
-                raise
 
 
 def work(store: Store, who: int, turns: int) -> int:

@@ -12,6 +12,7 @@ from postrmagic_core.stores import Store, acquire, leased, open_store
 from postrmagic_core.stores.adapters import _machine_time
 from postrmagic_core.stores.scripts import GCRA, NOW
 from postrmagic_core.testing import FakeClock, spawn
+from tests.backends import KINDS, TIMEOUT
 
 pytestmark = pytest.mark.fault
 
@@ -24,7 +25,7 @@ class Timed:
 
     def __init__(self, url: str) -> None:
         self.clock = FakeClock()
-        self.store: Store = open_store(url, timeout=5.0, clock=self.clock)
+        self.store: Store = open_store(url, timeout=TIMEOUT, clock=self.clock)
 
     def passes(self, seconds: float) -> None:
         """Let that much of the store's time pass, and a little."""
@@ -33,14 +34,7 @@ class Timed:
         self.clock.advance(seconds * 1.1)
 
 
-@pytest.fixture(
-    params=[
-        "memory",
-        "sqlite",
-        pytest.param("mysql", marks=pytest.mark.mysql),
-        pytest.param("redis", marks=pytest.mark.redis),
-    ]
-)
+@pytest.fixture(params=KINDS)
 def timed(request: pytest.FixtureRequest, url_of: Callable[[str], str]) -> Iterator[Timed]:
     """One of each kind; a server's clock is its own business, this process's is set."""
     timed = Timed(url_of(request.param))

@@ -11,10 +11,11 @@ from typing import Any
 import pytest
 
 from postrmagic_core._bridge import Bridge
-from postrmagic_core.errors import BackendUnavailable, Conflict, OutcomeUnknown
+from postrmagic_core.errors import Conflict, OutcomeUnknown
 from postrmagic_core.stores import AsyncStoreFace, Keys, Script, Store, acquire, aio, leased
 from postrmagic_core.stores.adapters.memory import MemoryStore
 from postrmagic_core.testing import FakeClock
+from tests.backends import Flaky
 
 KEY = Keys("app").build("lease", "import")
 
@@ -138,16 +139,7 @@ def test_the_block_gives_the_lease_back_when_it_fails(store: Store) -> None:
 
 def test_a_release_that_fails_does_not_hide_the_error(caplog: pytest.LogCaptureFixture) -> None:
     """The block's own error is what the caller sees; the failed release is logged."""
-
-    class Away(MemoryStore):
-        away = False
-
-        def run(self, *args: Any, **options: Any) -> Any:
-            if self.away:
-                raise BackendUnavailable("away")
-            return super().run(*args, **options)
-
-    store = Away()
+    store = Flaky()
 
     def work() -> None:
         with leased(store, KEY, ttl=60):

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
-from typing import Any
 
 import pytest
 
-from postrmagic_core.errors import PostrMagicError
 from postrmagic_core.stores import Store, acquire, open_store
 from postrmagic_core.stores.scripts import GCRA, SWAP
 from postrmagic_core.testing import Child, spawn
+from postrmagic_core.testing.contracts.on_store import persist
 
 pytestmark = pytest.mark.fault
 
@@ -22,17 +21,6 @@ PROCESSES = 4
 LIMIT = 10
 HOUR = 3_600_000_000
 BUCKETS = [b"bucket-%d" % number for number in range(8)]
-
-
-def persist(call: Callable[..., Any], *args: object) -> Any:
-    """Ask again where a busy store says that nothing happened."""
-    deadline = time.monotonic() + 30
-    while True:
-        try:
-            return call(*args)
-        except PostrMagicError as error:
-            if not error.retryable or time.monotonic() > deadline:
-                raise
 
 
 def ready(store: Store) -> None:

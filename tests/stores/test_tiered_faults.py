@@ -8,7 +8,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
-from typing import Any, ClassVar
+from typing import Any
 
 import pytest
 import redis
@@ -22,7 +22,8 @@ from postrmagic_core.stores.adapters.tiered import TieredStore
 from postrmagic_core.testing import FakeClock
 from postrmagic_core.testing.contracts.store_reliability import StoreReliabilityContract
 from postrmagic_core.testing.proxy import FaultProxy
-from postrmagic_core.testing.servers import RedisServer, ValkeyServer, free_port, require
+from postrmagic_core.testing.servers import RedisServer, ValkeyServer, free_port
+from tests.backends import OnOwnRedis
 
 pytestmark = [pytest.mark.redis, pytest.mark.fault]
 
@@ -69,18 +70,8 @@ def near(store: TieredStore, value: bytes) -> None:
     until(kept, 5.0)
 
 
-class TestTieredReliability(StoreReliabilityContract):
+class TestTieredReliability(OnOwnRedis, StoreReliabilityContract):
     """The promises of a store on a server, with a near cache before it."""
-
-    kind: ClassVar[type[RedisServer]] = RedisServer
-
-    @pytest.fixture(scope="class")
-    @classmethod
-    def server(cls) -> Iterator[RedisServer]:
-        """One that writes what it acknowledges."""
-        require(cls.kind.binary(), f"faults need a private server: no {cls.kind.name}-server is installed")
-        with cls.kind(appendonly="always") as server:
-            yield server
 
     def open(self, url: str) -> Store:
         """Impatient."""
@@ -91,7 +82,7 @@ class TestTieredReliability(StoreReliabilityContract):
 class TestTieredValkeyReliability(TestTieredReliability):
     """The same over the other Redis."""
 
-    kind: ClassVar[type[RedisServer]] = ValkeyServer
+    kind = ValkeyServer
 
 
 def feed_of(raw: Any) -> list[int]:
@@ -262,8 +253,9 @@ def test_a_read_that_began_before_the_loss_keeps_nothing(redis_url: str, monkeyp
         near(store, b"new")
 
 
-def test_a_server_that_is_the_primary_no_more_tells_nothing(own_redis_server: OwnRedis) -> None:
-    """A refused write says so: the feed goes where the next write goes, and what was near is forgotten."""
+@contextmanager
+def moving(own_redis_server: OwnRedis) -> Iterator[tuple[Callable[[], None], TieredStore, Any, Any]]:
+    """How its address moves to another server, a near cache that has a copy, and clients of the old and the new one."""
     first, second = own_redis_server(), own_redis_server()
     with (
         FaultProxy(first.url) as proxy,
@@ -273,7 +265,13 @@ def test_a_server_that_is_the_primary_no_more_tells_nothing(own_redis_server: Ow
     ):
         old.set(KEY, b"1")
         near(store, b"1")
-        proxy.redirect(second.url)
+        yield lambda: proxy.redirect(second.url), store, old, new
+
+
+def test_a_server_that_is_the_primary_no_more_tells_nothing(own_redis_server: OwnRedis) -> None:
+    """A refused write says so: the feed goes where the next write goes, and what was near is forgotten."""
+    with moving(own_redis_server) as (move, store, old, new):
+        move()
         old.replicaof("127.0.0.1", free_port())
         new.set(KEY, b"2")
         with pytest.raises(BackendReadOnly):
@@ -287,17 +285,9 @@ def test_a_server_that_is_the_primary_no_more_tells_nothing(own_redis_server: Ow
 
 def test_reads_follow_the_feed_to_its_server(own_redis_server: OwnRedis) -> None:
     """The feed is cut and finds another server: nothing is read, and kept, from the one before."""
-    first, second = own_redis_server(), own_redis_server()
-    with (
-        FaultProxy(first.url) as proxy,
-        opened(proxy.url) as store,
-        client(first.url) as old,
-        client(second.url) as new,
-    ):
-        old.set(KEY, b"1")
-        near(store, b"1")
+    with moving(own_redis_server) as (move, store, old, new):
         new.set(KEY, b"2")
-        proxy.redirect(second.url)
+        move()
         for one in feed_of(old):
             old.execute_command("CLIENT", "KILL", "ID", one)
         until(lambda: feed_of(new) and store._feed.current() is not None, 5.0)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 
 from postrmagic_core._bridge import Bridge
+from postrmagic_core.errors import PostrMagicError
 from postrmagic_core.stores import Store, SupportsScan
 
 
@@ -38,3 +41,14 @@ class OnStore:
         if not isinstance(store, SupportsScan):
             pytest.skip(f"{type(store).__name__} has no clear(): it cannot find keys by prefix")
         return store
+
+
+def persist(call: Callable[..., Any], *args: object) -> Any:
+    """What ``call(*args)`` gives; asked again where a busy store says that nothing happened and another try may do."""
+    deadline = time.monotonic() + 30
+    while True:
+        try:
+            return call(*args)
+        except PostrMagicError as error:
+            if not error.retryable or time.monotonic() > deadline:
+                raise

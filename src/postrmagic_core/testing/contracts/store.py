@@ -24,10 +24,9 @@ from pathlib import Path
 import pytest
 
 from postrmagic_core._bridge import Bridge
-from postrmagic_core.errors import PostrMagicError
 from postrmagic_core.stores import AsyncStoreFace, Store, SupportsScan
 from postrmagic_core.stores.scripts import GCRA
-from postrmagic_core.testing.contracts.on_store import OnStore
+from postrmagic_core.testing.contracts.on_store import OnStore, persist
 from postrmagic_core.testing.contracts.store_scripts import APPEND, CANARY, ECHO, HOSTILE_KEYS, PROBE, STRAY, WRITE
 
 SECOND = 1_000_000
@@ -225,20 +224,10 @@ class StoreContract(OnStore):
 
         def ask(_: int) -> int:
             barrier.wait(10)
-            return sum(self.persist(lambda: store.run(GCRA, [b"bucket"], [3600 * SECOND, 10])[0]) for _ in range(5))
+            return sum(persist(store.run, GCRA, [b"bucket"], [3600 * SECOND, 10])[0] for _ in range(5))
 
         with ThreadPoolExecutor(8) as pool:
             assert sum(pool.map(ask, range(8))) == 10
-
-    def persist(self, call: Callable[[], int]) -> int:
-        """Ask again where a store says that nothing happened and another try may do."""
-        deadline = time.monotonic() + 30
-        while True:
-            try:
-                return call()
-            except PostrMagicError as error:
-                if not error.retryable or time.monotonic() > deadline:
-                    raise
 
     # clear
 
