@@ -20,9 +20,7 @@ _Call: TypeAlias = Callable[[], object]
 _Coroutine: TypeAlias = Callable[[], Awaitable[object]]
 
 
-def in_memory(
-    bench: Bench, runner: asyncio.Runner, opened: ExitStack, folder: str, value: object
-) -> list[Case | Awaited]:
+def in_memory(bench: Bench, runner: asyncio.Runner, opened: ExitStack, folder: str, value: object) -> list[Case]:
     """A case for each peer that is installed: a hit in this process, or in a file for diskcache."""
     calls: dict[str, Callable[[], _Call]] = {
         CACHETOOLS: lambda: _cachetools(value),

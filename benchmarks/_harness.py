@@ -13,7 +13,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 from ._stats import Comparison, Sample, better
 
@@ -39,6 +39,10 @@ class Case:
     name: str
     call: Callable[[], object]
     before: Callable[[], object] | None = None
+
+
+# How many timings of a case to make, each of how many calls; answers seconds for one call.
+Timing: TypeAlias = Callable[[Case, int, int], list[float]]
 
 
 @dataclass
@@ -77,15 +81,24 @@ class Bench:
             raise ValueError(f"the figure {name} was reported twice or is no number")
         self.figures[name] = float(f"{value:.6g}")
 
-    def pair(self, title: str, cases: Sequence[Case], *, rounds: int, calls: int = 1, batch: int = 1) -> Comparison:
+    def pair(
+        self,
+        title: str,
+        cases: Sequence[Case],
+        *,
+        rounds: int,
+        calls: int = 1,
+        batch: int = 1,
+        timing: Timing | None = None,
+    ) -> Comparison:
         """Time the cases in turns (A B, B A, …; the order is drawn from the seed), after one round that is not kept.
 
         Each round makes ``calls`` timings per case, each of ``batch`` calls: more than one where a call is so short
-        that the clock would count.
+        that the clock would count. ``timing`` makes them, where a case is not just called (:func:`timed`).
         """
         samples = {case.name: Sample(case.name) for case in cases}
         for number, case in self._turns(cases, rounds + 1):
-            times = _timed(case, calls, batch)
+            times = (timing or timed)(case, calls, batch)
             if number > 0:
                 samples[case.name].times += times
                 samples[case.name].rounds.append(sum(times) / len(times))
@@ -114,7 +127,8 @@ class Bench:
         return comparison
 
 
-def _timed(case: Case, calls: int, batch: int) -> list[float]:
+def timed(case: Case, calls: int, batch: int) -> list[float]:
+    """``calls`` timings of ``batch`` calls each: seconds for one."""
     if case.before is not None:
         case.before()
     call, clock, turns = case.call, time.perf_counter, range(batch)

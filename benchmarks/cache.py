@@ -13,8 +13,9 @@ import random
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from functools import partial
+from typing import Any
 
 import redis
 from redis.asyncio import Redis as AsyncRedis
@@ -48,7 +49,7 @@ def run(bench: Bench) -> None:
     """Report every figure."""
     with tempfile.TemporaryDirectory() as folder, asyncio.Runner() as runner, _server(bench) as url:
         in_memory(bench, runner, folder)
-        on_redis(bench, runner, url)
+        on_redis(bench, url)
         on_redis_awaited(bench, runner, url)
         many(bench, url)
         commands(bench, url)
@@ -71,15 +72,11 @@ def _server(bench: Bench) -> Iterator[str]:
 @contextmanager
 def _cache(url: str) -> Iterator[CacheManager]:
     """A cache whose keys ``k`` and ``tagged`` hold the text and ``dict`` the fields."""
-    store = open_store(url, timeout=_TIMEOUT)
-    try:
-        with CacheManager(store, namespace="benchmark") as cache:
-            cache.set("k", TEXT, HOUR)
-            cache.set("dict", FIELDS, HOUR)
-            cache.get_or_set("tagged", lambda: TEXT, fresh=HOUR, tags=["a", "b"])
-            yield cache
-    finally:
-        store.close()
+    with closing(open_store(url, timeout=_TIMEOUT)) as store, CacheManager(store, namespace="benchmark") as cache:
+        cache.set("k", TEXT, HOUR)
+        cache.set("dict", FIELDS, HOUR)
+        cache.get_or_set("tagged", lambda: TEXT, fresh=HOUR, tags=["a", "b"])
+        yield cache
 
 
 def _kinds(cache: CacheManager) -> list[Case]:
@@ -102,17 +99,17 @@ def in_memory(bench: Bench, runner: asyncio.Runner, folder: str) -> None:
     rounds, calls = bench.repeats(60, 8), bench.repeats(20, 10)
     with ExitStack() as opened:
         cache = opened.enter_context(_cache("memory://"))
-        ours: list[Case | Awaited] = [Case(OURS, lambda: cache.get("k")), Awaited(AWAITED, lambda: cache.aio.get("k"))]
+        ours: list[Case] = [Case(OURS, lambda: cache.get("k")), Awaited(AWAITED, lambda: cache.aio.get("k"))]
         peers = _cache_peers.in_memory(bench, runner, opened, folder, TEXT)
-        cases: list[Case | Awaited] = [*ours, *peers]
+        cases: list[Case] = [*ours, *peers]
         found = pair(bench, runner, "a hit in memory, 1 KB of text", cases, rounds=rounds, calls=calls, batch=200)
         if rivals := [case.name for case in peers if case.name in {CACHETOOLS, CASHEWS}]:
             bench.figure("memory_hit_time_ratio", found.time_ratio(OURS, fastest(found, rivals)))
         bench.pair("ways to hit in memory", _kinds(cache), rounds=rounds, calls=calls, batch=100)
-        _threaded(bench, "a hit in memory", [case for case in cases if isinstance(case, Case)])
+        _threaded(bench, "a hit in memory", [case for case in cases if not isinstance(case, Awaited)])
     with ExitStack() as opened:
         cache = opened.enter_context(_cache("memory://"))
-        fields: list[Case | Awaited] = [Case("ours: each caller gets its own", lambda: cache.get("dict"))]
+        fields: list[Case] = [Case("ours: each caller gets its own", lambda: cache.get("dict"))]
         fields += _cache_peers.in_memory(bench, runner, opened, f"{folder}/dict", FIELDS)
         pair(bench, runner, "a hit in memory, a dict of 20 fields", fields, rounds=rounds, calls=calls, batch=100)
 
@@ -124,7 +121,7 @@ def _threaded(bench: Bench, title: str, cases: list[Case]) -> None:
         bench.load(name, cases, duration=bench.repeats(12, 1) / 4, rounds=bench.repeats(4, 2), threads=threads)
 
 
-def on_redis(bench: Bench, runner: asyncio.Runner, url: str) -> None:
+def on_redis(bench: Bench, url: str) -> None:
     """``redis_hit_time_ratio`` over the bare client and our codec; ``tagged_hit_time_ratio`` over untagged."""
     rounds, calls = bench.repeats(40, 6), bench.repeats(300, 60)
     with _cache(url) as cache, redis.Redis.from_url(url) as client:
@@ -212,14 +209,13 @@ def _sent(url: str, call: Callable[[], object], times: int = 20) -> float:
 
 def _waiting(url: str, seconds: float) -> float:
     """Commands a second that a caller sends who waits for a computation elsewhere."""
-    store = open_store(url, timeout=_TIMEOUT)
-    with CacheManager(store, namespace="waiter", lease=seconds / 2, wait=seconds) as cache:
+    given: dict[str, Any] = {"namespace": "waiter", "lease": seconds / 2, "wait": seconds}
+    with closing(open_store(url, timeout=_TIMEOUT)) as store, CacheManager(store, **given) as cache:
         cache.get("warm")
         if acquire(store, cache.access.keys.lease("k"), ttl=10 * seconds) is None:
             raise AssertionError("the lease was expected to be free")
         with watched(url) as seen:
             cache.get_or_set("k", lambda: TEXT, fresh=HOUR)
-    store.close()
     return len(seen) / seconds
 
 
