@@ -140,6 +140,22 @@ def test_one_test_that_stays_green_spoils_its_row() -> None:
     assert trial.output.endswith("not red: test_guarded.py::test_that_cannot_fail")
 
 
+def test_a_single_proof_ends_with_the_first_parameter_that_is_red(project: pytest.Pytester) -> None:
+    """One that stays green decides nothing; after one that is red the others need no run."""
+    project.makepyfile(
+        test_many="""
+        import pytest, guarded
+
+        @pytest.mark.parametrize("amount", [5, -1, -2])
+        def test_many(amount):
+            assert amount > 0 or pytest.raises(ValueError, guarded.check, amount)
+        """
+    )
+    trial = attempt(Row("X1", ("test_many.py::test_many",), "guarded:check"), timeout=60)
+    assert trial.verdict == "red"
+    assert "1 failed, 1 passed" in trial.output
+
+
 def test_a_hanging_proof_is_ended_and_red(project: pytest.Pytester) -> None:
     """Without its guard a test may never end: it is killed in time, and that is a failure of the test."""
     project.makepyfile(test_hang="import time, guarded\n\ndef test_hang():\n    guarded.check(1) or time.sleep(60)\n")

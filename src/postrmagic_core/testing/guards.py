@@ -71,6 +71,8 @@ def _stayed_green(row: Row, output: str) -> list[str]:
 
 def _pytest(row: Row, timeout: float) -> tuple[int, str]:
     command = [sys.executable, "-m", "pytest", "-q", "-rfE", "--tb=line", "-p", "no:cacheprovider", *row.tests]
+    if len(row.tests) == 1:  # the first of its parameters that fails has shown it red
+        command.append("--exitfirst")
     process = subprocess.Popen(
         command,
         env={**os.environ, **disarm(row)},
