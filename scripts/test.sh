@@ -12,6 +12,15 @@ for folder in "${PYENV_ROOT:-$HOME/.pyenv}"/versions/3.1[1-3]*/bin; do
 done
 export PATH
 
+# The tests' own files in memory: each commit to a SQLite file waits for the disk otherwise. Where memory is offered
+# sparingly (containers), they stay on the disk.
+room=$(df --output=avail --block-size=1M /dev/shm 2>/dev/null | tail -n 1)
+if [[ -w /dev/shm && ${room:-0} -gt 2048 ]]; then
+    PYTEST_DEBUG_TEMPROOT=$(mktemp -d /dev/shm/postrmagic-ci-XXXXXX)
+    export PYTEST_DEBUG_TEMPROOT
+    trap 'rm -rf "$PYTEST_DEBUG_TEMPROOT"' EXIT
+fi
+
 full_log=.tox/full.log
 mkdir -p .tox
 : >"$full_log"
