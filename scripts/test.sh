@@ -53,10 +53,9 @@ for version in 3.11 3.12 3.13; do
     fi
 done
 
-stage "lint, docs, standalone" "${tox[@]}" run-parallel -q -p 2 --parallel-no-spinner -e lint,docs,standalone
-if [[ ${#others[@]} -gt 0 ]]; then
-    stage "contracts on ${others[*]}" "${tox[@]}" run-parallel -q -p 2 --parallel-no-spinner -e "$(IFS=, && echo "${others[*]}")"
-fi
+# Three at once: the long ones leave a core to each other whenever they wait.
+stage "lint, docs, standalone${others[*]:+, contracts on ${others[*]}}" "${tox[@]}" run-parallel -q -p 3 --parallel-no-spinner \
+    -e "$(IFS=, && echo "${others[*]}${others[*]:+,}lint,docs,standalone")"
 # Alone: the servers and the tests that race processes against each other need both cores.
 stage "every suite on Python $present" full
 stage "guards, each turned off" .tox/full/bin/python -m postrmagic_core.testing.guards tests/faults.toml --jobs 4
