@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from .capture import CapturedJob
     from .clock import FakeClock
-    from .servers import MariaDBServer, MySQLServer, RedisServer
+    from .servers import MariaDBServer, MySQLServer, RabbitMQServer, RedisServer
 
 
 @pytest.fixture(scope="session")
@@ -52,6 +52,17 @@ def mysqld_server() -> Iterator[MySQLServer]:
         yield server
 
 
+@pytest.fixture(scope="session")
+def rabbitmq_server() -> Iterator[RabbitMQServer]:
+    """One RabbitMQ for the whole run, shared: do not stop it, take ``own_rabbitmq_server`` for that."""
+    from .servers import RABBITMQ_VARIABLE, RabbitMQServer, require
+
+    url = os.environ.get(RABBITMQ_VARIABLE)
+    require(url or RabbitMQServer.binary(), f"no rabbitmq-server, and {RABBITMQ_VARIABLE} is not set")
+    with RabbitMQServer(url=url) as server:
+        yield server
+
+
 @pytest.fixture
 def redis_url(redis_server: RedisServer) -> str:
     """``redis://…`` of a database that is empty and this test's own."""
@@ -75,6 +86,14 @@ def mysqld_url(mysqld_server: MySQLServer) -> Iterator[str]:
 
 
 @pytest.fixture
+def rabbitmq_url(rabbitmq_server: RabbitMQServer) -> Iterator[str]:
+    """``amqp://…`` of a virtual host made for this test and removed after it."""
+    url = rabbitmq_server.create_database()
+    yield url
+    rabbitmq_server.drop_database(url)
+
+
+@pytest.fixture
 def own_redis_server() -> Iterator[Callable[..., RedisServer]]:
     """A factory: ``own_redis_server(appendonly="always")`` starts a Redis that this test may kill and pause."""
     from .servers import RedisServer, require
@@ -92,6 +111,16 @@ def own_mariadb_server() -> Iterator[Callable[..., MariaDBServer]]:
     require(MariaDBServer.binary(), "faults need a private server: mariadbd is not installed")
     with ExitStack() as servers:
         yield lambda **options: servers.enter_context(MariaDBServer(**options))
+
+
+@pytest.fixture
+def own_rabbitmq_server() -> Iterator[Callable[..., RabbitMQServer]]:
+    """A factory: ``own_rabbitmq_server(options=[…])`` starts a RabbitMQ that this test may kill and pause."""
+    from .servers import RabbitMQServer, require
+
+    require(RabbitMQServer.binary(), "faults need a private server: rabbitmq-server is not installed")
+    with ExitStack() as servers:
+        yield lambda **options: servers.enter_context(RabbitMQServer(**options))
 
 
 @pytest.fixture

@@ -1,14 +1,16 @@
 """Private servers for tests: started in about a second, killed and paused at will, gone with the test run.
 
 A URL in the environment wins over a private server in the fixtures: :data:`REDIS_VARIABLE`, :data:`MYSQL_VARIABLE`
-(MariaDB or MySQL), :data:`MYSQLD_VARIABLE` (MySQL itself). ``POSTRMAGIC_TEST_VALKEY``: path of a ``valkey-server``.
+(MariaDB or MySQL), :data:`MYSQLD_VARIABLE` (MySQL itself), :data:`RABBITMQ_VARIABLE`. ``POSTRMAGIC_TEST_VALKEY``: path
+of a ``valkey-server``.
 """
 
 from ._process import MissingServer, ServerProcess, free_port
 from .mariadb import MariaDBServer
 from .mysql import MySQLServer
+from .rabbitmq import RabbitMQServer
 from .redis import RedisServer, ValkeyServer
-from .require import MYSQL_VARIABLE, MYSQLD_VARIABLE, REDIS_VARIABLE, require
+from .require import MYSQL_VARIABLE, MYSQLD_VARIABLE, RABBITMQ_VARIABLE, REDIS_VARIABLE, require
 from .sentinel import SentinelServer
 
 __all__ = [
@@ -17,6 +19,7 @@ __all__ = [
     "SentinelServer",
     "MariaDBServer",
     "MySQLServer",
+    "RabbitMQServer",
     "ServerProcess",
     "MissingServer",
     "free_port",
@@ -24,4 +27,5 @@ __all__ = [
     "REDIS_VARIABLE",
     "MYSQL_VARIABLE",
     "MYSQLD_VARIABLE",
+    "RABBITMQ_VARIABLE",
 ]
