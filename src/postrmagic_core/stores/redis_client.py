@@ -1,0 +1,67 @@
+"""Redis for the rooms above, where a Store does not suffice: the same sockets, budget, breaker and errors."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from typing import Any, TypeAlias
+
+from postrmagic_core.errors import BackendError
+
+from .adapters._redis_client import Wires
+from .adapters._redis_errors import lost_script
+from .adapters._redis_place import Command, Place
+from .circuit import Circuit
+
+Argument: TypeAlias = bytes | str | int
+
+
+class Lua:
+    """A script's text, named to the server by its digest."""
+
+    __slots__ = ("digest", "source")
+
+    def __init__(self, source: str) -> None:
+        self.source = source
+        # Redis names scripts by SHA-1; nothing is secured by it.
+        self.digest = hashlib.sha1(source.encode(), usedforsecurity=False).hexdigest()
+
+
+class RedisClient:
+    """A server or its Sentinels; no I/O before the first call, a connection for each thread that calls.
+
+    ``timeout``: seconds an exchange may take, connecting included. Nothing is sent twice; a write whose answer was lost
+    is ``OutcomeUnknown``.
+    """
+
+    def __init__(self, url: str, timeout: float) -> None:
+        self._start(Place(url), timeout)
+
+    def _start(self, place: Place, timeout: float) -> None:
+        self._place = place
+        self._timeout = timeout
+        self._wires = Wires(place, timeout, Circuit("redis", timeout))
+
+    def patient(self, seconds: float) -> RedisClient:
+        """Another one, to the same place, for commands that may block for ``seconds``."""
+        other = RedisClient.__new__(RedisClient)
+        other._start(self._place, self._timeout + seconds)
+        return other
+
+    def commands(self, *commands: Command, writes: bool) -> list[Any]:
+        """The replies of commands sent together; the first error among them is raised."""
+        return self._wires.exchange(commands, writes=writes)
+
+    def run(self, lua: Lua, keys: Sequence[Argument], args: Sequence[Argument], *, writes: bool = True) -> Any:
+        """What the script answers. A server that does not know it has done nothing yet, and is taught it."""
+        tail: Command = (len(keys), *keys, *args)
+        try:
+            return self._wires.exchange((("EVALSHA", lua.digest, *tail),), writes=writes)[0]
+        except BackendError as error:
+            if not lost_script(error):
+                raise
+        return self._wires.exchange((("EVAL", lua.source, *tail),), writes=writes)[0]
+
+    def close(self) -> None:
+        """Close every thread's connection, also under the hands of one that waits."""
+        self._wires.close()
