@@ -3,9 +3,10 @@ SHELL := /bin/bash
 VENV := .venv
 URLS ?=
 MEDIA ?= 200000
+TRANSACTIONS ?= 1000
 
 .DEFAULT_GOAL := help
-.PHONY: help demo smoke test bench query-report soak docs guards lint clean
+.PHONY: help demo smoke test bench query-report async-report soak docs guards lint clean
 .SECONDARY:
 
 help: ## Show the targets
@@ -33,6 +34,10 @@ bench: $(VENV)/.bench ## Run each benchmark once, the quick way
 
 query-report: $(VENV)/.dev ## Analyse the reference application's queries on 200,000 media; MEDIA=N for another size
 	@scripts/query_report.sh $(MEDIA)
+
+async-report: $(VENV)/.dev ## Kill applications, workers and servers under every broker, and write what came of it
+	@scripts/need.sh servers
+	@$(VENV)/bin/python -m tests.jobs.async_report --transactions $(TRANSACTIONS)
 
 soak: $(VENV)/.dev ## Run the slow proofs, on MySQL itself too
 	@scripts/need.sh servers

@@ -76,6 +76,13 @@ class TagCapture(Protocol):
 class JobSink(Protocol):
     """Where a durable event's deliveries go to be run."""
 
-    def enqueue_raw(self, task: str, arguments: Mapping[str, object], *, tx: UnitLike | None = None) -> str:
-        """Enqueue ``task`` by name; returns the job's id."""
+    def enqueue_raw(
+        self,
+        task: str,
+        arguments: Mapping[str, object],
+        *,
+        tx: UnitLike | None = None,
+        carried: Mapping[str, str] | None = None,
+    ) -> str:
+        """Enqueue ``task`` by name, to carry what is given in place of the present context; returns the job's id."""
         ...

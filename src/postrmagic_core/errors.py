@@ -36,6 +36,7 @@
         ├── UnknownTask               the message names a task that was not included here
         ├── AlreadyDone               this delivery's effect is already committed
         ├── JobFailed                 the job ended without a result
+        ├── JobCancelled              somebody asked the job to end, or another worker has it
         └── ResultTimeout             the job did not end within the wait
 
 ``(r)`` marks :attr:`PostrMagicError.retryable`: the same call may succeed later and surely had no effect now.
@@ -286,6 +287,12 @@ class JobFailed(JobError):
     """The job ended without a result."""
 
     code = "job.failed"
+
+
+class JobCancelled(JobError):
+    """The job was asked to end, or another worker has taken it over: what it does from here on counts for nothing."""
+
+    code = "job.cancelled"
 
 
 class ResultTimeout(JobError):

@@ -69,13 +69,22 @@ BROKERS = Kind(
     "postrmagic_core.brokers",
     "postrmagic_core.jobs.interface:BrokerAdapter",
     {
-        "sqlite": "postrmagic_core.jobs.adapters.sql:SqlBrokerAdapter",
-        "mysql": "postrmagic_core.jobs.adapters.sql:SqlBrokerAdapter",
-        "mariadb": "postrmagic_core.jobs.adapters.sql:SqlBrokerAdapter",
-        "redis": "postrmagic_core.jobs.adapters.redis:RedisBrokerAdapter",
-        "rediss": "postrmagic_core.jobs.adapters.redis:RedisBrokerAdapter",
+        "sqlite": "postrmagic_core.jobs.adapters.sql:SqlBroker",
+        "mysql": "postrmagic_core.jobs.adapters.sql:SqlBroker",
+        "mariadb": "postrmagic_core.jobs.adapters.sql:SqlBroker",
+        "redis": "postrmagic_core.jobs.adapters.redis:RedisBroker",
+        "rediss": "postrmagic_core.jobs.adapters.redis:RedisBroker",
+        "amqp": "postrmagic_core.jobs.adapters.rabbitmq:RabbitmqBroker",
+        "amqps": "postrmagic_core.jobs.adapters.rabbitmq:RabbitmqBroker",
     },
-    {"mysql": "mysql", "mariadb": "mysql", "redis": "redis", "rediss": "redis"},
+    {
+        "mysql": "mysql",
+        "mariadb": "mysql",
+        "redis": "redis",
+        "rediss": "redis",
+        "amqp": "rabbitmq",
+        "amqps": "rabbitmq",
+    },
 )
 
 KINDS: tuple[Kind, ...] = (DATABASES, STORES, BROKERS)

@@ -164,6 +164,12 @@ class JobSettings(_Room):
     )
     threads: int = Field(default=4, ge=1, le=256, description="Jobs a worker process runs at once.")
     lease: Seconds = Field(default=15.0, description="Seconds after which a silent worker's job is given to another.")
+    grace: Seconds = Field(default=30.0, description="Seconds that a worker which is to end gives the jobs it runs.")
+    memory: int | None = Field(
+        default=None,
+        ge=1,
+        description="MiB of memory beyond which a process of `postrmagic worker` drains and another takes its place.",
+    )
 
 
 class LogSettings(_Room):

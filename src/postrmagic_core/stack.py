@@ -9,7 +9,7 @@ from __future__ import annotations
 import fcntl
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass
 from functools import cached_property
@@ -32,7 +32,8 @@ if TYPE_CHECKING:
     from .database.analysis.options import QueryLogOptions
     from .database.relay import Relay
     from .events import EventManager
-    from .jobs import JobContext, JobQueue, Worker
+    from .jobs import JobContext, JobQueue
+    from .jobs.worker import Worker
     from .sessions import SessionStore
     from .stores import Store
 
@@ -167,6 +168,7 @@ class Stack(Lifecycle):
     def jobs(self) -> JobQueue:
         """The job queue; a job's context carries the Stack's managers (``ctx.cache``, ``ctx.events``)."""
         from .jobs import JobQueue, task
+        from .log import carried
 
         room = self.settings.jobs
         queue = JobQueue(
@@ -180,6 +182,8 @@ class Stack(Lifecycle):
             registry=self.registry,
         )
 
+        queue.carry = carried
+
         # Events and jobs do not know each other: here a durable delivery becomes a job.
         @task(name="postrmagic.events.deliver")
         def deliver(ctx: JobContext, event_id: str, listener: str) -> None:
@@ -192,10 +196,13 @@ class Stack(Lifecycle):
     def events(self) -> EventManager:
         """The events."""
         from .events import EventManager
+        from .log import carried
 
-        return EventManager(
+        events = EventManager(
             units=self.database, jobs=self.jobs, clock=self.clock, metrics=self.metrics, services=self._services
         )
+        events.carry = carried
+        return events
 
     def store(self, room: StoreSettings) -> Store:
         """The store of one room; rooms with the same URL and time-out share one adapter."""
@@ -236,10 +243,18 @@ class Stack(Lifecycle):
         routes = {"events": self.events.deliver, "jobs": self.jobs.deliver, "cache": self.cache.deliver}
         return self.database.relay(routes)
 
-    def worker(self, *, threads: int | None = None) -> Worker:
-        """A worker for this Stack's queues in this process; it runs while it is open.
+    def worker(
+        self,
+        *,
+        threads: int | None = None,
+        queues: Collection[str] | None = None,
+        grace: float | None = None,
+        memory: int | None = None,
+    ) -> Worker:
+        """A worker for this Stack's queues, or some of them, in this process; it runs while it is open.
 
-        Log records made in a job carry its ``job_id``, ``task``, ``queue`` and ``attempt``. Raises
+        What is left out is as the settings say; ``grace`` in seconds, ``memory`` in bytes: see :class:`Worker`. Log
+        records made in a job carry its ``job_id``, ``task``, ``queue`` and ``attempt``. Raises
         :class:`ConfigurationError` where ``jobs.worker=embedded``: the Stack then runs its own.
         """
         if self.settings.jobs.worker == "embedded":
@@ -247,12 +262,17 @@ class Stack(Lifecycle):
                 "jobs.worker=embedded: the web process runs the worker by itself; to run one apart from it, set "
                 "POSTRMAGIC_JOBS__WORKER=separate for both"
             )
-        return self._worker(threads)
+        room = self.settings.jobs
+        if memory is None and room.memory is not None:
+            memory = room.memory * 2**20
+        return self._worker(threads, queues=queues, grace=room.grace if grace is None else grace, memory=memory)
 
-    def _worker(self, threads: int | None = None) -> Worker:
+    def _worker(self, threads: int | None = None, **options: Any) -> Worker:
         from .log import bind
 
-        return self.jobs.worker(threads or self.settings.jobs.threads, around=lambda ctx: bind(**ctx.fields))
+        options = {"grace": self.settings.jobs.grace} | options
+        threads = threads or self.settings.jobs.threads
+        return self.jobs.worker(threads, around=lambda ctx: bind(**ctx.fields), **options)
 
     def health(self) -> dict[str, Health]:
         """Each backend probed now, within its time-outs; nothing of an error but its code."""
@@ -279,7 +299,7 @@ class Stack(Lifecycle):
 
     def _open(self) -> None:
         if self._configure_logging:
-            self._opened.enter_context(self._logging())
+            self._opened.enter_context(self.logging())
         self._opened.enter_context(self.database)
         self._migrate()
         if self.settings.cache.queries:
@@ -324,7 +344,8 @@ class Stack(Lifecycle):
 
         return CacheWindow(self.cache_subject, self.metrics)
 
-    def _logging(self) -> AbstractContextManager[object]:
+    def logging(self) -> AbstractContextManager[object]:
+        """The process's logging, as the settings say; opening the Stack does it too. Nothing where it is configured."""
         from .log import configure, is_configured
 
         if is_configured():

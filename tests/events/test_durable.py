@@ -14,9 +14,10 @@ from postrmagic_core._codec import encode
 from postrmagic_core.database import DatabaseManager
 from postrmagic_core.errors import DecodeError, UsageError
 from postrmagic_core.events import Event, EventManager, on
-from postrmagic_core.events.durable import DELIVERY_TASK
+from postrmagic_core.events.durable import DELIVERY_TASK, TOPIC
 from postrmagic_core.events.interface import Envelope
 from postrmagic_core.jobs import JobQueue, task
+from postrmagic_core.log import bind, carried
 from postrmagic_core.testing import spawn
 
 Rig = Any
@@ -123,6 +124,44 @@ def test_an_event_type_unknown_to_the_relay_waits_and_is_shown(sqlite_rig: Rig) 
         assert bare.run_once() == 0
         assert bare.outbox_counts()["events"].waiting == 1
     assert sqlite_rig.events.record(event_id) is None
+
+
+def test_what_the_context_holds_where_an_event_is_emitted_arrives_with_its_deliveries(rig: Rig) -> None:
+    """And with the jobs they enqueue; of the relay's own context nothing does."""
+    seen: dict[str, Any] = {}
+
+    @task(name="next")
+    def following(ctx: Any) -> None:
+        seen["job"] = ctx.carried.get("request_id")
+
+    @on(Paid, phase="durable", name="follow")
+    def follow(event: Paid, ctx: Any) -> None:
+        seen["delivery"] = ctx.carried
+        with ctx.write() as tx:
+            ctx.jobs.enqueue(following.call(), tx=tx)
+
+    rig.jobs.include(following)
+    wired(rig, follow)
+    rig.jobs.carry = rig.events.carry = carried
+    with bind(request_id="r-7", user="ada", size=7), rig.db.write() as tx:
+        rig.events.emit(Paid(order=1), tx=tx)
+    with bind(request_id="the relay's", relay="r"):
+        assert rig.relay.run_once() == 1
+    rig.work(around=lambda ctx: bind(**ctx.fields))
+    rig.until(lambda: "job" in seen)
+    assert seen == {"delivery": {"request_id": "r-7", "user": "ada"}, "job": "r-7"}
+
+
+def test_an_event_staged_before_events_carried_anything_is_delivered(sqlite_rig: Rig) -> None:
+    """Its row may wait while a new version starts; one of another shape is refused."""
+    wired(sqlite_rig, mail).work()
+    envelope = Envelope("0198c1f0-0000-7000-8000-000000000000", 1, "e", None, Paid(order=1))
+    with sqlite_rig.db.write() as tx:
+        tx.stage(TOPIC, encode(["paid", envelope.encode()]))
+    sqlite_rig.until(lambda: sqlite_rig.all_done(envelope.id))
+    assert sqlite_rig.effects() == ["mail 1"]
+    with pytest.raises(DecodeError, match="3 fields"), sqlite_rig.db.write() as tx:
+        sqlite_rig.events._durable.fan_out(tx, encode(["paid"]))
 
 
 def test_a_stored_event_outlives_a_field_of_its_class(sqlite_rig: Rig) -> None:

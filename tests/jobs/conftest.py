@@ -14,13 +14,15 @@ import pytest
 from sqlalchemy import Column, Integer, MetaData, String, Table, delete, insert, select
 
 from postrmagic_core.database import DatabaseManager
-from postrmagic_core.jobs import JobQueue
+from postrmagic_core.jobs import JobHandle, JobQueue
+from postrmagic_core.jobs.interface import ENDED
+from postrmagic_core.jobs.worker import Worker
 from postrmagic_core.testing.servers import MariaDBServer
 
 metadata = MetaData()
 effects = Table("effects", metadata, Column("id", Integer, primary_key=True), Column("value", String(64)))
 
-PACKAGE_TABLES = ["pm_jobs", "pm_workers", "pm_outbox", "pm_once", "pm_events", "pm_event_deliveries"]
+PACKAGE_TABLES = ["pm_jobs", "pm_job_keys", "pm_workers", "pm_outbox", "pm_once", "pm_events", "pm_event_deliveries"]
 
 
 def migrate(url: str) -> None:
@@ -77,7 +79,8 @@ def mariadb_place(migrated_mariadb: str) -> Place:
 @pytest.fixture
 def redis_place(sqlite_place: Place, redis_url: str) -> Place:
     """SQLite as the database, Redis as the broker."""
-    return Place(sqlite_place.database_url, redis_url)
+    # What is promised does not depend on it here: no test of these kills the server.
+    return Place(sqlite_place.database_url, f"{redis_url}?durability=none")
 
 
 @pytest.fixture(
@@ -108,9 +111,9 @@ class Rig:
             stack.callback(relay.stop)
             relay.start()
 
-    def work(self, threads: int = 2, **options: Any) -> None:
+    def work(self, threads: int = 2, **options: Any) -> Worker:
         """Open a worker here until the test ends."""
-        self._stack.enter_context(self.jobs.worker(threads, **options))
+        return self._stack.enter_context(self.jobs.worker(threads, **options))
 
     def effect(self, tx: Any, value: str) -> None:
         """Do what the application does."""
@@ -122,10 +125,10 @@ class Rig:
             return list(tx.scalars(select(effects.c.value).order_by(effects.c.id)))
 
     def state(self, job_id: str) -> str:
-        """The job's state, with the reason of a dead one."""
+        """The job's state, with the reason where that says more."""
         status = self.jobs.status(job_id)
         assert status is not None
-        return status.state if status.reason is None else f"{status.state}: {status.reason}"
+        return status.state if status.reason in (None, status.state) else f"{status.state}: {status.reason}"
 
     def until(self, holds: Callable[[], bool], timeout: float = 20.0) -> None:
         """Wait until ``holds()``; fail after ``timeout`` seconds."""
@@ -134,9 +137,14 @@ class Rig:
             assert time.monotonic() < deadline, "it did not come to hold in time"
             time.sleep(0.02)
 
+    def result(self, job: JobHandle) -> Any:
+        """What a job returned that a unit enqueued: outside the broker's database it is known a moment later."""
+        self.until(lambda: job.status() is not None)
+        return job.result()
+
     def ends(self, job_id: str, timeout: float = 20.0) -> str:
         """Wait for the job's end; its state."""
-        self.until(lambda: self.state(job_id) not in ("waiting", "running"), timeout)
+        self.until(lambda: self.state(job_id).partition(":")[0] in ENDED, timeout)
         return self.state(job_id)
 
 
@@ -151,6 +159,12 @@ def make_rig() -> Iterator[Callable[..., Rig]]:
 def rig(make_rig: Callable[..., Rig], place: Place) -> Rig:
     """A rig in each place in turn."""
     return make_rig(place)
+
+
+@pytest.fixture(params=["sqlite", pytest.param("mariadb", marks=pytest.mark.mysql)])
+def sql_rig(request: pytest.FixtureRequest, make_rig: Callable[..., Rig]) -> Rig:
+    """A rig on each database in turn, where the test looks into the rows."""
+    return make_rig(request.getfixturevalue(f"{request.param}_place"))
 
 
 @pytest.fixture

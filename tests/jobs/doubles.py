@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+import time
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
-from sqlalchemy import select, update
+from sqlalchemy import BigInteger, bindparam, literal, select, update
 
-from postrmagic_core.jobs.interface import Claim
+from postrmagic_core.jobs.interface import NewJob, Outcome, Settlement
 from postrmagic_core.jobs.policy import Candidate, Choice
 from postrmagic_core.jobs.sqltime import now_us
 from postrmagic_core.jobs.tables import jobs
@@ -16,16 +17,19 @@ from postrmagic_core.jobs.tables import jobs
 c = jobs.c
 
 
-def only_waiting(queue: str, limit: int) -> Any:
-    """Due rows, but never those of a worker that vanished."""
-    due = select(c.id).where(c.queue == queue, c.state == "waiting", c.due_us <= now_us())
-    return due.order_by(c.due_us).limit(limit)
+def only_waiting(queues: Sequence[str]) -> Any:
+    """What is due, but never what a worker held that vanished."""
+    late: Any = bindparam("late_us")
+    due = select(c.id, c.queue).where(c.queue.in_(queues), c.state != "running", c.due_us <= now_us() - late)
+    return due.order_by(c.priority, c.due_us).limit(bindparam("most"))
 
 
-def unfenced(self: Any, tx: Any, claim: Claim, values: dict[str, Any]) -> bool:
+def believing(tx: Any, settlements: Sequence[Settlement]) -> list[bool]:
     """Whoever reports last is believed."""
-    tx.execute(update(jobs).where(c.id == claim.id).values(**values))
-    return True
+    for claim, outcome in settlements:
+        ended = {"state": outcome.state, "due_us": None, "worker": None, "ended_us": now_us()}
+        tx.execute(update(jobs).where(c.id == claim.id).values(ended))
+    return [True] * len(settlements)
 
 
 def take_all(candidates: Sequence[Candidate], *, free: int, busy: bool) -> Choice:
@@ -33,19 +37,50 @@ def take_all(candidates: Sequence[Candidate], *, free: int, busy: bool) -> Choic
     return Choice(tuple(row.id for row in candidates[:free]))
 
 
-def claim_blindly(self: Any, job_id: str, owner: str) -> Claim | None:
-    """Every message is a delivery."""
+def trusting(self: Any, delivery: Any) -> Outcome:
+    """Every task is known, and every payload fits it."""
+    task = self._jobs.tasks[delivery.claim.task]
+    outcome: Outcome = self._tried(delivery, task, task.arguments.decode(delivery.claim.payload))
+    return outcome
 
-    def work(tx: Any) -> Claim | None:
-        row = tx.execute(select(jobs).where(c.id == job_id)).first()
-        return None if row is None else Claim(row.id, row.queue, row.task, row.retries, row.payload, row.fence, 1)
 
-    found: Claim | None = self.retrying(work)
-    return found
+def sent_afterwards(self: Any, tx: Any, new: Sequence[NewJob]) -> dict[str, str]:
+    """Committed first, enqueued then."""
+    tx.after_commit(lambda: self.put(new))
+    return {}
+
+
+def sent_by_the_queue_afterwards(self: Any, tx: Any, new: Sequence[NewJob]) -> dict[str, str]:
+    """Committed first, sent to another server then."""
+    return sent_afterwards(self.adapter, tx, new)
+
+
+def at_once(job: NewJob) -> dict[str, Any]:
+    """A row whose delay was kept by a process that is gone."""
+    columns = {"id": job.id, "queue": job.queue, "task": job.task, "payload": job.payload, "headers": job.headers}
+    zeros = dict.fromkeys(("due_us", "deliveries", "fence", "cancelling"), 0)
+    return {**columns, **zeros, "state": "queued", "priority": 1, "retries": job.retries, "keep_us": 60_000_000}
+
+
+def process_time() -> Any:
+    """Each process's own clock in the place of the database's."""
+    return literal(0, BigInteger()) + bindparam(None, callable_=lambda: round(time.time() * 1e6), type_=BigInteger())
+
+
+def all_held(self: Any) -> None:
+    """A stop that keeps what has not begun."""
+    self._draining = True
 
 
 @contextmanager
 def unmarked(self: Any) -> Iterator[Any]:
     """A unit that does not remember for which job it was."""
     with self._units.write() as tx:
+        yield tx
+
+
+@asynccontextmanager
+async def unmarked_async(self: Any) -> AsyncIterator[Any]:
+    """The same, awaited."""
+    async with self._units.write() as tx:
         yield tx

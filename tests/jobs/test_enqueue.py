@@ -14,7 +14,7 @@ from sqlalchemy import text
 
 from postrmagic_core._codec import encode
 from postrmagic_core.database import DatabaseManager
-from postrmagic_core.errors import JobFailed, OutsideUnit, ResultTimeout, UnknownTask, UsageError
+from postrmagic_core.errors import OutsideUnit, ResultTimeout, UnknownTask, UsageError
 from postrmagic_core.jobs import JobQueue, task
 
 Rig = Any
@@ -59,7 +59,7 @@ def test_a_job_runs_if_and_only_if_its_unit_commits(rig: Rig) -> None:
         raise Undone
     with rig.db.write() as tx:
         kept = rig.jobs.enqueue(note.call("committed"), tx=tx)
-    assert rig.jobs.result(kept.id) == "COMMITTED"
+    assert rig.result(kept) == "COMMITTED"
     assert rig.jobs.counts() == {}
     assert rig.effects() == ["committed"]
 
@@ -72,7 +72,7 @@ def test_a_rolled_back_savepoint_takes_its_job_along(rig: Rig) -> None:
             rig.jobs.enqueue(note.call("gone"), tx=tx)
             raise Undone
         kept = rig.jobs.enqueue(note.call("kept"), tx=tx)
-    rig.jobs.result(kept.id)
+    rig.result(kept)
     assert rig.effects() == ["kept"]
 
 
@@ -101,7 +101,7 @@ def test_detached_in_a_savepoint_it_waits_for_the_whole_unit(sqlite_rig: Rig) ->
             sqlite_rig.jobs.enqueue(note.call("x"), detached=True)
             raise Undone
         assert sqlite_rig.jobs.counts() == {}
-    assert sqlite_rig.jobs.counts()["default"].waiting == 1
+    assert sqlite_rig.jobs.counts()["default"].queued == 1
 
 
 def test_a_job_waits_until_it_is_due(rig: Rig) -> None:
@@ -168,7 +168,7 @@ def test_a_broker_in_another_database_keeps_the_rows_there(
         relay.run_once()
         status = jobs.status(job.id)
         assert status is not None
-        assert status.state == "waiting"
+        assert status.state == "queued"
 
 
 def test_a_task_can_be_enqueued_by_name(sqlite_rig: Rig) -> None:
@@ -188,41 +188,6 @@ def test_a_result_is_waited_for_only_so_long(sqlite_rig: Rig) -> None:
         sqlite_rig.jobs.result("nonsense")
 
 
-def test_a_dead_letter_is_listed_and_can_be_retried(rig: Rig) -> None:
-    """It has its error's code and fingerprint, and gets all its tries again."""
-    rig.work()
-    job = rig.jobs.enqueue(fail.call())
-    with pytest.raises(JobFailed, match="failed"):
-        rig.jobs.result(job.id)
-    (letter,) = rig.jobs.dead()
-    assert (letter.id, letter.reason, letter.error, letter.attempts) == (job.id, "failed", "builtins.ValueError", 1)
-    assert len(letter.fingerprint) == 16
-    assert rig.jobs.counts()["default"].dead == 1
-    assert rig.jobs.retry(job.id) is True
-    rig.until(lambda: rig.state(job.id) == "dead: failed")
-    assert rig.jobs.retry("nonsense") is False
-
-
-def test_what_is_done_can_be_forgotten(sqlite_rig: Rig) -> None:
-    """Up to an instant; what waits and the dead letters stay."""
-    sqlite_rig.work()
-    done, dead = sqlite_rig.jobs.enqueue(note.call("x")), sqlite_rig.jobs.enqueue(fail.call())
-    waits = sqlite_rig.jobs.enqueue(note.call("y"), delay=60)
-    assert [sqlite_rig.ends(job.id) for job in (done, dead)] == ["done", "dead: failed"]
-    now = datetime.now(UTC)
-    assert sqlite_rig.jobs.purge(now - timedelta(minutes=1)) == 0
-    assert sqlite_rig.jobs.purge(now + timedelta(minutes=1)) == 1
-    assert sqlite_rig.jobs.status(done.id) is None
-    assert [sqlite_rig.state(job.id) for job in (dead, waits)] == ["dead: failed", "waiting"]
-
-
-def test_counts_show_what_waits(sqlite_rig: Rig) -> None:
-    """By queue; what has ended is not counted."""
-    for _ in range(3):
-        sqlite_rig.jobs.enqueue(note.call("x"))
-    assert sqlite_rig.jobs.counts()["default"].waiting == 3
-
-
 async def both(rig: Rig) -> list[Any]:
     async with rig.db.aio.write() as tx:
         with pytest.raises(OutsideUnit):
@@ -234,9 +199,9 @@ async def both(rig: Rig) -> list[Any]:
     await rig.jobs.aio.enqueue(note.call("later"), delay=60)
     results = [await rig.jobs.aio.result(first.id), await rig.jobs.aio.result(second)]
     counts = await rig.jobs.aio.counts()
-    assert counts["default"].waiting == 1
+    assert (counts["default"].queued, counts["default"].later) == (0, 1)
     assert await rig.jobs.aio.dead() == []
-    assert await rig.jobs.aio.retry(second) is False
+    assert await rig.jobs.aio.replay(second) == 0
     assert await rig.jobs.aio.purge(datetime(2020, 1, 1, tzinfo=UTC)) == 0
     return results
 

@@ -1,7 +1,8 @@
-"""Worker processes that are killed, paused and poisoned: nothing is lost, effects happen once."""
+"""Worker processes that are killed, paused, poisoned and out of time: nothing is lost, effects happen once."""
 
 from __future__ import annotations
 
+import ctypes
 import os
 import random
 import threading
@@ -27,7 +28,9 @@ pytestmark = pytest.mark.fault
 Rig = Any
 MakeRig = Callable[..., Any]
 LEASE = 1.0
+LONG = 5.0
 QUICK = RetryPolicy(attempts=100, base=0.05, cap=0.05)
+gate = threading.Event()
 
 
 def say(line: str) -> None:
@@ -80,14 +83,34 @@ def small(ctx: Any, number: int) -> None:
         raise ValueError("after the effect")
 
 
-TASKS = (slow, cut, killer, bystander, small)
+@task(name="gated", retries=3)
+def gated(ctx: Any) -> int:
+    say(f"started {ctx.attempt}")
+    if ctx.attempt == 1:
+        gate.wait(30)
+    return int(ctx.attempt)
+
+
+@task(name="hog", retries=3)
+def hog(ctx: Any, seconds: float) -> None:
+    say(f"started {ctx.attempt}")
+    if ctx.attempt == 1:
+        ctypes.PyDLL(None).usleep(round(seconds * 1e6))  # keeps the interpreter to itself meanwhile
+    try:
+        effect(ctx, "hog")
+    except AlreadyDone:
+        say("refused")
+        raise
+
+
+TASKS = (slow, cut, killer, bystander, small, gated, hog)
 
 
 @contextmanager
-def queue(database_url: str, broker_url: str) -> Iterator[JobQueue]:
+def queue(database_url: str, broker_url: str, lease: float = LEASE) -> Iterator[JobQueue]:
     with ExitStack() as stack:
         db = stack.enter_context(DatabaseManager(database_url))
-        jobs = stack.enter_context(JobQueue(broker_url, database=db, lease=LEASE))
+        jobs = stack.enter_context(JobQueue(broker_url, database=db, lease=lease))
         jobs.include(*TASKS)
         if broker_url != database_url:
             relay = db.relay({"jobs": jobs.deliver})
@@ -102,6 +125,16 @@ def work(database_url: str, broker_url: str, threads: int) -> None:
     with stop_signals(stopped), queue(database_url, broker_url) as jobs, jobs.worker(threads=threads):
         say("up")
         stopped.wait()
+
+
+def work_by_another_clock(database_url: str, broker_url: str, ahead: float) -> None:
+    """A worker process whose clock is wrong by ``ahead`` seconds, until killed."""
+    right, exactly = time.time, time.time_ns
+    time.time = lambda: right() + ahead
+    time.time_ns = lambda: exactly() + round(ahead * 1e9)
+    with queue(database_url, broker_url, LONG) as jobs, jobs.worker(threads=1):
+        say("up")
+        threading.Event().wait()
 
 
 class Workers:
@@ -138,7 +171,6 @@ def rig(make_rig: MakeRig, place: Any) -> Rig:
 embedded = pytest.mark.parametrize("place", ["sqlite"], indirect=True)
 
 
-@pytest.mark.parametrize("place", ["sqlite", pytest.param("redis", marks=pytest.mark.redis)], indirect=True)
 def test_a_job_of_a_killed_worker_is_finished_by_another(rig: Rig, workers: Workers) -> None:
     """kill -9 in the middle: delivered again within the lease and a few seconds, to a worker that was idle."""
     child = workers.up()
@@ -147,7 +179,7 @@ def test_a_job_of_a_killed_worker_is_finished_by_another(rig: Rig, workers: Work
     rig.work()
     child.kill()
     died = time.monotonic()
-    assert rig.ends(job.id) == "done"
+    assert rig.ends(job.id) == "succeeded"
     assert time.monotonic() - died < LEASE + 5
     assert rig.effects() == ["slow"]
 
@@ -159,7 +191,7 @@ def test_an_effect_committed_before_the_kill_is_not_repeated(rig: Rig, workers: 
     job = rig.jobs.enqueue(cut.call())
     assert first.wait() == 1
     rig.work()
-    assert rig.ends(job.id) == "done"
+    assert rig.ends(job.id) == "succeeded"
     assert rig.effects() == ["cut"]
 
 
@@ -171,7 +203,7 @@ def test_a_paused_worker_cannot_complete_what_another_took_over(rig: Rig, worker
     assert first.line() == "started 1"
     first.pause()
     rig.work()
-    assert rig.ends(job.id) == "done"
+    assert rig.ends(job.id) == "succeeded"
     ended = rig.jobs.status(job.id).ended
     first.resume()
     assert first.line() == "refused"
@@ -196,8 +228,76 @@ def test_a_job_that_kills_its_worker_ends_in_the_dead_letters(rig: Rig, workers:
         if not child.alive:
             lines += list(child.lines())
     assert [line for line in lines if line.startswith("killer")] == ["killer 1", "killer 2", "killer 3"]
-    assert rig.ends(beside.id) == "done"
+    assert rig.ends(beside.id) == "succeeded"
     assert rig.effects() == ["bystander"]
+
+
+def test_a_job_that_holds_the_interpreter_beyond_its_lease_has_one_effect(rig: Rig, workers: Workers) -> None:
+    """No thread of its process can renew the lease: another worker takes it over, and the unit refuses the first."""
+    child = workers.up()
+    job = rig.jobs.enqueue(hog.call(2.5))
+    assert child.line() == "started 1"
+    rig.work()
+    assert rig.ends(job.id) == "succeeded"
+    assert job.status().attempts == 2
+    assert child.line() == "refused"
+    assert rig.effects() == ["hog"]
+
+
+shared = pytest.mark.parametrize(
+    "place",
+    [
+        pytest.param("mariadb", marks=pytest.mark.mysql),
+        pytest.param("redis", marks=pytest.mark.redis),
+    ],
+    indirect=True,
+)
+
+
+@shared
+def test_a_worker_whose_clock_is_fast_takes_nothing_away(make_rig: MakeRig, place: Any) -> None:
+    """A minute ahead, it takes a fresh lease for what it is: the broker's clock tells. It works all the same."""
+    rig = make_rig(place, lease=LONG)
+    rig.jobs.include(*TASKS)
+    gate.clear()
+    rig.work(threads=1)
+    held = rig.jobs.enqueue(gated.call())
+    rig.until(lambda: rig.state(held.id) == "running")
+    with spawn(work_by_another_clock, place.database_url, place.broker_url, 60.0) as child:
+        assert child.line() == "up"
+        rig.jobs.enqueue(bystander.call()).wait(30)
+        assert child.line() == "bystander"
+    gate.set()
+    assert held.result(30) == 1
+
+
+@shared
+def test_a_worker_whose_clock_is_slow_keeps_what_it_has(make_rig: MakeRig, place: Any) -> None:
+    """A minute behind, its leases are no shorter."""
+    rig = make_rig(place, lease=LONG)
+    rig.jobs.include(*TASKS)
+    with spawn(work_by_another_clock, place.database_url, place.broker_url, -60.0) as child:
+        assert child.line() == "up"
+        held = rig.jobs.enqueue(slow.call(2.0))
+        assert child.line() == "started 1"
+        rig.work(threads=1)
+        rig.jobs.enqueue(bystander.call()).wait(30)
+        assert held.wait(30).attempts == 1
+
+
+def test_a_delayed_job_outlives_the_workers_that_saw_it_wait(rig: Rig, workers: Workers) -> None:
+    """Killed before it was due: another runs it then, once and not before."""
+    child = workers.up()
+    job = rig.jobs.enqueue(small.call(1), delay=1.0)
+    due = job.status().due
+    rig.jobs.enqueue(bystander.call())
+    assert child.line() == "bystander"  # it has looked, and left the other alone
+    child.kill()
+    rig.work()
+    status = job.wait(30)
+    assert (status.state, status.attempts) == ("succeeded", 1)
+    assert status.started >= due
+    assert rig.effects().count("1") == 1
 
 
 def enqueue_small(rig: Rig, tx: Any, number: int) -> None:
@@ -227,10 +327,10 @@ def test_nothing_is_lost_and_nothing_done_twice_under_random_kills(rig: Rig, wor
 def enqueue_and_die(database_url: str, broker_url: str, when: str) -> None:
     """An application process that is killed around its commit."""
     with queue(database_url, broker_url) as jobs, jobs.database.write() as tx:
+        tx.after_commit(lambda: os._exit(9))
         jobs.enqueue(small.call(1), tx=tx)
         if when == "before":
             os._exit(9)
-        tx.after_commit(lambda: os._exit(9))
 
 
 @pytest.mark.parametrize(
@@ -238,6 +338,7 @@ def enqueue_and_die(database_url: str, broker_url: str, when: str) -> None:
     [
         ("sqlite", "before", []),
         ("sqlite", "after", ["1"]),
+        pytest.param("mariadb", "after", ["1"], marks=pytest.mark.mysql),
         pytest.param("redis", "after", ["1"], marks=pytest.mark.redis),
     ],
     indirect=["place"],
@@ -248,5 +349,5 @@ def test_a_job_survives_its_application_from_the_commit_on(rig: Rig, place: Any,
         assert child.wait() == 9
     rig.work()
     rig.ends(rig.jobs.enqueue(bystander.call()).id)
-    rig.until(lambda: not rig.jobs.counts())
+    rig.until(lambda: len(rig.effects()) > len(done) and not rig.jobs.counts())
     assert sorted(rig.effects()) == [*done, "bystander"]

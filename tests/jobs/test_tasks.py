@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import subprocess
 import sys
 from datetime import UTC, datetime
@@ -13,7 +14,7 @@ from pydantic import BaseModel
 
 from postrmagic_core._codec import encode
 from postrmagic_core.errors import DecodeError, EncodeError, UsageError, ValidationFailed
-from postrmagic_core.jobs import task
+from postrmagic_core.jobs import Unique, task
 
 
 class Poster(BaseModel):
@@ -97,12 +98,28 @@ def test_a_task_is_named_by_module_and_name() -> None:
     assert order.name == "order"
 
 
-def test_an_async_function_is_refused() -> None:
-    """It would return a coroutine that nobody awaits."""
-    with pytest.raises(UsageError, match="async"):
+def test_a_task_knows_whether_it_is_async() -> None:
+    """By its function; called directly it gives the coroutine."""
 
-        @task
-        async def job(ctx: Any) -> None: ...
+    @task(name="async")
+    async def job(ctx: Any, value: int) -> int:
+        return value
+
+    assert (job.is_async, plain.is_async) == (True, False)
+    assert asyncio.run(job(None, 7)) == 7
+
+
+@pytest.mark.parametrize("options", [{"scope": "window"}, {"seconds": 5.0}, {"scope": "window", "seconds": 0}])
+def test_a_window_has_its_seconds_and_nothing_else_has(options: dict[str, Any]) -> None:
+    """The mistake shows where it is written."""
+    with pytest.raises(ValueError, match="seconds="):
+        Unique(**options)
+
+
+def test_a_priority_nobody_knows_is_refused() -> None:
+    """The error names those there are."""
+    with pytest.raises(ValueError, match="high, normal, low"):
+        task(priority="urgent")(lambda ctx: None)  # type: ignore[call-overload]  # the mistake under test
 
 
 def test_a_function_without_a_context_is_refused() -> None:

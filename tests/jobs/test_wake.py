@@ -12,6 +12,7 @@ from sqlalchemy import select
 from postrmagic_core.jobs import policy, task
 from postrmagic_core.jobs.tables import workers
 from postrmagic_core.jobs.wake import Bell, Chimes, Doorbell
+from postrmagic_core.jobs.workers import Registration
 
 Rig = Any
 
@@ -34,23 +35,36 @@ def test_a_waiter_wakes_at_once() -> None:
     assert seen == [1]
 
 
-def test_a_registered_worker_is_called_by_another_process_s_commit(rig: Rig) -> None:
+def test_a_registered_worker_is_called_by_another_process_s_commit(sql_rig: Rig) -> None:
     """A datagram to the address in pm_workers; its row goes with it."""
-    called = threading.Event()
-    chimes = Chimes(rig.jobs.ledger)
-    with Doorbell(rig.jobs.ledger, called.set) as doorbell:
-        doorbell.beat()
-        chimes.call()
+    called, ours, theirs = threading.Event(), Chimes(sql_rig.db), Chimes(sql_rig.db)
+    with (
+        Doorbell(ours, called.set) as bell,
+        Registration(sql_rig.db, "w", queues=["default"], threads=1, port=bell.port, running=lambda: 0),
+    ):
+        theirs.call()
         assert called.wait(5)
-    with rig.db.read() as tx:
+    with sql_rig.db.read() as tx:
         assert tx.scalars(select(workers.c.id)).all() == []
+    theirs.call()
+    theirs.close()
+
+
+def test_a_worker_of_this_process_is_called_without_a_datagram(sqlite_rig: Rig) -> None:
+    """Before call() returns."""
+    called, chimes = threading.Event(), Chimes(sqlite_rig.db)
+    with Doorbell(chimes, called.set):
+        chimes.call()
+        assert called.is_set()
+    called.clear()
     chimes.call()
     chimes.close()
+    assert not called.is_set()
 
 
 def test_a_closed_queue_starts_no_thread_again(sqlite_rig: Rig) -> None:
     """A call after the end is nothing."""
-    chimes = Chimes(sqlite_rig.jobs.ledger)
+    chimes = Chimes(sqlite_rig.db)
     chimes.close()
     before = threading.active_count()
     chimes.call()
@@ -82,7 +96,7 @@ def test_without_a_wake_the_sweep_finds_the_job(sqlite_rig: Rig, monkeypatch: py
 
     sqlite_rig.jobs.include(quiet)
     sqlite_rig.work()
-    monkeypatch.setattr(sqlite_rig.jobs, "_wake", lambda: None)
+    monkeypatch.setattr(Chimes, "call", lambda self: None)
     began = time.monotonic()
     assert sqlite_rig.jobs.result(sqlite_rig.jobs.enqueue(quiet.call()).id) == 1
     assert time.monotonic() - began < 5

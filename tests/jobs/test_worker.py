@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import logging
+import os
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import pytest
-from sqlalchemy import text, update
+from sqlalchemy import select, update
 
 from postrmagic_core._codec import encode
+from postrmagic_core._ids import uuid7
 from postrmagic_core._retry import RetryPolicy
 from postrmagic_core._work import current_work
 from postrmagic_core.errors import JobFailed, UsageError
 from postrmagic_core.jobs import task
-from postrmagic_core.jobs.tables import jobs as rows
+from postrmagic_core.jobs import worker as worker_module
+from postrmagic_core.jobs.interface import NewJob
+from postrmagic_core.jobs.tables import workers as rows
+from postrmagic_core.jobs.workers import Registration
 
 Rig = Any
 QUICK = RetryPolicy(attempts=10, base=0.05, cap=0.05)
@@ -69,7 +72,7 @@ def test_after_its_tries_it_is_a_dead_letter(sqlite_rig: Rig) -> None:
 
     sqlite_rig.jobs.include(hopeless)
     sqlite_rig.work()
-    assert sqlite_rig.ends(sqlite_rig.jobs.enqueue(hopeless.call()).id) == "dead: failed"
+    assert sqlite_rig.ends(sqlite_rig.jobs.enqueue(hopeless.call()).id) == "failed"
     assert starts == [1, 2, 3]
 
 
@@ -84,7 +87,7 @@ def test_a_retry_waits_in_the_database(sqlite_rig: Rig) -> None:
     sqlite_rig.work()
     job = sqlite_rig.jobs.enqueue(slow_retry.call())
     sqlite_rig.until(lambda: sqlite_rig.jobs.status(job.id).error is not None)
-    assert sqlite_rig.state(job.id) == "waiting"
+    assert sqlite_rig.state(job.id) == "retrying"
     assert sqlite_rig.jobs.status(job.id).due > sqlite_rig.jobs.status(job.id).created
 
 
@@ -104,7 +107,7 @@ def test_a_job_that_overstays_is_interrupted(sqlite_rig: Rig) -> None:
     sqlite_rig.work(threads=1)
     over = sqlite_rig.jobs.enqueue(endless.call())
     after = sqlite_rig.jobs.enqueue(fine.call())
-    assert sqlite_rig.ends(over.id) == "dead: failed"
+    assert sqlite_rig.ends(over.id) == "failed"
     assert "TimeLimitExceeded" in sqlite_rig.jobs.status(over.id).error
     assert sqlite_rig.jobs.result(after.id) == 1
 
@@ -123,7 +126,7 @@ def test_a_job_cannot_end_its_thread(sqlite_rig: Rig, end: BaseException) -> Non
 
     sqlite_rig.jobs.include(leaver, fine)
     sqlite_rig.work(threads=1)
-    assert sqlite_rig.ends(sqlite_rig.jobs.enqueue(leaver.call()).id) == "dead: failed"
+    assert sqlite_rig.ends(sqlite_rig.jobs.enqueue(leaver.call()).id) == "failed"
     assert sqlite_rig.jobs.result(sqlite_rig.jobs.enqueue(fine.call()).id) == 1
 
 
@@ -138,115 +141,14 @@ def test_what_nobody_can_run_is_a_dead_letter_and_the_worker_goes_on(rig: Rig) -
     def unknown(ctx: Any) -> None: ...
 
     rig.jobs.include(fine)
-    broken = [rig.jobs.enqueue(unknown.call(), delay=0.5)]
-    for payload in (b"\xc1", encode({"number": "seven"}), encode({"nombre": 7})):
-        broken.append(rig.jobs.enqueue(fine.call(1), delay=0.5))
-        with rig.db.write() as tx:
-            tx.execute(update(rows).where(rows.c.id == broken[-1].id).values(payload=payload))
+    payloads = (b"\xc1", encode({"number": "seven"}), encode({"nombre": 7}))
+    broken = [NewJob(str(uuid7()), "default", "unknown", 3, unknown.call().payload)]
+    broken += [NewJob(str(uuid7()), "default", "fine", 3, payload) for payload in payloads]
+    rig.jobs.adapter.put(broken)
     rig.work()
     ends = [rig.ends(job.id) for job in broken]
     assert ends == ["dead: unknown_task", "dead: undecodable", "dead: invalid", "dead: invalid"]
     assert rig.jobs.result(rig.jobs.enqueue(fine.call(7)).id) == 7
-
-
-def test_an_effect_in_the_context_s_unit_happens_once(rig: Rig) -> None:
-    """The try after the commit fails, so the job runs again: the unit refuses, and that counts as success."""
-    starts = []
-
-    @task(name="half", retries=3, backoff=QUICK)
-    def half(ctx: Any) -> None:
-        starts.append(ctx.attempt)
-        with ctx.write() as tx:
-            rig.effect(tx, "once")
-        raise ValueError("after the commit")
-
-    rig.jobs.include(half)
-    rig.work()
-    assert rig.ends(rig.jobs.enqueue(half.call()).id) == "done"
-    assert starts == [1, 2]
-    assert rig.effects() == ["once"]
-
-
-def test_a_second_unit_in_one_delivery_is_refused(sqlite_rig: Rig) -> None:
-    """After a crash between the two nobody could tell which was done."""
-
-    @task(name="twice", retries=0)
-    def twice(ctx: Any) -> None:
-        with ctx.write():
-            pass
-        with pytest.raises(UsageError, match="twice"), ctx.write():
-            pass
-
-    sqlite_rig.jobs.include(twice)
-    sqlite_rig.work()
-    assert sqlite_rig.ends(sqlite_rig.jobs.enqueue(twice.call()).id) == "done"
-
-
-def test_a_unit_that_rolled_back_may_be_tried_again(sqlite_rig: Rig) -> None:
-    """Its mark was rolled back with it."""
-
-    @task(name="second", retries=2, backoff=QUICK)
-    def second(ctx: Any) -> None:
-        with ctx.write() as tx:
-            sqlite_rig.effect(tx, f"try {ctx.attempt}")
-            if ctx.attempt == 1:
-                raise ValueError
-
-    sqlite_rig.jobs.include(second)
-    sqlite_rig.work()
-    assert sqlite_rig.ends(sqlite_rig.jobs.enqueue(second.call()).id) == "done"
-    assert sqlite_rig.effects() == ["try 2"]
-
-
-def test_the_context_says_who_it_is_and_offers_the_services(sqlite_rig: Rig) -> None:
-    """A name that was not given is an error that lists those that were."""
-    seen: dict[str, Any] = {}
-
-    @task(name="curious", queue="special")
-    def curious(ctx: Any) -> None:
-        seen.update(ctx.fields)
-        seen["mailer"] = ctx.mailer
-        with ctx.read() as tx:
-            seen["one"] = tx.scalar(text("SELECT 1"))
-        with ctx.write() as tx:
-            seen["next"] = ctx.jobs.enqueue(curious.call(), tx=tx, delay=3600).id
-        with pytest.raises(AttributeError, match="mailer"):
-            _ = ctx.printer
-
-    sqlite_rig.services["mailer"] = "the mailer"
-    sqlite_rig.jobs.include(curious)
-    sqlite_rig.work()
-    job = sqlite_rig.jobs.enqueue(curious.call())
-    assert sqlite_rig.ends(job.id) == "done"
-    assert sqlite_rig.state(seen.pop("next")) == "waiting"
-    assert seen == {
-        "job_id": job.id,
-        "task": "curious",
-        "queue": "special",
-        "attempt": 1,
-        "mailer": "the mailer",
-        "one": 1,
-    }
-
-
-def test_something_may_be_put_around_every_job(sqlite_rig: Rig) -> None:
-    """To bind log fields or a trace; each job has a context of variables of its own."""
-    seen = []
-
-    @contextmanager
-    def around(ctx: Any) -> Iterator[None]:
-        seen.append(f"before {ctx.task}")
-        yield
-        seen.append("after")
-
-    @task(name="inner")
-    def inner(ctx: Any) -> None:
-        seen.append("inner")
-
-    sqlite_rig.jobs.include(inner)
-    sqlite_rig.work(around=around)
-    sqlite_rig.ends(sqlite_rig.jobs.enqueue(inner.call()).id)
-    assert seen == ["before inner", "inner", "after"]
 
 
 def test_a_result_that_cannot_be_stored_does_not_run_the_job_again(sqlite_rig: Rig) -> None:
@@ -259,7 +161,7 @@ def test_a_result_that_cannot_be_stored_does_not_run_the_job_again(sqlite_rig: R
     sqlite_rig.jobs.include(odd)
     sqlite_rig.work()
     job = sqlite_rig.jobs.enqueue(odd.call())
-    assert sqlite_rig.ends(job.id) == "done"
+    assert sqlite_rig.ends(job.id) == "succeeded"
     assert sqlite_rig.jobs.status(job.id).attempts == 1
     with pytest.raises(JobFailed, match="stored"):
         sqlite_rig.jobs.result(job.id)
@@ -280,24 +182,50 @@ def test_arguments_reach_no_log(rig: Rig, logged: pytest.LogCaptureFixture) -> N
     assert "canary-7f3a" not in logged.text
 
 
-def test_a_closing_worker_ends_what_runs_and_hands_back_what_does_not(rig: Rig) -> None:
-    """The second job was never started: it waits, and no delivery is counted."""
-    started, may_end = threading.Event(), threading.Event()
+def test_a_closing_worker_ends_what_runs_and_hands_back_what_does_not(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was fetched and never begun waits again at once, and no delivery is counted."""
+    gate, seen = threading.Event(), []
+    monkeypatch.setattr(worker_module, "_PATIENCE", 60.0)
+
+    @task(name="short")
+    def short(ctx: Any) -> None:
+        seen.append(ctx.attempt)
 
     @task(name="long")
     def long(ctx: Any) -> None:
-        started.set()
-        may_end.wait(10)
+        gate.wait(10)
 
-    rig.jobs.include(long)
+    rig.jobs.include(short, long)
     with rig.jobs.worker(threads=1):
-        first = rig.jobs.enqueue(long.call())
+        rig.jobs.enqueue_many([short.call() for _ in range(50)])
+        rig.until(lambda: len(seen) == 50)
+        running, *behind = rig.jobs.enqueue_many([long.call(), *(short.call() for _ in range(3))])
+        rig.until(lambda: rig.jobs.counts()["default"].running == 4)
+        threading.Timer(0.2, gate.set).start()
+    assert rig.state(running.id) == "succeeded"
+    assert [rig.state(job.id) for job in behind] == ["queued"] * 3
+    assert [job.status().attempts for job in behind] == [0, 0, 0]
+
+
+def test_a_closing_worker_waits_only_so_long(rig: Rig) -> None:
+    """What still runs after its grace stays leased, and is delivered again when the lease ends."""
+    started, gate = threading.Event(), threading.Event()
+
+    @task(name="stubborn")
+    def stubborn(ctx: Any) -> None:
+        started.set()
+        gate.wait(10)
+
+    rig.jobs.include(stubborn)
+    with rig.jobs.worker(threads=1, grace=0.1):
+        job = rig.jobs.enqueue(stubborn.call())
         assert started.wait(10)
-        second = rig.jobs.enqueue(long.call())
-        threading.Timer(0.2, may_end.set).start()
-    assert rig.state(first.id) == "done"
-    assert rig.state(second.id) == "waiting"
-    assert rig.jobs.status(second.id).attempts == 0
+        began = time.monotonic()
+    assert time.monotonic() - began < 8
+    assert rig.state(job.id) == "running"
+    gate.set()
 
 
 def test_a_worker_takes_only_the_queues_it_was_given(sqlite_rig: Rig) -> None:
@@ -314,13 +242,88 @@ def test_a_worker_takes_only_the_queues_it_was_given(sqlite_rig: Rig) -> None:
     other = sqlite_rig.jobs.enqueue(there.call())
     sqlite_rig.work(queues=["here"])
     assert sqlite_rig.jobs.result(sqlite_rig.jobs.enqueue(here.call()).id) == 1
-    assert sqlite_rig.state(other.id) == "waiting"
+    assert sqlite_rig.state(other.id) == "queued"
 
 
 def test_a_worker_without_tasks_is_refused(sqlite_rig: Rig) -> None:
     """It would run for ever and do nothing."""
     with pytest.raises(UsageError, match="include"), sqlite_rig.jobs.worker():
         pass
+
+
+def test_a_worker_is_listed_while_it_lives(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who it is and what it does, told every few seconds; closed it is gone at once."""
+    gate = threading.Event()
+
+    @task(name="gated", queue="mail")
+    def gated(ctx: Any) -> None:
+        gate.wait(10)
+
+    monkeypatch.setattr(worker_module, "_HEARTBEAT", 0.1)
+    rig.jobs.include(gated)
+    assert rig.jobs.workers() == []
+    with rig.jobs.worker(threads=3) as worker:
+        rig.jobs.enqueue(gated.call())
+        rig.until(lambda: [each.running for each in rig.jobs.workers()] == [1])
+        (info,) = rig.jobs.workers()
+        assert (info.id, info.pid, info.queues, info.threads) == (worker.id, os.getpid(), ("mail",), 3)
+        assert info.rss > 1_000_000
+        assert info.started <= info.seen
+        gate.set()
+    assert rig.jobs.workers() == []
+
+
+def test_a_worker_that_is_heard_of_no_more_is_not_listed(sql_rig: Rig) -> None:
+    """After a minute; who starts next removes its row, and if it lives all the same it tells of itself anew."""
+
+    def registration(worker_id: str) -> Registration:
+        return Registration(sql_rig.db, worker_id, queues=["mail"], threads=1, port=None, running=lambda: 0)
+
+    with registration("old") as old:
+        assert [each.id for each in sql_rig.jobs.workers()] == ["old"]
+        with sql_rig.db.write() as tx:
+            tx.execute(update(rows).values(seen_us=rows.c.seen_us - 61_000_000))
+        assert sql_rig.jobs.workers() == []
+        with registration("new"):
+            with sql_rig.db.read() as tx:
+                assert tx.scalars(select(rows.c.id)).all() == ["new"]
+            old.beat()
+            assert {each.id for each in sql_rig.jobs.workers()} == {"old", "new"}
+    assert sql_rig.jobs.workers() == []
+
+
+def test_a_worker_says_when_its_process_has_grown_too_big(sqlite_rig: Rig) -> None:
+    """A process always has a few megabytes, and never a million gigabytes."""
+    assert sqlite_rig.jobs.worker(memory=1_000_000).spent
+    assert not sqlite_rig.jobs.worker(memory=10**15).spent
+    assert not sqlite_rig.jobs.worker().spent
+
+
+def test_what_waits_in_a_busy_process_goes_back(rig: Rig) -> None:
+    """Fetched ahead because jobs were short, held up by a long one: after a second others may have it."""
+    started, gate, seen = threading.Event(), threading.Event(), []
+
+    @task(name="short")
+    def short(ctx: Any) -> None:
+        seen.append(ctx.attempt)
+
+    @task(name="long")
+    def long(ctx: Any) -> None:
+        started.set()
+        gate.wait(20)
+
+    rig.jobs.include(short, long)
+    rig.work(threads=1)
+    rig.jobs.enqueue_many([short.call() for _ in range(50)])
+    rig.until(lambda: len(seen) == 50)
+    held_up, *behind = rig.jobs.enqueue_many([long.call(), *(short.call() for _ in range(3))])
+    assert started.wait(20)
+    rig.until(lambda: all((job.status().state, job.status().attempts) == ("queued", 0) for job in behind))
+    rig.work(threads=1)
+    assert [rig.ends(job.id) for job in behind] == ["succeeded"] * 3
+    assert rig.state(held_up.id) == "running"
+    gate.set()
+    assert set(seen) == {1}
 
 
 def test_workers_leave_no_thread_behind(sqlite_rig: Rig) -> None:

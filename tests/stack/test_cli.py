@@ -31,7 +31,7 @@ def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_help_lists_every_command() -> None:
     """What there is to run, each with a sentence."""
     shown = run("--help").stdout
-    for command in ("plugins", "settings", "dev", "worker", "db", "outbox", "cache"):
+    for command in ("plugins", "settings", "dev", "worker", "db", "outbox", "cache", "jobs"):
         assert f" {command} " in shown
 
 

@@ -18,7 +18,7 @@ from postrmagic_core._lifecycle import Lifecycle
 from postrmagic_core.errors import ConfigurationError, NotOpen, SchemaMismatch
 from postrmagic_core.events import Event, on
 from postrmagic_core.jobs import JobContext, task
-from postrmagic_core.log import configure
+from postrmagic_core.log import bind, configure
 from postrmagic_core.registry import DATABASES, STORES, Registry
 from postrmagic_core.settings import Settings
 from postrmagic_core.stack import Stack
@@ -180,15 +180,16 @@ def test_a_committed_event_becomes_a_job_with_the_stacks_managers(tmp_path: Path
 
 
 def test_a_record_logged_in_a_job_names_the_job(tmp_path: Path) -> None:
-    """The job's id is in every line it causes, without the task doing anything for it."""
+    """Its id, and the request it was enqueued in, are in every line it causes; the task does nothing for it."""
     stream = io.StringIO()
     with configure(stream=stream, format="json"), make(tmp_path) as stack:
         stack.jobs.include(tell)
-        job = stack.jobs.enqueue(tell.call())
+        with bind(request_id="r-7"):
+            job = stack.jobs.enqueue(tell.call())
         with stack.worker(threads=1):
             stack.jobs.result(job.id, timeout=30)
     told = [json.loads(line) for line in stream.getvalue().splitlines() if "working" in line]
-    assert [(record["job_id"], record["attempt"]) for record in told] == [(job.id, 1)]
+    assert [(record["job_id"], record["attempt"], record["request_id"]) for record in told] == [(job.id, 1, "r-7")]
 
 
 def test_an_invalidation_bound_to_a_unit_reaches_the_cache_when_it_commits(stack: Stack) -> None:

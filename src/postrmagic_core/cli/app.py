@@ -27,6 +27,7 @@ def run() -> None:
     from .cache import cache
     from .contract import contract
     from .dev import dev
+    from .jobs import jobs
     from .outbox import outbox
     from .pool import pool
     from .schema import database
@@ -37,6 +38,7 @@ def run() -> None:
     app.add_typer(database, name="db")
     app.add_typer(outbox, name="outbox")
     app.add_typer(cache, name="cache")
+    app.add_typer(jobs, name="jobs")
     app.command()(contract)
     app.command()(dev)
     app.command()(worker)

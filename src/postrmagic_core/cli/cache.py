@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -16,6 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ..errors import PostrMagicError
+from .application import App, AsJson, loaded
 
 if TYPE_CHECKING:
     from ..cache.figures import ProcessFigures
@@ -25,9 +25,6 @@ if TYPE_CHECKING:
     from ..stores.interface import Usage
 
 cache = typer.Typer(help="The cache: fill it, and see what it does.", no_args_is_help=True)
-
-App = Annotated[str, typer.Option(help="Where the Stack is: module:name, found from this directory.")]
-AsJson = Annotated[bool, typer.Option("--json", help="JSON instead of words and tables.")]
 
 _COUNTED = (
     *("hit rate", "hits", "stale hits", "misses", "computed", "computed alone", "store's errors", "unreadable"),
@@ -72,7 +69,7 @@ def stats(app: App, as_json: AsJson = False) -> None:
     """
     from ..cache import figures
 
-    stack = _loaded(app)
+    stack = loaded(app)
     processes = figures.look(stack.cache_subject)
     namespaces = sorted({stack.cache.namespace, *(name for told in processes for name in told.namespaces)})
     try:
@@ -95,20 +92,12 @@ def stats(app: App, as_json: AsJson = False) -> None:
 @contextmanager
 def _opened(app: str) -> Iterator[Any]:
     """The Stack with its database and cache open: a worker, or a lock that a running process holds, is not needed."""
-    stack = _loaded(app)
+    stack = loaded(app)
     try:
         with stack.database, stack.cache:
             yield stack
     finally:
         stack.cache.store.close()
-
-
-def _loaded(app: str) -> Any:
-    from ..jobs.process import load
-
-    if not sys.path or sys.path[0] not in ("", "."):
-        sys.path.insert(0, "")
-    return load(app)
 
 
 def _bar() -> Progress:

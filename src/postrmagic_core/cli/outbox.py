@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -14,16 +13,15 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 from rich.table import Table
-from rich.text import Text
 
 from .. import _codec
 from ..database import DatabaseManager, undelivered
 from ..database.interface import OutboxEntry
 from ..errors import DecodeError, SchemaMismatch, UsageError
+from .application import AsJson
+from .words import duration, plain, span
 
 outbox = typer.Typer(help="Rows that committed and wait for delivery, or were given up.", no_args_is_help=True)
-
-_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 
 
 class State(StrEnum):
@@ -34,15 +32,7 @@ class State(StrEnum):
     DEAD = "dead"
 
 
-def _duration(text: str) -> float:
-    found = re.fullmatch(r"(\d+)([smhd])", text)
-    if found is None:
-        raise typer.BadParameter(f"expected a number with its unit, as 90s, 30m, 12h or 7d; got {text!r}")
-    return float(found[1]) * _UNITS[found[2]]
-
-
 Topic = Annotated[str | None, typer.Option(help="Only rows of this topic.")]
-AsJson = Annotated[bool, typer.Option("--json", help="JSON instead of words and tables.")]
 
 
 @outbox.command("list")
@@ -63,9 +53,9 @@ def show_all(
         return
     table = Table("id", "topic", "key", "state", "age", "attempts", "due", "error", "bytes")
     for entry in found:
-        age, due = _span(now - entry.created.timestamp()), _due(entry, now)
+        age, due = span(now - entry.created.timestamp()), _due(entry, now)
         cells = (entry.id, entry.topic, entry.key or "", entry.state, age, entry.attempts, due, entry.error or "")
-        table.add_row(*(_plain(cell) for cell in (*cells, entry.size)))
+        table.add_row(*(plain(cell) for cell in (*cells, entry.size)))
     Console().print(table)
 
 
@@ -87,7 +77,7 @@ def show(
         return
     table = Table(show_header=False, box=None)
     for name, value in told.items():
-        table.add_row(_plain(name), _plain("" if value is None else value))
+        table.add_row(plain(name), plain("" if value is None else value))
     Console().print(table)
 
 
@@ -111,7 +101,7 @@ def retry(
 @outbox.command()
 def purge(
     older_than: Annotated[
-        Any, typer.Option(parser=_duration, metavar="DURATION", help="Staged longer ago than this: 12h, 7d.")
+        Any, typer.Option(parser=duration, metavar="DURATION", help="Staged longer ago than this: 12h, 7d.")
     ],
     topic: Topic = None,
     waiting: Annotated[bool, typer.Option(help="Also rows that were not given up: they are then lost.")] = False,
@@ -176,22 +166,11 @@ def _content(data: bytes) -> str:
 def _due(entry: OutboxEntry, now: float) -> str:
     if entry.state == "dead":
         return ""
-    return f"in {_span(entry.due.timestamp() - now)}" if entry.state == "delayed" else "now"
-
-
-def _span(seconds: float) -> str:
-    name, unit = next(((name, unit) for name, unit in reversed(_UNITS.items()) if seconds >= unit), ("s", 1))
-    return f"{int(max(0, seconds) // unit)}{name}"
+    return f"in {span(entry.due.timestamp() - now)}" if entry.state == "delayed" else "now"
 
 
 def _rows(count: int) -> str:
     return f"{count} row" if count == 1 else f"{count} rows"
-
-
-def _plain(value: object) -> Text:
-    """What an application chose, as a terminal may safely show it: no markup, no control characters."""
-    text = str(value)
-    return Text(text if text.isprintable() else ascii(text)[1:-1])
 
 
 def _print_json(value: object) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
@@ -51,16 +51,18 @@ class Durable:
     def fan_out(self, tx: UnitLike, staged: bytes) -> None:
         """Log a staged event and enqueue its deliveries, all in the relay's transaction."""
         fields = _codec.decode(staged)
-        if not isinstance(fields, list) or len(fields) != 2:
-            raise DecodeError("a staged event has 2 fields: its type and its envelope")
-        name, payload = fields
+        # Two fields were staged before events carried anything: such rows may still wait when a new version starts.
+        if not isinstance(fields, list) or len(fields) not in (2, 3):
+            raise DecodeError("a staged event has 3 fields: its type, its envelope and what it carries")
+        name, payload = fields[:2]
+        carried = fields[2] if len(fields) == 3 else {}
         event_type = self._dispatch.known(name)
         envelope = Envelope.decode(payload, event_type)
         noted = {"id": envelope.id, "occurred_us": envelope.occurred_us}
         causes = {"correlation_id": envelope.correlation_id, "causation_id": envelope.causation_id}
         journal.record(tx, name, payload, {**noted, **causes})
         for listener in self._dispatch.heard(event_type, "durable"):
-            self._send(tx, envelope.id, listener.name)
+            self._send(tx, envelope.id, listener.name, carried)
 
     def run(self, ctx: JobLike, event_id: str, listener: str) -> None:
         """Deliver one event to one listener, and note that it is done; the first time counts."""
@@ -96,10 +98,11 @@ class Durable:
                     sent += 1
         return [row.id for row in rows], sent
 
-    def _send(self, tx: UnitLike, event_id: str, listener: str) -> None:
+    def _send(self, tx: UnitLike, event_id: str, listener: str, carried: Mapping[str, str] | None = None) -> None:
         if self._jobs is None:
             raise Unsupported("durable listeners need a job queue: give EventManager(jobs=…)")
-        job_id = self._jobs.enqueue_raw(DELIVERY_TASK, {"event_id": event_id, "listener": listener}, tx=tx)
+        arguments = {"event_id": event_id, "listener": listener}
+        job_id = self._jobs.enqueue_raw(DELIVERY_TASK, arguments, tx=tx, carried=carried)
         journal.deliver(tx, event_id, listener, job_id)
 
     def in_unit(self, work: Callable[[UnitLike], R]) -> R:

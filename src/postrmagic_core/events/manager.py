@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from functools import partial
 from types import ModuleType
@@ -40,7 +40,8 @@ class EventManager(Lifecycle):
 
     ``units`` is the database, needed for durable events and for before-commit listeners outside a unit. ``jobs`` runs
     durable deliveries: include :meth:`run_delivery` there as the task ``postrmagic.events.deliver``. ``services``
-    become attributes of a listener's context.
+    become attributes of a listener's context. ``carry``, an attribute to be set, tells what the jobs of durable
+    deliveries carry from where the event is emitted: request id, trace, user.
     """
 
     def __init__(
@@ -54,6 +55,7 @@ class EventManager(Lifecycle):
     ) -> None:
         super().__init__()
         self.metrics = metrics or Metrics()
+        self.carry: Callable[[], Mapping[str, str]] = dict
         clock = clock or SystemClock()
         self._dispatch = Dispatch({} if services is None else services, clock, self.metrics)
         self._durable = Durable(self._dispatch, units, jobs, clock)
@@ -163,7 +165,7 @@ class EventManager(Lifecycle):
         for hook in self._dispatch.before(envelope, tx):
             tx.before_commit(hook)
         if self._dispatch.heard(kind, "durable"):
-            tx.stage(TOPIC, _codec.encode([type_name(kind), envelope.encode()]))
+            tx.stage(TOPIC, _codec.encode([type_name(kind), envelope.encode(), dict(self.carry())]))
         for hook in self._dispatch.after(envelope):
             tx.after_commit(hook)
         self._count(kind)

@@ -6,13 +6,13 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from .declaration import Call, Task, task
-from .interface import BrokerAdapter, Counts, JobHandle, JobStatus
+from .handle import JobHandle
+from .interface import BrokerAdapter, Counts, JobStatus, Progress, Unique
 
 if TYPE_CHECKING:
     from .aio import AsyncJobQueue
     from .context import JobContext
     from .manager import JobQueue
-    from .worker import Worker
 
 __all__ = [
     "task",
@@ -23,13 +23,14 @@ __all__ = [
     "AsyncJobQueue",
     "JobHandle",
     "JobStatus",
+    "Unique",
+    "Progress",
     "Counts",
-    "Worker",
     "BrokerAdapter",
 ]
 
 # A module of tasks is imported by every process: declaring loads neither SQLAlchemy nor dramatiq.
-_LAZY = {"JobContext": "context", "JobQueue": "manager", "AsyncJobQueue": "aio", "Worker": "worker"}
+_LAZY = {"JobContext": "context", "JobQueue": "manager", "AsyncJobQueue": "aio"}
 
 
 def __getattr__(name: str) -> Any:

@@ -4,23 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from .._bridge import Bridge
+from .._steps import adrive
 from .._unit import any_unit
-from ..errors import ResultTimeout
-from . import policy, records
+from . import waiting
 from .declaration import Call, Task
-from .interface import Counts, JobHandle, JobStatus
+from .handle import AsyncJobHandle, JobHandle
+from .interface import ENDED, Counts, JobRecord, JobStatus, State, Unique
 
 if TYPE_CHECKING:
     from .._protocols import UnitLike
+    from .interface import Priority
     from .manager import JobQueue, Staged
     from .worker import Worker
-
+    from .workers import WorkerInfo
 
 R = TypeVar("R")
 
@@ -51,14 +53,32 @@ class AsyncJobQueue:
         tx: AwaitableUnitLike | None = None,
         delay: float | None = None,
         at: datetime | None = None,
+        priority: Priority | None = None,
+        unique: Unique | None = None,
         detached: bool = False,
-    ) -> JobHandle:
+    ) -> AsyncJobHandle:
         """See :meth:`JobQueue.enqueue`; ``tx`` is what ``async with db.aio.write()`` gave."""
 
         def put(unit: UnitLike | None = None) -> JobHandle:
-            return self._queue.enqueue(call, tx=unit, delay=delay, at=at, detached=detached)
+            options: dict[str, Any] = {"priority": priority, "unique": unique, "detached": detached}
+            return self._queue.enqueue(call, tx=unit, delay=delay, at=at, **options)
 
-        return await self._putting(put, tx)
+        return self._handle(await self._putting(put, tx))
+
+    async def enqueue_many(
+        self,
+        calls: Sequence[Call],
+        *,
+        tx: AwaitableUnitLike | None = None,
+        delay: float | None = None,
+        detached: bool = False,
+    ) -> list[AsyncJobHandle]:
+        """See :meth:`JobQueue.enqueue_many`."""
+
+        def put(unit: UnitLike | None = None) -> list[JobHandle]:
+            return self._queue.enqueue_many(calls, tx=unit, delay=delay, detached=detached)
+
+        return [self._handle(handle) for handle in await self._putting(put, tx)]
 
     async def enqueue_raw(
         self,
@@ -67,13 +87,93 @@ class AsyncJobQueue:
         *,
         tx: AwaitableUnitLike | None = None,
         detached: bool = False,
+        carried: Mapping[str, str] | None = None,
     ) -> str:
         """See :meth:`JobQueue.enqueue_raw`."""
 
         def put(unit: UnitLike | None = None) -> str:
-            return self._queue.enqueue_raw(task, arguments, tx=unit, detached=detached)
+            return self._queue.enqueue_raw(task, arguments, tx=unit, detached=detached, carried=carried)
 
         return await self._putting(put, tx)
+
+    async def status(self, job_id: str) -> JobStatus | None:
+        """See :meth:`JobQueue.status`."""
+        return await self._bridge.lift(lambda: self._queue.status(job_id))
+
+    async def record(self, job_id: str) -> JobRecord | None:
+        """See :meth:`JobQueue.record`."""
+        return await self._bridge.lift(lambda: self._queue.record(job_id))
+
+    async def find(
+        self, states: Collection[State], *, queue: str | None = None, task: str | None = None, limit: int = 100
+    ) -> list[JobStatus]:
+        """See :meth:`JobQueue.find`."""
+        return await self._bridge.lift(lambda: self._queue.find(states, queue=queue, task=task, limit=limit))
+
+    async def wait(self, job_id: str, timeout: float = 10.0) -> JobStatus:  # noqa: ASYNC109 - the same name on both faces
+        """See :meth:`JobQueue.wait`; no thread is kept while waiting."""
+        self._queue.ensure_open()
+        status: JobStatus = (await adrive(waiting.end(job_id, timeout), self)).status
+        return status
+
+    async def result(self, job_id: str, timeout: float = 10.0) -> Any:  # noqa: ASYNC109 - the same name on both faces
+        """See :meth:`JobQueue.result`; no thread is kept while waiting."""
+        self._queue.ensure_open()
+        return await adrive(waiting.result(job_id, timeout), self)
+
+    async def watch(self, job_id: str, timeout: float | None = None) -> AsyncIterator[JobStatus]:  # noqa: ASYNC109 - the same name on both faces
+        """See :meth:`JobQueue.watch`."""
+        self._queue.ensure_open()
+        seen: JobStatus | None = None
+        while seen is None or seen.state not in ENDED:
+            seen = (await adrive(waiting.change(job_id, seen, timeout), self)).status
+            yield seen
+
+    async def cancel(self, *job_ids: str) -> bool:
+        """See :meth:`JobQueue.cancel`."""
+        return await self._bridge.lift(lambda: self._queue.cancel(*job_ids))
+
+    async def counts(self) -> Mapping[str, Counts]:
+        """See :meth:`JobQueue.counts`."""
+        return await self._bridge.lift(self._queue.counts)
+
+    async def dead(self, queue: str | None = None, *, task: str | None = None, limit: int = 100) -> list[JobStatus]:
+        """See :meth:`JobQueue.dead`."""
+        return await self._bridge.lift(lambda: self._queue.dead(queue, task=task, limit=limit))
+
+    async def replay(self, *job_ids: str, queue: str | None = None, task: str | None = None, limit: int = 1000) -> int:
+        """See :meth:`JobQueue.replay`."""
+        return await self._bridge.lift(lambda: self._queue.replay(*job_ids, queue=queue, task=task, limit=limit))
+
+    async def purge(
+        self, before: datetime, *, states: Collection[State] = frozenset({"succeeded", "cancelled"})
+    ) -> int:
+        """See :meth:`JobQueue.purge`."""
+        return await self._bridge.lift(lambda: self._queue.purge(before, states=states))
+
+    async def workers(self) -> Sequence[WorkerInfo]:
+        """See :meth:`JobQueue.workers`."""
+        return await self._bridge.lift(self._queue.workers)
+
+    def worker(self, threads: int = 4, queues: Collection[str] | None = None, **options: Any) -> Worker:
+        """See :meth:`JobQueue.worker`: ``async with`` opens it."""
+        return self._queue.worker(threads, queues, **options)
+
+    def deliver(self, tx: UnitLike, row: Staged) -> None:
+        """See :meth:`JobQueue.deliver`: relays run in threads."""
+        self._queue.deliver(tx, row)
+
+    async def may_come(self) -> bool:
+        """See :meth:`JobQueue.may_come`."""
+        return self._queue.may_come()
+
+    async def now(self) -> float:
+        """Monotonic seconds, for the procedures that wait."""
+        return time.monotonic()
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait, for the procedures that do."""
+        await asyncio.sleep(seconds)
 
     async def _putting(self, put: Callable[..., R], tx: AwaitableUnitLike | None) -> R:
         if tx is not None:
@@ -82,43 +182,5 @@ class AsyncJobQueue:
             return put()
         return await self._bridge.lift(put)
 
-    async def status(self, job_id: str) -> JobStatus | None:
-        """See :meth:`JobQueue.status`."""
-        return await self._bridge.lift(lambda: self._queue.status(job_id))
-
-    async def result(self, job_id: str, timeout: float = 10.0) -> Any:  # noqa: ASYNC109 - the same name on both faces
-        """See :meth:`JobQueue.result`; no thread is kept while waiting."""
-        self._queue.ensure_open()
-        until = time.monotonic() + timeout
-        for pause in policy.polls():
-            ended, value = await self._bridge.lift(lambda: records.ended(self._queue.ledger, job_id))
-            if ended:
-                return value
-            if time.monotonic() + pause > until:
-                break
-            await asyncio.sleep(pause)
-        raise ResultTimeout(f"job {job_id} did not end within {timeout:g} s")
-
-    async def counts(self) -> Mapping[str, Counts]:
-        """See :meth:`JobQueue.counts`."""
-        return await self._bridge.lift(self._queue.counts)
-
-    async def dead(self, queue: str | None = None, limit: int = 100) -> list[JobStatus]:
-        """See :meth:`JobQueue.dead`."""
-        return await self._bridge.lift(lambda: self._queue.dead(queue, limit))
-
-    async def retry(self, job_id: str) -> bool:
-        """See :meth:`JobQueue.retry`."""
-        return await self._bridge.lift(lambda: self._queue.retry(job_id))
-
-    async def purge(self, before: datetime) -> int:
-        """See :meth:`JobQueue.purge`."""
-        return await self._bridge.lift(lambda: self._queue.purge(before))
-
-    def worker(self, threads: int = 4, queues: list[str] | None = None, **options: Any) -> Worker:
-        """See :meth:`JobQueue.worker`: ``async with`` opens it."""
-        return self._queue.worker(threads, queues, **options)
-
-    def deliver(self, tx: UnitLike, row: Staged) -> None:
-        """See :meth:`JobQueue.deliver`: relays run in threads."""
-        self._queue.deliver(tx, row)
+    def _handle(self, handle: JobHandle) -> AsyncJobHandle:
+        return AsyncJobHandle(handle.id, handle.task, self, handle.existing)

@@ -1,45 +1,80 @@
-"""What a task is given: who it is, and a unit whose effect happens once."""
+"""What a task is given: who it is, how to end early, how to tell its progress, and a unit whose effect happens once."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import AbstractContextManager, asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING, Any
 
 from ..database.tables import once
-from ..errors import AlreadyDone, UniqueViolation, UsageError
-from .interface import Claim
+from ..errors import AlreadyDone, JobCancelled, UniqueViolation, UsageError
+from . import progress
+from .interface import Progress
 from .sqltime import now_us
 
 if TYPE_CHECKING:
     from .._protocols import Units
+    from .held import Delivery
     from .manager import JobQueue
 
 # Longer than any job is retried or replayed by hand: forgetting it would let the effect happen again.
 _KEPT_US = 90 * 86_400 * 1_000_000
 
 
+OWN_FIELDS = frozenset({"job_id", "task", "queue", "attempt"})
+"""Of :attr:`JobContext.fields`, what each job has of its own: it is not carried on to the jobs that it enqueues."""
+
+
 class JobContext:
     """The first argument of every task.
 
-    ``job_id``, ``task``, ``queue``; ``attempt`` counts deliveries from 1; ``jobs`` is the queue itself. Whatever the
-    application put among the queue's ``services`` (events, cache, …) is an attribute too.
+    ``job_id``, ``task``, ``queue``; ``attempt`` counts deliveries from 1; ``carried`` is what the context held where
+    the job was enqueued (request id, trace, user); ``jobs`` is the queue itself. Whatever the application put among the
+    queue's ``services`` (events, cache, …) is an attribute too.
     """
 
-    def __init__(self, claim: Claim, units: Units, jobs: JobQueue, services: Mapping[str, object]) -> None:
+    def __init__(
+        self,
+        delivery: Delivery,
+        units: Units,
+        jobs: JobQueue,
+        services: Mapping[str, object],
+        carried: Mapping[str, str],
+    ) -> None:
+        claim = delivery.claim
         self.job_id = claim.id
         self.task = claim.task
         self.queue = claim.queue
         self.attempt = claim.attempt
+        self.carried = carried
         self.jobs = jobs
         self.services = services
+        self._delivery = delivery
         self._units = units
         self._wrote = False
 
     @property
     def fields(self) -> dict[str, str | int]:
         """What log lines of this delivery should carry."""
-        return {"job_id": self.job_id, "task": self.task, "queue": self.queue, "attempt": self.attempt}
+        told: dict[str, str | int] = dict(self.carried)
+        return told | {"job_id": self.job_id, "task": self.task, "queue": self.queue, "attempt": self.attempt}
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether the job should end: somebody cancelled it, or another worker has taken it over."""
+        return self._delivery.cancelled or self._delivery.lost
+
+    def check(self) -> None:
+        """Raise :class:`JobCancelled` if the job should end; call it where the task can stop without harm."""
+        if self._delivery.cancelled:
+            raise JobCancelled(f"job {self.job_id} was cancelled")
+        if self._delivery.lost:
+            raise JobCancelled(f"the lease on job {self.job_id} was lost: another worker has taken it over")
+
+    def progress(self, done: float, total: float | None = None, note: str = "") -> None:
+        """Tell how far the job has come; others see it within a second or so. Costs no round trip, and checks."""
+        self._delivery.progress = progress.written(Progress(done, total, note))
+        self.check()
 
     @contextmanager
     def write(self) -> Iterator[Any]:
@@ -49,23 +84,34 @@ class JobContext:
         :class:`AlreadyDone`, which the worker takes for success. A second ``write()`` in one delivery raises
         :class:`UsageError`: it could not be told from the first after a crash between the two.
         """
-        if self._wrote:
-            raise UsageError("ctx.write() was called twice in one delivery: do all of the job's writing in one unit")
-        self._wrote = True
+        self._only_once()
         with self._units.write() as tx:
             try:
-                tx.execute(
-                    once.insert().values(
-                        id=self.job_id, kind="job", created_us=now_us(), expires_us=now_us() + _KEPT_US
-                    )
-                )
+                tx.execute(self._mark())
             except UniqueViolation:
-                raise AlreadyDone(f"the effect of job {self.job_id} is already committed") from None
+                raise self._done_already() from None
             yield tx
 
     def read(self) -> AbstractContextManager[Any]:
         """A unit that reads the application's database."""
         return self._units.read()
+
+    @property
+    def aio(self) -> AsyncJobContext:
+        """The same units for an async task."""
+        return AsyncJobContext(self)
+
+    def _only_once(self) -> None:
+        if self._wrote:
+            raise UsageError("ctx.write() was called twice in one delivery: do all of the job's writing in one unit")
+        self._wrote = True
+
+    def _mark(self) -> Any:
+        times = {"created_us": now_us(), "expires_us": now_us() + _KEPT_US}
+        return once.insert().values(id=self.job_id, kind="job", **times)
+
+    def _done_already(self) -> AlreadyDone:
+        return AlreadyDone(f"the effect of job {self.job_id} is already committed")
 
     def __getattr__(self, name: str) -> Any:
         services = self.__dict__.get("services", {})
@@ -73,3 +119,33 @@ class JobContext:
             return services[name]
         known = ", ".join(sorted(services)) or "none"
         raise AttributeError(f"the job's context has no {name!r}; services given to this queue: {known}")
+
+
+class AsyncJobContext:
+    """:attr:`JobContext.aio`."""
+
+    def __init__(self, context: JobContext) -> None:
+        self._context = context
+
+    @asynccontextmanager
+    async def write(self) -> AsyncIterator[Any]:
+        """See :meth:`JobContext.write`."""
+        context = self._context
+        context._only_once()
+        async with self._units.write() as tx:
+            try:
+                await tx.execute(context._mark())
+            except UniqueViolation:
+                raise context._done_already() from None
+            yield tx
+
+    def read(self) -> Any:
+        """See :meth:`JobContext.read`; ``async with``."""
+        return self._units.read()
+
+    @property
+    def _units(self) -> Any:
+        units = getattr(self._context._units, "aio", None)
+        if units is None:
+            raise UsageError("this queue's database has no async face: async tasks write through a DatabaseManager's")
+        return units

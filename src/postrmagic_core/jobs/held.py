@@ -1,67 +1,170 @@
-"""What one worker holds: its claims, and how each ended."""
+"""What one worker holds: deliveries that wait for a thread, that run, and that have ended and are not settled yet."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable
+import time
+from collections.abc import Callable, Iterable, Sequence
 
-from .interface import Claim, Outcome
+from . import policy
+from .interface import Beat, Claim, Outcome, Renewal, Settlement, Want
+
+_RECENT = 0.1
 
 
-class HeldClaims:
-    """The claims of the worker named ``owner``, which has ``threads`` threads.
+class Delivery:
+    """One delivery in this process.
 
-    ``claiming`` is held by the one consumer that claims at a time, so that all queues together never take more than
-    there are threads to run: a claim that waited in memory would count as a delivery if the process died.
+    ``cancelled``: somebody asked the job to end. ``lost``: another worker has it, and what it reports here counts no
+    more. ``progress``: what the task told last, encoded.
     """
 
-    def __init__(self, owner: str, threads: int) -> None:
+    __slots__ = ("_on_cancel", "began", "cancelled", "claim", "lost", "progress", "told")
+
+    def __init__(self, claim: Claim) -> None:
+        self.claim = claim
+        self.began = time.monotonic()
+        self.cancelled = False
+        self.lost = False
+        self.progress: bytes | None = None
+        self.told: bytes | None = None
+        self._on_cancel: Callable[[], None] | None = None
+
+    def on_cancel(self, call: Callable[[], None] | None) -> None:
+        """Call ``call()`` once the job is cancelled or lost, at once if it is."""
+        self._on_cancel = call
+        if call is not None and (self.cancelled or self.lost):
+            call()
+
+    def end_early(self, *, cancelled: bool) -> None:
+        """Note that it should end, and why."""
+        self.cancelled, self.lost = self.cancelled or cancelled, self.lost or not cancelled
+        call = self._on_cancel
+        if call is not None:
+            call()
+
+
+class Held:
+    """The deliveries of the worker named ``owner``, which has ``threads`` threads; ``ring`` wakes who settles them."""
+
+    def __init__(self, owner: str, threads: int, ring: Callable[[], None]) -> None:
         self.owner = owner
-        self.threads = threads
-        self.claiming = threading.Lock()
+        self._threads = threads
+        self._ring = ring
         self._lock = threading.Lock()
-        self._claims: dict[str, Claim] = {}
-        self._outcomes: dict[str, Outcome] = {}
+        self._waiting: dict[str, Delivery] = {}
+        self._running: dict[str, Delivery] = {}
+        self._ended: list[Settlement] = []
+        self._settling: Sequence[Settlement] = ()
+        self._mean: float | None = None
+        self._draining = False
 
-    @property
-    def free(self) -> int:
-        """How many more claims may be taken now."""
+    def want(self, queues: Sequence[str]) -> Want | None:
+        """What could be taken now; ``None`` when nothing."""
         with self._lock:
-            alone = any(claim.alone for claim in self._claims.values())
-            return 0 if alone else max(0, self.threads - len(self._claims))
+            held = [*self._waiting.values(), *self._running.values()]
+            room = self._threads + policy.appetite(self._threads, self._pace()) - len(held)
+            if self._draining or room <= 0 or any(delivery.claim.alone for delivery in held):
+                return None
+            ids = frozenset(delivery.claim.id for delivery in held)
+        return Want(self.owner, queues, room, idle=not held, held=ids)
 
-    @property
-    def busy(self) -> bool:
-        """Whether anything is held."""
-        return bool(self._claims)
-
-    def ids(self) -> list[str]:
-        """The ids of the jobs held, whose leases are to be renewed."""
-        with self._lock:
-            return list(self._claims)
+    def _pace(self) -> float | None:
+        """Seconds that a job takes, as it seems now: longer than the mean where every thread is longer at one."""
+        if self._mean is None or len(self._running) < self._threads:
+            return self._mean
+        return max(self._mean, time.monotonic() - max(delivery.began for delivery in self._running.values()))
 
     def add(self, claims: Iterable[Claim]) -> None:
-        """Hold ``claims``."""
+        """Hold ``claims``, which wait for a thread."""
         with self._lock:
-            self._claims.update((claim.id, claim) for claim in claims)
+            self._waiting.update((claim.id, Delivery(claim)) for claim in claims)
 
-    def get(self, job_id: str) -> Claim | None:
-        """The claim on a job, if held."""
+    def start(self, job_id: str) -> Delivery | None:
+        """The delivery that a thread is to run; ``None`` if it was handed back meanwhile."""
         with self._lock:
-            return self._claims.get(job_id)
+            delivery = self._waiting.pop(job_id, None)
+            if delivery is not None:
+                delivery.began = time.monotonic()
+                self._running[job_id] = delivery
+        return delivery
 
-    def ended(self, job_id: str, outcome: Outcome) -> None:
-        """Note how the delivery ended; the consumer settles it."""
+    def end(self, delivery: Delivery, outcome: Outcome) -> None:
+        """Note how a delivery ended."""
+        took = time.monotonic() - delivery.began
         with self._lock:
-            self._outcomes[job_id] = outcome
+            self._running.pop(delivery.claim.id, None)
+            self._ended.append(Settlement(delivery.claim, outcome))
+            self._mean = took if self._mean is None else self._mean + _RECENT * (took - self._mean)
+        self._ring()
 
-    def outcome(self, job_id: str) -> Outcome | None:
-        """How the delivery ended; ``None`` while it has not."""
+    def settlements(self) -> Sequence[Settlement]:
+        """What is to be settled, until :meth:`settled` or :meth:`unsettled`."""
         with self._lock:
-            return self._outcomes.get(job_id)
+            self._settling, self._ended = self._ended, []
+            return self._settling
 
-    def drop(self, job_id: str) -> None:
-        """Hold the job no longer."""
+    def settled(self) -> None:
+        """The settlements are recorded."""
         with self._lock:
-            self._claims.pop(job_id, None)
-            self._outcomes.pop(job_id, None)
+            self._settling = ()
+
+    def unsettled(self) -> None:
+        """They could not be recorded and come again."""
+        with self._lock:
+            self._ended = [*self._settling, *self._ended]
+            self._settling = ()
+
+    def hand_back(self, waited: float) -> None:
+        """Give up what has waited for a thread for so many seconds: another worker may be idle."""
+        before = time.monotonic() - waited
+        with self._lock:
+            idle = [delivery for delivery in self._waiting.values() if delivery.began <= before]
+            for delivery in idle:
+                del self._waiting[delivery.claim.id]
+                self._ended.append(Settlement(delivery.claim, Outcome("queued")))
+        if idle:
+            self._ring()
+
+    def drain(self) -> None:
+        """Take nothing more, and hand back what has not begun."""
+        self._draining = True
+        self.hand_back(0.0)
+
+    def beats(self, *, told_only: bool = False) -> list[Beat]:
+        """A sign of life for everything held; ``told_only``: for what has told its progress since the last one."""
+        with self._lock:
+            held = [*self._waiting.values(), *self._running.values()]
+            beats = [Beat(settlement.claim) for settlement in (*self._settling, *self._ended)]
+        if told_only:
+            beats, held = [], [each for each in held if each.progress is not each.told]
+        for delivery in held:
+            news = delivery.progress if delivery.progress is not delivery.told else None
+            delivery.told = delivery.progress
+            beats.append(Beat(delivery.claim, news))
+        return beats
+
+    def heed(self, beats: Sequence[Beat], renewal: Renewal) -> list[str]:
+        """Have what was lost or cancelled end early; the ids of what was lost.
+
+        ``renewal`` answers ``beats``: a delivery of the same job that was made since is not meant.
+        """
+        with self._lock:
+            held = self._waiting | self._running
+        lost: list[str] = []
+        for claim, _ in beats:
+            job_id, delivery = claim.id, held.get(claim.id)
+            if delivery is None or delivery.claim is not claim:
+                continue
+            if job_id in renewal.lost:
+                lost.append(job_id)
+                if not delivery.lost:
+                    delivery.end_early(cancelled=False)
+            elif job_id in renewal.cancelled and not delivery.cancelled:
+                delivery.end_early(cancelled=True)
+        return lost
+
+    @property
+    def running(self) -> int:
+        """How many deliveries run."""
+        return len(self._running)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import datetime
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Protocol
@@ -15,21 +15,36 @@ from .._clock import Clock, SystemClock, to_us
 from .._ids import uuid7
 from .._lifecycle import Lifecycle
 from .._metrics import Metrics
+from .._steps import drive
 from .._unit import any_unit, when_ended
-from ..database import DatabaseManager
-from ..errors import DecodeError, OutsideUnit, ResultTimeout, UnknownTask
+from ..errors import OutsideUnit, UnknownTask
 from ..registry import BROKERS, Registry
-from . import policy, records
+from . import policy, stored, waiting, workers
+from .context import OWN_FIELDS
 from .declaration import Call, Task
+from .handle import JobHandle
 from .including import distinct, tasks_of
-from .interface import BrokerAdapter, Counts, JobHandle, JobStatus, NewJob
-from .ledger import TOPIC, Ledger
-from .wake import Chimes
+from .interface import (
+    ENDED,
+    LETTERS,
+    BrokerAdapter,
+    BrokerOptions,
+    Counts,
+    JobRecord,
+    JobStatus,
+    NewJob,
+    Selection,
+    State,
+    SupportsUnits,
+    Unique,
+)
 from .worker import Worker
 
 if TYPE_CHECKING:
     from .._protocols import UnitLike, Units
     from .aio import AsyncJobQueue
+    from .interface import Priority
+    from .workers import WorkerInfo
 
 
 class Staged(Protocol):
@@ -44,9 +59,10 @@ class Staged(Protocol):
 class JobQueue(Lifecycle):
     """Jobs of one application.
 
-    ``url`` chooses the broker: the database's own URL, or ``redis://…``. ``database`` is where tasks write; each job's
-    row lives there too, or in the broker's database where ``url`` names another. ``lease``: seconds after which a
-    silent worker's job is delivered to another. ``services`` become attributes of every job's context.
+    ``url`` chooses the broker, which keeps the jobs: the database's own, ``redis://…`` or ``amqp://…``. ``database`` is
+    where tasks write. ``lease``: seconds after which a silent worker's job is delivered to another. ``services`` become
+    attributes of every job's context. ``carry``, an attribute to be set, tells what a job carries from where it is
+    enqueued to its context: request id, trace, user.
     """
 
     def __init__(
@@ -64,19 +80,17 @@ class JobQueue(Lifecycle):
         super().__init__()
         if lease < 1:
             raise ValueError(f"a lease needs at least 1 second to be renewed in time, got {lease}")
-        adapter = (registry or Registry()).load(BROKERS, url)
-        self.adapter: BrokerAdapter = adapter.from_url(url, namespace=policy.checked_namespace(namespace))
+        self.random = random.SystemRandom().random
+        options = BrokerOptions(policy.checked_namespace(namespace), database, lease, self.random)
+        self.adapter: BrokerAdapter = (registry or Registry()).load(BROKERS, url).from_url(url, options)
         self.database = database
+        self.lease = lease
         self.tasks: dict[str, Task[..., Any]] = {}
         self.services: Mapping[str, object] = {} if services is None else services
         self.metrics = metrics or Metrics()
+        self.carry: Callable[[], Mapping[str, str]] = dict
         self._clock = clock or SystemClock()
-        elsewhere = self.adapter.database_id not in (None, database.database_id)
-        self._own = DatabaseManager(url) if elsewhere else None
-        self.ledger = Ledger(self._own or database, lease=lease, random=random.SystemRandom().random)
-        self.ledger.sends = self.adapter.database_id is None
         self._bridge = Bridge(name="postrmagic-jobs")
-        self._chimes = Chimes(self.ledger)
 
     @property
     def aio(self) -> AsyncJobQueue:
@@ -97,97 +111,179 @@ class JobQueue(Lifecycle):
         tx: UnitLike | None = None,
         delay: float | None = None,
         at: datetime | None = None,
+        priority: Priority | None = None,
+        unique: Unique | None = None,
         detached: bool = False,
     ) -> JobHandle:
-        """Have ``call`` run by a worker, if and only if the unit ``tx`` commits; without one, in a unit of its own.
+        """Have ``call`` run by a worker, if and only if the unit ``tx`` commits; without one, from now on.
 
-        ``delay``: seconds to wait at least; ``at``: an aware datetime instead. Inside an open unit ``tx=`` is needed,
-        else :class:`OutsideUnit`; ``detached=True`` means it: the job is enqueued when the unit has ended either way
-        (at once where the unit is of another database).
+        ``delay``: seconds to wait at least; ``at``: an aware datetime instead. ``priority`` and ``unique`` take the
+        place of the task's own. Inside an open unit ``tx=`` is needed, else :class:`OutsideUnit`; ``detached=True``
+        means it: the job is enqueued when the unit has ended either way (at once where the unit is of another
+        database). A unique job that is there already is what is returned; with ``tx=`` and a broker outside its
+        database, whether it is shows only later, and the job returned is then unknown.
         """
-        job = self._new(call.task, call.payload, self._due_us(delay, at))
-        self._put(job, tx, detached)
-        return JobHandle(job.id, job.task)
+        job = self._new(call, self._due_us(delay, at), priority, unique)
+        holders = self._put([job], tx, detached)
+        return JobHandle(holders.get(job.id, job.id), job.task, self, existing=job.id in holders)
+
+    def enqueue_many(
+        self, calls: Sequence[Call], *, tx: UnitLike | None = None, delay: float | None = None, detached: bool = False
+    ) -> list[JobHandle]:
+        """:meth:`enqueue` for many, all of them or none, in one round trip."""
+        due_us = self._due_us(delay, None)
+        jobs = [self._new(call, due_us, None, None) for call in calls]
+        holders = self._put(jobs, tx, detached) if jobs else {}
+        return [JobHandle(holders.get(job.id, job.id), job.task, self, existing=job.id in holders) for job in jobs]
 
     def enqueue_raw(
-        self, task: str, arguments: Mapping[str, object], *, tx: UnitLike | None = None, detached: bool = False
+        self,
+        task: str,
+        arguments: Mapping[str, object],
+        *,
+        tx: UnitLike | None = None,
+        detached: bool = False,
+        carried: Mapping[str, str] | None = None,
     ) -> str:
-        """Enqueue an included task by its name; returns the job's id. Raises :class:`UnknownTask`."""
+        """Enqueue an included task by its name; returns the job's id. Raises :class:`UnknownTask`.
+
+        ``carried``, for whoever enqueues on behalf of another context, takes the place of what ``carry`` tells.
+        """
         found = self.tasks.get(task)
         if found is None:
             raise UnknownTask(f"task {task} is not included here: jobs.include() the module that declares it")
-        return self.enqueue(found.call(**arguments), tx=tx, detached=detached).id
+        job = self._new(found.call(**arguments), 0, None, None, carried)
+        return self._put([job], tx, detached).get(job.id, job.id)
 
     def status(self, job_id: str) -> JobStatus | None:
         """What is known of a job; ``None`` for an unknown id."""
+        record = self.record(job_id)
+        return None if record is None else record.status
+
+    def record(self, job_id: str) -> JobRecord | None:
+        """:meth:`status` with the encoded arguments and result."""
         self.ensure_open()
-        return records.status(self.ledger, job_id)
+        return next(iter(self.adapter.records(Selection([job_id]))), None)
+
+    def find(
+        self, states: Collection[State], *, queue: str | None = None, task: str | None = None, limit: int = 100
+    ) -> list[JobStatus]:
+        """Jobs in one of ``states``, the newest first: every queue's and task's, or one's."""
+        self.ensure_open()
+        selection = Selection(None, frozenset(states), queue, task, None, limit)
+        return [record.status for record in self.adapter.records(selection)]
+
+    def wait(self, job_id: str, timeout: float = 10.0) -> JobStatus:
+        """The job's status once it has ended, waited for ``timeout`` seconds at most; then :class:`ResultTimeout`."""
+        self.ensure_open()
+        status: JobStatus = drive(waiting.end(job_id, timeout), self).status
+        return status
 
     def result(self, job_id: str, timeout: float = 10.0) -> Any:
         """What the task returned, waited for ``timeout`` seconds at most; then :class:`ResultTimeout`.
 
-        Raises :class:`JobFailed` when the job is a dead letter.
+        Raises :class:`JobFailed` when the job has ended otherwise.
         """
         self.ensure_open()
-        until = time.monotonic() + timeout
-        for pause in policy.polls():
-            ended, value = records.ended(self.ledger, job_id)
-            if ended:
-                return value
-            if time.monotonic() + pause > until:
-                break
-            time.sleep(pause)
-        raise ResultTimeout(f"job {job_id} did not end within {timeout:g} s")
+        return drive(waiting.result(job_id, timeout), self)
+
+    def watch(self, job_id: str, timeout: float | None = None) -> Iterator[JobStatus]:
+        """The job's status now and after each change, progress included, until it has ended.
+
+        Raises :class:`ResultTimeout` when nothing changes for ``timeout`` seconds.
+        """
+        self.ensure_open()
+        seen: JobStatus | None = None
+        while seen is None or seen.state not in ENDED:
+            seen = drive(waiting.change(job_id, seen, timeout), self).status
+            yield seen
+
+    def cancel(self, *job_ids: str) -> bool:
+        """Cancel jobs: one that waits ends at once, one that runs is asked to. Whether any could be."""
+        self.ensure_open()
+        return bool(self.adapter.alter("cancel", Selection(job_ids)))
 
     def counts(self) -> Mapping[str, Counts]:
-        """Jobs that wait, run or are dead, by queue."""
+        """Jobs that wait, run or are dead letters, by queue."""
         self.ensure_open()
-        return records.counts(self.ledger)
+        return self.adapter.counts()
 
-    def dead(self, queue: str | None = None, limit: int = 100) -> list[JobStatus]:
-        """The dead letters, newest first: every queue's, or one's."""
-        self.ensure_open()
-        return records.dead(self.ledger, queue, limit)
+    def dead(self, queue: str | None = None, *, task: str | None = None, limit: int = 100) -> list[JobStatus]:
+        """The dead letters, failed jobs among them, newest first: every queue's and task's, or one's."""
+        return self.find(LETTERS, queue=queue, task=task, limit=limit)
 
-    def retry(self, job_id: str) -> bool:
-        """Let a dead letter wait again with all its tries; ``False`` when the job is none."""
-        self.ensure_open()
-        revived = records.revive(self.ledger, job_id)
-        self._wake()
-        return revived
+    def replay(self, *job_ids: str, queue: str | None = None, task: str | None = None, limit: int = 1000) -> int:
+        """Let dead letters (or cancelled jobs named by id) wait again with all their tries; returns how many.
 
-    def purge(self, before: datetime) -> int:
-        """Forget the jobs that were done before an instant; dead letters stay. Returns how many."""
+        Without ids: the dead letters of a queue, of a task, or all, ``limit`` at most.
+        """
         self.ensure_open()
-        count = 0
-        while deleted := records.purge(self.ledger, to_us(before)):
-            count += deleted
+        chosen = Selection(job_ids) if job_ids else Selection(None, LETTERS, queue, task, None, limit)
+        return len(self.adapter.alter("replay", chosen))
+
+    def purge(self, before: datetime, *, states: Collection[State] = frozenset({"succeeded", "cancelled"})) -> int:
+        """Forget jobs that ended before an instant; dead letters only where ``states`` names them. Returns how many."""
+        self.ensure_open()
+        count, selection = 0, Selection(None, frozenset(states), before_us=to_us(before), limit=1000)
+        while forgotten := len(self.adapter.alter("forget", selection)):
+            count += forgotten
         return count
 
-    def worker(self, threads: int = 4, queues: list[str] | None = None, **options: Any) -> Worker:
+    def workers(self) -> Sequence[WorkerInfo]:
+        """The workers that live, with what they do."""
+        self.ensure_open()
+        return workers.alive(self.database)
+
+    def worker(self, threads: int = 4, queues: Collection[str] | None = None, **options: Any) -> Worker:
         """A worker for this process, to be opened; ``options`` are those of :class:`Worker`."""
         return Worker(self, threads=threads, queues=queues, **options)
 
     def deliver(self, tx: UnitLike, row: Staged) -> None:
-        """The outbox's route for topic ``jobs``: tell the broker, or put the row where the broker looks."""
+        """The outbox's route for topic ``jobs``: hand what was staged to the broker. Doing it again does no harm."""
         self.ensure_open()
-        fields = _codec.decode(row.payload)
-        if not isinstance(fields, list) or len(fields) not in (3, 6):
-            raise DecodeError("a staged job has 3 fields (its row exists) or 6 (it does not yet)")
-        if len(fields) == 3:
-            self.adapter.send(*fields)
-        elif tx.database_id == self.ledger.database_id:
-            self._insert_missing(tx, NewJob(*fields))
+        job = stored.unpacked(row.payload)
+        if isinstance(self.adapter, SupportsUnits) and self.adapter.database_id == tx.database_id:
+            self.adapter.put_in(tx, [job])
         else:
-            self.ledger.retrying(lambda own: self._insert_missing(own, NewJob(*fields)))
+            self.adapter.put([job])
 
-    def _insert_missing(self, tx: UnitLike, job: NewJob) -> None:
-        if not self.ledger.exists(tx, job.id):
-            self.ledger.insert(tx, job)
-            tx.after_commit(self._wake)
+    def may_come(self) -> bool:
+        """Whether an unknown job may be on its way through the outbox, for the procedures that wait."""
+        return getattr(self.adapter, "database_id", None) != self.database.database_id
 
-    def _new(self, task: Task[..., Any], payload: bytes, due_us: int) -> NewJob:
-        return NewJob(str(uuid7(self._clock.now_us())), task.queue, task.name, task.retries, payload, due_us)
+    def now(self) -> float:
+        """Monotonic seconds, for the procedures that wait."""
+        return time.monotonic()
+
+    def sleep(self, seconds: float) -> None:
+        """Wait, for the procedures that do."""
+        time.sleep(seconds)
+
+    def _new(
+        self,
+        call: Call,
+        due_us: int,
+        priority: Priority | None,
+        unique: Unique | None,
+        carried: Mapping[str, str] | None = None,
+    ) -> NewJob:
+        task, unique = call.task, unique or call.task.unique
+        carried = self.carry() if carried is None else carried
+        carried = {name: value for name, value in carried.items() if name not in OWN_FIELDS}
+        if unique is not None:
+            unique = Unique(policy.unique_key(task.name, unique.key, call.payload), unique.scope, unique.seconds)
+        return NewJob(
+            id=str(uuid7(self._clock.now_us())),
+            queue=task.queue,
+            task=task.name,
+            retries=task.retries,
+            payload=call.payload,
+            due_us=due_us,
+            priority=task.priority if priority is None else policy.checked_priority(priority),
+            headers=_codec.encode(carried) if carried else b"",
+            unique=unique,
+            keep=task.keep,
+        )
 
     def _due_us(self, delay: float | None, at: datetime | None) -> int:
         if delay is not None and at is not None:
@@ -196,52 +292,45 @@ class JobQueue(Lifecycle):
             return to_us(at)
         return 0 if delay is None else self._clock.now_us() + round(delay * 1e6)
 
-    def _put(self, job: NewJob, tx: UnitLike | None, detached: bool) -> None:
+    def _put(self, jobs: Sequence[NewJob], tx: UnitLike | None, detached: bool) -> Mapping[str, str]:
         self.ensure_open()
         unit = any_unit() if tx is None else None
         if tx is not None:
-            self._insert(tx, job)
+            holders = self._put_in(tx, jobs)
         elif unit is None:
-            self.ledger.retrying(lambda own: self._insert(own, job))
+            holders = self.adapter.put(jobs)
         elif detached:
-            self._detach(unit, job)
+            holders = self._detach(unit, jobs)
         else:
             raise OutsideUnit(
-                f"{job.task} was enqueued inside an open unit without tx=: pass tx=tx, so that the job runs if and "
+                f"{jobs[0].task} was enqueued inside an open unit without tx=: pass tx=tx, so that the job runs if and "
                 "only if the unit commits, or detached=True to enqueue it whatever becomes of the unit"
             )
+        for job in jobs:
+            self.metrics.counter("jobs_enqueued_total", queue=job.queue).add()
+        return holders
 
-    def _detach(self, unit: UnitLike, job: NewJob) -> None:
+    def _put_in(self, tx: UnitLike, jobs: Sequence[NewJob]) -> Mapping[str, str]:
+        if isinstance(self.adapter, SupportsUnits) and self.adapter.database_id == tx.database_id:
+            return self.adapter.put_in(tx, jobs)
+        for job in jobs:
+            tx.stage(stored.TOPIC, stored.packed(job))
+        return {}
+
+    def _detach(self, unit: UnitLike, jobs: Sequence[NewJob]) -> Mapping[str, str]:
+        if unit.database_id != getattr(self.adapter, "database_id", None):
+            return self.adapter.put(jobs)
+
         def put() -> None:
-            self.ledger.retrying(lambda own: self._insert(own, job))
+            self.adapter.put(jobs)
 
-        if unit.database_id != self.ledger.database_id:
-            put()
-        else:  # its connection may be the only one that can write
-            when_ended(unit, put)
-
-    def _insert(self, tx: UnitLike, job: NewJob) -> None:
-        if tx.database_id == self.ledger.database_id:
-            self.ledger.insert(tx, job)
-            tx.after_commit(self._wake)
-        else:
-            fields = [job.id, job.queue, job.task, job.retries, job.payload, job.due_us]
-            tx.stage(TOPIC, _codec.encode(fields))
-        self.metrics.counter("jobs_enqueued_total", queue=job.queue).add()
-
-    def _wake(self) -> None:
-        self.adapter.wake()
-        if not self.ledger.sends:
-            self._chimes.call()
+        # Its connection may be the only one that can write.
+        when_ended(unit, put)
+        return {}
 
     def _open(self) -> None:
-        if self._own is not None:
-            self._own.open()
-            self._own.upgrade()
+        self.adapter.open()
 
     def _close(self) -> None:
-        self._chimes.close()
         self._bridge.close()
         self.adapter.close()
-        if self._own is not None:
-            self._own.close()

@@ -1,7 +1,9 @@
-"""One worker process: ``python -m postrmagic_core.jobs.process APP THREADS PART`` until SIGTERM or its parent's end."""
+"""One worker process: ``python -m postrmagic_core.jobs.process APP PART OPTIONS`` until SIGTERM or its parent's end."""
 
 from __future__ import annotations
 
+import json
+import logging
 import os
 import sys
 import threading
@@ -9,8 +11,10 @@ from contextlib import AbstractContextManager, ExitStack
 from importlib import import_module
 from typing import Any, Literal, Protocol
 
-from ..errors import ConfigurationError
-from .supervisor import stop_signals
+from ..errors import ConfigurationError, PostrMagicError
+from .supervisor import SPENT, stop_signals
+
+logger = logging.getLogger("postrmagic_core.jobs")
 
 Part = Literal["all", "worker", "relay"]
 
@@ -22,7 +26,7 @@ class Application(AbstractContextManager[Any], Protocol):
         """The outbox's relay, which runs while it is open."""
         ...
 
-    def worker(self, *, threads: int | None = None) -> AbstractContextManager[Any]:
+    def worker(self, *, threads: int | None = None, **options: Any) -> AbstractContextManager[Any]:
         """The worker of its queues, which runs while it is open; :class:`ConfigurationError` if it runs one itself."""
         ...
 
@@ -33,35 +37,52 @@ def load(target: str) -> Application:
     if not module or not name:
         raise ConfigurationError(f"expected --app module:name, for example app:stack, got {target!r}")
     try:
-        found = getattr(import_module(module), name)
+        imported = import_module(module)
     except ModuleNotFoundError as error:
         raise ConfigurationError(
             f"--app {target}: there is no module {error.name}; is it in this directory?"
         ) from error
-    except AttributeError:
-        raise ConfigurationError(f"--app {target}: the module has no {name}") from None
+    if not hasattr(imported, name):
+        raise ConfigurationError(f"--app {target}: the module has no {name}")
+    found = getattr(imported, name)
     if not hasattr(found, "relay") or not hasattr(found, "worker"):
         raise ConfigurationError(f"--app {target} is a {type(found).__name__}, expected a Stack")
     return found  # type: ignore[no-any-return]  # whatever has relay and worker will do
 
 
-def run(target: str, threads: int, part: Part) -> None:
-    """Run the worker, the relay or both of ``target`` in this process until it is told to stop."""
+def run(target: str, threads: int | None, part: Part, **options: Any) -> int:
+    """Run the worker, the relay or both of ``target`` in this process until it is told to stop.
+
+    ``options`` are the worker's. Returns the exit status: 0, or :data:`SPENT`, for another process to take its place.
+    """
     stopped = threading.Event()
     parent = os.getppid()
     with stop_signals(stopped), ExitStack() as opened:
         application = load(target)
-        parts = [application.relay()] if part != "worker" else []
-        parts += [application.worker(threads=threads)] if part != "relay" else []
+        worker = application.worker(threads=threads, **options) if part != "relay" else None
         opened.enter_context(application)
-        for each in parts:
-            opened.enter_context(each)
+        if part != "worker":
+            opened.enter_context(application.relay())
+        if worker is not None:
+            opened.enter_context(worker)
         while not stopped.wait(0.5) and os.getppid() == parent:
-            pass
+            if getattr(worker, "spent", False):
+                logger.warning("this process has grown beyond its memory ceiling: it ends what runs, takes no more")
+                return SPENT
+    return 0
+
+
+def main(target: str, part: str, options: str) -> int:
+    """:func:`run` for a command line; an error of ours is one sentence."""
+    if part not in ("all", "worker", "relay"):
+        sys.stderr.write(f"expected all, worker or relay, got {part}\n")
+        return 2
+    try:
+        return run(target, part=part, **{"threads": None, **json.loads(options)})  # type: ignore[arg-type]  # see above
+    except PostrMagicError as error:
+        sys.stderr.write(f"{error.code} {error}\n")
+        return 1
 
 
 if __name__ == "__main__":
-    _, app, count, which = sys.argv
-    if which not in ("all", "worker", "relay"):
-        sys.exit(f"expected all, worker or relay, got {which}")
-    run(app, int(count), which)  # type: ignore[arg-type]  # compared just above
+    sys.exit(main(*sys.argv[1:]))

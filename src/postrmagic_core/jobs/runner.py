@@ -6,20 +6,23 @@ import contextvars
 import logging
 import os
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from concurrent.futures import CancelledError
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from .. import _codec
 from .._work import working
-from ..errors import AlreadyDone, DecodeError, EncodeError, PostrMagicError, ValidationFailed
+from ..errors import AlreadyDone, DecodeError, EncodeError, JobCancelled, PostrMagicError, ValidationFailed
 from . import policy
 from .arguments import Bound
 from .context import JobContext
 from .declaration import Task
-from .held import HeldClaims
+from .held import Delivery, Held
 from .interface import Claim, Outcome
 from .limits import Deadlines
+from .loop import LoopThread
 
 if TYPE_CHECKING:
     from .manager import JobQueue
@@ -32,20 +35,27 @@ Around = Callable[[JobContext], AbstractContextManager[Any]]
 class Runner:
     """What each worker thread calls with a job's id. ``around`` wraps the task, to bind log fields or a trace."""
 
-    def __init__(self, jobs: JobQueue, held: HeldClaims, deadlines: Deadlines, around: Around | None) -> None:
+    def __init__(
+        self, jobs: JobQueue, held: Held, deadlines: Deadlines, loop: LoopThread, around: Around | None
+    ) -> None:
         self._jobs = jobs
         self._held = held
         self._deadlines = deadlines
+        self._loop = loop
         self._around = around or (lambda context: nullcontext())
 
     def __call__(self, job_id: str) -> None:
-        claim = self._held.get(job_id)
-        if claim is not None:
-            self._held.ended(job_id, self._outcome(claim))
+        delivery = self._held.start(job_id)
+        if delivery is not None:
+            self._held.end(delivery, self._outcome(delivery))
 
-    def _outcome(self, claim: Claim) -> Outcome:
+    def _outcome(self, delivery: Delivery) -> Outcome:
+        claim = delivery.claim
+        if delivery.cancelled or delivery.lost:  # while it waited for a thread; of a lost one this is not recorded
+            return Outcome("cancelled")
         task = self._jobs.tasks.get(claim.task)
         if task is None:
+            logger.error("job %s names task %s, which is not included here: it is dead now", claim.id, claim.task)
             return Outcome("dead", reason="unknown_task", error="job.unknown_task")
         try:
             bound = task.arguments.decode(claim.payload)
@@ -53,29 +63,45 @@ class Runner:
             logger.error("the arguments of job %s do not fit task %s (%s)", claim.id, claim.task, error.code)
             reason = "undecodable" if isinstance(error, DecodeError) else "invalid"
             return Outcome("dead", reason=reason, error=error.code)
-        return self._tried(claim, task, bound)
+        return self._tried(delivery, task, bound)
 
-    def _tried(self, claim: Claim, task: Task[..., Any], bound: Bound) -> Outcome:
-        context = JobContext(claim, self._jobs.database, self._jobs, self._jobs.services)
+    def _tried(self, delivery: Delivery, task: Task[..., Any], bound: Bound) -> Outcome:
+        claim, jobs = delivery.claim, self._jobs
+        context = JobContext(delivery, jobs.database, jobs, jobs.services, carried(claim))
         try:
-            with self._deadlines.limit(task.time_limit):
-                result = contextvars.copy_context().run(self._call, task, context, bound)
-            return _done(claim, result)
+            if task.is_async:
+                result = contextvars.copy_context().run(self._await, task, context, bound, delivery)
+            else:
+                with self._deadlines.limit(task.time_limit):
+                    result = contextvars.copy_context().run(self._call, task, context, bound)
+            outcome = _done(claim, result)
         except AlreadyDone:
-            return Outcome("done")
+            outcome = Outcome("succeeded")
+        except (JobCancelled, CancelledError) as error:
+            outcome = Outcome("cancelled") if delivery.cancelled else self._failed(claim, task, error)
         except BaseException as error:  # what a job raises, SystemExit and time limits too, must not end the thread
-            return self._failed(claim, task, error)
+            outcome = self._failed(claim, task, error)
+        return outcome if delivery.progress is delivery.told else replace(outcome, progress=delivery.progress)
 
     def _call(self, task: Task[..., Any], context: JobContext, bound: Bound) -> Any:
         with working(f"job {task.name} {context.job_id}"), self._around(context):
             return task.function(context, *bound[0], **bound[1])
+
+    def _await(self, task: Task[..., Any], context: JobContext, bound: Bound, delivery: Delivery) -> Any:
+        with working(f"job {task.name} {context.job_id}"), self._around(context):
+            return self._loop.run(
+                lambda: task.function(context, *bound[0], **bound[1]), task.time_limit, delivery.on_cancel
+            )
 
     def _failed(self, claim: Claim, task: Task[..., Any], error: BaseException) -> Outcome:
         name = f"{type(error).__module__}.{type(error).__qualname__}"
         code = error.code if isinstance(error, PostrMagicError) else name
         frames = [(os.path.basename(f.filename), f.name) for f in traceback.extract_tb(error.__traceback__)]  # noqa: PTH119 - a name, not a file to open
         told = (code[:200], policy.fingerprint_of(name, frames))
-        outcome = policy.after_failure(claim.attempt, task.retries, task.backoff, self._jobs.ledger.random(), told)
+        if policy.worth_a_try(error, task.retry_for, task.give_up_on):
+            outcome = policy.after_failure(claim.attempt, task.retries, task.backoff, self._jobs.random(), told)
+        else:
+            outcome = Outcome("failed", reason="given_up", error=told[0], fingerprint=told[1])
         logger.error(
             "job %s of task %s failed in delivery %d (%s), now %s",
             *(claim.id, claim.task, claim.attempt, code, outcome.state),
@@ -85,13 +111,24 @@ class Runner:
         return outcome
 
 
+def carried(claim: Claim) -> Mapping[str, str]:
+    """What the context held where the job was enqueued; nothing, if it cannot be read."""
+    if not claim.headers:
+        return {}
+    try:
+        found = _codec.decode(claim.headers)
+    except DecodeError:
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
 def _done(claim: Claim, result: Any) -> Outcome:
     if result is None:
-        return Outcome("done")
+        return Outcome("succeeded")
     try:
-        return Outcome("done", result=_codec.encode(result))
+        return Outcome("succeeded", result=_codec.encode(result))
     except EncodeError as error:
         logger.error(
             "job %s of task %s is done, but what it returned cannot be stored: %s", claim.id, claim.task, error
         )
-        return Outcome("done", error=error.code)
+        return Outcome("succeeded", error=error.code)

@@ -13,10 +13,16 @@ from types import FrameType
 
 logger = logging.getLogger("postrmagic_core.jobs")
 
+SPENT = 75
+"""The exit status of a process that has grown beyond its memory ceiling (``EX_TEMPFAIL`` of sysexits.h)."""
+
 _STEADY = 10.0
 _FIRST = 0.2
 _LAST = 10.0
 _LOOK = 0.1
+_LOOP = 3
+# A terminal's Ctrl-C reaches a whole group of processes, whose parents then pass it on: that is one wish, not two.
+_ONE_WISH = 0.5
 
 
 class Supervisor:
@@ -28,32 +34,42 @@ class Supervisor:
         self._slots = [Slot(command) for _ in range(count)]
         self._grace = grace
         self._stopped = threading.Event()
+        self._asked = 0.0
+        self._hurried = False
 
     def stop(self) -> None:
-        """Have :meth:`run` end; may be called from a signal handler."""
-        self._stopped.set()
+        """Have :meth:`run` end; asked again half a second later or more, at once. May be called by a signal handler."""
+        now = time.monotonic()
+        if not self._stopped.is_set():
+            self._asked = now
+            self._stopped.set()
+        elif now - self._asked >= _ONE_WISH:
+            self._hurried = True
 
-    def run(self) -> None:
-        """Start the processes and watch them until :meth:`stop`."""
+    def run(self) -> int:
+        """Start the processes and watch them until :meth:`stop`; how many had to be killed then."""
         try:
             while not self._stopped.wait(_LOOK):
                 for slot in self._slots:
                     slot.watch()
         finally:
-            self._end()
+            killed = self._end()
+        return killed
 
-    def _end(self) -> None:
+    def _end(self) -> int:
         running = [slot.process for slot in self._slots if slot.process is not None]
         for process in running:
             process.terminate()
         until = time.monotonic() + self._grace
+        while running and not self._hurried and time.monotonic() < until:
+            time.sleep(_LOOK / 2)
+            running = [process for process in running if process.poll() is None]
         for process in running:
-            try:
-                process.wait(max(0.0, until - time.monotonic()))
-            except subprocess.TimeoutExpired:
-                logger.error("worker process %d did not end within its grace and is killed", process.pid)
-                process.kill()
-                process.wait()
+            why = "the stop was asked for twice" if self._hurried else "it did not end within its grace"
+            logger.error("worker process %d is killed: %s; its jobs are delivered again", process.pid, why)
+            process.kill()
+            process.wait()
+        return len(running)
 
 
 class Slot:
@@ -61,34 +77,56 @@ class Slot:
 
     def __init__(self, command: Sequence[str]) -> None:
         self._command = list(command)
-        self._deaths = 0
+        self._ends = 0
         self._start_at = 0.0
         self._started = 0.0
         self.process: subprocess.Popen[bytes] | None = None
 
     def watch(self) -> None:
-        """Start the process if it is time; note its death if it has died."""
+        """Start the process if it is time; note its end if it has ended."""
         now = time.monotonic()
-        if self.process is None:
-            if now >= self._start_at:
-                self.process = subprocess.Popen(self._command)  # noqa: S603 - our own interpreter and module
-                self._started = now
-            return
-        code = self.process.poll()
-        if code is not None:
-            self._died(self.process.pid, code, now)
+        if self.process is not None:
+            code = self.process.poll()
+            if code is None:
+                return
+            self._ended(self.process.pid, code, now)
+        if now >= self._start_at:
+            self.process = subprocess.Popen(self._command)  # noqa: S603 - our own interpreter and module
+            self._started = now
 
-    def _died(self, pid: int, code: int, now: float) -> None:
-        self._deaths = 1 if now - self._started >= _STEADY else self._deaths + 1
-        pause = restart_delay(self._deaths)
-        logger.error("worker process %d ended with code %d; it is started again in %.1f s", pid, code, pause)
+    def _ended(self, pid: int, code: int, now: float) -> None:
+        self._ends = 1 if now - self._started >= _STEADY else self._ends + 1
+        # One that has drained is replaced at once, unless that is how each of them ends soon after its start.
+        meant = code in (0, SPENT)
+        pause = restart_delay(self._ends - 1 if meant else self._ends)
+        logger.log(
+            logging.WARNING if meant else logging.ERROR,
+            "worker process %d %s; another is started %s%s",
+            *(pid, ending(code), f"in {pause:.1f} s" if pause else "now"),
+            f" ({self._ends} in a row ended within {_STEADY:.0f} s of their start)" if self._ends >= _LOOP else "",
+        )
         self.process = None
         self._start_at = now + pause
 
 
-def restart_delay(deaths: int) -> float:
-    """Seconds before a process is started again that has died so many times in a row: 0.2, doubling to 10."""
-    return min(_LAST, _FIRST * 2.0 ** min(deaths - 1, 16))
+def ending(code: int) -> str:
+    """How a process ended, by :attr:`subprocess.Popen.returncode`, in words."""
+    if code == 0:
+        return "has drained and ended, as it was told to"
+    if code == SPENT:
+        return "has drained and ended, since its memory had grown beyond its ceiling"
+    if code > 0:
+        return f"failed with status {code}: what it said last is why"
+    try:
+        name = signal.Signals(-code).name
+    except ValueError:
+        name = f"signal {-code}"
+    return f"was ended by {name}" + (", perhaps for want of memory" if name == "SIGKILL" else "")
+
+
+def restart_delay(ends: int) -> float:
+    """Seconds before a process is started again that has ended so many times in a row: 0, 0.2, doubling to 10."""
+    return min(_LAST, _FIRST * 2.0 ** min(ends - 1, 16)) if ends else 0.0
 
 
 @contextmanager

@@ -9,21 +9,20 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import select
 
-from .._ids import uuid7
 from .._lifecycle import Lifecycle, after_fork
 from ..errors import PostrMagicError
 from .sqltime import now_us
 from .tables import workers
 
 if TYPE_CHECKING:
-    from .ledger import Ledger
+    from .._protocols import Units
 
 logger = logging.getLogger("postrmagic_core.jobs")
 
-HEARTBEAT = 10.0
-_FRESH_US = 60_000_000
+FRESH_US = 60_000_000
+"""For how long a worker that tells nothing is taken for alive."""
 _CACHED = 1.0
 _LOOPBACK = "127.0.0.1"
 
@@ -49,16 +48,30 @@ class Bell:
 
 
 class Chimes:
-    """Tells the workers registered on this host that there is work: one thread, started at the first :meth:`call`."""
+    """Tells workers that there is work: those of this process at once, the host's others by datagrams.
 
-    def __init__(self, ledger: Ledger) -> None:
-        self._ledger = ledger
+    Who can be told so is a row of ``pm_workers``. One thread, started at the first :meth:`call`.
+    """
+
+    def __init__(self, units: Units) -> None:
+        self._units = units
         self._thread: threading.Thread | None = None
+        self._rings: dict[int, Callable[[], None]] = {}
         self._forget()
         after_fork(self._forget)
 
+    def add(self, port: int, ring: Callable[[], None]) -> None:
+        """Ring here without a datagram for the worker at ``port``."""
+        self._rings[port] = ring
+
+    def drop(self, port: int) -> None:
+        """The worker at ``port`` is gone."""
+        self._rings.pop(port, None)
+
     def call(self) -> None:
-        """Send the datagrams soon; calls that come together are one."""
+        """Ring; datagrams follow soon, and calls that come together are one."""
+        for ring in list(self._rings.values()):
+            ring()
         with self._lock:
             if self._thread is None and not self._closed:
                 self._thread = threading.Thread(target=self._run, name="postrmagic-jobs-chimes", daemon=True)
@@ -79,6 +92,7 @@ class Chimes:
         self._wanted = threading.Event()
         self._thread = None
         self._closed = False
+        self._rings.clear()
 
     def _run(self) -> None:
         ports: list[int] = []
@@ -97,54 +111,44 @@ class Chimes:
 
     def _ports(self) -> list[int]:
         here = workers.c.host == socket.gethostname()
+        fresh = workers.c.seen_us > now_us() - FRESH_US
         try:
-            with self._ledger.units.read() as tx:
-                rows = tx.execute(select(workers.c.port).where(here, workers.c.seen_us > now_us() - _FRESH_US))
-                return [row.port for row in rows]
+            with self._units.read() as tx:
+                rows = tx.execute(select(workers.c.port).where(here, fresh, workers.c.port.is_not(None)))
+                return [row.port for row in rows if row.port not in self._rings]
         except PostrMagicError as error:
             logger.debug("workers are not woken, they sweep: %s", error)
             return []
 
 
 class Doorbell(Lifecycle):
-    """A worker's own address: a datagram to it calls ``ring``."""
+    """A worker's own address: a datagram to ``port`` calls ``ring``."""
 
-    def __init__(self, ledger: Ledger, ring: Callable[[], None]) -> None:
+    def __init__(self, chimes: Chimes, ring: Callable[[], None]) -> None:
         super().__init__()
-        self._ledger = ledger
+        self._chimes = chimes
         self._ring = ring
-        self._id = str(uuid7())
         self._socket: socket.socket | None = None
-
-    def beat(self) -> None:
-        """Say that the worker lives; every ``HEARTBEAT`` seconds."""
-        mine = update(workers).where(workers.c.id == self._id)
-        self._ledger.retrying(lambda tx: tx.execute(mine.values(seen_us=now_us())))
+        self.port = 0
 
     def _open(self) -> None:
         listener = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self._socket = listener
         listener.bind((_LOOPBACK, 0))
+        self.port = listener.getsockname()[1]
         self._thread = threading.Thread(target=self._run, args=[listener], name="postrmagic-jobs-doorbell", daemon=True)
         self._thread.start()
-        here = {"id": self._id, "host": socket.gethostname(), "port": listener.getsockname()[1]}
-        gone = delete(workers).where(workers.c.seen_us < now_us() - _FRESH_US)
-        self._ledger.retrying(
-            lambda tx: (tx.execute(gone), tx.execute(workers.insert().values(**here, seen_us=now_us())))
-        )
+        self._chimes.add(self.port, self._ring)
 
     def _close(self) -> None:
         listener, self._socket = self._socket, None
         if listener is None:
             return
+        self._chimes.drop(self.port)
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
             sender.sendto(b"", listener.getsockname())
         self._thread.join()
         listener.close()
-        try:
-            self._ledger.retrying(lambda tx: tx.execute(delete(workers).where(workers.c.id == self._id)))
-        except PostrMagicError as error:
-            logger.debug("the worker's address stays until it is stale: %s", error)
 
     def _run(self, listener: socket.socket) -> None:
         while self._socket is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Collection
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 import dramatiq
@@ -12,11 +13,15 @@ from dramatiq import Actor
 from .._ids import uuid7
 from .._lifecycle import Lifecycle
 from ..errors import UsageError
-from .held import HeldClaims
+from .consumer import QUEUE, Desk
+from .held import Held
+from .interface import SupportsUpkeep
 from .keeper import Duty, Keeper
 from .limits import Deadlines
+from .loop import LoopThread
 from .runner import Around, Runner
-from .wake import HEARTBEAT, Doorbell
+from .wake import Bell
+from .workers import Registration, memory_used
 
 if TYPE_CHECKING:
     from .manager import JobQueue
@@ -26,6 +31,11 @@ logger = logging.getLogger("postrmagic_core.jobs")
 # Milliseconds after which dramatiq's threads look whether they should stop; waiting for work costs no polling.
 _TURN_MS = 100
 _STRIKE = 0.2
+_TELL = 0.5
+_PATIENCE = 1.0
+_HEARTBEAT = 10.0
+# Seconds after which a cancelled job knows at the latest, however long the lease is.
+_HEED = 2.0
 
 
 class Worker(Lifecycle):
@@ -33,6 +43,7 @@ class Worker(Lifecycle):
 
     ``queues``: only these; left out, every queue of an included task. Closing stops claiming, waits ``grace`` seconds
     for what runs and hands back what was not started; what still runs then is delivered again when its lease ends.
+    ``memory``: bytes of memory beyond which the worker asks to be replaced, see :attr:`spent`.
     """
 
     def __init__(
@@ -42,6 +53,7 @@ class Worker(Lifecycle):
         threads: int = 4,
         queues: Collection[str] | None = None,
         grace: float = 30.0,
+        memory: int | None = None,
         around: Around | None = None,
     ) -> None:
         super().__init__()
@@ -51,46 +63,77 @@ class Worker(Lifecycle):
         self._threads = threads
         self._queues = None if queues is None else set(queues)
         self._grace = grace
+        self._memory = memory
         self._around = around
-        self._keeper: Keeper | None = None
-        self._doorbell: Doorbell | None = None
-        self._worker: dramatiq.Worker | None = None
+        self._opened = ExitStack()
+        self._held: Held | None = None
+        self.id = ""
+
+    @property
+    def spent(self) -> bool:
+        """Whether the process has grown beyond ``memory`` and should end; its supervisor starts another."""
+        return self._memory is not None and memory_used() > self._memory
+
+    @property
+    def queues(self) -> list[str]:
+        """The queues that it takes jobs from; :class:`UsageError` where there is nothing to run."""
+        known = {task.queue for task in self._jobs.tasks.values()}
+        if not known:
+            raise UsageError("a worker has nothing to run: jobs.include() the modules that declare tasks first")
+        if self._queues is not None and not self._queues <= known:
+            raise UsageError(
+                f"no included task is of queue {', '.join(sorted(self._queues - known))}; there are: "
+                f"{', '.join(sorted(known))}"
+            )
+        return sorted(known if self._queues is None else self._queues)
 
     def _open(self) -> None:
         jobs = self._jobs
         jobs.ensure_open()
-        if not jobs.tasks:
-            raise UsageError("a worker has nothing to run: jobs.include() the modules that declare tasks first")
-        held, deadlines = HeldClaims(str(uuid7()), self._threads), Deadlines()
-        self._doorbell = Doorbell(jobs.ledger, jobs.adapter.wake).open()
-        self._keeper = Keeper(self._duties(held, deadlines, self._doorbell))
-        self._keeper.start()
-        broker = jobs.adapter.broker(jobs.ledger, held)
-        runner = Runner(jobs, held, deadlines, self._around)
-        for task in jobs.tasks.values():
-            Actor(runner, broker=broker, actor_name=task.name, queue_name=task.queue, priority=0, options={})
-        self._worker = dramatiq.Worker(
-            broker, queues=self._queues, worker_threads=self._threads, worker_timeout=_TURN_MS
+        queues = self.queues
+        bell, deadlines, loop = Bell(), Deadlines(), LoopThread()
+        self.id = str(uuid7())
+        held = self._held = Held(self.id, self._threads, bell.ring)
+        self._opened.callback(loop.close)
+        listener = self._opened.enter_context(jobs.adapter.listen(queues, bell.ring))
+        registration = self._opened.enter_context(
+            Registration(
+                jobs.database,
+                self.id,
+                queues=queues,
+                threads=self._threads,
+                port=getattr(listener, "port", None),
+                running=lambda: held.running,
+            )
         )
-        self._worker.start()
+        keeper = Keeper(self._duties(held, deadlines, registration))
+        keeper.start()
+        self._opened.callback(keeper.stop)
+        desk = Desk(jobs.adapter, held, bell, queues)
+        runner = Runner(jobs, held, deadlines, loop, self._around)
+        Actor(runner, broker=desk, actor_name=QUEUE, queue_name=QUEUE, priority=0, options={})
+        worker = dramatiq.Worker(desk, worker_threads=self._threads, worker_timeout=_TURN_MS)
+        worker.start()
+        self._opened.callback(lambda: worker.stop(timeout=round(self._grace * 1000)))
 
-    def _duties(self, held: HeldClaims, deadlines: Deadlines, doorbell: Doorbell) -> list[Duty]:
-        ledger, send = self._jobs.ledger, self._jobs.adapter.send
-        third = ledger.lease / 3
+    def _duties(self, held: Held, deadlines: Deadlines, registration: Registration) -> list[Duty]:
+        adapter = self._jobs.adapter
+
+        def renew(told_only: bool = False) -> None:
+            beats = held.beats(told_only=told_only)
+            for job_id in held.heed(beats, adapter.renew(beats)) if beats else ():
+                logger.warning("the lease on job %s was lost to another worker (job.lease_lost)", job_id)
+
         duties = [
             Duty(deadlines.strike, _STRIKE),
-            Duty(lambda: ledger.renew(held.owner, held.ids()), third),
-            Duty(doorbell.beat, HEARTBEAT),
+            Duty(renew, min(self._jobs.lease / 3, _HEED)),
+            Duty(lambda: renew(told_only=True), _TELL),
+            Duty(lambda: held.hand_back(_PATIENCE), _PATIENCE / 2),
+            Duty(registration.beat, _HEARTBEAT),
         ]
-        return [*duties, Duty(lambda: ledger.reap(send), third)] if ledger.sends else duties
+        return [*duties, Duty(adapter.sweep, _HEARTBEAT)] if isinstance(adapter, SupportsUpkeep) else duties
 
     def _close(self) -> None:
-        worker, self._worker = self._worker, None
-        if worker is not None:
-            worker.stop(timeout=round(self._grace * 1000))
-        doorbell, self._doorbell = self._doorbell, None
-        if doorbell is not None:
-            doorbell.close()
-        keeper, self._keeper = self._keeper, None
-        if keeper is not None:
-            keeper.stop()
+        if self._held is not None:
+            self._held.drain()
+        self._opened.close()

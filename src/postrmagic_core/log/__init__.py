@@ -14,7 +14,7 @@ record, context, redaction, one line of JSON (or of colour, on a terminal), one 
 from __future__ import annotations
 
 from .interface import Sink
-from .logger import Logger, bind, get_logger
+from .logger import Logger, bind, carried, get_logger
 from .manager import LogHandle, configure, is_configured
 
-__all__ = ["LogHandle", "Logger", "Sink", "bind", "configure", "get_logger", "is_configured"]
+__all__ = ["LogHandle", "Logger", "Sink", "bind", "carried", "configure", "get_logger", "is_configured"]

@@ -13,6 +13,8 @@ from structlog.contextvars import bind_contextvars, get_contextvars, unbind_cont
 
 from .records import FIELDS
 
+_SHORT = 200
+
 
 class Logger(structlog.BoundLoggerBase):
     """structlog's bound logger over the standard library's: ``log.info("uploaded", media_id=7)``.
@@ -85,6 +87,12 @@ def bind(**context: Any) -> Iterator[None]:
     finally:
         drop_context(*(name for name in context if name not in before))
         put_context(**{name: before[name] for name in context if name in before})
+
+
+def carried() -> dict[str, str]:
+    """Of the present context, what a job or an event takes along from here: the short texts among the fields."""
+    bound = get_contextvars().items()
+    return {name: value for name, value in bound if isinstance(value, str) and len(value) <= _SHORT}
 
 
 def put_context(**context: Any) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -45,14 +45,18 @@ def capture_jobs(jobs: JobQueue, replace: Callable[[object, str, object], None])
     ``replace(target, name, value)`` sets an attribute and undoes it later: pytest's ``monkeypatch.setattr``.
     """
     captured: list[CapturedJob] = []
-    insert = jobs._insert
+    put = jobs._put
 
-    def inserting(tx: UnitLike, job: Any) -> None:
-        insert(tx, job)
-        seen = CapturedJob(job.id, job.task, _codec.decode(job.payload))
-        tx.after_commit(lambda: captured.append(seen))
+    def putting(new: Sequence[Any], tx: UnitLike | None, detached: bool) -> Mapping[str, str]:
+        holders = put(new, tx, detached)
+        seen = [CapturedJob(job.id, job.task, _codec.decode(job.payload)) for job in new if job.id not in holders]
+        if tx is None:
+            captured.extend(seen)
+        else:
+            tx.after_commit(lambda: captured.extend(seen))
+        return holders
 
-    replace(jobs, "_insert", inserting)
+    replace(jobs, "_put", putting)
     return captured
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from alembic import op
-from sqlalchemy import inspect
+from sqlalchemy import inspect, text
 
 from ..._sql.types import TABLE_OPTIONS
 
@@ -32,6 +32,20 @@ def drop_table(name: str) -> None:
         op.drop_table(name)
 
 
+def rename_table(name: str, to: str, *, having: str) -> None:
+    """``ALTER TABLE … RENAME``, unless it has happened; ``having`` is a column by which the table is known."""
+    if _dry() or (
+        has_table(name) and having in {column["name"] for column in inspect(op.get_bind()).get_columns(name)}
+    ):
+        op.rename_table(name, to)
+
+
+def copy_rows(statement: str, source: str) -> None:
+    """``INSERT … SELECT`` from ``source``, unless that is gone; the statement leaves out what is there already."""
+    if _dry() or has_table(source):
+        op.execute(text(statement))
+
+
 def drop_index(name: str, table: str) -> None:
     """``DROP INDEX``, unless it is gone."""
     if _dry() or has_index(name, table):
@@ -45,7 +59,7 @@ def has_table(name: str) -> bool:
 
 def has_index(name: str, table: str) -> bool:
     """Whether an earlier run made it."""
-    return name in {index["name"] for index in inspect(op.get_bind()).get_indexes(table)}
+    return has_table(table) and name in {index["name"] for index in inspect(op.get_bind()).get_indexes(table)}
 
 
 def _dry() -> bool:

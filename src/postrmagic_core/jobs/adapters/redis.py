@@ -1,172 +1,187 @@
-"""Jobs announced through Redis: dramatiq's own broker carries ids, the database keeps the jobs."""
+"""Jobs kept and handed out by Redis or Valkey, 7.0 or later: each operation is one script, time is the server's."""
 
 from __future__ import annotations
 
+import itertools
 import logging
-from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any, Self
+import threading
+import weakref
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from typing import Any, Self, cast
 
-import redis
-import redis.exceptions as driver
-from dramatiq import Broker, Message, MessageProxy
-from dramatiq.brokers.redis import RedisBroker, _RedisConsumer
-from dramatiq.errors import BrokerConnectionError, DecodeError
-from redis.backoff import NoBackoff
-from redis.retry import Retry
+from ..._lifecycle import after_fork
+from ...errors import BackendError, ConfigurationError, OutcomeUnknown
+from ...stores.durability import durability_check
+from ...stores.redis_client import Lua, RedisClient
+from ..interface import (
+    ENDED,
+    LETTERS,
+    LIVE,
+    Beat,
+    BrokerOptions,
+    Change,
+    Counts,
+    JobRecord,
+    NewJob,
+    Renewal,
+    Selection,
+    Settlement,
+    State,
+    Turn,
+    Want,
+)
+from . import _redis_scripts as scripts
+from . import _redis_words as words
+from ._redis_bells import Listener
+from ._redis_found import batches, found
 
-from ...errors import BackendError, BackendReadOnly, BackendRejected, BackendUnavailable, OutOfSpace, PostrMagicError
-from ...errors import translating as _translating
-from . import settling
+_log = logging.getLogger("postrmagic_core.jobs")
 
-if TYPE_CHECKING:
-    from ..held import HeldClaims
-    from ..ledger import Ledger
-
-logger = logging.getLogger("postrmagic_core.jobs")
-
-_TIMEOUT = 2.0
-# dramatiq takes the messages of a silent worker back on a chance of 0.1 % of commands: measured, after 107 to 1055 s.
-_ALWAYS = 1_000_000
-_SILENT_MS = 5_000
-# dramatiq's Redis broker has no annotations.
-_Untyped: Any = RedisBroker
+# Seconds an exchange may take; put() may need two.
+_TIMEOUT = 1.0
+# Jobs enqueued by one script, which takes some 0.1 s of the server.
+_MANY = 5000
+_CHANGEABLE: Mapping[Change, frozenset[State]] = {
+    "cancel": LIVE,
+    "replay": LETTERS | frozenset[State]({"cancelled"}),
+    "forget": ENDED,
+}
 
 
-class RedisBrokerAdapter:
-    """Each job is sent once it is due and committed; a worker claims its row before running it."""
+class RedisBroker:
+    """Jobs as hashes, ordered by sorted sets; ``redis_scripts/prelude.lua`` draws them.
 
-    database_id: str | None = None
+    A server that evicts, or keeps no append-only file, is refused, unless the URL says ``?durability=none``.
+    """
 
-    def __init__(self, url: str, namespace: str) -> None:
-        # No blind retries: redis-py would send a command again whose reply was lost.
-        no_retries = Retry(NoBackoff(), 0)
-        self._client = redis.Redis.from_url(
-            url, retry=no_retries, socket_timeout=_TIMEOUT, socket_connect_timeout=_TIMEOUT
-        )
-        self._namespace = namespace
-        self._sender: Broker = _Untyped(**self._options())
+    def __init__(self, url: str, options: BrokerOptions) -> None:
+        self._url, self._lossy = _told_lossy(url)
+        self._client = RedisClient(self._url, _TIMEOUT)
+        self._prefix = b"{%s}:jobs:" % options.namespace.encode()
+        self._lease = words.micros(options.lease)
+        self._served: dict[str, int] = {}
+        self._turns = itertools.count(1)
+        self._complained: set[bytes] = set()
+        self._forget()
+        after_fork(self._forget)
 
     @classmethod
-    def from_url(cls, url: str, *, namespace: str) -> Self:
-        """An adapter for ``redis://…`` or ``rediss://…``; ``namespace`` prefixes every key."""
-        return cls(url, namespace)
+    def from_url(cls, url: str, options: BrokerOptions) -> Self:
+        """An adapter for a server or its Sentinels, as the Redis store's URLs have it; no I/O yet."""
+        return cls(url, options)
 
-    def broker(self, ledger: Ledger, held: HeldClaims) -> Broker:
-        """dramatiq's Redis broker, with consumers that claim in the ledger."""
-        return LedgerRedisBroker(ledger, held, **self._options())
+    def open(self) -> None:
+        """Raise :class:`ConfigurationError` for a server that may lose what it acknowledges, saying why."""
+        doubts = "; ".join(durability_check(self._url, timeout=_TIMEOUT))
+        if doubts and not self._lossy:
+            raise ConfigurationError(
+                f"the jobs' Redis may lose what it acknowledged: {doubts}. "
+                "Mend the server, or say ?durability=none in its URL if jobs may be lost"
+            )
+        if doubts:
+            _log.warning("the jobs' Redis may lose what it acknowledged, which was accepted: %s", doubts)
 
-    def send(self, job_id: str, queue: str, task: str) -> None:
-        """Push the job's id to its queue."""
-        with _translating(_map_error):
-            self._sender.enqueue(Message(queue, task, (job_id,), {}, {}, message_id=job_id))
+    def put(self, jobs: Sequence[NewJob]) -> Mapping[str, str]:
+        """See :meth:`Deliveries.put`; so many jobs are one script that the others do not wait for it."""
+        holders: dict[str, str] = {}
+        for start in range(0, len(jobs), _MANY):
+            names = [word.decode() for word in self._enqueued(words.of_jobs(jobs[start : start + _MANY]))]
+            holders.update(zip(names[::2], names[1::2], strict=True))
+        return holders
 
-    def wake(self) -> None:
-        """Nothing to do: workers wait for Redis."""
+    def _enqueued(self, told: Sequence[Any]) -> Sequence[bytes]:
+        try:
+            return cast("Sequence[bytes]", self._run(scripts.PUT, told))
+        except OutcomeUnknown as unknown:
+            # A job put twice is put once: where the answer was lost, asking again does no harm and tells the truth.
+            try:
+                return cast("Sequence[bytes]", self._run(scripts.PUT, told))
+            except BackendError:
+                raise unknown from None  # whatever became of the second, the first may have happened
+
+    def turn(self, settlements: Sequence[Settlement], want: Want | None) -> Turn:
+        """See :meth:`Deliveries.turn`. Claims whose answer is lost come again when their leases end."""
+        told = [self._lease, *words.of_settlements(settlements)]
+        if want is not None:
+            # Who was served longest ago goes first: with one thread free only the first queue would ever be.
+            told += words.of_want(want, sorted(want.queues, key=lambda queue: self._served.get(queue, 0)))
+        owned, taken, due, complaints = self._run(scripts.TURN, told)
+        self._complain(complaints)
+        claims = words.claims(taken)
+        if claims:
+            self._served[claims[0].queue] = next(self._turns)
+        if want is not None:
+            sated = len(claims) >= want.free or any(claim.alone for claim in claims)
+            with self._lock:
+                for listener in self._listeners:
+                    listener.want(not sated)
+        return Turn([each == 1 for each in owned], claims, None if due < 0 or claims else due / 1e6)
+
+    def renew(self, beats: Sequence[Beat]) -> Renewal:
+        """See :meth:`Deliveries.renew`."""
+        if not beats:
+            return Renewal()
+        lost, cancelled, complaints = self._run(scripts.RENEW, [self._lease, *words.of_beats(beats)])
+        self._complain(complaints)
+        return Renewal(_ids(lost), _ids(cancelled))
+
+    def records(self, selection: Selection) -> Sequence[JobRecord]:
+        """See :meth:`Inspection.records`."""
+        return found(self._client, self._prefix, selection)
+
+    def alter(self, change: Change, selection: Selection) -> Sequence[str]:
+        """See :meth:`Inspection.alter`; each batch of ids is one script."""
+        ids = selection.ids
+        if ids is None:
+            states = _CHANGEABLE[change] & frozenset(selection.states)
+            chosen = Selection(None, states, selection.queue, selection.task, selection.before_us, selection.limit)
+            ids = [record.status.id for record in self.records(chosen)]
+        changed: list[str] = []
+        for batch in batches([job_id.encode() for job_id in dict.fromkeys(ids)]):
+            changed += (word.decode() for word in self._run(scripts.ALTER, [change, *batch]))
+        return changed
+
+    def counts(self) -> Mapping[str, Counts]:
+        """See :meth:`Inspection.counts`."""
+        figures = self._run(scripts.COUNTS, [], writes=False)
+        return {queue.decode(errors="replace"): Counts(*numbers) for queue, *numbers in figures if any(numbers)}
+
+    def listen(self, queues: Sequence[str], ring: Callable[[], None]) -> AbstractContextManager[object]:
+        """See :meth:`Deliveries.listen`."""
+        listener = Listener(self._client, self._prefix, queues, ring)
+        with self._lock:
+            self._listeners.add(listener)
+        return listener
 
     def close(self) -> None:
         """Close the connections."""
         self._client.close()
 
-    def _options(self) -> dict[str, Any]:
-        recovery = {"maintenance_chance": _ALWAYS, "heartbeat_timeout": _SILENT_MS}
-        return {"client": self._client, "namespace": self._namespace, "middleware": [], **recovery}
+    def _forget(self) -> None:
+        self._lock = threading.Lock()
+        self._listeners: weakref.WeakSet[Listener] = weakref.WeakSet()
+
+    def _run(self, lua: Lua, told: Sequence[Any], *, writes: bool = True) -> Any:
+        return self._client.run(lua, [self._prefix], [b"", *told], writes=writes)
+
+    def _complain(self, complaints: Sequence[bytes]) -> None:
+        """Tell once of each thing in the server that is none of ours."""
+        for name in complaints:
+            with self._lock:
+                told = name in self._complained or len(self._complained) >= 1000
+                self._complained.add(name)
+            if not told:
+                _log.error("the jobs' Redis holds something that is no job of ours, passed over: %r", name)
 
 
-class LedgerRedisBroker(RedisBroker):
-    """dramatiq's broker without its delay queues: what is not due waits in the database."""
-
-    def __init__(self, ledger: Ledger, held: HeldClaims, **options: Any) -> None:
-        super().__init__(**options)  # type: ignore[no-untyped-call]  # dramatiq's is untyped
-        self.ledger = ledger
-        self.held = held
-
-    @property
-    def consumer_class(self) -> type[LedgerRedisConsumer]:
-        """The consumer that claims."""
-        return LedgerRedisConsumer
-
-    def declare_queue(self, queue_name: str) -> None:
-        """Begin to consume a queue."""
-        if queue_name not in self.queues:
-            self.emit_before("declare_queue", queue_name)
-            self.queues.add(queue_name)
-            self.emit_after("declare_queue", queue_name)
+def _told_lossy(url: str) -> tuple[str, bool]:
+    """The URL as stores take it, and whether it said that jobs may be lost."""
+    address, _, query = url.partition("?")
+    options = [option for option in query.split("&") if option]
+    rest = [option for option in options if option != "durability=none"]
+    return "?".join([address, "&".join(rest)]).rstrip("?"), rest != options
 
 
-class LedgerRedisConsumer(_RedisConsumer):
-    """Of a message only the ids are believed; everything else comes from the job's row."""
-
-    def __init__(self, broker: LedgerRedisBroker, queue_name: str, prefetch: int, timeout: int) -> None:
-        self._dramatiq.__init__(broker, queue_name, min(prefetch, broker.held.threads), timeout)
-        self.ledger = broker.ledger
-        self.held = broker.held
-
-    @property
-    def _dramatiq(self) -> Any:
-        """The consumer beneath this one, which has no annotations."""
-        return super()
-
-    def __next__(self) -> MessageProxy | None:
-        """The next message whose job could be claimed, or ``None`` after at most the time-out."""
-        try:
-            message = self._dramatiq.__next__()
-            return None if message is None else self._claimed(message)
-        except (DecodeError, TypeError):  # no JSON, or JSON of another shape
-            logger.error("a message in queue %s is not one of ours and was passed over", self.queue_name)
-            return None
-        except (redis.RedisError, BackendError) as error:
-            raise settling.closed(error) from error
-
-    def _claimed(self, message: MessageProxy) -> MessageProxy | None:
-        job_id: object = message.message_id
-        try:
-            claim = (
-                self.ledger.claim_one(job_id, self.held.owner)
-                if isinstance(job_id, str) and len(job_id) <= 36
-                else None
-            )
-        except BackendError:
-            self._dramatiq.requeue([message])
-            raise
-        if claim is None:  # ended, or held: then its lease, if it runs out, has it sent again
-            self._dramatiq.ack(message)
-            return None
-        if claim.task not in self.broker.actors or claim.queue != self.queue_name:
-            settling.refuse(self.ledger, claim)
-            self._dramatiq.ack(message)
-            return None
-        self.held.add([claim])
-        return MessageProxy(settling.message_of(claim, redis_message_id=message.options["redis_message_id"]))
-
-    def ack(self, message: MessageProxy) -> None:
-        """Record how the delivery ended, then forget the message; one that stays behind finds its job ended."""
-        settling.settle(self.ledger, self.held, message.message_id)
-        try:
-            self._dramatiq.ack(message)
-        except (redis.RedisError, BrokerConnectionError) as error:
-            logger.warning("job %s has ended, but its message stays in Redis for now: %s", message.message_id, error)
-
-    nack = ack
-
-    def requeue(self, messages: Iterable[MessageProxy]) -> None:
-        """Hand back what was never started."""
-        listed = list(messages)
-        claims = [claim for message in listed if (claim := self.held.get(message.message_id)) is not None]
-        try:
-            self.ledger.release(claims)
-            self._dramatiq.requeue(listed)
-        except (redis.RedisError, BackendError) as error:
-            raise settling.closed(error) from error
-        for claim in claims:
-            self.held.drop(claim.id)
-
-
-def _map_error(error: BaseException) -> PostrMagicError | None:
-    if isinstance(error, driver.OutOfMemoryError):
-        return OutOfSpace("the jobs' Redis has reached its maxmemory")
-    if isinstance(error, driver.ReadOnlyError):
-        return BackendReadOnly("the jobs' Redis takes no writes")
-    if isinstance(error, redis.ConnectionError | redis.TimeoutError):
-        # Also where the answer was lost: sending again is harmless, the ledger lets the job run once.
-        return BackendUnavailable("the jobs' Redis cannot be reached")
-    return BackendRejected("the jobs' Redis refused the message") if isinstance(error, redis.RedisError) else None
+def _ids(reply: Sequence[bytes]) -> frozenset[str]:
+    return frozenset(word.decode() for word in reply)

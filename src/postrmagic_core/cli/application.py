@@ -1,0 +1,39 @@
+"""The application that a command is about: its Stack, found by name and opened as far as the command needs it."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated, cast
+
+import typer
+
+from ..errors import SchemaMismatch
+
+if TYPE_CHECKING:
+    from ..jobs import JobQueue
+    from ..stack import Stack
+
+App = Annotated[str, typer.Option(help="Where the Stack is: module:name, found from this directory.")]
+AsJson = Annotated[bool, typer.Option("--json", help="JSON instead of words and tables.")]
+
+
+def loaded(app: str) -> Stack:
+    """The Stack that ``module:name`` names, not opened."""
+    from ..jobs.process import load
+
+    if not sys.path or sys.path[0] not in ("", "."):
+        sys.path.insert(0, "")
+    return cast("Stack", load(app))
+
+
+@contextmanager
+def opened_jobs(app: str) -> Iterator[JobQueue]:
+    """The application's queue, with its database open and nothing else: no worker, and no lock of a running one."""
+    stack = loaded(app)
+    with stack.database:
+        if not stack.database.schema_current():
+            raise SchemaMismatch("the jobs' tables are missing or of another version: run `postrmagic db upgrade`")
+        with stack.jobs as jobs:
+            yield jobs

@@ -1,0 +1,30 @@
+"""Durations and foreign text, as a terminal shows them and as people type them."""
+
+from __future__ import annotations
+
+import re
+
+import typer
+from rich.text import Text
+
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
+
+
+def duration(text: str) -> float:
+    """The seconds that somebody typed, as ``90s`` or ``7d``; what is no duration is a usage error."""
+    found = re.fullmatch(r"(\d+)([smhd])", text)
+    if found is None:
+        raise typer.BadParameter(f"expected a number with its unit, as 90s, 30m, 12h or 7d; got {text!r}")
+    return float(found[1]) * _UNITS[found[2]]
+
+
+def span(seconds: float) -> str:
+    """Seconds in the greatest unit that fits, rounded down."""
+    name, unit = next(((name, unit) for name, unit in reversed(_UNITS.items()) if seconds >= unit), ("s", 1))
+    return f"{int(max(0, seconds) // unit)}{name}"
+
+
+def plain(value: object) -> Text:
+    """What an application chose, as a terminal may safely show it: no markup, no control characters."""
+    text = str(value)
+    return Text(text if text.isprintable() else ascii(text)[1:-1])

@@ -1,0 +1,95 @@
+"""What every adapter does whose jobs are rows, however workers hear of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, TypeVar
+
+from ..._unit import in_own_unit
+from .. import policy
+from ..interface import (
+    Beat,
+    BrokerOptions,
+    Change,
+    Counts,
+    JobRecord,
+    NewJob,
+    Renewal,
+    Selection,
+    Settlement,
+    Turn,
+    Want,
+)
+from . import _rows, _rows_told
+
+if TYPE_CHECKING:
+    from ..._protocols import UnitLike, Units
+
+R = TypeVar("R")
+
+
+class RowsBroker:
+    """Rows of ``pm_jobs`` in the database of ``units``."""
+
+    def __init__(self, units: Units, options: BrokerOptions) -> None:
+        self._units = units
+        self._options = options
+
+    @property
+    def database_id(self) -> str:
+        """The database of the rows."""
+        return self._units.database_id
+
+    def put(self, jobs: Sequence[NewJob]) -> Mapping[str, str]:
+        """See :meth:`Deliveries.put`."""
+        return self._unit(lambda tx: self.put_in(tx, jobs)) if jobs else {}
+
+    def put_in(self, tx: UnitLike, jobs: Sequence[NewJob]) -> Mapping[str, str]:
+        """See :meth:`SupportsUnits.put_in`."""
+        raise NotImplementedError
+
+    def turn(self, settlements: Sequence[Settlement], want: Want | None) -> Turn:
+        """See :meth:`Deliveries.turn`."""
+        ids: Sequence[str] = ()
+        left = None
+        if want is not None and want.free > 0 and want.queues:
+            with self._units.read() as tx:  # an idle look takes no lock
+                ids = _rows.due(tx, want)
+                left = None if ids else _rows.next_due(tx, want.queues)
+        if not settlements and not ids:
+            return Turn(next_due=left)
+
+        def work(tx: UnitLike) -> Turn:
+            owned = _rows.settle(tx, settlements)
+            claims = _rows.claim(tx, ids, want, self._options.lease) if want is not None else []
+            return Turn(owned, claims, policy.earliest(left, settlements) if not claims else None)
+
+        return self._unit(work)
+
+    def renew(self, beats: Sequence[Beat]) -> Renewal:
+        """See :meth:`Deliveries.renew`."""
+        return self._unit(lambda tx: _rows.renew(tx, beats, self._options.lease)) if beats else Renewal()
+
+    def records(self, selection: Selection) -> Sequence[JobRecord]:
+        """See :meth:`Inspection.records`."""
+        with self._units.read() as tx:
+            return _rows_told.records(tx, selection)
+
+    def alter(self, change: Change, selection: Selection) -> Sequence[str]:
+        """See :meth:`Inspection.alter`."""
+        return _rows_told.alter(change, selection, self._unit)
+
+    def counts(self) -> Mapping[str, Counts]:
+        """See :meth:`Inspection.counts`."""
+        with self._units.read() as tx:
+            return _rows_told.counts(tx)
+
+    def sweep(self) -> None:
+        """See :meth:`SupportsUpkeep.sweep`: forget what was kept long enough."""
+        with self._units.read() as tx:
+            old = _rows_told.expired(tx)
+        if old:
+            self._unit(lambda tx: _rows_told.forget(tx, old))
+
+    def _unit(self, work: Callable[[UnitLike], R]) -> R:
+        return in_own_unit(self._units, work, self._options.random)

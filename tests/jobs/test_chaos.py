@@ -1,0 +1,82 @@
+"""Ten thousand transactions while everything dies: none lost, none of a rolled-back one, each effect once."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from postrmagic_core.testing.history import History
+from tests.jobs import chaos
+
+pytestmark = pytest.mark.fault
+
+Opened = Callable[[str], chaos.Shop]
+
+
+@pytest.fixture
+def open_shop(tmp_path: Path) -> Iterator[Opened]:
+    """A factory of shops whose servers and processes end with the test."""
+    with ExitStack() as stack:
+        yield lambda place: chaos.opened(stack, place, tmp_path)
+
+
+def outlive(shop: chaos.Shop, transactions: int, seed: int) -> None:
+    """Make the transactions under fire; whatever died, nothing is lost and nothing happens twice."""
+    rng = random.Random(seed)
+    chaos.run(shop, apps=2, transactions=transactions, rng=rng, pause=lambda: 0.2 + 0.6 * rng.random())
+    chaos.drained(shop, timeout=chaos.LEASE + 60)
+    ledger = chaos.ledger_of(shop)
+    assert len(ledger.committed) > transactions / 2
+    assert shop.killed
+    assert not any(ledger.verdict().values()), (seed, ledger.verdict())
+    recovered = chaos.recoveries(shop)
+    assert all(seconds <= chaos.LEASE + 10 for seconds in recovered), sorted(recovered)[-5:]
+
+
+SEED = random.randrange(10**6)
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("place", ["sqlite", pytest.param("sqlite+redis", marks=pytest.mark.redis)])
+def test_nothing_is_lost(open_shop: Opened, place: str) -> None:
+    """The short form: embedded, where applications and workers are killed; and with Redis, which is killed too."""
+    outlive(open_shop(place), 150, SEED)
+
+
+@pytest.mark.soak
+@pytest.mark.mysql
+@pytest.mark.redis
+@pytest.mark.rabbitmq
+@pytest.mark.timeout(7200)
+@pytest.mark.parametrize("place", chaos.PLACES)
+def test_nothing_of_ten_thousand_is_lost(open_shop: Opened, place: str) -> None:
+    """The long form, on every broker, with the servers killed too."""
+    outlive(open_shop(place), 10_000, SEED)
+
+
+def planted(committed: set[str], effects: dict[str, int]) -> dict[str, object]:
+    """The verdict on a run whose transactions a and b were acknowledged and whose c was rolled back."""
+    history = History()
+    for name, end in (("a", "ok"), ("b", "ok"), ("c", "fail")):
+        history.add(1, "invoke", "enqueue", name)
+        history.add(1, end, "enqueue", name)  # type: ignore[arg-type]  # a literal in a loop
+    for name, times in effects.items():
+        for _ in range(times):
+            history.add(0, "ok", "dequeue", name)
+    ledger = chaos.Ledger(history.ops, frozenset(committed), Counter(effects))
+    return {name: found for name, found in ledger.verdict().items() if found}
+
+
+def test_the_checker_sees_what_is_wrong() -> None:
+    """A lost effect, a repeated one, one of a rolled-back transaction, a commit that was not: each is named."""
+    assert planted({"a", "b"}, {"a": 1, "b": 1}) == {}
+    assert planted({"a", "b"}, {"a": 1}) == {"lost": ["b"]}
+    assert planted({"a", "b"}, {"a": 1, "b": 2}) == {"more than once": ["b"]}
+    assert planted({"a", "b"}, {"a": 1, "b": 1, "c": 1}) == {"of no committed transaction": ["c"]}
+    assert planted({"a"}, {"a": 1}) == {"acknowledged but not committed": ["b"], "lost": ["b"]}
+    assert planted({"a", "b", "c"}, {"a": 1, "b": 1, "c": 1}) == {"rolled back but committed": ["c"]}
