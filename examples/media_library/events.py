@@ -5,18 +5,19 @@ from __future__ import annotations
 from postrmagic_core.events import Event
 
 
-class PosterUploaded(Event):
+class LibraryChanged(Event):
+    """Somebody's library has one poster more, or one less."""
+
+    media_id: int
+    user_id: int
+    digest: str
+
+
+class PosterUploaded(LibraryChanged):
     """A poster was added to somebody's library."""
 
-    media_id: int
-    user_id: int
-    digest: str
 
-
-class PosterDeleted(Event):
+class PosterDeleted(LibraryChanged):
     """A poster was removed; ``last`` when nobody else holds the same file."""
 
-    media_id: int
-    user_id: int
-    digest: str
     last: bool

@@ -52,6 +52,8 @@ def shown(item: dict[str, Any]) -> dict[str, Any]:
         "width": item["width"],
         "height": item["height"],
         "tags": item["tags"],
+        "colours": item["colours"],
+        "orientation": item["orientation"],
         "created_at": from_us(item["created_us"]).isoformat(),
         "file": f"{base}/file",
         "thumbnail": f"{base}/thumbnail" if item["thumbnail"] else None,

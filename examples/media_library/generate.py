@@ -12,8 +12,8 @@ from sqlalchemy import Table, insert
 
 from postrmagic_core.database import DatabaseManager
 
-from . import search
-from .tables import blobs, media, renditions, tags, users
+from . import figures, search
+from .tables import blobs, details, media, renditions, statistics, tags, users
 
 # Of every two media one belongs to the first user, one of the other half to the second, and so on.
 USERS = 12
@@ -44,6 +44,7 @@ def generate(database: DatabaseManager, count: int, *, seed: int = 0, told: Told
     while batch := list(islice(numbers, _BATCH)):
         _media(database, batch, rng)
         told(batch[-1])
+    _statistics(database, _FIRST_US + count * _MINUTE_US)
 
 
 def _user(number: int) -> dict[str, object]:
@@ -64,6 +65,7 @@ def _media(database: DatabaseManager, numbers: list[int], rng: random.Random) ->
     sized = {"mime": "image/png", "width": 800, "height": 1200}
     _insert(database, blobs, ({"digest": digest, "size": 200_000, **sized} for digest in digests.values()))
     _insert(database, renditions, ({"digest": one, "format": "webp", "size": 9_000} for one in digests.values()))
+    _insert(database, details, ({"digest": one, **_look(one)} for one in digests.values()))
     _insert(
         database,
         media,
@@ -93,6 +95,20 @@ def _terms(title: str, number: int) -> str:
     """What the library would index for the title and ``poster-<number>.png``."""
     words = {*title.split(), "poster", str(number), "png"}
     return " ".join(sorted(search.terms_of(word) if word.isdigit() else _term(word) for word in words))
+
+
+def _statistics(database: DatabaseManager, now_us: int) -> None:
+    """The figures of every user, as of the last upload."""
+    with database.write() as tx:
+        for user_id in range(1, USERS + 1):
+            found = {"figures": figures.computed(tx, user_id, now_us), "refreshed_us": now_us}
+            tx.execute(insert(statistics).values(user_id=user_id, **found))
+
+
+def _look(digest: str) -> dict[str, str]:
+    """Four colours, and upright as 800 by 1200 pixels are."""
+    colours = " ".join(f"#{digest[at : at + 6]}" for at in (0, 6, 12, 18))
+    return {"colours": colours, "orientation": "portrait"}
 
 
 def _halvings(rng: random.Random) -> int:

@@ -16,15 +16,22 @@ from postrmagic_core.errors import PostrMagicError
 from postrmagic_core.events import EventManager
 from postrmagic_core.validation import ImageInfo, ImagePolicy
 
-from . import search
+from . import figures, search
 from .events import PosterDeleted, PosterUploaded
 from .storage import Storage
-from .tables import blobs, inserted_id, media, renditions, tags, users
+from .tables import blobs, details, inserted_id, media, renditions, statistics, tags, users
 
 PAGE = 24
 POLICY = ImagePolicy(max_bytes=20 * 1024 * 1024, max_pixels=50_000_000)
 _USERS_MEDIA = "user:{user_id}:media"
+_USERS_STATISTICS = "user:{user_id}:statistics"
 _KEPT: _Kept = {"fresh": 60.0, "stale": 600.0, "tags": [_USERS_MEDIA]}
+# A medium as it is shown; its tags and renditions, of which there are many or none, come by themselves.
+SHOWN = (
+    select(media, blobs.c.size, blobs.c.mime, blobs.c.width, blobs.c.height, details.c.colours, details.c.orientation)
+    .join(blobs, blobs.c.digest == media.c.digest)
+    .outerjoin(details, details.c.digest == media.c.digest)
+)
 
 
 class _Kept(TypedDict):
@@ -73,7 +80,8 @@ class Library:
         self._clock = SystemClock()
         self.page = cache.cached("list:{user_id}:{asked}:{after}", **_KEPT)(self._page)
         self.get = cache.cached("medium:{user_id}:{media_id}", **_KEPT)(self._get)
-        self.stats = cache.cached("stats:{user_id}", **_KEPT)(self._stats)
+        stats_kept: _Kept = {**_KEPT, "tags": [_USERS_MEDIA, _USERS_STATISTICS]}
+        self.stats = cache.cached("stats:{user_id}", **stats_kept)(self._stats)
 
     def add(self, user_id: int, file: Path, info: ImageInfo, *, title: str, filename: str) -> Added:
         """Record the inspected ``file``, charge it, put it in place and announce it: all in one transaction.
@@ -134,13 +142,7 @@ class Library:
             older = or_(media.c.created_us < created_us, and_(media.c.created_us == created_us, media.c.id < media_id))
             # The bound follows from it, and an index can go straight there: docs/reports/queries.md.
             wanted += [media.c.created_us <= created_us, older]
-        statement = (
-            select(media, blobs.c.size, blobs.c.mime, blobs.c.width, blobs.c.height)
-            .join(blobs, blobs.c.digest == media.c.digest)
-            .where(*wanted)
-            .order_by(media.c.created_us.desc(), media.c.id.desc())
-            .limit(PAGE + 1)
-        )
+        statement = SHOWN.where(*wanted).order_by(media.c.created_us.desc(), media.c.id.desc()).limit(PAGE + 1)
         with self.database.read() as unit:
             rows = unit.execute(statement).mappings().all()
             items = self._described(unit, rows[:PAGE])
@@ -149,11 +151,7 @@ class Library:
 
     def _get(self, user_id: int, media_id: int) -> dict[str, Any]:
         """One of the user's media; another's, or none, raises :class:`NotFound`."""
-        statement = (
-            select(media, blobs.c.size, blobs.c.mime, blobs.c.width, blobs.c.height)
-            .join(blobs, blobs.c.digest == media.c.digest)
-            .where(media.c.id == media_id, media.c.user_id == user_id)
-        )
+        statement = SHOWN.where(media.c.id == media_id, media.c.user_id == user_id)
         with self.database.read() as unit:
             row = unit.execute(statement).mappings().first()
             if row is None:
@@ -161,7 +159,7 @@ class Library:
             return self._described(unit, [row])[0]
 
     def _described(self, unit: Unit, rows: Sequence[Any]) -> list[dict[str, Any]]:
-        """The rows with their tags and renditions, fetched for all of them at once."""
+        """The rows with their tags, colours and renditions, fetched for all of them at once."""
         by_media: dict[int, list[str]] = {row["id"]: [] for row in rows}
         for tag in unit.execute(
             select(tags.c.media_id, tags.c.name).where(tags.c.media_id.in_(by_media)).order_by(tags.c.name)
@@ -169,7 +167,15 @@ class Library:
             by_media[tag["media_id"]].append(tag["name"])
         digests = {row["digest"] for row in rows}
         ready = set(unit.scalars(select(renditions.c.digest).where(renditions.c.digest.in_(digests))))
-        return [dict(row) | {"tags": by_media[row["id"]], "thumbnail": row["digest"] in ready} for row in rows]
+        return [
+            dict(row)
+            | {
+                "tags": by_media[row["id"]],
+                "thumbnail": row["digest"] in ready,
+                "colours": None if row["colours"] is None else row["colours"].split(),
+            }
+            for row in rows
+        ]
 
     def change(self, user_id: int, media_id: int, *, title: str | None, tag_names: Iterable[str] | None) -> None:
         """Rename a medium and replace its tags (each in its one spelling), whichever is given."""
@@ -216,7 +222,7 @@ class Library:
         return row
 
     def _stats(self, user_id: int) -> dict[str, Any]:
-        """How many media the user has, the room they take and are allowed, and the most used tags."""
+        """How many media the user has, the room they take and are allowed, the most used tags, and the figures."""
         count = func.count().label("count")
         with self.database.read() as unit:
             user = unit.execute(select(users.c.used_bytes, users.c.quota_bytes).where(users.c.id == user_id)).one()
@@ -230,12 +236,34 @@ class Library:
                 .limit(50)
             ).mappings()
             names = [dict(row) for row in popular]
+            kept = unit.execute(select(statistics).where(statistics.c.user_id == user_id)).mappings().first()
+        now_us = self._clock.now_us()
         return {
             "media": total,
             "bytes": user.used_bytes,
             "quota_bytes": user.quota_bytes,
             "tags": names,
+            **(figures.PENDING if kept is None else figures.shown(kept["figures"], kept["refreshed_us"], now_us)),
         }
+
+    def refresh_statistics(self, tx: Unit, user_id: int) -> None:
+        """Compute a user's figures anew.
+
+        All of it under the user's lock: of two that run at once the later one sees no less than the earlier, so that
+        what is kept is never older than what was replaced.
+        """
+        self._lock(tx, user_id)
+        now_us = self._clock.now_us()
+        row = {"figures": figures.computed(tx, user_id, now_us), "refreshed_us": now_us}
+        tx.execute(delete(statistics).where(statistics.c.user_id == user_id))
+        tx.execute(insert(statistics).values(user_id=user_id, **row))
+        self.cache.invalidate(_USERS_STATISTICS.format(user_id=user_id), tx=tx)
+
+    def without_details(self, unit: Unit, after: str, most: int) -> list[str]:
+        """Digests of files whose pictures nobody has looked at yet, in order, from behind ``after`` on."""
+        missing = select(blobs.c.digest).outerjoin(details, details.c.digest == blobs.c.digest)
+        wanted = missing.where(details.c.digest.is_(None), blobs.c.digest > after)
+        return list(unit.scalars(wanted.order_by(blobs.c.digest).limit(most)))
 
     def lately_active(self, most: int = 100) -> list[int]:
         """The users who uploaded last, the latest first."""
@@ -244,8 +272,9 @@ class Library:
             return list(unit.scalars(select(media.c.user_id).group_by(media.c.user_id).order_by(newest).limit(most)))
 
     def holders(self, unit: Unit, digest: str) -> list[int]:
-        """The users whose libraries hold this file."""
-        return list(unit.scalars(select(media.c.user_id).where(media.c.digest == digest).distinct()))
+        """The users whose libraries hold this file, in the one order in which all take what is theirs."""
+        held = select(media.c.user_id).where(media.c.digest == digest)
+        return list(unit.scalars(held.distinct().order_by(media.c.user_id)))
 
     def discard(self, digest: str) -> bool:
         """Remove a file unless a row names it; whether it was removed.

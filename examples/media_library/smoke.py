@@ -6,6 +6,7 @@ Prints what happened as a table; exit status 0 when everything did what it shoul
 from __future__ import annotations
 
 import io
+import json
 import os
 import socket
 import struct
@@ -78,7 +79,9 @@ class Smoke:
     client: Client
     stranger: Client
     files: Path
+    log: Path
     uploaded: dict[str, int] = field(default_factory=dict)
+    request_id: str = ""
 
     def log_in(self) -> str:
         """A wrong password is refused; the right one opens a session with a careful cookie."""
@@ -92,8 +95,9 @@ class Smoke:
     def upload_posters(self) -> str:
         """Real JPEG, PNG and WebP files are taken; the same file again is recognised."""
         for poster in POSTERS:
-            item = self.client.upload(poster.filename, draw(poster), 201, title=poster.title).json()["data"]
-            self.uploaded[poster.title] = item["id"]
+            answer = self.client.upload(poster.filename, draw(poster), 201, title=poster.title)
+            self.uploaded[poster.title] = answer.json()["data"]["id"]
+            self.request_id = answer.headers["x-request-id"]
         again = self.client.upload("copy.jpeg", draw(POSTERS[0]), 200).json()["data"]
         _check(again["id"] == self.uploaded[POSTERS[0].title], "the same file became a second medium")
         return f"{len(self.uploaded)} posters, one of them twice"
@@ -110,16 +114,38 @@ class Smoke:
 
     def wait_for_thumbnails(self) -> str:
         """Every poster gets its thumbnail from the worker, in WebP or JPEG as the client likes."""
-        started = time.monotonic()
-        while any(item["thumbnail"] is None for item in self.client.media()):
-            _check(time.monotonic() - started < _PATIENCE, "thumbnails are missing")
-            time.sleep(0.05)
+        _wait(lambda: all(item["thumbnail"] for item in self.client.media()), "thumbnails are missing")
         for media_id in self.uploaded.values():
             picture = Image.open(
                 io.BytesIO(self.client.send("GET", f"/api/v1/media/{media_id}/thumbnail", 200).content)
             )
             _check((picture.width, picture.format) == (320, "JPEG"), f"odd thumbnail: {picture.size} {picture.format}")
         return f"{len(self.uploaded)} of 320 px"
+
+    def wait_for_details(self) -> str:
+        """Every poster's colours and orientation are told, and the figures come to count every poster."""
+        _wait(lambda: all(item["colours"] for item in self.client.media()), "colours are missing")
+        turned = {item["orientation"] for item in self.client.media()}
+        _check(turned == {"portrait"}, f"odd posters: {turned}")
+        _wait(lambda: self._counted() == len(self.uploaded), "the figures do not count every poster")
+        stats = self.client.send("GET", "/api/v1/stats", 200).json()["data"]
+        uploads = [month["uploads"] for month in stats["activity"]]
+        _check(len(uploads) == 12 and sum(uploads) == len(self.uploaded), f"odd months: {uploads}")
+        return f"{stats['colours'][0]['colour']} most often, {sum(uploads)} uploads in a year"
+
+    def _counted(self) -> int:
+        types = self.client.send("GET", "/api/v1/stats", 200).json()["data"]["types"]
+        return sum(kind["count"] for kind in types or [])
+
+    def follow_a_request(self) -> str:
+        """What the worker did for an upload is found in the log under that request's id."""
+        wanted = {"request", "thumbnails made", "details extracted"}
+        _wait(lambda: wanted <= self._logged(), f"{self.request_id} is not in the log of {wanted}")
+        return f"{len(wanted)} records of one request"
+
+    def _logged(self) -> set[str]:
+        records = (json.loads(line) for line in self.log.read_text().splitlines())
+        return {record["event"] for record in records if record.get("request_id") == self.request_id}
 
     def tag_and_search(self) -> str:
         """Words, beginnings, exclusions and tags find what they should; other people's tags and hyphens do no harm."""
@@ -171,10 +197,7 @@ class Smoke:
         self.client.send("DELETE", f"/api/v1/media/{media_id}", 204)
         self.client.send("GET", f"/api/v1/media/{media_id}", 404)
         _check(title not in {item["title"] for item in self.client.media()}, "it is still listed")
-        started = time.monotonic()
-        while len(_stored(self.files)) != files - 1:
-            _check(time.monotonic() - started < _PATIENCE, "its file is still there")
-            time.sleep(0.05)
+        _wait(lambda: len(_stored(self.files)) == files - 1, "its file is still there")
         return f"{title}, {size // 1024} KiB"
 
     def log_out(self) -> str:
@@ -192,6 +215,8 @@ class Smoke:
             self.upload_posters,
             self.refuse_hostile_files,
             self.wait_for_thumbnails,
+            self.wait_for_details,
+            self.follow_a_request,
             self.tag_and_search,
             self.count,
             self.keep_strangers_out,
@@ -234,7 +259,7 @@ def run(urls: str) -> int:
     with ExitStack() as resources:
         address, directory = resources.enter_context(application(urls))
         clients = [Client(resources.enter_context(httpx.Client(base_url=address, timeout=30))) for _ in range(2)]
-        for step in Smoke(clients[0], clients[1], directory / "media").steps():
+        for step in Smoke(clients[0], clients[1], directory / "media", directory / _LOG).steps():
             started = time.monotonic()
             try:
                 outcome, colour = step(), "green"
@@ -322,6 +347,13 @@ def _free_port() -> int:
 
 def _stored(files: Path) -> list[Path]:
     return [path for path in (files / "blobs").rglob("*") if path.is_file()]
+
+
+def _wait(until: Callable[[], bool], otherwise: str) -> None:
+    started = time.monotonic()
+    while not until():
+        _check(time.monotonic() - started < _PATIENCE, otherwise)
+        time.sleep(0.05)
 
 
 def _check(fine: bool, otherwise: str) -> None:

@@ -15,6 +15,7 @@ from sqlalchemy import (
     MetaData,
     String,
     Table,
+    Text,
     UniqueConstraint,
     text,
 )
@@ -92,6 +93,27 @@ tags = Table(
     Column("media_id", Id, ForeignKey("media.id", ondelete="CASCADE"), primary_key=True),
     Column("name", String(40), primary_key=True),
     Index(None, "name", "media_id"),
+    **_MYSQL,
+)
+
+
+# What was found in a file's picture: up to four colours "#rrggbb", the most frequent first, with spaces between.
+details = Table(
+    "details",
+    metadata,
+    Column("digest", String(64), ForeignKey("blobs.digest", ondelete="CASCADE"), primary_key=True),
+    Column("colours", String(32), nullable=False),
+    Column("orientation", String(12), nullable=False),
+    **_MYSQL,
+)
+
+# What a user's media come to, as JSON: figures.py says how it is made.
+statistics = Table(
+    "statistics",
+    metadata,
+    Column("user_id", Id, ForeignKey("users.id", ondelete="CASCADE"), primary_key=True, autoincrement=False),
+    Column("figures", Text, nullable=False),
+    Column("refreshed_us", BigInteger, nullable=False),
     **_MYSQL,
 )
 

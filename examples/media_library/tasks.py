@@ -1,4 +1,4 @@
-"""What happens behind the requests: thumbnails, and files nobody holds any more."""
+"""What happens behind the requests: thumbnails, details, statistics, and the end of files nobody holds any more."""
 
 from __future__ import annotations
 
@@ -7,22 +7,36 @@ from typing import Literal
 from sqlalchemy import insert, select
 
 from postrmagic_core.events import on
-from postrmagic_core.jobs import JobContext, task
+from postrmagic_core.jobs import JobContext, Unique, task
+from postrmagic_core.log import get_logger
 from postrmagic_core.validation.uploads import render
 
-from .events import PosterDeleted, PosterUploaded
+from .colours import look_at
+from .events import LibraryChanged, PosterDeleted, PosterUploaded
 from .library import POLICY, Library, tag_of
-from .tables import blobs, renditions
+from .tables import blobs, details, renditions
+
+log = get_logger("media_library.tasks")
 
 THUMBNAIL_WIDTH = 320
 FORMATS: tuple[Literal["WEBP", "JPEG"], ...] = ("WEBP", "JPEG")
+# Seconds that a burst of changes has to become one refresh.
+SETTLING = 2.0
+_PIECE = 500
 
 
 @on(PosterUploaded, phase="durable", name="thumbnails")
 def request_thumbnails(event: PosterUploaded, ctx: JobContext) -> None:
-    """Have the thumbnails made: the job exists if and only if this delivery is done."""
+    """Have thumbnails and details made: the jobs exist if and only if this delivery is done."""
     with ctx.write() as tx:
-        ctx.jobs.enqueue(make_thumbnails.call(event.digest), tx=tx)
+        ctx.jobs.enqueue_many([make_thumbnails.call(event.digest), extract_details.call(event.digest)], tx=tx)
+
+
+@on(LibraryChanged, phase="durable", name="statistics")
+def request_statistics(event: LibraryChanged, ctx: JobContext) -> None:
+    """Have the user's statistics refreshed soon; while a refresh waits, another one is the same."""
+    with ctx.write() as tx:
+        ctx.jobs.enqueue(refresh_statistics.call(event.user_id), tx=tx, delay=SETTLING)
 
 
 @on(PosterDeleted, phase="durable", name="files")
@@ -37,9 +51,8 @@ def make_thumbnails(ctx: JobContext, digest: str) -> None:
     """Render the thumbnails of one file; the rows and "this job is done" commit together."""
     library: Library = ctx.library
     storage = library.storage
-    with ctx.read() as unit:
-        if unit.scalar(select(blobs.c.digest).where(blobs.c.digest == digest)) is None:
-            return
+    if not _is_held(ctx, digest):
+        return
     original = storage.intact(digest)
     sizes = {}
     for format_ in FORMATS:
@@ -60,3 +73,52 @@ def make_thumbnails(ctx: JobContext, digest: str) -> None:
             tx.execute(insert(renditions), rows)
         for user_id in library.holders(tx, digest):
             ctx.cache.invalidate(tag_of(user_id), tx=tx)
+    log.info("thumbnails made", digest=digest)
+
+
+# Behind the thumbnails, which somebody waits for. Not unique until it is done: a file that was deleted and came again
+# meanwhile would be taken for the one that the running job found gone.
+@task(retries=5, time_limit=60, priority="low", unique=Unique(scope="until_start"))
+def extract_details(ctx: JobContext, digest: str) -> None:
+    """Look at the picture in one file; the row and "this job is done" commit together."""
+    library: Library = ctx.library
+    if not _is_held(ctx, digest):
+        return
+    look = look_at(library.storage.intact(digest), POLICY)
+    with ctx.write() as tx:
+        if not library.holds(tx, digest):
+            return
+        if tx.scalar(select(details.c.digest).where(details.c.digest == digest)) is None:
+            found = {"colours": " ".join(look.colours), "orientation": look.orientation}
+            tx.execute(insert(details).values(digest=digest, **found))
+        for user_id in library.holders(tx, digest):
+            ctx.cache.invalidate(tag_of(user_id), tx=tx)
+            ctx.jobs.enqueue(refresh_statistics.call(user_id), tx=tx, delay=SETTLING)
+    log.info("details extracted", digest=digest, colours=len(look.colours))
+
+
+@task(retries=5, time_limit=60, priority="low", unique=Unique(scope="until_start"))
+def extract_missing(ctx: JobContext, after: str = "") -> None:
+    """Have details extracted of files that an earlier version took in, a piece at a time in the order of digests."""
+    library: Library = ctx.library
+    with ctx.write() as tx:
+        digests = library.without_details(tx, after, _PIECE)
+        ctx.jobs.enqueue_many([extract_details.call(digest) for digest in digests], tx=tx)
+        if len(digests) == _PIECE:
+            ctx.jobs.enqueue(extract_missing.call(digests[-1]), tx=tx)
+    log.info("details requested", files=len(digests))
+
+
+@task(retries=5, time_limit=60, priority="low", unique=Unique(scope="until_start"))
+def refresh_statistics(ctx: JobContext, user_id: int) -> None:
+    """Compute what a user's media come to."""
+    library: Library = ctx.library
+    with ctx.write() as tx:
+        library.refresh_statistics(tx, user_id)
+    log.info("statistics refreshed", user_id=user_id)
+
+
+def _is_held(ctx: JobContext, digest: str) -> bool:
+    """Whether anybody holds the file; looked at before the work, and again with its effect."""
+    with ctx.read() as unit:
+        return unit.scalar(select(blobs.c.digest).where(blobs.c.digest == digest)) is not None

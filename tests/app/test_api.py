@@ -130,7 +130,7 @@ def test_an_upload_is_shown_with_links_and_without_inner_names(visitor: Browser)
     assert item == visitor.get(answer.headers["location"]).json()["data"]
     assert (item["title"], item["filename"], item["size"]) == ("jazz at dusk", "jazz_at-dusk.jpeg", len(data))
     assert (item["type"], item["width"], item["height"]) == ("image/jpeg", 900, 1200)
-    assert (item["tags"], item["thumbnail"]) == ([], None)
+    assert (item["tags"], item["thumbnail"], item["colours"], item["orientation"]) == ([], None, None, None)
     assert hashlib.sha256(data).hexdigest() not in answer.text
 
 
@@ -351,4 +351,8 @@ def test_lists_searches_tags_and_counts_follow_every_change(visitor: Browser) ->
         "bytes": 0,
         "quota_bytes": 0,
         "tags": [],
+        "activity": None,
+        "types": None,
+        "colours": None,
+        "refreshed_at": None,
     }

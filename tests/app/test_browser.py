@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 import shutil
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -149,6 +150,38 @@ def test_a_person_uploads_finds_edits_and_deletes_posters(page: Page) -> None:
     expect(page.get_by_role("heading", name="Log in")).to_be_visible()
 
 
+def test_a_person_sees_colours_and_how_much_was_uploaded(page: Page) -> None:
+    """They come by themselves, when their jobs are done: a stripe on the card, the same in words, a bar a month."""
+    log_in(page, "guest")
+    page.set_input_files("#files", [as_file(poster) for poster in POSTERS[4:6]])
+    stripe = card(page, "city marathon").locator(".stripe > span")
+    expect(stripe).to_have_count(4)
+    shown = stripe.evaluate_all("parts => parts.map((part) => [getComputedStyle(part).backgroundColor, part.title])")
+    assert all(background == as_css(colour) for background, colour in shown)
+    assert all(box["width"] > 20 and box["height"] > 4 for box in stripe.evaluate_all(BOXES))
+
+    chart = page.get_by_role("img", name=re.compile("Uploads in the last twelve months: "))
+    uploads = page.evaluate("fetch('/api/v1/media').then((page) => page.json()).then(({ data }) => data.length)")
+    expect(chart).to_have_accessible_name(re.compile(rf": {uploads} in \w+ \d{{4}}$"))
+    bars = chart.locator("rect").evaluate_all(BOXES)
+    assert len(bars) == 12
+    assert bars[-1]["height"] > 10 * max(bar["height"] for bar in bars[:-1])
+    expect(chart.locator("rect.some title")).to_have_text(re.compile(rf"^\w+ \d{{4}}: {uploads}$"))
+
+    card(page, "city marathon").click()
+    expect(page.locator("#detail-colours")).to_have_text(f"Colours: {', '.join(colour for _, colour in shown)}")
+    expect(page.locator("#detail-colours .stripe > span")).to_have_count(4)
+    expect(page.locator("#detail-facts")).to_contain_text("portrait, 900 ")
+
+
+BOXES = "parts => parts.map((part) => part.getBoundingClientRect().toJSON())"
+
+
+def as_css(colour: str) -> str:
+    """A colour ``#rrggbb`` as browsers tell it."""
+    return f"rgb({', '.join(str(int(colour[at : at + 2], 16)) for at in (1, 3, 5))})"
+
+
 def test_a_person_without_a_mouse_gets_everywhere(page: Page) -> None:
     """Log in, open a poster, close it and be where one was, filter by tag and stay on it."""
     expect(page.get_by_label("Name")).to_be_focused()
@@ -209,6 +242,8 @@ def test_axe_finds_nothing(page: Page, scheme: str) -> None:
     poster = card(page, "cello and candlelight")
     expect(poster.locator("img")).to_be_visible()
     expect(page.locator("#uploads li")).to_have_count(0)
+    expect(poster.locator(".stripe")).to_be_visible()
+    expect(page.locator("#activity")).to_be_visible()
     found["library"] = violations(page)
     poster.click()
     found["detail"] = violations(page)
@@ -226,6 +261,7 @@ def violations(page: Page) -> list[str]:
 def test_a_narrow_screen_never_scrolls_sideways(page: Page, width: int) -> None:
     """From the smallest telephones on (WCAG 1.4.10)."""
     page.set_viewport_size({"width": width, "height": 800})
-    log_in(page)
-    expect(page.locator("#drop")).to_be_visible()
+    log_in(page, "guest")
+    page.set_input_files("#files", [as_file(POSTERS[6])])
+    expect(page.locator("#activity")).to_be_visible()
     assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0

@@ -25,6 +25,8 @@ EXPECTED = [
     "upload posters",
     "refuse hostile files",
     "wait for thumbnails",
+    "wait for details",
+    "follow a request",
     "tag and search",
     "count",
     "keep strangers out",

@@ -1,4 +1,4 @@
-"""The worker is killed in the middle of its work: every thumbnail is made, each once."""
+"""The worker is killed in the middle of its work: every thumbnail and all details are made, each once."""
 
 from __future__ import annotations
 
@@ -12,8 +12,10 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Table, func, select
 
-from media_library.tables import blobs, renditions
+from media_library.tables import blobs, details, renditions
+from media_library.tasks import extract_details, extract_missing, make_thumbnails, refresh_statistics
 from postrmagic_core.database.tables import once, outbox
+from postrmagic_core.jobs.interface import LIVE
 from postrmagic_core.settings import Settings
 from postrmagic_core.testing import spawn
 from postrmagic_core.testing.capture import embedded_settings
@@ -60,6 +62,16 @@ def wait_until(condition: Callable[[], bool]) -> None:
         time.sleep(0.02)
 
 
+def at_rest(house: House) -> bool:
+    """Whether nothing waits or runs, in the outbox or as a job."""
+    return rows(house, outbox) == 0 and not house.application.stack.jobs.find(LIVE)
+
+
+def succeeded(house: House, task: str) -> int:
+    """How many jobs of a task have succeeded."""
+    return len(house.application.stack.jobs.find({"succeeded"}, task=task, limit=10_000))
+
+
 def outlive_a_kill(settings: Settings, number: int) -> None:
     """Upload ``number`` pictures, kill the worker when half of the thumbnails are there, start another."""
     with open_house(settings) as house:
@@ -70,10 +82,23 @@ def outlive_a_kill(settings: Settings, number: int) -> None:
         assert rows(house, renditions) < 2 * number
         with spawn(work, env=environment(settings)):
             wait_until(lambda: rows(house, renditions) == 2 * number)
-            wait_until(lambda: rows(house, outbox) == 0)
-            # An event's delivery and a job of thumbnails for each upload, done once each.
-            wait_until(lambda: rows(house, once) >= 2 * number)
-        assert (rows(house, blobs), rows(house, once)) == (number, 2 * number)
+            wait_until(lambda: rows(house, details) == number)
+            wait_until(lambda: at_rest(house))
+        assert rows(house, blobs) == number
+        # Of each upload an effect of either listener, and one of the thumbnails' job. Its details are asked for by the
+        # upload, and again by each worker that finds some missing as it starts; how often that is, and how many changes
+        # one refresh stands for, is as chance has it. Whatever the number of these jobs, each had its effect once.
+        assert succeeded(house, make_thumbnails.name) == number
+        looked, missing, refreshes = (
+            succeeded(house, task.name) for task in (extract_details, extract_missing, refresh_statistics)
+        )
+        assert looked >= number
+        assert missing <= 2
+        assert refreshes >= 1
+        assert rows(house, once) == 3 * number + looked + missing + refreshes
+        assert house.application.stack.jobs.dead() == []
+        types = house.application.library.stats(house.user_id())["types"]
+        assert types == [{"type": "image/jpeg", "count": number}]
         with house.application.stack.database.read() as unit:
             made = Counter(unit.execute(select(renditions.c.format)).scalars())
         assert made == {"webp": number, "jpeg": number}

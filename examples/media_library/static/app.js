@@ -1,7 +1,7 @@
 // The library's page: every state comes from the API, nothing is kept but what is shown.
 
 const byId = (id) => document.getElementById(id);
-const state = { query: "", tag: "", next: null, items: new Map(), open: null, turn: 0 };
+const state = { query: "", tag: "", next: null, items: new Map(), stats: null, open: null, turn: 0 };
 let watching = 0;
 
 async function api(path, options = {}) {
@@ -22,6 +22,13 @@ function explain(problem) {
 
 function make(tag, properties = {}, ...children) {
   const element = Object.assign(document.createElement(tag), properties);
+  element.append(...children);
+  return element;
+}
+
+function shape(tag, attributes = {}, ...children) {
+  const element = document.createElementNS("http://www.w3.org/2000/svg", tag);
+  for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
   element.append(...children);
   return element;
 }
@@ -85,6 +92,7 @@ async function refresh() {
   } catch (error) {
     byId("empty").hidden = false;
     byId("empty").textContent = error.message;
+    if (turn === state.turn) watch();
     return;
   }
   if (turn !== state.turn) return;
@@ -112,12 +120,24 @@ function card(item) {
     make("span", { className: "words" },
       make("strong", { textContent: item.title }),
       make("small", { textContent: item.tags.join(", ") })));
+  if (item.colours?.length) button.firstChild.after(stripe(item.colours));
   button.dataset.key = item.id;
   button.addEventListener("click", () => openDetail(item));
   return make("li", {}, button);
 }
 
+// Told in words where the poster is open; on its card it is an ornament.
+function stripe(colours) {
+  return make("span", { className: "stripe", ariaHidden: "true" }, ...colours.map((colour) => {
+    const part = make("span", { title: colour });
+    part.style.background = colour;
+    return part;
+  }));
+}
+
 function drawStats({ data: stats, cache }) {
+  state.stats = stats;
+  drawActivity(stats.activity);
   const megabytes = (bytes) => (bytes / 1048576).toFixed(1);
   byId("stats").textContent = `${stats.media} ${stats.media === 1 ? "poster" : "posters"}, ${megabytes(stats.bytes)} of ${megabytes(stats.quota_bytes)} MB; ${Math.round(100 * cache.hit_rate)} % from cache`;
   fill(byId("tags"), stats.tags.slice(0, 30).map(({ name, count }) => {
@@ -132,20 +152,52 @@ function drawStats({ data: stats, cache }) {
   }));
 }
 
-// Thumbnails come when their job is done: ask for the page again, ever more slowly, while some are missing.
+// Uploads per month as bars; the picture's name says the same in words.
+function drawActivity(activity) {
+  byId("activity").toggleAttribute("hidden", !activity);
+  if (!activity) return;
+  const most = Math.max(1, ...activity.map(({ uploads }) => uploads));
+  const named = (month, style) => new Date(`${month}-15`).toLocaleString("en", { month: style });
+  const spelled = (month) => `${named(month, "long")} ${month.slice(0, 4)}`;
+  const busy = activity.filter(({ uploads }) => uploads > 0);
+  const words = busy.map(({ month, uploads }) => `${uploads} in ${spelled(month)}`).join(", ") || "none";
+  byId("activity").setAttribute("aria-label", `Uploads in the last twelve months: ${words}`);
+  byId("activity").replaceChildren(...activity.flatMap(({ month, uploads }, at) => {
+    const height = uploads ? Math.max(2, (48 * uploads) / most) : 1;
+    const box = { x: at * 20 + 3, y: 60 - height, width: 14, height, rx: 2, class: uploads ? "some" : "none" };
+    const told = shape("title");
+    told.textContent = `${spelled(month)}: ${uploads}`;
+    const label = shape("text", { x: at * 20 + 10, y: 73, "text-anchor": "middle" });
+    label.textContent = named(month, "narrow");
+    const value = shape("text", { x: at * 20 + 10, y: 57 - height, "text-anchor": "middle" });
+    value.textContent = uploads || "";
+    return [shape("rect", box, told), label, value];
+  }));
+}
+
+// Whether a job that the page shows something of is not done yet.
+const unfinished = (item) => !item.thumbnail || !item.colours;
+const outdated = (stats) => stats !== null && (stats.types ?? []).reduce((sum, { count }) => sum + count, 0) !== stats.media;
+
+// Thumbnails, colours and figures come when their jobs are done: ask again, ever more slowly, while some are missing.
 function watch(wait = 200) {
   clearTimeout(watching);
-  if (![...state.items.values()].some((item) => !item.thumbnail)) return;
+  const some = [...state.items.values()].some(unfinished);
+  if (!some && !outdated(state.stats)) return;
+  const turn = state.turn;
   watching = setTimeout(async () => {
-    const page = await load().catch(() => null);
+    const [page, stats] = await Promise.all([some ? load() : null, api("stats")]).catch(() => [null, null]);
+    if (turn !== state.turn) return;
     let changed = false;
     for (const item of page?.data ?? []) {
-      if (item.thumbnail && state.items.has(item.id) && !state.items.get(item.id).thumbnail) {
+      const known = state.items.get(item.id);
+      if (known && (Boolean(known.thumbnail) !== Boolean(item.thumbnail) || Boolean(known.colours) !== Boolean(item.colours))) {
         state.items.set(item.id, item);
         changed = true;
       }
     }
     if (changed) draw();
+    if (stats) drawStats(stats);
     watch(Math.min(wait * 1.5, 5000));
   }, wait);
 }
@@ -244,7 +296,11 @@ function openDetail(item) {
   byId("download").href = item.file;
   byId("detail-error").textContent = "";
   const added = new Date(item.created_at).toLocaleString();
-  byId("detail-facts").textContent = `${item.filename}, ${item.width} × ${item.height}, ${Math.ceil(item.size / 1024)} KB, added ${added}`;
+  const turned = item.orientation ? `${item.orientation}, ` : "";
+  byId("detail-facts").textContent = `${item.filename}, ${turned}${item.width} × ${item.height}, ${Math.ceil(item.size / 1024)} KB, added ${added}`;
+  const colours = item.colours ?? [];
+  byId("detail-colours").hidden = !colours.length;
+  byId("detail-colours").replaceChildren(stripe(colours), make("span", { textContent: `Colours: ${colours.join(", ")}` }));
   byId("detail").showModal();
 }
 
