@@ -31,6 +31,8 @@ def watched(url: str) -> Iterator[Commands]:
         lines = connection.makefile("rb")
         if lines.readline() != b"+OK\r\n":
             raise RuntimeError("the server does not let itself be monitored")
+        # The time-out was for the server; that nobody sends anything may last.
+        connection.settimeout(None)
         reader = threading.Thread(target=_read, args=[lines.readline, marker.encode(), seen])
         with redis.Redis.from_url(url) as ender:
             ender.echo("connected")

@@ -47,13 +47,17 @@ Timing: TypeAlias = Callable[[Case, int, int], list[float]]
 
 @dataclass
 class Bench:
-    """One run of a benchmark: what it was asked, and what it found."""
+    """One run of a benchmark: what it was asked, and what it found.
+
+    ``picture``: an SVG of the benchmark's own, which ``--plot`` writes instead of the comparisons.
+    """
 
     options: Options = field(default_factory=Options)
     comparisons: list[Comparison] = field(default_factory=list)
     figures: dict[str, float] = field(default_factory=dict)
     missing: dict[str, str] = field(default_factory=dict)
     scale: float = 1.0
+    picture: str | None = None
 
     def scaled(self, full: int, quick: int) -> int:
         """A size of the data: ``full``, or ``quick`` with ``--quick``, which the result then says as ``scale``."""

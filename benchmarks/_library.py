@@ -138,15 +138,13 @@ def _middle(database: Any) -> tuple[int, int]:
 
 
 def _as_before(position: tuple[int, int]) -> Any:
-    from media_library.library import PAGE
-    from media_library.tables import blobs, media
+    from media_library.library import PAGE, SHOWN
+    from media_library.tables import media
 
     created_us, media_id = position
     older = or_(media.c.created_us < created_us, and_(media.c.created_us == created_us, media.c.id < media_id))
     return (
-        select(media, blobs.c.size, blobs.c.mime, blobs.c.width, blobs.c.height)
-        .join(blobs, blobs.c.digest == media.c.digest)
-        .where(media.c.user_id == _USER, older)
+        SHOWN.where(media.c.user_id == _USER, older)
         .order_by(media.c.created_us.desc(), media.c.id.desc())
         .limit(PAGE + 1)
     )
