@@ -7,6 +7,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from sqlalchemy import select
@@ -47,17 +48,67 @@ class Bell:
             return self._rings
 
 
+class Errand:
+    """``work()`` done soon after somebody asks, in a thread of its own, which the first :meth:`ask` starts.
+
+    What is asked together is done once. ``every``: seconds after which it is done unasked.
+    """
+
+    def __init__(self, name: str, work: Callable[[], None], every: float | None = None) -> None:
+        self._name = name
+        self._work = work
+        self._every = every
+        self._thread: threading.Thread | None = None
+        self._forget()
+        after_fork(self._forget)
+
+    def ask(self) -> None:
+        """Have it done."""
+        with self._lock:
+            if self._thread is None and not self._closed:
+                self._thread = threading.Thread(target=self._run, name=self._name, daemon=True)
+                self._thread.start()
+        self._wanted.set()
+
+    def close(self) -> None:
+        """End the thread, after what was asked for."""
+        with self._lock:
+            self._closed = True
+            thread, self._thread = self._thread, None
+        self._wanted.set()
+        if thread is not None:
+            thread.join()
+
+    def _run(self) -> None:
+        closed = False
+        while not closed:
+            self._wanted.wait(self._every)
+            closed = self._closed
+            self._wanted.clear()
+            try:
+                self._work()
+            except Exception:
+                logger.exception("%s failed and goes on", self._name)
+
+    def _forget(self) -> None:
+        self._lock = threading.Lock()
+        self._wanted = threading.Event()
+        self._thread = None
+        self._closed = False
+
+
 class Chimes:
     """Tells workers that there is work: those of this process at once, the host's others by datagrams.
 
-    Who can be told so is a row of ``pm_workers``. One thread, started at the first :meth:`call`.
+    Who can be told so is a row of ``pm_workers``.
     """
 
     def __init__(self, units: Units) -> None:
         self._units = units
-        self._thread: threading.Thread | None = None
         self._rings: dict[int, Callable[[], None]] = {}
-        self._forget()
+        self._ports: list[int] = []
+        self._read = float("-inf")
+        self._errand = Errand("postrmagic-jobs-chimes", self._send)
         after_fork(self._forget)
 
     def add(self, port: int, ring: Callable[[], None]) -> None:
@@ -69,47 +120,30 @@ class Chimes:
         self._rings.pop(port, None)
 
     def call(self) -> None:
-        """Ring; datagrams follow soon, and calls that come together are one."""
+        """Ring; datagrams follow soon."""
         for ring in list(self._rings.values()):
             ring()
-        with self._lock:
-            if self._thread is None and not self._closed:
-                self._thread = threading.Thread(target=self._run, name="postrmagic-jobs-chimes", daemon=True)
-                self._thread.start()
-        self._wanted.set()
+        self._errand.ask()
 
     def close(self) -> None:
-        """End the thread."""
-        with self._lock:
-            self._closed = True
-            thread, self._thread = self._thread, None
-        self._wanted.set()
-        if thread is not None:
-            thread.join()
+        """Ring no more."""
+        self._errand.close()
 
     def _forget(self) -> None:
-        self._lock = threading.Lock()
-        self._wanted = threading.Event()
-        self._thread = None
-        self._closed = False
         self._rings.clear()
 
-    def _run(self) -> None:
-        ports: list[int] = []
-        read = float("-inf")
+    def _send(self) -> None:
+        if time.monotonic() - self._read > _CACHED:
+            self._ports, self._read = self._known(), time.monotonic()
+        if not self._ports:
+            return
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
             sender.setblocking(False)
-            while self._wanted.wait() and not self._closed:
-                self._wanted.clear()
-                if time.monotonic() - read > _CACHED:
-                    ports, read = self._ports(), time.monotonic()
-                for port in ports:
-                    try:
-                        sender.sendto(b"!", (_LOOPBACK, port))
-                    except OSError:  # nobody there, or its buffer is full: the worker sweeps
-                        continue
+            for port in self._ports:
+                with suppress(OSError):  # nobody there, or its buffer is full: the worker sweeps
+                    sender.sendto(b"!", (_LOOPBACK, port))
 
-    def _ports(self) -> list[int]:
+    def _known(self) -> list[int]:
         here = workers.c.host == socket.gethostname()
         fresh = workers.c.seen_us > now_us() - FRESH_US
         try:

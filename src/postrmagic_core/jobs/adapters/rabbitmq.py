@@ -25,6 +25,7 @@ from dramatiq.errors import BrokerConnectionError
 from ..._lifecycle import Lifecycle, after_fork
 from ...errors import ConfigurationError
 from ..interface import BrokerOptions, Change, NewJob, Selection, Settlement, Turn, Want
+from ..wake import Errand
 from . import _rows
 from ._rows_broker import RowsBroker
 
@@ -102,58 +103,41 @@ class RabbitmqBroker(RowsBroker):
 
 
 class Crier:
-    """Sends messages from a thread of its own, started at the first :meth:`call`: nobody waits for RabbitMQ.
+    """Sends messages from a thread of its own: nobody waits for RabbitMQ.
 
     Without confirmation, and never twice: workers find the job of a message that is lost.
     """
 
     def __init__(self, broker: Any) -> None:
         self._broker = broker
-        self._thread: threading.Thread | None = None
-        self._forget()
+        self._messages: deque[Message[None]] = deque(maxlen=_BACKLOG)
+        self._failed = False
+        self._errand = Errand("postrmagic-jobs-crier", self._send, every=_KEEP_ALIVE)
         after_fork(self._forget)
 
     def call(self, messages: Sequence[Message[None]]) -> None:
         """Send soon; of what comes faster than it can be sent, the oldest beyond ten thousand are dropped."""
-        with self._lock:
-            self._messages.extend(messages)
-            if self._thread is None and not self._closed:
-                self._thread = threading.Thread(target=self._run, name="postrmagic-jobs-crier", daemon=True)
-                self._thread.start()
-        self._wanted.set()
+        self._messages.extend(messages)
+        self._errand.ask()
 
     def close(self) -> None:
-        """End the thread, after what it has to send."""
-        with self._lock:
-            self._closed = True
-            thread, self._thread = self._thread, None
-        self._wanted.set()
-        if thread is not None:
-            thread.join()
-
-    def _run(self) -> None:
-        failed = False
-        while self._messages or not self._closed:
-            called = self._wanted.wait(_KEEP_ALIVE)
-            self._wanted.clear()
-            try:
-                while self._messages:
-                    self._broker.enqueue(self._messages.popleft())
-                if not called:
-                    self._broker.connection.process_data_events()
-                failed = False
-            except _AWAY as error:
-                self._messages.clear()
-                if not failed:
-                    logger.warning("RabbitMQ is away; jobs are found by looking for them meanwhile: %r", error)
-                failed = True
+        """Send what is left, and no more."""
+        self._errand.close()
 
     def _forget(self) -> None:
-        self._lock = threading.Lock()
-        self._wanted = threading.Event()
-        self._messages: deque[Message[None]] = deque(maxlen=_BACKLOG)
-        self._thread = None
-        self._closed = False
+        self._messages.clear()
+
+    def _send(self) -> None:
+        try:
+            while self._messages:
+                self._broker.enqueue(self._messages.popleft())
+            self._broker.connection.process_data_events()  # an idle connection answers heartbeats too
+            self._failed = False
+        except _AWAY as error:
+            self._messages.clear()
+            if not self._failed:
+                logger.warning("RabbitMQ is away; jobs are found by looking for them meanwhile: %r", error)
+            self._failed = True
 
 
 class Ears(Lifecycle):
