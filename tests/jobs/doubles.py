@@ -84,3 +84,8 @@ async def unmarked_async(self: Any) -> AsyncIterator[Any]:
     """The same, awaited."""
     async with self._units.write() as tx:
         yield tx
+
+
+def never_looks(idle_sweeps: int, next_due: float | None = None) -> float:
+    """Who is not woken looks for nothing."""
+    return 3600.0

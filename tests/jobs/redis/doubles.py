@@ -51,3 +51,9 @@ CREDULOUS = _without(scripts.TURN, "if named and job and job.sound and ", "if jo
 
 SPARING = _without(scripts.TURN, "flags=allow-oom", "")
 """A full server does nothing at all."""
+
+PATIENT = _without(scripts.TURN, "elseif abandoned and job.deliveries > job.retries then", "elseif false then")
+"""However often its worker vanished, a job is delivered again."""
+
+EARLY = _without(scripts.PUT, "due == '0' and now_text or due, id)", "now_text, id)")
+"""What is to wait is due at once."""
