@@ -16,7 +16,7 @@ from postrmagic_core._ids import uuid7
 from postrmagic_core._retry import RetryPolicy
 from postrmagic_core._work import current_work
 from postrmagic_core.errors import JobFailed, UsageError
-from postrmagic_core.jobs import task
+from postrmagic_core.jobs import policy, task
 from postrmagic_core.jobs import worker as worker_module
 from postrmagic_core.jobs.interface import NewJob
 from postrmagic_core.jobs.tables import workers as rows
@@ -30,6 +30,12 @@ QUICK = RetryPolicy(attempts=10, base=0.05, cap=0.05)
 def logged(caplog: pytest.LogCaptureFixture) -> pytest.LogCaptureFixture:
     caplog.set_level(logging.DEBUG)
     return caplog
+
+
+@pytest.fixture
+def fetching_ahead(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Short jobs are fetched ahead, however slow the machine is that runs them."""
+    monkeypatch.setattr(policy, "appetite", lambda threads, mean: 4 if mean is not None and mean < 0.5 else 0)
 
 
 def test_a_failed_job_is_tried_again_until_it_succeeds(rig: Rig) -> None:
@@ -182,11 +188,12 @@ def test_arguments_reach_no_log(rig: Rig, logged: pytest.LogCaptureFixture) -> N
     assert "canary-7f3a" not in logged.text
 
 
+@pytest.mark.usefixtures("fetching_ahead")
 def test_a_closing_worker_ends_what_runs_and_hands_back_what_does_not(
     rig: Rig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What was fetched and never begun waits again at once, and no delivery is counted."""
-    gate, seen = threading.Event(), []
+    started, gate, seen = threading.Event(), threading.Event(), []
     monkeypatch.setattr(worker_module, "_PATIENCE", 60.0)
 
     @task(name="short")
@@ -195,6 +202,7 @@ def test_a_closing_worker_ends_what_runs_and_hands_back_what_does_not(
 
     @task(name="long")
     def long(ctx: Any) -> None:
+        started.set()
         gate.wait(10)
 
     rig.jobs.include(short, long)
@@ -202,6 +210,7 @@ def test_a_closing_worker_ends_what_runs_and_hands_back_what_does_not(
         rig.jobs.enqueue_many([short.call() for _ in range(50)])
         rig.until(lambda: len(seen) == 50)
         running, *behind = rig.jobs.enqueue_many([long.call(), *(short.call() for _ in range(3))])
+        assert started.wait(20)
         rig.until(lambda: rig.jobs.counts()["default"].running == 4)
         threading.Timer(0.2, gate.set).start()
     assert rig.state(running.id) == "succeeded"
@@ -299,6 +308,7 @@ def test_a_worker_says_when_its_process_has_grown_too_big(sqlite_rig: Rig) -> No
     assert not sqlite_rig.jobs.worker().spent
 
 
+@pytest.mark.usefixtures("fetching_ahead")
 def test_what_waits_in_a_busy_process_goes_back(rig: Rig) -> None:
     """Fetched ahead because jobs were short, held up by a long one: after a second others may have it."""
     started, gate, seen = threading.Event(), threading.Event(), []

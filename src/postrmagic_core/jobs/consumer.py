@@ -80,6 +80,9 @@ class Clerk(Consumer):
         settlements = self._held.settlements()
         want = self._held.want(policy.in_turn(self._queues, self._turns))
         self._turns += 1
+        if want is None and not settlements:  # every thread is busy: the first that ends rings
+            self._next = time.monotonic() + policy.SWEEP_LAST
+            return
         try:
             turn = self._adapter.turn(settlements, want)
         except Exception as error:
