@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -39,6 +40,13 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     finally:
         # Lazily: gone from here at once, also while somebody still has a file open.
         subprocess.run(["umount", "--lazy", str(place)], check=True)
+
+
+@pytest.fixture
+def short_directory() -> Iterator[Path]:
+    """A directory whose path is short enough for a socket's name, wherever the tests' own directories are."""
+    with TemporaryDirectory(prefix="w", dir="/tmp") as name:
+        yield Path(name)
 
 
 @pytest.fixture

@@ -53,9 +53,9 @@ def needs_it(cache):
 
 
 @pytest.fixture(autouse=True)
-def room(tmp_path_factory: pytest.TempPathFactory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An application's directory, and sockets of this test's own: their path is short enough for a name."""
-    sockets = str(tmp_path_factory.mktemp("w"))
+def room(short_directory: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An application's directory, and sockets of this test's own."""
+    sockets = str(short_directory)
     monkeypatch.setattr(tempfile, "tempdir", sockets)
     monkeypatch.setenv("TMPDIR", sockets)
     monkeypatch.setenv("COLUMNS", "200")

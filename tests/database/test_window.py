@@ -25,9 +25,9 @@ ONE = text("SELECT 1")
 
 
 @pytest.fixture
-def room(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The temporary directory of this test's processes; its path is short enough for a socket's name."""
-    path = tmp_path_factory.mktemp("w")
+def room(short_directory: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The temporary directory of this test's processes."""
+    path = short_directory
     monkeypatch.setattr(tempfile, "tempdir", str(path))
     monkeypatch.setenv("TMPDIR", str(path))
     return path

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import time
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, ClassVar
 
@@ -19,6 +21,15 @@ from postrmagic_core.testing.servers import RabbitMQServer
 from tests.jobs.conftest import Place, Rig
 
 pytestmark = pytest.mark.rabbitmq
+
+
+@pytest.fixture(autouse=True)
+def _swept() -> Iterator[None]:
+    """pika leaves the sockets of a connection that its server ended to the garbage collector."""
+    yield
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)
+        gc.collect()
 
 
 class TestRabbitmq(BrokerContract):

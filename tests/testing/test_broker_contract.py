@@ -54,7 +54,8 @@ def test_each_broken_clause_is_red(pytester: pytest.Pytester, monkeypatch: pytes
     for module in (broker_rig, broker_bells, broker_races):
         monkeypatch.setattr(module, "SOON", 0.8)  # what never happens need not be waited for any longer
     pytester.makepyfile(MODULE.format(family=family))
-    ran = pytester.runpytest_inprocess("-q", "-rA", "--tb=no", "-p", "no:cacheprovider")
+    # What hangs without its guard fails by itself, and not the trial of all of them.
+    ran = pytester.runpytest_inprocess("-q", "-rA", "--tb=no", "-p", "no:cacheprovider", "-o", "timeout=30")
     seen: defaultdict[str, set[str]] = defaultdict(set)
     for state, name, test in re.findall(
         r"^(FAILED|ERROR) \S+?::Test(\w+)::test_(.+?)(?: - .*)?$", ran.stdout.str(), re.M

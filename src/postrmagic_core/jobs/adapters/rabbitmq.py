@@ -189,8 +189,9 @@ class Ears(Lifecycle):
                     consumer.ack(message)
                     self._ring()
         finally:
-            with suppress(*_AWAY):
-                consumer.close()
+            for end in (consumer.close, consumer.connection.close):  # the first gives up where the channel is gone
+                with suppress(*_AWAY):
+                    end()
 
 
 def _bounded(url: str) -> str:

@@ -110,7 +110,7 @@ class MemoryStore(LockedStore[None]):
         now_ms = self.now_us() // 1000
         with self._lock:
             # Copied at one go: peek() reorders the entries under no lock.
-            doomed = [key for key in list(self._entries) if key.startswith(prefix)]
+            doomed = [key for key, _ in self._all() if key.startswith(prefix)]
             live = sum(self._entries[key].live(now_ms) for key in doomed)
             self.save(None, dict.fromkeys(doomed))
         return live
@@ -122,7 +122,7 @@ class MemoryStore(LockedStore[None]):
         with self._lock:
             sizes = [
                 len(key) + len(entry.value)
-                for key, entry in list(self._entries.items())
+                for key, entry in self._all()
                 if key.startswith(prefix) and entry.live(now_ms)
             ]
             return Usage(len(sizes), sum(sizes), self._evicted)
@@ -130,6 +130,13 @@ class MemoryStore(LockedStore[None]):
     def close(self) -> None:
         """Forget everything."""
         self._forget()
+
+    def _all(self) -> list[tuple[bytes, Entry]]:
+        while True:
+            try:
+                return list(self._entries.items())
+            except RuntimeError:  # peek() takes no lock, and may move an entry meanwhile
+                continue
 
     def _forget(self) -> None:
         self._lock = threading.Lock()
