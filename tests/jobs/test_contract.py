@@ -29,6 +29,7 @@ class TestSqlite(BrokerContract):
         return database_url
 
 
+@pytest.mark.soak
 class TestOwnDatabase(BrokerContract):
     """In a file beside the application's."""
 

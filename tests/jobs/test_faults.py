@@ -235,7 +235,7 @@ def test_a_job_that_kills_its_worker_ends_in_the_dead_letters(rig: Rig, workers:
 def test_a_job_that_holds_the_interpreter_beyond_its_lease_has_one_effect(rig: Rig, workers: Workers) -> None:
     """No thread of its process can renew the lease: another worker takes it over, and the unit refuses the first."""
     child = workers.up()
-    job = rig.jobs.enqueue(hog.call(2.5))
+    job = rig.jobs.enqueue(hog.call(6.0))  # far longer than a slow machine needs to start another worker
     assert child.line() == "started 1"
     rig.work()
     assert rig.ends(job.id) == "succeeded"
