@@ -144,6 +144,7 @@ def test_a_stop_lets_what_runs_end_and_hands_back_what_does_not(make_shop: Calla
         until(lambda: shop.marks("began"))
         waiting = queue.enqueue_many([quick.call()] * 5)
         worker.terminate()
+        until(lambda: "takes no more jobs; 1 still run" in worker.said)
         until(lambda: all(_of(shop, handle.id) == ("queued", 0) for handle in waiting))
         gate.touch()
         assert worker.wait() == 0

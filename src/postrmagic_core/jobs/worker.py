@@ -136,4 +136,5 @@ class Worker(Lifecycle):
     def _close(self) -> None:
         if self._held is not None:
             self._held.drain()
+            logger.info("worker %s takes no more jobs; %d still run", self.id, self._held.running)
         self._opened.close()
