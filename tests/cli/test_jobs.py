@@ -144,6 +144,15 @@ def test_list_shows_what_was_asked_for(house: House, options: Sequence[str], nam
     assert ("no such job is known" in shown) == (not names)
 
 
+def test_list_fits_a_narrow_terminal(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ids can be copied, tasks and states read; `show` tells the rest."""
+    monkeypatch.setenv("COLUMNS", "80")
+    shown = house.run("list").stdout
+    assert all(len(line) <= 80 for line in shown.splitlines())
+    for text in (*house.ids.values(), "render", "succeeded", "1/3"):
+        assert text in shown
+
+
 def test_list_says_when_there_may_be_more(house: House) -> None:
     """Nobody takes a page for the whole."""
     assert "perhaps there are more" in house.run("list", "--limit", "2").stdout

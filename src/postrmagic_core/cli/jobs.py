@@ -63,7 +63,7 @@ def show_all(
         return
     console = Console()
     if found:
-        console.print(jobs_told.listed(found, _now()))
+        console.print(jobs_told.listed(found, _now(), console.width))
     else:
         console.print("no such job is known")
     if len(found) == limit:

@@ -31,10 +31,14 @@ _COLOURS = {
     "dead": "bold red",
 }
 _BAR = 8
+# Columns of a terminal below which a table with everything in it would show nothing of anything.
+_WIDE = 110
 
 
-def listed(found: Sequence[JobStatus], now: datetime) -> Table:
-    """One line a job. The queue is a column where there are several."""
+def listed(found: Sequence[JobStatus], now: datetime, width: int) -> Table:
+    """One line a job. The queue is a column where there are several; in a narrow terminal only the id stays whole."""
+    if width < _WIDE:
+        return _narrow(found)
     several = len({status.queue for status in found}) > 1
     table = Table(
         Column("id", no_wrap=True),
@@ -57,6 +61,13 @@ def listed(found: Sequence[JobStatus], now: datetime) -> Table:
             bar(status.progress, note=False),
             plain(why(status)),
         )
+    return table
+
+
+def _narrow(found: Sequence[JobStatus]) -> Table:
+    table = Table(Column("id", no_wrap=True), Column("task", overflow="fold"), Column("state", no_wrap=True), "tries")
+    for status in found:
+        table.add_row(plain(status.id), plain(status.task), state(status), f"{status.attempts}/{status.retries + 1}")
     return table
 
 
