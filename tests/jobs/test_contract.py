@@ -17,8 +17,8 @@ from postrmagic_core.testing.contracts.broker import BrokerContract
 from tests.jobs.conftest import PACKAGE_TABLES, migrate
 
 
-class TestSqlite(BrokerContract):
-    """In the application's own file."""
+class OverRows(BrokerContract):
+    """The contract of a broker that is the application's database, unless a class says otherwise."""
 
     broker_class: ClassVar[type[Any]] = SqlBroker
     not_applicable: ClassVar[Mapping[str, str]] = {"namespaces": "a database holds one application's jobs"}
@@ -29,12 +29,13 @@ class TestSqlite(BrokerContract):
         return database_url
 
 
-@pytest.mark.soak
-class TestOwnDatabase(BrokerContract):
-    """In a file beside the application's."""
+class TestSqlite(OverRows):
+    """In the application's own file."""
 
-    broker_class: ClassVar[type[Any]] = SqlBroker
-    not_applicable: ClassVar[Mapping[str, str]] = {"namespaces": "a database holds one application's jobs"}
+
+@pytest.mark.soak
+class TestOwnDatabase(OverRows):
+    """In a file beside the application's."""
 
     @pytest.fixture
     def broker_url(self, migrated_sqlite: Path, tmp_path: Path) -> str:
@@ -48,11 +49,8 @@ class TestOwnDatabase(BrokerContract):
 
 
 @pytest.mark.mysql
-class TestMariaDB(BrokerContract):
+class TestMariaDB(OverRows):
     """In the application's database on a server."""
-
-    broker_class: ClassVar[type[Any]] = SqlBroker
-    not_applicable: ClassVar[Mapping[str, str]] = {"namespaces": "a database holds one application's jobs"}
 
     @pytest.fixture
     def database_url(self, migrated_mariadb: str) -> str:
@@ -60,30 +58,17 @@ class TestMariaDB(BrokerContract):
         empty(migrated_mariadb)
         return migrated_mariadb
 
-    @pytest.fixture
-    def broker_url(self, database_url: str) -> str:
-        """The database itself."""
-        return database_url
-
 
 @pytest.mark.mysql
 @pytest.mark.soak
-class TestMysql(BrokerContract):
+class TestMysql(OverRows):
     """On MySQL itself."""
-
-    broker_class: ClassVar[type[Any]] = SqlBroker
-    not_applicable: ClassVar[Mapping[str, str]] = {"namespaces": "a database holds one application's jobs"}
 
     @pytest.fixture
     def database_url(self, mysqld_url: str) -> str:
         """The test's own database."""
         migrate(mysqld_url)
         return mysqld_url
-
-    @pytest.fixture
-    def broker_url(self, database_url: str) -> str:
-        """The database itself."""
-        return database_url
 
 
 def empty(url: str) -> None:

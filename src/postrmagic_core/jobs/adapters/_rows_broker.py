@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
@@ -28,7 +29,11 @@ if TYPE_CHECKING:
 R = TypeVar("R")
 
 
-class RowsBroker:
+# Of many jobs that wait anew at once, so many are announced: more than a host has workers.
+_TOLD = 64
+
+
+class RowsBroker(ABC):
     """Rows of ``pm_jobs`` in the database of ``units``."""
 
     def __init__(self, units: Units, options: BrokerOptions) -> None:
@@ -45,11 +50,15 @@ class RowsBroker:
         return self._unit(lambda tx: self.put_in(tx, jobs)) if jobs else {}
 
     def put_in(self, tx: UnitLike, jobs: Sequence[NewJob]) -> Mapping[str, str]:
-        """See :meth:`SupportsUnits.put_in`."""
-        raise NotImplementedError
+        """See :meth:`SupportsUnits.put_in`; workers hear of the jobs after the commit."""
+        holders = _rows.put(tx, jobs)
+        named = [(job.queue, job.id) for job in jobs if job.id not in holders]
+        if named:
+            tx.after_commit(lambda: self._announce(named))
+        return holders
 
     def turn(self, settlements: Sequence[Settlement], want: Want | None) -> Turn:
-        """See :meth:`Deliveries.turn`."""
+        """See :meth:`Deliveries.turn`; other workers hear of what was handed back."""
         ids: Sequence[str] = ()
         left = None
         if want is not None and want.free > 0 and want.queues:
@@ -64,7 +73,15 @@ class RowsBroker:
             claims = _rows.claim(tx, ids, want, self._options.lease) if want is not None else []
             return Turn(owned, claims, policy.earliest(left, settlements) if not claims else None)
 
-        return self._unit(work)
+        turn = self._unit(work)
+        back = [(claim.queue, claim.id) for claim, outcome in settlements if outcome.state == "queued"]
+        if back:
+            self._announce(back)
+        return turn
+
+    @abstractmethod
+    def _announce(self, named: Sequence[tuple[str, str]]) -> None:
+        """Tell workers of jobs that wait now, by queue and id; it may be lost, then they sweep."""
 
     def renew(self, beats: Sequence[Beat]) -> Renewal:
         """See :meth:`Deliveries.renew`."""
@@ -76,8 +93,12 @@ class RowsBroker:
             return _rows_told.records(tx, selection)
 
     def alter(self, change: Change, selection: Selection) -> Sequence[str]:
-        """See :meth:`Inspection.alter`."""
-        return _rows_told.alter(change, selection, self._unit)
+        """See :meth:`Inspection.alter`; workers hear of what waits anew."""
+        changed = _rows_told.alter(change, selection, self._unit)
+        if changed and change == "replay":
+            known = self.records(Selection(changed[:_TOLD]))
+            self._announce([(record.status.queue, record.status.id) for record in known])
+        return changed
 
     def counts(self) -> Mapping[str, Counts]:
         """See :meth:`Inspection.counts`."""

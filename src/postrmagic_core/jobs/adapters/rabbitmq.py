@@ -11,7 +11,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
@@ -24,13 +24,12 @@ from dramatiq.errors import BrokerConnectionError
 
 from ..._lifecycle import Lifecycle, after_fork
 from ...errors import ConfigurationError
-from ..interface import BrokerOptions, Change, NewJob, Selection, Settlement, Turn, Want
+from ..interface import BrokerOptions
 from ..wake import Errand
-from . import _rows
 from ._rows_broker import RowsBroker
 
 if TYPE_CHECKING:
-    from ..._protocols import UnitLike
+    pass
 
 logger = logging.getLogger("postrmagic_core.jobs")
 
@@ -65,28 +64,6 @@ class RabbitmqBroker(RowsBroker):
     def open(self) -> None:
         """Nothing to do: connections are made when they are needed."""
 
-    def put_in(self, tx: UnitLike, jobs: Sequence[NewJob]) -> Mapping[str, str]:
-        """See :meth:`SupportsUnits.put_in`; what is due at once is announced after the commit."""
-        holders = _rows.put(tx, jobs)
-        named = [(job.queue, job.id) for job in jobs if not job.due_us and job.id not in holders]
-        if named:
-            tx.after_commit(lambda: self._announce(named))
-        return holders
-
-    def turn(self, settlements: Sequence[Settlement], want: Want | None) -> Turn:
-        """See :meth:`Deliveries.turn`; what was handed back is announced."""
-        turn = super().turn(settlements, want)
-        self._announce([(claim.queue, claim.id) for claim, outcome in settlements if outcome.state == "queued"])
-        return turn
-
-    def alter(self, change: Change, selection: Selection) -> Sequence[str]:
-        """See :meth:`Inspection.alter`; what is replayed is announced."""
-        changed = super().alter(change, selection)
-        if changed and change == "replay":
-            known = self.records(Selection(changed[:_MANY]))
-            self._announce([(record.status.queue, record.status.id) for record in known])
-        return changed
-
     def listen(self, queues: Sequence[str], ring: Callable[[], None]) -> Ears:
         """See :meth:`Deliveries.listen`."""
         return Ears(self._dramatiq, [self._prefix + queue for queue in queues], ring)
@@ -98,8 +75,7 @@ class RabbitmqBroker(RowsBroker):
 
     def _announce(self, named: Sequence[tuple[str, str]]) -> None:
         queues = [(self._prefix + queue, job_id) for queue, job_id in named[:_MANY]]
-        if queues:
-            self._crier.call([Message(queue, queue, (job_id,), {}, {}) for queue, job_id in queues])
+        self._crier.call([Message(queue, queue, (job_id,), {}, {}) for queue, job_id in queues])
 
 
 class Crier:

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Self
 
 from ..._sql import open_backend
 from ...database import DatabaseManager
-from ..interface import BrokerOptions, Change, NewJob, Selection, Settlement, Turn, Want
+from ..interface import BrokerOptions
 from ..wake import Chimes, Doorbell
-from . import _rows
 from ._rows_broker import RowsBroker
 
 if TYPE_CHECKING:
-    from ..._protocols import UnitLike
+    pass
 
 
 class SqlBroker(RowsBroker):
@@ -41,26 +40,6 @@ class SqlBroker(RowsBroker):
             self._own.open()
             self._own.upgrade()
 
-    def put_in(self, tx: UnitLike, jobs: Sequence[NewJob]) -> Mapping[str, str]:
-        """See :meth:`SupportsUnits.put_in`."""
-        holders = _rows.put(tx, jobs)
-        tx.after_commit(self._chimes.call)
-        return holders
-
-    def turn(self, settlements: Sequence[Settlement], want: Want | None) -> Turn:
-        """See :meth:`Deliveries.turn`; what was handed back rings."""
-        turn = super().turn(settlements, want)
-        if any(outcome.state == "queued" for _, outcome in settlements):
-            self._chimes.call()
-        return turn
-
-    def alter(self, change: Change, selection: Selection) -> Sequence[str]:
-        """See :meth:`Inspection.alter`."""
-        changed = super().alter(change, selection)
-        if changed and change == "replay":
-            self._chimes.call()
-        return changed
-
     def listen(self, queues: Sequence[str], ring: Callable[[], None]) -> AbstractContextManager[Doorbell]:
         """See :meth:`Deliveries.listen`; all queues ring one bell, commits of this process at once."""
         return Doorbell(self._chimes, ring)
@@ -70,3 +49,6 @@ class SqlBroker(RowsBroker):
         self._chimes.close()
         if self._own is not None:
             self._own.close()
+
+    def _announce(self, named: Sequence[tuple[str, str]]) -> None:
+        self._chimes.call()
