@@ -51,8 +51,8 @@ def test_a_claim_whose_reply_was_lost_is_delivered_again(rig: Rig, monkeypatch: 
         return found
 
     breaking(rig, monkeypatch, turn)
-    rig.work()
     job = rig.jobs.enqueue(counted.call())
+    rig.work()
     assert job.result(20) == 2
     assert time.monotonic() - lost[0] < 1.0 + 5
     assert starts == [2]
@@ -117,8 +117,9 @@ def test_a_worker_goes_on_whatever_its_broker_raises(
     sqlite_rig.jobs.include(counted)
     breaking(sqlite_rig, monkeypatch, turn)
     with caplog.at_level(logging.WARNING, "postrmagic_core.jobs"):
+        job = sqlite_rig.jobs.enqueue(counted.call())
         sqlite_rig.work()
-        assert sqlite_rig.jobs.enqueue(counted.call()).result() == 1
+        assert job.result() == 1
     told = [record.getMessage() for record in caplog.records]
     assert [text.startswith("jobs cannot be fetched") for text in told].count(True) == lines
     assert told.count("the jobs' broker answers again") == 1

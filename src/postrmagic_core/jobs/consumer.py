@@ -17,6 +17,7 @@ from .wake import Bell
 if TYPE_CHECKING:
     from .held import Held
     from .interface import BrokerAdapter, Claim
+    from .seats import Seats
 
 logger = logging.getLogger("postrmagic_core.jobs")
 
@@ -28,11 +29,12 @@ _BACK_OFF = RetryPolicy(attempts=1_000_000, base=0.1, cap=2.0)
 class Desk(Broker):
     """A dramatiq broker for one worker. Nothing is enqueued through it."""
 
-    def __init__(self, adapter: BrokerAdapter, held: Held, bell: Bell, queues: Sequence[str]) -> None:
+    def __init__(self, adapter: BrokerAdapter, held: Held, bell: Bell, seats: Seats, queues: Sequence[str]) -> None:
         super().__init__(middleware=[])
         self.adapter = adapter
         self.held = held
         self.bell = bell
+        self.seats = seats
         self.consumed = list(queues)
 
     def declare_queue(self, queue_name: str) -> None:
@@ -51,12 +53,14 @@ class Clerk(Consumer):
     """Looks when somebody rings: a thread has ended its job, or something was enqueued; else ever more slowly.
 
     Everything that ended since the last look is settled, and everything there is a thread for claimed, in one turn.
+    What a unit of this process has claimed for the worker needs no look.
     """
 
     def __init__(self, desk: Desk, timeout: float) -> None:
         self._adapter = desk.adapter
         self._held = desk.held
         self._bell = desk.bell
+        self._seats = desk.seats
         self._queues = desk.consumed
         self._timeout = timeout
         self._ready: list[Claim] = []
@@ -69,16 +73,23 @@ class Clerk(Consumer):
     def __next__(self) -> MessageProxy | None:
         """The next message, or ``None`` after at most the time-out."""
         if not self._ready:
-            rings = self._bell.wait(self._rings, min(self._timeout, max(0.0, self._next - time.monotonic())))
-            rung, self._rings = rings != self._rings, rings
-            # While the broker is away nobody hurries it: each job that ends would ask it again.
-            if (rung and not self._failures) or time.monotonic() >= self._next:
-                self._turn()
+            pause = min(self._timeout, max(0.0, self._next - time.monotonic()))
+            rings = self._bell.wait(self._rings, pause, lambda: self._held.has_given)
+            self._ready = self._held.given()
+            if not self._ready:
+                self._look(rings)
         return MessageProxy(_message(self._ready.pop(0))) if self._ready else None
+
+    def _look(self, rings: int) -> None:
+        rung, self._rings = rings != self._rings, rings
+        # While the broker is away nobody hurries it: each job that ends would ask it again.
+        if (rung and not self._failures) or time.monotonic() >= self._next:
+            self._turn()
 
     def _turn(self) -> None:
         settlements = self._held.settlements()
         want = self._held.want(policy.in_turn(self._queues, self._turns))
+        self._seats.rest(None)
         self._turns += 1
         if want is None and not settlements:  # every thread is busy: the first that ends rings
             self._next = time.monotonic() + policy.SWEEP_LAST
@@ -102,6 +113,8 @@ class Clerk(Consumer):
         self._ready = list(turn.claims)
         self._idle = 0 if turn.claims or settlements else self._idle + 1
         self._next = time.monotonic() + policy.sweep_delay(self._idle, turn.next_due)
+        if want is not None and len(turn.claims) < want.free:
+            self._seats.rest(self._rings)
 
     def _failed(self, error: Exception) -> None:
         """Try again soon, whatever it was: a worker that stops looking looks alive and is not."""

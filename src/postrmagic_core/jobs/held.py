@@ -56,18 +56,28 @@ class Held:
         self._running: dict[str, Delivery] = {}
         self._ended: list[Settlement] = []
         self._settling: Sequence[Settlement] = ()
+        self._given: list[Claim] = []
         self._mean: float | None = None
         self._draining = False
 
-    def want(self, queues: Sequence[str]) -> Want | None:
-        """What could be taken now; ``None`` when nothing."""
+    @property
+    def free_threads(self) -> int:
+        """How many threads have nothing to do, for a job that is begun at once."""
         with self._lock:
-            held = [*self._waiting.values(), *self._running.values()]
-            room = self._threads + policy.appetite(self._threads, self._pace()) - len(held)
-            if self._draining or room <= 0 or any(delivery.claim.alone for delivery in held):
-                return None
-            ids = frozenset(delivery.claim.id for delivery in held)
-        return Want(self.owner, queues, room, idle=not held, held=ids)
+            return max(0, self._room(ahead=False))
+
+    def want(self, queues: Sequence[str]) -> Want | None:
+        """What could be taken now, ahead of a thread's becoming free too; ``None`` when nothing."""
+        with self._lock:
+            room = self._room(ahead=True)
+            ids = frozenset([*self._waiting, *self._running])
+        return Want(self.owner, queues, room, idle=not ids, held=ids) if room > 0 else None
+
+    def _room(self, *, ahead: bool) -> int:
+        held = [*self._waiting.values(), *self._running.values()]
+        if self._draining or any(delivery.claim.alone for delivery in held):
+            return 0
+        return self._threads - len(held) + (policy.appetite(self._threads, self._pace()) if ahead else 0)
 
     def _pace(self) -> float | None:
         """Seconds that a job takes, as it seems now: longer than the mean where every thread is longer at one."""
@@ -79,6 +89,30 @@ class Held:
         """Hold ``claims``, which wait for a thread."""
         with self._lock:
             self._waiting.update((claim.id, Delivery(claim)) for claim in claims)
+
+    def give(self, claim: Claim) -> bool:
+        """Hold ``claim`` for :meth:`given` to tell of, if there is room; else hand it back."""
+        with self._lock:
+            room = self._room(ahead=True) > 0
+            if room:
+                self._waiting[claim.id] = Delivery(claim)
+                self._given.append(claim)
+            else:
+                self._ended.append(Settlement(claim, Outcome("queued")))
+        if not room:
+            self._ring()
+        return room
+
+    def given(self) -> list[Claim]:
+        """What :meth:`give` has brought since the last time."""
+        with self._lock:
+            given, self._given = self._given, []
+        return given
+
+    @property
+    def has_given(self) -> bool:
+        """Whether :meth:`given` has something to tell."""
+        return bool(self._given)
 
     def start(self, job_id: str) -> Delivery | None:
         """The delivery that a thread is to run; ``None`` if it was handed back meanwhile."""

@@ -315,6 +315,30 @@ class SupportsUnits(Protocol):
         ...
 
 
+class Taker(Protocol):
+    """A worker of this process, to which a unit that commits may give the job it has enqueued."""
+
+    def offer(self, queue: str) -> str | None:
+        """Its id, if it would begin a job of ``queue`` at once: it is not busy, and nothing can wait for it already.
+
+        It keeps a thread free for as long as ``policy.OFFER``, or until :meth:`take`.
+        """
+        ...
+
+    def take(self, claim: Claim) -> None:
+        """Run ``claim``, which was made for it and has committed."""
+        ...
+
+
+@runtime_checkable
+class SupportsHandover(Protocol):
+    """An adapter that claims a job in the unit that enqueues it, for a worker of the same process that rests."""
+
+    def serve(self, taker: Taker) -> AbstractContextManager[object]:
+        """While open, ``taker`` may be given jobs."""
+        ...
+
+
 @runtime_checkable
 class SupportsUpkeep(Protocol):
     """An adapter with something to tidy."""

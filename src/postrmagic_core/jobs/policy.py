@@ -22,6 +22,8 @@ _AGAIN = ("queued", "retrying")
 
 SHORT = 0.005
 _AHEAD = 4
+OFFER = 1.0
+"""Seconds for which a worker keeps a thread free for a unit that may give it a job."""
 SWEEP_LEAST = 0.01
 SWEEP_FIRST = 0.2
 SWEEP_LAST = 1.0

@@ -41,10 +41,20 @@ class Bell:
             self._rings += 1
             self._condition.notify_all()
 
-    def wait(self, seen: int, timeout: float) -> int:
-        """The number of rings, as soon as it differs from ``seen`` or after ``timeout`` seconds."""
+    def nudge(self) -> None:
+        """Have every waiter look whether its ``also`` holds."""
         with self._condition:
-            self._condition.wait_for(lambda: self._rings != seen, timeout)
+            self._condition.notify_all()
+
+    @property
+    def rings(self) -> int:
+        """How often it has rung."""
+        return self._rings
+
+    def wait(self, seen: int, timeout: float, also: Callable[[], bool] = lambda: False) -> int:
+        """The number of rings, as soon as it differs from ``seen``, or ``also()``, or after ``timeout`` seconds."""
+        with self._condition:
+            self._condition.wait_for(lambda: self._rings != seen or also(), timeout)
             return self._rings
 
 

@@ -15,11 +15,12 @@ from .._lifecycle import Lifecycle
 from ..errors import UsageError
 from .consumer import QUEUE, Desk
 from .held import Held
-from .interface import SupportsUpkeep
+from .interface import SupportsHandover, SupportsUpkeep
 from .keeper import Duty, Keeper
 from .limits import Deadlines
 from .loop import LoopThread
 from .runner import Around, Runner
+from .seats import Seats
 from .wake import Bell
 from .workers import Registration, memory_used
 
@@ -109,12 +110,15 @@ class Worker(Lifecycle):
         keeper = Keeper(self._duties(held, deadlines, registration))
         keeper.start()
         self._opened.callback(keeper.stop)
-        desk = Desk(jobs.adapter, held, bell, queues)
+        seats = Seats(held, bell, queues)
+        desk = Desk(jobs.adapter, held, bell, seats, queues)
         runner = Runner(jobs, held, deadlines, loop, self._around)
         Actor(runner, broker=desk, actor_name=QUEUE, queue_name=QUEUE, priority=0, options={})
         worker = dramatiq.Worker(desk, worker_threads=self._threads, worker_timeout=_TURN_MS)
         worker.start()
         self._opened.callback(lambda: worker.stop(timeout=round(self._grace * 1000)))
+        if isinstance(jobs.adapter, SupportsHandover):
+            self._opened.enter_context(jobs.adapter.serve(seats))
 
     def _duties(self, held: Held, deadlines: Deadlines, registration: Registration) -> list[Duty]:
         adapter = self._jobs.adapter

@@ -30,6 +30,7 @@ _CLAIMABLE = (
     .with_for_update(skip_locked=True)
 )
 _INSERT = unless_there(jobs.insert())
+_BEGIN = _INSERT.values(created_us=now_us(), started_us=now_us(), due_us=now_us() + bindparam("lease_us"))
 _GONE: dict[str, Any] = {"due_us": None, "worker": None, "ended_us": now_us()}
 
 
@@ -43,6 +44,15 @@ def put(tx: UnitLike, new: Sequence[NewJob]) -> dict[str, str]:
         now = tx.execute(select(now_us())).scalar_one()
         tx.execute(_INSERT, [row | {"created_us": now, "due_us": row["due_us"] or now} for row in rows])
     return holders
+
+
+def put_running(tx: UnitLike, job: NewJob, worker: str, lease: float) -> Claim | None:
+    """Insert a job that ``worker`` holds from the first; ``None`` if its id is known."""
+    row = _row(job) | {"state": "running", "worker": worker, "deliveries": 1, "fence": 1}
+    del row["due_us"]
+    if not tx.execute(_BEGIN, row | {"lease_us": round(lease * 1e6)}).rowcount:
+        return None
+    return Claim(job.id, job.queue, job.task, job.retries, job.payload, 1, 1, job.headers)
 
 
 def _row(job: NewJob) -> dict[str, Any]:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeVar
 
+from ..._lifecycle import after_fork
 from ..._unit import in_own_unit
 from .. import policy
 from ..interface import (
@@ -18,10 +20,12 @@ from ..interface import (
     Renewal,
     Selection,
     Settlement,
+    Taker,
     Turn,
     Want,
 )
 from . import _rows, _rows_told
+from ._handover import Handover
 
 if TYPE_CHECKING:
     from ..._protocols import UnitLike, Units
@@ -39,6 +43,8 @@ class RowsBroker(ABC):
     def __init__(self, units: Units, options: BrokerOptions) -> None:
         self._units = units
         self._options = options
+        self._takers: list[Taker] = []
+        after_fork(self._forget)
 
     @property
     def database_id(self) -> str:
@@ -50,12 +56,35 @@ class RowsBroker(ABC):
         return self._unit(lambda tx: self.put_in(tx, jobs)) if jobs else {}
 
     def put_in(self, tx: UnitLike, jobs: Sequence[NewJob]) -> Mapping[str, str]:
-        """See :meth:`SupportsUnits.put_in`; workers hear of the jobs after the commit."""
+        """See :meth:`SupportsUnits.put_in`; workers hear of the jobs after the commit, or one is given the only one."""
+        if len(jobs) == 1 and self._handed_over(tx, jobs[0]):
+            return {}
         holders = _rows.put(tx, jobs)
         named = [(job.queue, job.id) for job in jobs if job.id not in holders]
         if named:
             tx.after_commit(lambda: self._announce(named))
         return holders
+
+    def _handed_over(self, tx: UnitLike, job: NewJob) -> bool:
+        """Let a worker of this process that rests hold the job from the first: nobody has to look for it."""
+        if job.due_us or job.unique is not None:
+            return False
+        for taker in list(self._takers):
+            worker = taker.offer(job.queue)
+            claim = None if worker is None else _rows.put_running(tx, job, worker, self._options.lease)
+            if claim is not None:
+                Handover(tx, taker, claim, self._announce)
+                return True
+        return False
+
+    @contextmanager
+    def serve(self, taker: Taker) -> Iterator[None]:
+        """See :meth:`SupportsHandover.serve`."""
+        self._takers.append(taker)
+        try:
+            yield
+        finally:
+            self._takers.remove(taker)
 
     def turn(self, settlements: Sequence[Settlement], want: Want | None) -> Turn:
         """See :meth:`Deliveries.turn`; other workers hear of what was handed back."""
@@ -111,6 +140,9 @@ class RowsBroker(ABC):
             old = _rows_told.expired(tx)
         if old:
             self._unit(lambda tx: _rows_told.forget(tx, old))
+
+    def _forget(self) -> None:
+        self._takers.clear()  # a child has the parent's memory, and none of its threads
 
     def _unit(self, work: Callable[[UnitLike], R]) -> R:
         return in_own_unit(self._units, work, self._options.random)
