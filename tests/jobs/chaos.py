@@ -53,7 +53,7 @@ class Diary:
         os.write(self._descriptor, line.encode())
 
 
-@task(retries=20, time_limit=30)
+@task(name="ship", retries=20, time_limit=30)
 def ship(ctx: JobContext, order: str) -> None:
     """The effect that must happen once; a moment passes on either side of it, to be killed in."""
     diary: Diary = ctx.diary
@@ -63,6 +63,14 @@ def ship(ctx: JobContext, order: str) -> None:
     with ctx.write() as tx:
         tx.execute(insert(shipped).values(id=order))
     time.sleep(pause)
+
+
+@task(name="tick", retries=20, time_limit=30)
+def tick(ctx: JobContext, name: str) -> None:
+    """Something short, whose every beginning is told."""
+    diary: Diary = ctx.diary
+    diary.write("start", name)
+    time.sleep(random.random() * 0.02)
 
 
 PLACES = ("sqlite", "mariadb", "sqlite+redis", "mariadb+redis", "sqlite+rabbitmq", "mariadb+rabbitmq")
@@ -102,7 +110,7 @@ def _open(
 ) -> tuple[DatabaseManager, JobQueue]:
     db = stack.enter_context(DatabaseManager(database_url))
     jobs = JobQueue(broker_url, database=db, lease=LEASE, services={"diary": diary})
-    jobs.include(ship)
+    jobs.include(ship, tick)
     _until_it_works(lambda: stack.enter_context(jobs))
     return db, jobs
 
@@ -237,6 +245,31 @@ def run(shop: Shop, *, apps: int, transactions: int, rng: random.Random, pause: 
             shop.start_app(apps, max(10, share // 4), rng.getrandbits(32))
     for name in shop.named("app"):
         shop.kill(name)
+
+
+def work_off(shop: Shop, *, names: Sequence[str], workers: int, seconds: float, rng: random.Random) -> None:
+    """Enqueue a tick for each name, and kill workers for so many seconds, or until nothing is left, while they run."""
+    with ExitStack() as stack:
+        _, jobs = _open(stack, shop.database_url, shop.broker_url)
+        for start in range(0, len(names), 1000):
+            jobs.enqueue_many([tick.call(name) for name in names[start : start + 1000]])
+        for _ in range(workers):
+            shop.start_worker()
+        end = time.monotonic() + seconds
+        while time.monotonic() < end and jobs.find(LIVE, limit=1):
+            time.sleep(0.2 + 0.6 * rng.random())
+            _kill_worker(shop, rng)
+
+
+def ticks(shop: Shop, names: Sequence[str]) -> History:
+    """What was enqueued, and each beginning of a job."""
+    history = History()
+    for name in names:
+        history.add(0, "invoke", "enqueue", name)
+        history.add(0, "ok", "enqueue", name)
+    for _, pid, _, name in shop.lines("worker"):
+        history.add(pid, "ok", "dequeue", name)
+    return history
 
 
 def _kill_worker(shop: Shop, rng: random.Random) -> None:

@@ -19,8 +19,7 @@ c = jobs.c
 
 def only_waiting(queues: Sequence[str]) -> Any:
     """What is due, but never what a worker held that vanished."""
-    late: Any = bindparam("late_us")
-    due = select(c.id, c.queue).where(c.queue.in_(queues), c.state != "running", c.due_us <= now_us() - late)
+    due = select(c.id, c.queue).where(c.queue.in_(queues), c.state != "running", c.due_us <= now_us())
     return due.order_by(c.priority, c.due_us).limit(bindparam("most"))
 
 

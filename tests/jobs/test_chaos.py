@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from postrmagic_core.testing.history import History
+from postrmagic_core.testing.history import History, total_queue
 from tests.jobs import chaos
 
 pytestmark = pytest.mark.fault
@@ -57,6 +57,40 @@ def test_nothing_is_lost(open_shop: Opened, place: str) -> None:
 def test_nothing_of_ten_thousand_is_lost(open_shop: Opened, place: str) -> None:
     """The long form, on every broker, with the servers killed too."""
     outlive(open_shop(place), 10_000, SEED)
+
+
+HELD = 20
+"""Jobs that a worker of four threads holds at most: one for each thread, and four ahead."""
+
+
+def work_off(shop: chaos.Shop, jobs: int, seconds: float, timeout: float) -> None:
+    """Five workers, killed at random: every job runs, no other does, and none twice but those that a kill hit."""
+    names = [f"{number}" for number in range(jobs)]
+    chaos.work_off(shop, names=names, workers=5, seconds=seconds, rng=random.Random(SEED))
+    chaos.drained(shop, timeout=chaos.LEASE + timeout)
+    history = chaos.ticks(shop, names)
+    found = total_queue(history.ops).found
+    begun = sum(op.f == "dequeue" for op in history.ops)
+    assert shop.killed
+    assert not found["lost"] | found["unexpected"], SEED
+    assert begun - jobs <= len(shop.killed) * HELD, (SEED, begun, len(shop.killed))
+
+
+@pytest.mark.parametrize("place", ["sqlite", pytest.param("sqlite+redis", marks=pytest.mark.redis)])
+def test_a_backlog_is_worked_off_by_workers_that_are_killed(open_shop: Opened, place: str) -> None:
+    """The short form."""
+    work_off(open_shop(place), 1000, 3, timeout=10)
+
+
+@pytest.mark.soak
+@pytest.mark.mysql
+@pytest.mark.redis
+@pytest.mark.rabbitmq
+@pytest.mark.timeout(1800)
+@pytest.mark.parametrize("place", chaos.PLACES)
+def test_a_backlog_of_a_hundred_thousand_is_worked_off(open_shop: Opened, place: str) -> None:
+    """The long form: two minutes of kills."""
+    work_off(open_shop(place), 100_000, 120, timeout=600)
 
 
 def planted(committed: set[str], effects: dict[str, int]) -> dict[str, object]:
