@@ -134,6 +134,26 @@ def test_jobs_run_while_rabbitmq_is_away_and_after_it_came_back(
     assert sorted(set(rig.effects())) == ["after", "before", "quick", "while"]
 
 
+@pytest.mark.fault
+def test_jobs_run_while_rabbitmq_takes_no_message_for_want_of_disk(
+    make_rig: Callable[..., Rig], sqlite_place: Place, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Its disk alarm blocks whoever sends, without a word of when: nobody who enqueues or closes waits for that."""
+    with RabbitMQServer(options=["-rabbit", "disk_free_limit", str(10**18)]) as server:
+        rig = make_rig(Place(sqlite_place.database_url, server.create_database()), lease=1.0)
+        rig.services["rig"] = rig
+        rig.jobs.include(note)
+        began = time.monotonic()
+        handles = [rig.jobs.enqueue(note.call(str(number))) for number in range(200)]
+        assert time.monotonic() - began < 10
+        with rig.jobs.worker(2):
+            assert {handle.wait(20).state for handle in handles} == {"succeeded"}
+        rig.until(lambda: "RabbitMQ is away" in caplog.text)
+        began = time.monotonic()
+        rig.jobs.close()
+        assert time.monotonic() - began < 10
+
+
 def _quick(rig: Rig) -> float:
     began = time.monotonic()
     rig.jobs.enqueue(note.call("quick")).wait(20)
