@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from postrmagic_core._steps import Steps
-from postrmagic_core.errors import Conflict, OutcomeUnknown
+from postrmagic_core.errors import BackendRejected, Conflict, OutcomeUnknown
 from postrmagic_core.stores import Store
 from postrmagic_core.stores.adapters import _redis_steps as steps
 from postrmagic_core.stores.adapters._redis_wire import packed
@@ -103,3 +103,8 @@ def clear_at_once(prefix: bytes) -> Steps[int]:
         return 0
     answers: list[int] = yield steps.exchange(("DEL", *replies[0]), writes=True)
     return answers[0]
+
+
+def refused(error: Exception) -> Exception:
+    """Whatever a server says, it is no more than a refusal."""
+    return BackendRejected("the server refused the command")
