@@ -11,7 +11,7 @@ from postrmagic_core.jobs import policy, task
 from postrmagic_core.jobs.held import Held
 from postrmagic_core.jobs.interface import Claim, Outcome, Renewal, Want
 from postrmagic_core.jobs.limits import Deadlines
-from postrmagic_core.jobs.loop import LoopThread
+from postrmagic_core.jobs.loop import TaskLoop
 from postrmagic_core.jobs.runner import Runner
 
 DONE = Outcome("succeeded")
@@ -197,6 +197,6 @@ def test_what_is_not_wanted_any_more_is_not_begun(sqlite_rig: Any, held: Held, r
     sqlite_rig.jobs.include(never)
     held.add([claim("a")])
     held.heed(held.beats(), renewal)
-    Runner(sqlite_rig.jobs, held, Deadlines(), LoopThread(), None)("a")
+    Runner(sqlite_rig.jobs, held, Deadlines(), TaskLoop(), None)("a")
     assert [each.outcome.state for each in held.settlements()] == ["cancelled"]
     assert began == []

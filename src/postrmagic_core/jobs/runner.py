@@ -22,7 +22,7 @@ from .declaration import Task
 from .held import Delivery, Held
 from .interface import Claim, Outcome
 from .limits import Deadlines
-from .loop import LoopThread
+from .loop import TaskLoop
 
 if TYPE_CHECKING:
     from .manager import JobQueue
@@ -35,9 +35,7 @@ Around = Callable[[JobContext], AbstractContextManager[Any]]
 class Runner:
     """What each worker thread calls with a job's id. ``around`` wraps the task, to bind log fields or a trace."""
 
-    def __init__(
-        self, jobs: JobQueue, held: Held, deadlines: Deadlines, loop: LoopThread, around: Around | None
-    ) -> None:
+    def __init__(self, jobs: JobQueue, held: Held, deadlines: Deadlines, loop: TaskLoop, around: Around | None) -> None:
         self._jobs = jobs
         self._held = held
         self._deadlines = deadlines

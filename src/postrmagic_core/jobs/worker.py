@@ -18,7 +18,7 @@ from .held import Held
 from .interface import SupportsHandover, SupportsUpkeep
 from .keeper import Duty, Keeper
 from .limits import Deadlines
-from .loop import LoopThread
+from .loop import TaskLoop
 from .runner import Around, Runner
 from .seats import Seats
 from .wake import Bell
@@ -92,7 +92,7 @@ class Worker(Lifecycle):
         jobs = self._jobs
         jobs.ensure_open()
         queues = self.queues
-        bell, deadlines, loop = Bell(), Deadlines(), LoopThread()
+        bell, deadlines, loop = Bell(), Deadlines(), TaskLoop()
         self.id = str(uuid7())
         held = self._held = Held(self.id, self._threads, bell.ring)
         self._opened.callback(loop.close)
