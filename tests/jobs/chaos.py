@@ -257,8 +257,21 @@ def work_off(shop: Shop, *, names: Sequence[str], workers: int, seconds: float, 
             shop.start_worker()
         end = time.monotonic() + seconds
         while time.monotonic() < end and jobs.find(LIVE, limit=1):
+            _kill_holder(shop, jobs, rng)
             time.sleep(0.2 + 0.6 * rng.random())
-            _kill_worker(shop, rng)
+
+
+def _kill_holder(shop: Shop, jobs: JobQueue, rng: random.Random) -> None:
+    """Kill a worker that holds jobs as it dies; if none does now, nobody."""
+    ids = {info.pid: info.id for info in jobs.workers()}
+    for name in rng.sample(shop.named("worker"), 5):
+        child = shop.children[name]
+        child.pause()
+        if ids.get(child.pid) in {status.worker for status in jobs.find(["running"], limit=200)}:
+            shop.kill(name)
+            shop.start_worker()
+            return
+        child.resume()
 
 
 def ticks(shop: Shop, names: Sequence[str]) -> History:
