@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 import time
+from functools import lru_cache
 from uuid import UUID
 
 
@@ -18,6 +20,29 @@ def uuid7(now_us: int | None = None) -> UUID:
     value |= 0x7 << 76 | (rest * 4096 // 1000) << 64
     value |= 0b10 << 62 | secrets.randbits(62)
     return UUID(int=value)
+
+
+def uuid7_text(now_us: int) -> str:
+    """:func:`uuid7` as text in a fourth of the time, with 60 random bits: from a supply that a child does not share."""
+    milliseconds, rest = divmod(now_us, 1000)
+    try:
+        tail = _tails.pop()
+    except IndexError:
+        fresh = secrets.token_hex(8 * _SUPPLY)
+        _tails.extend(f"-8{fresh[i : i + 3]}-{fresh[i + 3 : i + 15]}" for i in range(0, 16 * _SUPPLY, 16))
+        tail = _tails.pop()
+    return f"{_millisecond(milliseconds)}{_PARTS[rest]}{tail}"
+
+
+_SUPPLY = 64
+_tails: list[str] = []
+_PARTS = tuple(f"{rest * 4096 // 1000:03x}" for rest in range(1000))
+os.register_at_fork(after_in_child=_tails.clear)
+
+
+@lru_cache(maxsize=4)
+def _millisecond(milliseconds: int) -> str:
+    return f"{milliseconds >> 16 & 0xFFFF_FFFF:08x}-{milliseconds & 0xFFFF:04x}-7"
 
 
 def token(size: int = 32) -> str:

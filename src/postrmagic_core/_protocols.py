@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -75,6 +75,10 @@ class TagCapture(Protocol):
 
 class JobSink(Protocol):
     """Where a durable event's deliveries go to be run."""
+
+    def given_up(self, job_ids: Sequence[str]) -> Mapping[str, str]:
+        """Those of the jobs that have ended without success, with the reason."""
+        ...
 
     def enqueue_raw(
         self,

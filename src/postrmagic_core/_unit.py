@@ -53,8 +53,11 @@ def current_unit(database_id: str) -> UnitLike | None:
 
 def any_unit() -> UnitLike | None:
     """Some unit that this task or thread has open on whatever database, or ``None``."""
+    units = _open.get()
+    if not units:
+        return None
     owner = _owner()
-    return next((unit for holder, unit in _open.get().values() if holder == owner), None)
+    return next((unit for holder, unit in units.values() if holder == owner), None)
 
 
 def enter(unit: UnitLike) -> None:

@@ -265,6 +265,13 @@ class ValidationFailed(DataError):
         super().__init__(f"{len(self.errors)} problem(s): {listed}")
 
 
+class Overloaded(PostrMagicError):
+    """More is asked for than can be worked off, and the caller is to wait or to give up."""
+
+    code = "overloaded"
+    retryable = True
+
+
 class JobError(PostrMagicError):
     """A job cannot go on."""
 

@@ -190,6 +190,7 @@ class Stack(Lifecycle):
             self.events.run_delivery(ctx, event_id, listener)
 
         queue.include(deliver)
+        queue.upkeep.append(lambda: self.events.sweep())
         return queue
 
     @cached_property

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from postrmagic_core.events.interface import Envelope, context_of
 from postrmagic_core.events.listener import Listener
 
 
-def unguarded(self: Any, listener: Listener[Any], envelope: Envelope, depth: int) -> None:
+def unguarded(self: Any, listener: Listener[Any], event_id: str, error: Exception) -> None:
     """A listener's error is everybody's."""
-    self.call(listener, envelope, context_of(envelope, None, {}), depth)
+    raise error
 
 
 def very_deep(depth: int, event: object) -> int:

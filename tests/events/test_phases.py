@@ -251,14 +251,18 @@ def test_services_are_attributes_of_the_context(sqlite_rig: Rig) -> None:
 
 
 def test_what_cannot_listen_is_refused() -> None:
-    """An async function, an unknown phase, two listeners of one name, and what is no listener at all."""
+    """An async one in a transaction, an unknown phase, two of one name, and what is no listener at all."""
     with pytest.raises(UsageError, match="async"):
 
-        @on(Uploaded)
+        @on(Uploaded, phase="before_commit")
         async def listener(event: Uploaded, ctx: Any) -> None: ...
 
+    with pytest.raises(UsageError, match="durable and once"):
+        on(Uploaded, phase="durable", once=True)(lambda event, ctx: None)
+    with pytest.raises(ValueError, match="on_error is log, got 'raise'"):
+        on(Uploaded, on_error="raise")(lambda event, ctx: None)
     with pytest.raises(ValueError, match="phase"):
-        on(Uploaded, phase="later")(lambda event, ctx: None)  # type: ignore[arg-type]  # the mistake under test
+        on(Uploaded, phase="later")(lambda event, ctx: None)  # type: ignore[call-overload]  # the mistake under test
     with EventManager() as events:
         events.include(on(Uploaded, name="a")(lambda event, ctx: None))
         with pytest.raises(UsageError, match="two listeners"):

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from datetime import datetime
+from functools import partial
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
@@ -11,10 +13,12 @@ from .._bridge import Bridge
 from .._unit import any_unit
 from .interface import Event, EventRecord
 from .listener import Listener
+from .recording import Recording
 
 if TYPE_CHECKING:
     from .._protocols import UnitLike
     from .durable import JobLike
+    from .emitting import Emitter
     from .manager import EventManager, Staged
 
 
@@ -32,8 +36,9 @@ class AwaitableUnitLike(Protocol):
 class AsyncEventManager:
     """:attr:`EventManager.aio`."""
 
-    def __init__(self, events: EventManager, bridge: Bridge) -> None:
+    def __init__(self, events: EventManager, emitter: Emitter, bridge: Bridge) -> None:
         self._events = events
+        self._emitter = emitter
         self._bridge = bridge
 
     def include(self, *sources: ModuleType | str | Listener[Any]) -> None:
@@ -41,16 +46,39 @@ class AsyncEventManager:
         self._events.include(*sources)
 
     async def emit(self, event: Event, *, tx: AwaitableUnitLike | None = None, detached: bool = False) -> str:
-        """See :meth:`EventManager.emit`; ``tx`` is what ``async with db.aio.write()`` gave. A thread does the work."""
+        """See :meth:`EventManager.emit`; ``tx`` is what ``async with db.aio.write()`` gave. A thread does the work.
+
+        Async listeners of the phase ``now`` are awaited here; their ``ctx.tx`` is ``tx``.
+        """
+        self._events.ensure_open()
 
         def put(unit: UnitLike | None = None) -> str:
-            return self._events.emit(event, tx=unit, detached=detached)
+            return self._emitter.emit(event, unit, detached)
 
-        if tx is not None:
-            return await tx.run(put)
-        if any_unit() is not None:  # refused, or left to the unit's end: neither waits
+        if tx is None and any_unit() is not None:  # refused, or left to the unit's end: neither waits
             return put()
-        return await self._bridge.lift(put)
+        if self._emitter.awaits(event):
+            return await self._emitter.aemit(event, tx, partial(self._in_thread, tx))
+        return str(await self._in_thread(tx, put))
+
+    async def _in_thread(self, tx: AwaitableUnitLike | None, call: Callable[[Any], R]) -> R:
+        return await (self._bridge.lift(lambda: call(None)) if tx is None else tx.run(call))
+
+    def recording(self) -> AbstractContextManager[Recording]:
+        """See :meth:`EventManager.recording`."""
+        return self._events.recording()
+
+    async def drain(self, timeout: float = 10.0) -> None:  # noqa: ASYNC109 - the sync face has it too
+        """See :meth:`EventManager.drain`."""
+        await self._bridge.lift(lambda: self._events.drain(timeout))
+
+    async def dead(self, event_type: type[Event] | None = None, limit: int = 100) -> list[EventRecord]:
+        """See :meth:`EventManager.dead`."""
+        return await self._bridge.lift(lambda: self._events.dead(event_type, limit))
+
+    async def chain(self, event_id: str) -> list[EventRecord]:
+        """See :meth:`EventManager.chain`."""
+        return await self._bridge.lift(lambda: self._events.chain(event_id))
 
     async def log(
         self, event_type: type[Event] | None = None, since: datetime | None = None, limit: int = 100
@@ -69,17 +97,22 @@ class AsyncEventManager:
         event_type: type[Event] | None = None,
         since: datetime | None = None,
         listener: str | None = None,
+        dead: bool = False,
     ) -> int:
         """See :meth:`EventManager.replay`."""
 
         def again() -> int:
-            return self._events.replay(event_id, event_type=event_type, since=since, listener=listener)
+            return self._events.replay(event_id, event_type=event_type, since=since, listener=listener, dead=dead)
 
         return await self._bridge.lift(again)
 
     async def purge(self, before: datetime) -> int:
         """See :meth:`EventManager.purge`."""
         return await self._bridge.lift(lambda: self._events.purge(before))
+
+    def sweep(self) -> None:
+        """See :meth:`EventManager.sweep`: workers call it in a thread."""
+        self._events.sweep()
 
     def deliver(self, tx: UnitLike, row: Staged) -> None:
         """See :meth:`EventManager.deliver`: relays run in threads."""

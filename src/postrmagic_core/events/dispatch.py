@@ -1,40 +1,46 @@
-"""Who is known to listen, and the calling of listeners with their causes."""
+"""Who is known to listen, and what is noted of an event as it is emitted."""
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Callable, Iterable, Mapping
-from contextvars import ContextVar
-from functools import partial
+from collections.abc import Iterable
+from dataclasses import dataclass
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from .._clock import Clock
-from .._ids import uuid7
-from .._metrics import Metrics
+from .._ids import uuid7_text
+from .._metrics import Counter, Metrics
 from ..errors import ConfigurationError, UsageError
 from . import policy
+from .calling import cause
 from .including import sources_of
-from .interface import Envelope, Event, Phase, context_of, type_name
+from .interface import Envelope, Event, type_name
 from .listener import Listener
 
-if TYPE_CHECKING:
-    from .._protocols import UnitLike
 
-logger = logging.getLogger("postrmagic_core.events")
+@dataclass(slots=True)
+class Heard:
+    """The listeners of one class of events, by phase; ``count`` counts what is emitted."""
 
-_cause: ContextVar[tuple[Envelope, int] | None] = ContextVar("postrmagic_event", default=None)
+    now: tuple[Listener[Any], ...]
+    before: tuple[Listener[Any], ...]
+    after: tuple[Listener[Any], ...]
+    durable: tuple[Listener[Any], ...]
+    count: Counter
+    in_unit: bool
+    later: bool
 
 
 class Dispatch:
     """The listeners and event classes of one application."""
 
-    def __init__(self, services: Mapping[str, object], clock: Clock, metrics: Metrics) -> None:
-        self._services = services
+    def __init__(self, clock: Clock, metrics: Metrics) -> None:
         self._clock = clock
         self._metrics = metrics
+        self._now_us = clock.now_us
         self.listeners: dict[str, Listener[Any]] = {}
         self._types: dict[str, type[Event]] = {}
+        self._heard: dict[type[Event], Heard] = {}
 
     def include(self, sources: Iterable[ModuleType | str | Listener[Any]]) -> None:
         """See :meth:`EventManager.include`."""
@@ -45,10 +51,23 @@ class Dispatch:
             self.listeners[listener.name] = listener
         for event_type in [*types, *(listener.event_type for listener in listeners)]:
             self._types[type_name(event_type)] = event_type
+        self._heard = {}
 
-    def heard(self, event_type: type[Event], phase: Phase) -> list[Listener[Any]]:
-        """The listeners that hear events of the class in ``phase``, in order."""
-        return policy.heard_by(self.listeners.values(), event_type, phase)
+    def heard(self, event_type: type[Event]) -> Heard:
+        """Who hears events of the class, in order."""
+        found = self._heard.get(event_type)
+        return self._look_up(event_type) if found is None else found
+
+    def _look_up(self, event_type: type[Event]) -> Heard:
+        table, everybody = self._heard, list(self.listeners.values())
+        now, before, after, durable = (
+            policy.heard_by(everybody, event_type, phase)
+            for phase in ("now", "before_commit", "after_commit", "durable")
+        )
+        count = self._metrics.counter("events_emitted_total", type=type_name(event_type))
+        later = any(listener.is_async for listener in after)
+        table[event_type] = Heard(now, before, after, durable, count, bool(before or durable), later)
+        return table[event_type]
 
     def known(self, name: str) -> type[Event]:
         """The included class that stored events call ``name``; else :class:`ConfigurationError`."""
@@ -59,40 +78,9 @@ class Dispatch:
 
     def envelope(self, event: Event) -> Envelope:
         """``event`` with a new id, the time, and what caused it."""
-        cause, now = _cause.get(), self._clock.now_us()
-        own = str(uuid7(now))
-        if cause is None:
+        because, now = cause.get(), self._now_us()
+        own = uuid7_text(now)
+        if because is None:
             return Envelope(own, now, own, None, event)
-        return Envelope(own, now, cause[0].correlation_id, cause[0].id, event)
-
-    def before(self, envelope: Envelope, tx: UnitLike) -> list[Callable[[], None]]:
-        """One call for each before-commit listener; an error in it is raised."""
-        depth, ctx = self._depth(envelope.event), context_of(envelope, tx, self._services)
-        heard = self.heard(type(envelope.event), "before_commit")
-        return [partial(self.call, listener, envelope, ctx, depth) for listener in heard]
-
-    def after(self, envelope: Envelope) -> list[Callable[[], None]]:
-        """One call for each after-commit listener; an error in it is logged and counted."""
-        depth = self._depth(envelope.event)
-        return [
-            partial(self._after, each, envelope, depth) for each in self.heard(type(envelope.event), "after_commit")
-        ]
-
-    def call(self, listener: Listener[Any], envelope: Envelope, ctx: Any, depth: int = 0) -> None:
-        """Call ``listener``; what it emits is caused by the event."""
-        token = _cause.set((envelope, depth))
-        try:
-            listener.function(envelope.event, ctx)
-        finally:
-            _cause.reset(token)
-
-    def _after(self, listener: Listener[Any], envelope: Envelope, depth: int) -> None:
-        try:
-            self.call(listener, envelope, context_of(envelope, None, self._services), depth)
-        except Exception:
-            self._metrics.counter("events_listener_failures_total", listener=listener.name).add()
-            logger.exception("listener %s failed on event %s", listener.name, envelope.id)
-
-    def _depth(self, event: Event) -> int:
-        cause = _cause.get()
-        return policy.checked_depth(0 if cause is None else cause[1] + 1, event)
+        depth = policy.checked_depth(because.depth + 1, event)
+        return Envelope(own, now, because.correlation_id, because.id, event, depth)

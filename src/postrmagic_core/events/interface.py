@@ -3,44 +3,76 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, Self, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from .. import _codec
 from .._clock import from_us
-from ..errors import DecodeError
+from ..errors import DecodeError, UsageError
 
 if TYPE_CHECKING:
     from .._protocols import UnitLike
 
-Phase: TypeAlias = Literal["before_commit", "after_commit", "durable"]
+Phase: TypeAlias = Literal["now", "before_commit", "after_commit", "durable"]
+OnError: TypeAlias = Literal["raise", "log", "retry"]
+Overflow: TypeAlias = Literal["block", "drop_oldest", "raise"]
+DeliveryState: TypeAlias = Literal["waiting", "queued", "done", "dead"]
 
 
 class Event(BaseModel):
     """Something that happened: a frozen pydantic model with the fields you declare and no others.
 
     Its id, time and causes travel beside it (:class:`Envelope`). What is stored names the class by module and
-    qualified name; set ``event_type = "poster.uploaded"`` in the class before you move it.
+    qualified name; set ``event_type = "poster.uploaded"`` in the class before you move it. ``event_key = "media_id"``
+    names the field whose value orders durable deliveries: those of one value reach each listener one after the other.
+    It holds for subclasses too, together.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+    event_type: ClassVar[str] = ""
+    event_key: ClassVar[str] = ""
+
+    @classmethod
+    def __pydantic_init_subclass__(cls, **options: Any) -> None:
+        if cls.event_key and cls.event_key not in cls.model_fields:
+            raise UsageError(f"{cls.__qualname__}.event_key names {cls.event_key!r}, which is no field of it")
 
 
 def type_name(event_type: type[Event]) -> str:
     """What stored events of this class are called; never inherited from a base."""
     given = vars(event_type).get("event_type")
-    return given if isinstance(given, str) else f"{event_type.__module__}.{event_type.__qualname__}"
+    return given if isinstance(given, str) and given else f"{event_type.__module__}.{event_type.__qualname__}"
 
 
-@dataclass(frozen=True, slots=True)
+def stream_of(event: Event) -> str | None:
+    """What orders its durable deliveries: the class that sets ``event_key`` and the field's value; or ``None``."""
+    if not event.event_key:
+        return None
+    owner = next(base for base in type(event).__mro__ if "event_key" in vars(base))
+    return f"{type_name(owner)}:{getattr(event, event.event_key)}"
+
+
+class _Stop:
+    """The type of :data:`STOP`."""
+
+    def __repr__(self) -> str:
+        return "STOP"
+
+
+STOP: Final = _Stop()
+"""Returned by a listener, it keeps the event from those that would hear it later in the same phase."""
+
+
+@dataclass(slots=True, eq=False)
 class Envelope:
     """An event with what was noted when it was emitted.
 
     ``id`` is a UUIDv7; ``correlation_id`` is the id of the first event of the chain that led here, ``causation_id``
-    that of the event whose listener emitted this one.
+    that of the event whose listener emitted this one, ``depth`` how many listeners of this process are inside each
+    other there.
     """
 
     id: str
@@ -48,6 +80,7 @@ class Envelope:
     correlation_id: str
     causation_id: str | None
     event: Event
+    depth: int = 0
 
     def encode(self) -> bytes:
         """The bytes for the outbox and the log; :class:`EncodeError` for a field that cannot be kept without loss."""
@@ -68,19 +101,39 @@ class Envelope:
             raise DecodeError("the stored bytes are not an event") from error
 
 
-@dataclass(frozen=True, slots=True)
 class EventContext:
-    """The second argument of a listener that runs before or after the commit.
+    """The second argument of a listener that is not durable.
 
-    ``tx`` is the unit that is about to commit; ``None`` after it. Services are attributes, as in a job's context.
+    ``tx`` is the unit with which the event is emitted, in the phases ``now`` and ``before_commit``; ``None`` without
+    one and afterwards. Services are attributes, as in a job's context.
     """
 
-    event_id: str
-    occurred_at: datetime
-    correlation_id: str
-    causation_id: str | None
-    tx: UnitLike | None
-    services: Mapping[str, object] = field(default_factory=dict)
+    __slots__ = ("_envelope", "services", "tx")
+
+    def __init__(self, envelope: Envelope, tx: UnitLike | None, services: Mapping[str, object]) -> None:
+        self._envelope = envelope
+        self.tx = tx
+        self.services = services
+
+    @property
+    def event_id(self) -> str:
+        """The event's id."""
+        return self._envelope.id
+
+    @property
+    def occurred_at(self) -> datetime:
+        """When it was emitted; aware, UTC."""
+        return from_us(self._envelope.occurred_us)
+
+    @property
+    def correlation_id(self) -> str:
+        """The id of the first event of the chain that led here."""
+        return self._envelope.correlation_id
+
+    @property
+    def causation_id(self) -> str | None:
+        """The id of the event whose listener emitted this one."""
+        return self._envelope.causation_id
 
     def __getattr__(self, name: str) -> Any:
         if name != "services" and name in self.services:
@@ -90,11 +143,27 @@ class EventContext:
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """One durable listener's delivery of one event: which job runs it, and when it was done."""
+    """One durable listener's delivery of one event, and the job that runs it.
+
+    ``done`` and ``dead`` say since when it is; ``error`` is the code of what ended a dead one. ``key`` orders it among
+    the listener's deliveries; while another is before it, it waits and has no job (``job_id`` is empty).
+    """
 
     listener: str
     job_id: str
     done: datetime | None
+    dead: datetime | None = None
+    error: str | None = None
+    key: str | None = None
+
+    @property
+    def state(self) -> DeliveryState:
+        """Where it is."""
+        if self.done is not None:
+            return "done"
+        if self.dead is not None:
+            return "dead"
+        return "queued" if self.job_id else "waiting"
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,9 +176,3 @@ class EventRecord:
     correlation_id: str
     causation_id: str | None
     deliveries: tuple[Delivery, ...]
-
-
-def context_of(envelope: Envelope, tx: UnitLike | None, services: Mapping[str, object]) -> EventContext:
-    """What a listener is told about the event it is given."""
-    noted = (from_us(envelope.occurred_us), envelope.correlation_id, envelope.causation_id)
-    return EventContext(envelope.id, *noted, tx, services)

@@ -2,28 +2,34 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from datetime import datetime
-from functools import partial
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Protocol
 
-from .. import _codec
 from .._bridge import Bridge
 from .._clock import Clock, SystemClock, to_us
 from .._lifecycle import Lifecycle
 from .._metrics import Metrics
-from .._unit import any_unit, when_ended
-from ..errors import OutsideUnit, UsageError
+from ..errors import ResultTimeout, UsageError
 from . import journal
+from .background import Background, Limits
+from .calling import Caller
 from .dispatch import Dispatch
-from .durable import TOPIC, Durable, JobLike
-from .interface import Envelope, Event, EventRecord, type_name
+from .durable import Durable, JobLike
+from .emitting import Emitter
+from .interface import Event, EventRecord, type_name
 from .listener import Listener
+from .recording import Recording
 
 if TYPE_CHECKING:
     from .._protocols import JobSink, UnitLike, Units
     from .aio import AsyncEventManager
+
+_LOOK = 0.02
+_GRACE = 5.0
 
 
 class Staged(Protocol):
@@ -41,7 +47,8 @@ class EventManager(Lifecycle):
     ``units`` is the database, needed for durable events and for before-commit listeners outside a unit. ``jobs`` runs
     durable deliveries: include :meth:`run_delivery` there as the task ``postrmagic.events.deliver``. ``services``
     become attributes of a listener's context. ``carry``, an attribute to be set, tells what the jobs of durable
-    deliveries carry from where the event is emitted: request id, trace, user.
+    deliveries carry from where the event is emitted: request id, trace, user. ``concurrency``, ``backlog`` and
+    ``overflow`` bound the async listeners that run after a commit: see :class:`Limits`.
     """
 
     def __init__(
@@ -52,13 +59,19 @@ class EventManager(Lifecycle):
         clock: Clock | None = None,
         metrics: Metrics | None = None,
         services: Mapping[str, object] | None = None,
+        limits: Limits | None = None,
     ) -> None:
         super().__init__()
         self.metrics = metrics or Metrics()
-        self.carry: Callable[[], Mapping[str, str]] = dict
         clock = clock or SystemClock()
-        self._dispatch = Dispatch({} if services is None else services, clock, self.metrics)
-        self._durable = Durable(self._dispatch, units, jobs, clock)
+        self._background = Background(limits or Limits(), self.metrics.counter("events_dropped_total").add)
+        self._caller = Caller({} if services is None else services, self._background, self.metrics)
+        self._dispatch = Dispatch(clock, self.metrics)
+        self._durable = Durable(self._dispatch, self._caller, units, jobs, clock)
+        self.carry: Callable[[], Mapping[str, str]] = dict
+        self._emitter = Emitter(
+            self._dispatch, self._caller, self._durable, self._background, carry=lambda: self.carry()
+        )
         self._bridge = Bridge(name="postrmagic-events")
 
     @property
@@ -66,7 +79,7 @@ class EventManager(Lifecycle):
         """The same events for asyncio."""
         from .aio import AsyncEventManager
 
-        return AsyncEventManager(self, self._bridge)
+        return AsyncEventManager(self, self._emitter, self._bridge)
 
     def include(self, *sources: ModuleType | str | Listener[Any]) -> None:
         """Make listeners known: listeners themselves, or modules (or their dotted names) with every one in them.
@@ -83,20 +96,26 @@ class EventManager(Lifecycle):
         Without a unit, one is opened where a listener needs it.
         """
         self.ensure_open()
-        envelope = self._dispatch.envelope(event)
-        unit = any_unit() if tx is None else None
-        if tx is not None:
-            self._emit(envelope, tx)
-        elif unit is None:
-            self._alone(envelope)
-        elif detached:
-            when_ended(unit, partial(self._alone, envelope))
-        else:
-            raise OutsideUnit(
-                f"{type_name(type(event))} was emitted inside an open unit without tx=: pass tx=tx, so that it happens "
-                "if and only if the unit commits, or detached=True to emit it whatever becomes of the unit"
-            )
-        return envelope.id
+        return self._emitter.emit(event, tx, detached)
+
+    def recording(self) -> AbstractContextManager[Recording]:
+        """``with events.recording() as seen``: what is emitted meanwhile, for tests."""
+        return self._emitter.recordings.recording()
+
+    def drain(self, timeout: float = 10.0) -> None:
+        """Wait until every listener has heard what was emitted: async ones, and durable ones to their end.
+
+        For tests, and before a process ends. Durable deliveries need a relay and a worker somewhere; dead ones count as
+        heard. Raises :class:`ResultTimeout`, which says what is left, after ``timeout`` seconds.
+        """
+        self.ensure_open()
+        end = time.monotonic() + timeout
+        if not self._background.drain(timeout):
+            raise ResultTimeout(f"async listeners still ran after {timeout:g} s")
+        while (left := self._durable.pending()) and time.monotonic() < end:
+            time.sleep(_LOOK)
+        if left:
+            raise ResultTimeout(f"after {timeout:g} s there were still {left}: does a relay and a worker run?")
 
     def deliver(self, tx: UnitLike, row: Staged) -> None:
         """The outbox's route for topic ``events``: log the event and enqueue one job for each durable listener.
@@ -125,6 +144,18 @@ class EventManager(Lifecycle):
         with self._durable.units.read() as tx:
             return next(iter(journal.listed(tx, *_where(event_id, None, None))), None)
 
+    def dead(self, event_type: type[Event] | None = None, limit: int = 100) -> list[EventRecord]:
+        """The newest events of which a delivery is dead: tried in vain as often as it may be, or cancelled."""
+        self.ensure_open()
+        with self._durable.units.read() as tx:
+            return journal.listed(tx, *_where(None, event_type, None), journal.with_dead(), limit=limit)
+
+    def chain(self, event_id: str) -> list[EventRecord]:
+        """Every durable event that has the first cause of this one, the oldest first; empty for an unknown id."""
+        self.ensure_open()
+        with self._durable.units.read() as tx:
+            return journal.chain(tx, event_id)
+
     def replay(
         self,
         event_id: str | None = None,
@@ -132,16 +163,26 @@ class EventManager(Lifecycle):
         event_type: type[Event] | None = None,
         since: datetime | None = None,
         listener: str | None = None,
+        dead: bool = False,
     ) -> int:
         """Deliver logged events again, to every durable listener known here or to one; returns how many deliveries.
 
-        Choose one event by its id, or those of a class (exactly) and since an instant. Effects happen again: each
-        replay is a new job. Deliveries are enqueued 100 events a unit; an error leaves those before it enqueued.
+        Choose one event by its id, or those of a class (exactly) and since an instant; ``dead``: only the deliveries
+        that are. Effects happen again: each replay is a new job, and runs at once, whatever its key. Deliveries are
+        enqueued 100 events a unit; an error leaves those before it enqueued.
         """
         self.ensure_open()
-        if event_id is None and event_type is None and since is None:
-            raise UsageError("replay what? give an event's id, event_type= or since=")
-        return self._durable.replay(_where(event_id, event_type, since), listener)
+        if event_id is None and event_type is None and since is None and not dead:
+            raise UsageError("replay what? give an event's id, event_type=, since= or dead=True")
+        return self._durable.replay(_where(event_id, event_type, since), listener, dead=dead)
+
+    def sweep(self) -> None:
+        """Note as dead the deliveries whose jobs were cancelled or killed for good, and let those behind them go on.
+
+        Each worker of the queue does it every few seconds where the queue's ``upkeep`` has it.
+        """
+        self.ensure_open()
+        self._durable.sweep()
 
     def purge(self, before: datetime) -> int:
         """Delete events that occurred before an instant and are done everywhere; returns how many."""
@@ -151,33 +192,12 @@ class EventManager(Lifecycle):
             count += deleted
         return count
 
-    def _alone(self, envelope: Envelope) -> None:
-        kind = type(envelope.event)
-        if self._dispatch.heard(kind, "before_commit") or self._dispatch.heard(kind, "durable"):
-            self._durable.in_unit(lambda tx: self._emit(envelope, tx))
-        else:
-            for hook in self._dispatch.after(envelope):
-                hook()
-            self._count(kind)
-
-    def _emit(self, envelope: Envelope, tx: UnitLike) -> None:
-        kind = type(envelope.event)
-        for hook in self._dispatch.before(envelope, tx):
-            tx.before_commit(hook)
-        if self._dispatch.heard(kind, "durable"):
-            tx.stage(TOPIC, _codec.encode([type_name(kind), envelope.encode(), dict(self.carry())]))
-        for hook in self._dispatch.after(envelope):
-            tx.after_commit(hook)
-        self._count(kind)
-
-    def _count(self, kind: type[Event]) -> None:
-        self.metrics.counter("events_emitted_total", type=type_name(kind)).add()
-
     def _open(self) -> None:
         """Nothing is acquired before it is used."""
 
     def _close(self) -> None:
         self._bridge.close()
+        self._background.close(_GRACE)
 
 
 def _where(event_id: str | None, event_type: type[Event] | None, since: datetime | None) -> list[Any]:

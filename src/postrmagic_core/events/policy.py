@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -10,12 +11,13 @@ from .interface import Event, Phase, type_name
 from .listener import Listener
 
 DEPTH = 16
+_LONGEST = 200
 
 
-def heard_by(listeners: Iterable[Listener[Any]], event_type: type[Event], phase: Phase) -> list[Listener[Any]]:
-    """The listeners of ``phase`` for the class and its bases: by priority, then in the order of inclusion."""
-    heard = [each for each in listeners if each.phase == phase and issubclass(event_type, each.event_type)]
-    return sorted(heard, key=lambda each: -each.priority)
+def heard_by(listeners: Iterable[Listener[Any]], event_type: type[Event], phase: Phase) -> tuple[Listener[Any], ...]:
+    """The listeners of ``phase`` that hear the class: by priority, then in the order of inclusion."""
+    heard = [each for each in listeners if each.phase == phase and each.hears(event_type)]
+    return tuple(sorted(heard, key=lambda each: -each.priority))
 
 
 def checked_depth(depth: int, event: Event) -> int:
@@ -23,6 +25,11 @@ def checked_depth(depth: int, event: Event) -> int:
     if depth > DEPTH:
         raise UsageError(f"{type_name(type(event))} was emitted {DEPTH} listeners deep: do they cause each other?")
     return depth
+
+
+def stream_name(stream: str) -> str:
+    """``stream`` where it is short enough to be a key, else its digest."""
+    return stream if len(stream.encode()) <= _LONGEST else hashlib.sha256(stream.encode()).hexdigest()
 
 
 def find_type(roots: Iterable[type[Event]], name: str) -> type[Event] | None:

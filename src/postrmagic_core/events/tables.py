@@ -19,9 +19,11 @@ events = Table(
     Column("causation_id", Key(36)),
     Index("ix_pm_events_type", "type", "occurred_us"),
     Index("ix_pm_events_occurred", "occurred_us"),
+    Index("ix_pm_events_correlation", "correlation_id"),
     **TABLE_OPTIONS,
 )
 
+# stream orders a listener's deliveries by position; job_id is empty while one waits for another that is before it.
 deliveries = Table(
     "pm_event_deliveries",
     metadata,
@@ -29,5 +31,11 @@ deliveries = Table(
     Column("listener", Key(200), primary_key=True),
     Column("job_id", Key(36), nullable=False),
     Column("done_us", Micros()),
+    Column("stream", Key(200)),
+    Column("position", Micros()),
+    Column("dead_us", Micros()),
+    Column("error", Key(200)),
+    Index("ix_pm_event_deliveries_order", "listener", "stream", "position"),
+    Index("ix_pm_event_deliveries_left", "done_us", "dead_us"),
     **TABLE_OPTIONS,
 )

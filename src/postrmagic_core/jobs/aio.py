@@ -104,6 +104,10 @@ class AsyncJobQueue:
         """See :meth:`JobQueue.record`."""
         return await self._bridge.lift(lambda: self._queue.record(job_id))
 
+    async def given_up(self, job_ids: Sequence[str]) -> Mapping[str, str]:
+        """See :meth:`JobQueue.given_up`."""
+        return await self._bridge.lift(lambda: self._queue.given_up(job_ids))
+
     async def find(
         self, states: Collection[State], *, queue: str | None = None, task: str | None = None, limit: int = 100
     ) -> list[JobStatus]:

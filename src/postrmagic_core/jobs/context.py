@@ -28,7 +28,8 @@ OWN_FIELDS = frozenset({"job_id", "task", "queue", "attempt"})
 class JobContext:
     """The first argument of every task.
 
-    ``job_id``, ``task``, ``queue``; ``attempt`` counts deliveries from 1; ``carried`` is what the context held where
+    ``job_id``, ``task``, ``queue``; ``attempt`` counts deliveries from 1, and after ``last_try`` there is no other;
+    ``carried`` is what the context held where
     the job was enqueued (request id, trace, user); ``jobs`` is the queue itself. Whatever the application put among the
     queue's ``services`` (events, cache, …) is an attribute too.
     """
@@ -46,6 +47,7 @@ class JobContext:
         self.task = claim.task
         self.queue = claim.queue
         self.attempt = claim.attempt
+        self.last_try = claim.attempt > claim.retries
         self.carried = carried
         self.jobs = jobs
         self.services = services

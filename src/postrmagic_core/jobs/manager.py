@@ -62,7 +62,7 @@ class JobQueue(Lifecycle):
     ``url`` chooses the broker, which keeps the jobs: the database's own, ``redis://…`` or ``amqp://…``. ``database`` is
     where tasks write. ``lease``: seconds after which a silent worker's job is delivered to another. ``services`` become
     attributes of every job's context. ``carry``, an attribute to be set, tells what a job carries from where it is
-    enqueued to its context: request id, trace, user.
+    enqueued to its context: request id, trace, user. What is in ``upkeep`` each worker calls every few seconds.
     """
 
     def __init__(
@@ -89,6 +89,7 @@ class JobQueue(Lifecycle):
         self.services: Mapping[str, object] = {} if services is None else services
         self.metrics = metrics or Metrics()
         self.carry: Callable[[], Mapping[str, str]] = dict
+        self.upkeep: list[Callable[[], object]] = []
         self._clock = clock or SystemClock()
         self._bridge = Bridge(name="postrmagic-jobs")
 
@@ -164,6 +165,13 @@ class JobQueue(Lifecycle):
         """:meth:`status` with the encoded arguments and result."""
         self.ensure_open()
         return next(iter(self.adapter.records(Selection([job_id]))), None)
+
+    def given_up(self, job_ids: Sequence[str]) -> Mapping[str, str]:
+        """Those of the jobs that have ended without success, with the error or the reason."""
+        self.ensure_open()
+        found = [record.status for record in self.adapter.records(Selection(job_ids, limit=len(job_ids)))]
+        lost = [status for status in found if status.state in ENDED and status.state != "succeeded"]
+        return {status.id: status.error or status.reason or status.state for status in lost}
 
     def find(
         self, states: Collection[State], *, queue: str | None = None, task: str | None = None, limit: int = 100

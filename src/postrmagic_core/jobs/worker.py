@@ -135,7 +135,8 @@ class Worker(Lifecycle):
             Duty(lambda: held.hand_back(_PATIENCE), _PATIENCE / 2),
             Duty(registration.beat, _HEARTBEAT),
         ]
-        return [*duties, Duty(adapter.sweep, _HEARTBEAT)] if isinstance(adapter, SupportsUpkeep) else duties
+        upkeep = [*self._jobs.upkeep, *([adapter.sweep] if isinstance(adapter, SupportsUpkeep) else [])]
+        return [*duties, *(Duty(call, _HEARTBEAT) for call in upkeep)]
 
     def _close(self) -> None:
         if self._held is not None:

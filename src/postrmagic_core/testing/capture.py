@@ -13,7 +13,6 @@ from postrmagic_core.settings import Settings
 
 if TYPE_CHECKING:
     from postrmagic_core._protocols import UnitLike
-    from postrmagic_core.events import Event, EventManager
     from postrmagic_core.jobs import JobQueue
 
 
@@ -57,19 +56,4 @@ def capture_jobs(jobs: JobQueue, replace: Callable[[object, str, object], None])
         return holders
 
     replace(jobs, "_put", putting)
-    return captured
-
-
-def capture_events(events: EventManager, replace: Callable[[object, str, object], None]) -> list[Event]:
-    """A list that grows with every event emitted on ``events`` once its unit has committed, or at once without one.
-
-    ``replace`` is as in :func:`capture_jobs`. Listeners hear the events all the same.
-    """
-    captured: list[Event] = []
-    after = events._dispatch.after
-
-    def afterwards(envelope: Any) -> list[Callable[[], None]]:
-        return [lambda: captured.append(envelope.event), *after(envelope)]
-
-    replace(events._dispatch, "after", afterwards)
     return captured

@@ -151,11 +151,10 @@ def captured_jobs(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> list[Capture
 
 
 @pytest.fixture
-def captured_events(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> list[Event]:
+def captured_events(stack: Stack) -> Iterator[list[Event]]:
     """Every event emitted on ``stack`` in this test, from the moment its unit has committed."""
-    from .capture import capture_events
-
-    return capture_events(stack.events, monkeypatch.setattr)
+    with stack.events.recording() as seen:
+        yield seen.events
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -26,6 +26,18 @@ def create_index(name: str, table: str, columns: list[str], *, unique: bool = Fa
         op.create_index(name, table, columns, unique=unique)
 
 
+def add_column(table: str, column: Any) -> None:
+    """``ALTER TABLE … ADD COLUMN``, unless it is there."""
+    if _dry() or (has_table(table) and not has_column(table, column.name)):
+        op.add_column(table, column)
+
+
+def drop_column(table: str, name: str) -> None:
+    """``ALTER TABLE … DROP COLUMN``, unless it is gone."""
+    if _dry() or has_column(table, name):
+        op.drop_column(table, name)
+
+
 def drop_table(name: str) -> None:
     """``DROP TABLE``, unless it is gone."""
     if _dry() or has_table(name):
@@ -34,9 +46,7 @@ def drop_table(name: str) -> None:
 
 def rename_table(name: str, to: str, *, having: str) -> None:
     """``ALTER TABLE … RENAME``, unless it has happened; ``having`` is a column by which the table is known."""
-    if _dry() or (
-        has_table(name) and having in {column["name"] for column in inspect(op.get_bind()).get_columns(name)}
-    ):
+    if _dry() or has_column(name, having):
         op.rename_table(name, to)
 
 
@@ -55,6 +65,11 @@ def drop_index(name: str, table: str) -> None:
 def has_table(name: str) -> bool:
     """Whether an earlier run made it."""
     return inspect(op.get_bind()).has_table(name)
+
+
+def has_column(table: str, name: str) -> bool:
+    """Whether an earlier run made it."""
+    return has_table(table) and name in {column["name"] for column in inspect(op.get_bind()).get_columns(table)}
 
 
 def has_index(name: str, table: str) -> bool:
