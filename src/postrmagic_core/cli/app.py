@@ -27,6 +27,7 @@ def run() -> None:
     from .cache import cache
     from .contract import contract
     from .dev import dev
+    from .events import events
     from .jobs import jobs
     from .outbox import outbox
     from .pool import pool
@@ -39,6 +40,7 @@ def run() -> None:
     app.add_typer(outbox, name="outbox")
     app.add_typer(cache, name="cache")
     app.add_typer(jobs, name="jobs")
+    app.add_typer(events, name="events")
     app.command()(contract)
     app.command()(dev)
     app.command()(worker)

@@ -12,6 +12,7 @@ import typer
 from ..errors import SchemaMismatch
 
 if TYPE_CHECKING:
+    from ..events import EventManager
     from ..jobs import JobQueue
     from ..stack import Stack
 
@@ -34,6 +35,14 @@ def opened_jobs(app: str) -> Iterator[JobQueue]:
     stack = loaded(app)
     with stack.database:
         if not stack.database.schema_current():
-            raise SchemaMismatch("the jobs' tables are missing or of another version: run `postrmagic db upgrade`")
+            raise SchemaMismatch("the tables are missing or of another version: run `postrmagic db upgrade`")
         with stack.jobs as jobs:
             yield jobs
+
+
+@contextmanager
+def opened_events(app: str) -> Iterator[EventManager]:
+    """The application's events, with its database and its queue open: what they replay is enqueued."""
+    stack = loaded(app)
+    with opened_jobs(app), stack.events as events:
+        yield events

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from datetime import datetime
 from functools import partial
@@ -72,7 +72,7 @@ class AsyncEventManager:
         """See :meth:`EventManager.drain`."""
         await self._bridge.lift(lambda: self._events.drain(timeout))
 
-    async def dead(self, event_type: type[Event] | None = None, limit: int = 100) -> list[EventRecord]:
+    async def dead(self, event_type: type[Event] | str | None = None, limit: int = 100) -> list[EventRecord]:
         """See :meth:`EventManager.dead`."""
         return await self._bridge.lift(lambda: self._events.dead(event_type, limit))
 
@@ -81,7 +81,7 @@ class AsyncEventManager:
         return await self._bridge.lift(lambda: self._events.chain(event_id))
 
     async def log(
-        self, event_type: type[Event] | None = None, since: datetime | None = None, limit: int = 100
+        self, event_type: type[Event] | str | None = None, since: datetime | None = None, limit: int = 100
     ) -> list[EventRecord]:
         """See :meth:`EventManager.log`."""
         return await self._bridge.lift(lambda: self._events.log(event_type, since, limit))
@@ -90,11 +90,15 @@ class AsyncEventManager:
         """See :meth:`EventManager.record`."""
         return await self._bridge.lift(lambda: self._events.record(event_id))
 
+    async def fields(self, event_id: str) -> Mapping[str, object] | None:
+        """See :meth:`EventManager.fields`."""
+        return await self._bridge.lift(lambda: self._events.fields(event_id))
+
     async def replay(
         self,
         event_id: str | None = None,
         *,
-        event_type: type[Event] | None = None,
+        event_type: type[Event] | str | None = None,
         since: datetime | None = None,
         listener: str | None = None,
         dead: bool = False,

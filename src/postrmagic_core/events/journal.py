@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sqlalchemy import delete, exists, func, select, update
 
+from .. import _codec
 from .._clock import from_us
 from .interface import Delivery, EventRecord
 from .tables import deliveries, events
@@ -73,6 +74,13 @@ def stored(tx: UnitLike, event_id: str, listener: str, job_id: str) -> tuple[Any
     mine = (d.event_id == event_id, d.listener == listener, d.job_id == job_id)
     left = tx.execute(select(d.event_id).where(*mine, *_LEFT)).first()
     return row, left is None
+
+
+def fields(tx: UnitLike, event_id: str) -> Mapping[str, object] | None:
+    """The fields of an event; what cannot be read raises :class:`DecodeError`."""
+    payload = tx.execute(select(e.payload).where(e.id == event_id)).scalar()
+    found: Mapping[str, object] | None = None if payload is None else _codec.decode(payload)[-1]
+    return found
 
 
 def chosen(tx: UnitLike, *where: Any, after: str = "", limit: int = 100) -> list[Any]:

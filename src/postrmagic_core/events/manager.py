@@ -131,9 +131,9 @@ class EventManager(Lifecycle):
         self._durable.run(ctx, event_id, listener)
 
     def log(
-        self, event_type: type[Event] | None = None, since: datetime | None = None, limit: int = 100
+        self, event_type: type[Event] | str | None = None, since: datetime | None = None, limit: int = 100
     ) -> list[EventRecord]:
-        """The newest durable events, of one class exactly or of all, with their deliveries."""
+        """The newest durable events, of one class exactly (or of its stored name) or of all, with their deliveries."""
         self.ensure_open()
         with self._durable.units.read() as tx:
             return journal.listed(tx, *_where(None, event_type, since), limit=limit)
@@ -144,7 +144,7 @@ class EventManager(Lifecycle):
         with self._durable.units.read() as tx:
             return next(iter(journal.listed(tx, *_where(event_id, None, None))), None)
 
-    def dead(self, event_type: type[Event] | None = None, limit: int = 100) -> list[EventRecord]:
+    def dead(self, event_type: type[Event] | str | None = None, limit: int = 100) -> list[EventRecord]:
         """The newest events of which a delivery is dead: tried in vain as often as it may be, or cancelled."""
         self.ensure_open()
         with self._durable.units.read() as tx:
@@ -156,11 +156,17 @@ class EventManager(Lifecycle):
         with self._durable.units.read() as tx:
             return journal.chain(tx, event_id)
 
+    def fields(self, event_id: str) -> Mapping[str, object] | None:
+        """What a durable event says, as it is stored; it may be confidential. ``None`` for an unknown id."""
+        self.ensure_open()
+        with self._durable.units.read() as tx:
+            return journal.fields(tx, event_id)
+
     def replay(
         self,
         event_id: str | None = None,
         *,
-        event_type: type[Event] | None = None,
+        event_type: type[Event] | str | None = None,
         since: datetime | None = None,
         listener: str | None = None,
         dead: bool = False,
@@ -200,10 +206,11 @@ class EventManager(Lifecycle):
         self._background.close(_GRACE)
 
 
-def _where(event_id: str | None, event_type: type[Event] | None, since: datetime | None) -> list[Any]:
+def _where(event_id: str | None, event_type: type[Event] | str | None, since: datetime | None) -> list[Any]:
     where: list[Any] = [] if event_id is None else [journal.e.id == event_id]
     if event_type is not None:
-        where.append(journal.e.type == type_name(event_type))
+        name = event_type if isinstance(event_type, str) else type_name(event_type)
+        where.append(journal.e.type == name)
     if since is not None:
         where.append(journal.e.occurred_us >= to_us(since))
     return where

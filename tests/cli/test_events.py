@@ -1,0 +1,138 @@
+"""`postrmagic events`: what it shows of durable events, and how it delivers them again."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from postrmagic_core.cli.events import events as command
+from postrmagic_core.stack import Stack
+from postrmagic_core.testing.capture import embedded_settings
+
+APPLICATION = """
+import sys
+
+from postrmagic_core.events import Event, on
+from postrmagic_core.stack import Stack
+
+stack = Stack.from_env()
+
+
+class Uploaded(Event):
+    event_type = "poster.uploaded"
+    number: int
+
+
+class Shown(Event):
+    event_type = "poster.shown"
+
+
+@on(Uploaded, phase="durable", name="show")
+def show(event, ctx):
+    with ctx.write() as tx:
+        ctx.events.emit(Shown(), tx=tx)
+
+
+@on(Uploaded, phase="durable", name="[broken]", on_error="log")
+def broken(event, ctx):
+    raise ValueError(event.number)
+
+
+@on(Shown, phase="durable", name="count")
+def count(event, ctx): ...
+
+
+stack.include(sys.modules[__name__])
+"""
+
+
+class House:
+    """A directory whose application has emitted one event, which caused another; ``first`` is its id."""
+
+    def __init__(self, first: str) -> None:
+        self.first = first
+
+    def run(self, *arguments: str, answer: str | None = None) -> Result:
+        """The command on this directory's application."""
+        sys.modules.pop("event_application", None)
+        return CliRunner().invoke(command, [*arguments, "--app", "event_application:stack"], input=answer)
+
+    def json(self, *arguments: str) -> Any:
+        """What the command answers programs."""
+        done = self.run(*arguments, "--json")
+        assert done.exit_code == 0, done.output
+        return json.loads(done.stdout)
+
+
+@pytest.fixture
+def house(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[House]:
+    (tmp_path / "event_application.py").write_text(APPLICATION)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.chdir(tmp_path)
+    sys.modules.pop("event_application", None)
+    import event_application  # type: ignore[import-not-found]  # written above
+
+    with Stack(embedded_settings(tmp_path / "var"), configure_logging=False) as stack:
+        stack.include(event_application)
+        first = stack.events.emit(event_application.Uploaded(number=7))
+        with stack.relay(), stack.worker(threads=1):
+            stack.events.drain(20)
+    yield House(first)
+    sys.modules.pop("event_application", None)
+
+
+def test_list_shows_the_newest_first(house: House) -> None:
+    """With how many deliveries are in which state."""
+    lines = [line for line in house.run("list").stdout.splitlines() if "poster." in line]
+    assert ["poster.shown" in lines[0], "1 done" in lines[0]] == [True, True]
+    assert "1 dead, 1 done" in lines[1]
+    assert [record["type"] for record in house.json("list", "--type", "poster.shown")] == ["poster.shown"]
+    assert [record["id"] for record in house.json("list", "--dead")] == [house.first]
+    assert len(house.json("list", "--since", "1h")) == 2
+    assert house.json("list", "--dead", "--since", "0s") == []
+    assert "no such event" in house.run("list", "--type", "never").stdout
+
+
+def test_show_tells_what_is_confidential_only_when_asked(house: House) -> None:
+    """And each delivery, with its job and what ended it."""
+    shown = house.run("show", house.first).stdout
+    assert "[broken]: dead" in shown
+    assert "builtins.ValueError" in shown
+    assert "show: done" in shown
+    assert "number" not in shown
+    assert "number = 7" in house.run("show", house.first, "--fields").stdout
+    assert house.json("show", house.first, "--fields")["fields"] == {"number": 7}
+
+
+def test_tree_shows_each_event_below_its_cause(house: House) -> None:
+    """From whichever of the chain."""
+    last = house.json("list", "--type", "poster.shown")[0]["id"]
+    above, below = house.run("tree", last).stdout.rstrip().splitlines()
+    assert "poster.uploaded" in above
+    assert below.startswith(("└── poster.shown", "`-- poster.shown"))
+    assert [record["id"] for record in house.json("tree", house.first)] == [house.first, last]
+
+
+@pytest.mark.parametrize("name", ["show", "tree"])
+def test_an_unknown_event_is_told_clearly(house: House, name: str) -> None:
+    """On standard error, with the places where it may be."""
+    done = house.run(name, "no-such-event")
+    assert done.exit_code == 1
+    assert "is still in the outbox" in done.stderr
+
+
+def test_replay_delivers_again(house: House) -> None:
+    """By id at once; many after a question."""
+    assert house.json("replay", house.first) == {"deliveries": 2}
+    assert house.json("replay", house.first, "--listener", "show") == {"deliveries": 1}
+    assert house.run("replay", "--type", "poster.shown", answer="n\n").exit_code == 1
+    assert "1 delivery is made again" in house.run("replay", "--type", "poster.shown", answer="y\n").stdout
+    assert house.run("replay", "--dead", "--yes").exit_code == 1, "the dead one was replayed above"
+    assert house.run("replay").exit_code == 2
