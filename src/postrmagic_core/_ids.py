@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import secrets
 import time
 from functools import lru_cache
+from itertools import count
 from uuid import UUID
+
+from ._lifecycle import after_fork
 
 
 def uuid7(now_us: int | None = None) -> UUID:
@@ -22,22 +24,27 @@ def uuid7(now_us: int | None = None) -> UUID:
     return UUID(int=value)
 
 
-def uuid7_text(now_us: int) -> str:
-    """:func:`uuid7` as text in a fourth of the time, with 60 random bits: from a supply that a child does not share."""
-    milliseconds, rest = divmod(now_us, 1000)
-    try:
-        tail = _tails.pop()
-    except IndexError:
-        fresh = secrets.token_hex(8 * _SUPPLY)
-        _tails.extend(f"-8{fresh[i : i + 3]}-{fresh[i + 3 : i + 15]}" for i in range(0, 16 * _SUPPLY, 16))
-        tail = _tails.pop()
-    return f"{_millisecond(milliseconds)}{_PARTS[rest]}{tail}"
+class Ids:
+    """:func:`uuid7` as text in a third of the time; those of one process and microsecond sort as they were made.
+
+    The last 60 bits are 12 random ones of the process and a counter that begins anywhere (section 6.2, method 1).
+    """
+
+    def __init__(self) -> None:
+        self._anew()
+        after_fork(self._anew)
+
+    def text(self, now_us: int) -> str:
+        """Another one, of an instant in microseconds since the epoch."""
+        milliseconds, rest = divmod(now_us, 1000)
+        return f"{_millisecond(milliseconds)}{_PARTS[rest]}{self._process}{next(self._numbers):x}"
+
+    def _anew(self) -> None:
+        self._process = f"-8{secrets.randbits(12):03x}-"
+        self._numbers = count(secrets.randbits(46) + (1 << 44))  # always 12 digits
 
 
-_SUPPLY = 64
-_tails: list[str] = []
 _PARTS = tuple(f"{rest * 4096 // 1000:03x}" for rest in range(1000))
-os.register_at_fork(after_in_child=_tails.clear)
 
 
 @lru_cache(maxsize=4)

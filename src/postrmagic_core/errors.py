@@ -32,6 +32,7 @@
     │   ├── IntegrityViolation        a constraint of the database refused the row
     │   │   └── UniqueViolation       with the constraint's name and columns
     │   └── ValidationFailed          input did not satisfy its rules; every error is listed
+    ├── Overloaded (r)                more is asked for than can be worked off
     └── JobError                      a job cannot go on
         ├── UnknownTask               the message names a task that was not included here
         ├── AlreadyDone               this delivery's effect is already committed

@@ -81,7 +81,7 @@ def house(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[House]:
 
     with Stack(embedded_settings(tmp_path / "var"), configure_logging=False) as stack:
         stack.include(event_application)
-        first = stack.events.emit(event_application.Uploaded(number=7))
+        first = stack.events.emit(event_application.Uploaded(number=7)).event_id
         with stack.relay(), stack.worker(threads=1):
             stack.events.drain(20)
     yield House(first)

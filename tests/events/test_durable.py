@@ -15,7 +15,7 @@ from postrmagic_core.database import DatabaseManager
 from postrmagic_core.errors import DecodeError, UsageError
 from postrmagic_core.events import Event, EventManager, on
 from postrmagic_core.events.durable import DELIVERY_TASK, TOPIC
-from postrmagic_core.events.interface import Envelope
+from postrmagic_core.events.interface import EventContext
 from postrmagic_core.jobs import JobQueue, task
 from postrmagic_core.log import bind, carried
 from postrmagic_core.testing import spawn
@@ -62,7 +62,7 @@ def test_every_durable_listener_gets_a_delivery_of_its_own(rig: Rig) -> None:
     """Both run as jobs, both are noted as done."""
     wired(rig, mail, ship).work()
     with rig.db.write() as tx:
-        event_id = rig.events.emit(PaidByCard(order=7), tx=tx)
+        event_id = rig.events.emit(PaidByCard(order=7), tx=tx).event_id
     rig.until(lambda: rig.all_done(event_id))
     assert rig.delivered(event_id) == {"mail": True, "ship": True}
     assert sorted(rig.effects()) == ["mail 7", "ship 7"]
@@ -72,10 +72,10 @@ def test_an_event_of_a_rolled_back_unit_is_never_delivered(rig: Rig) -> None:
     """The next unit's is, so the relay has looked."""
     wired(rig, mail).work()
     with suppress(Undone), rig.db.write() as tx:
-        gone = rig.events.emit(Paid(order=1), tx=tx)
+        gone = rig.events.emit(Paid(order=1), tx=tx).event_id
         rig.services["gone"] = gone
         raise Undone
-    kept = rig.events.emit(Paid(order=2))
+    kept = rig.events.emit(Paid(order=2)).event_id
     rig.until(lambda: rig.all_done(kept))
     assert rig.events.record(rig.services["gone"]) is None
     assert rig.effects() == ["mail 2"]
@@ -94,7 +94,7 @@ def test_only_the_listener_that_failed_is_tried_again(rig: Rig) -> None:
             rig.effect(tx, "flaky")
 
     wired(rig, mail, flaky).work()
-    event_id = rig.events.emit(Paid(order=1))
+    event_id = rig.events.emit(Paid(order=1)).event_id
     rig.until(lambda: rig.all_done(event_id))
     assert attempts == [1, 2, 3]
     assert sorted(rig.effects()) == ["flaky", "mail 1"]
@@ -110,7 +110,7 @@ def test_a_delivery_whose_effect_is_committed_is_done(sqlite_rig: Rig) -> None:
         raise ValueError
 
     wired(sqlite_rig, half).work()
-    event_id = sqlite_rig.events.emit(Paid(order=1))
+    event_id = sqlite_rig.events.emit(Paid(order=1)).event_id
     sqlite_rig.until(lambda: sqlite_rig.all_done(event_id))
     assert sqlite_rig.effects() == ["half"]
 
@@ -118,7 +118,7 @@ def test_a_delivery_whose_effect_is_committed_is_done(sqlite_rig: Rig) -> None:
 def test_an_event_type_unknown_to_the_relay_waits_and_is_shown(sqlite_rig: Rig) -> None:
     """A process that did not load the application must not drop what it does not know."""
     wired(sqlite_rig, mail)
-    event_id = sqlite_rig.events.emit(Paid(order=1))
+    event_id = sqlite_rig.events.emit(Paid(order=1)).event_id
     with EventManager(units=sqlite_rig.db, jobs=sqlite_rig.jobs) as empty:
         bare = sqlite_rig.db.relay({"events": empty.deliver})
         assert bare.run_once() == 0
@@ -155,10 +155,10 @@ def test_what_the_context_holds_where_an_event_is_emitted_arrives_with_its_deliv
 def test_an_event_staged_before_events_carried_anything_is_delivered(sqlite_rig: Rig) -> None:
     """Its row may wait while a new version starts; one of another shape is refused."""
     wired(sqlite_rig, mail).work()
-    envelope = Envelope("0198c1f0-0000-7000-8000-000000000000", 1, "e", None, Paid(order=1))
+    noted = EventContext(Paid(order=1), 1, {})
     with sqlite_rig.db.write() as tx:
-        tx.stage(TOPIC, encode(["paid", envelope.encode()]))
-    sqlite_rig.until(lambda: sqlite_rig.all_done(envelope.id))
+        tx.stage(TOPIC, encode(["paid", noted.encode()]))
+    sqlite_rig.until(lambda: sqlite_rig.all_done(noted.event_id))
     assert sqlite_rig.effects() == ["mail 1"]
     with pytest.raises(DecodeError, match="3 fields"), sqlite_rig.db.write() as tx:
         sqlite_rig.events._durable.fan_out(tx, encode(["paid"]))
@@ -175,19 +175,19 @@ def test_a_stored_event_outlives_a_field_of_its_class(sqlite_rig: Rig) -> None:
         order: int
         size: int
 
-    old = Envelope("e", 1, "e", None, Old(order=1, colour="red")).encode()
-    assert Envelope.decode(old, Paid).event == Paid(order=1)
+    old = EventContext(Old(order=1, colour="red"), 1, {}).encode()
+    assert EventContext.decode(old, Paid).event == Paid(order=1)
     with pytest.raises(DecodeError, match="size"):
-        Envelope.decode(old, New)
+        EventContext.decode(old, New)
     with pytest.raises(DecodeError, match="not an event"):
-        Envelope.decode(encode([1, 2]), Paid)
+        EventContext.decode(encode([1, 2]), Paid)
 
 
 def test_replay_delivers_again_under_a_new_job(rig: Rig) -> None:
     """One event, all since an instant, one listener only: effects happen again, each once a replay."""
     wired(rig, mail, ship).work()
     start = datetime.now(UTC) - timedelta(seconds=5)
-    first, second = rig.events.emit(Paid(order=1)), rig.events.emit(PaidByCard(order=2))
+    first, second = (rig.events.emit(event).event_id for event in (Paid(order=1), PaidByCard(order=2)))
     rig.until(lambda: rig.all_done(first) and rig.all_done(second))
     assert rig.events.replay(first) == 2
     rig.until(lambda: rig.all_done(first))
@@ -205,11 +205,11 @@ def test_the_log_tells_causes(sqlite_rig: Rig) -> None:
     @on(Paid, phase="durable", name="chain")
     def chain(event: Paid, ctx: Any) -> None:
         with ctx.write() as tx:
-            ctx.rig.services["next"] = ctx.rig.events.emit(Unheard(), tx=tx)
+            ctx.rig.services["next"] = ctx.rig.events.emit(Unheard(), tx=tx).event_id
 
     heard = on(Unheard, phase="durable", name="heard")(lambda event, ctx: None)
     wired(sqlite_rig, chain, heard).work()
-    event_id = sqlite_rig.events.emit(Paid(order=1))
+    event_id = sqlite_rig.events.emit(Paid(order=1)).event_id
     sqlite_rig.until(lambda: sqlite_rig.all_done(event_id))
     sqlite_rig.until(lambda: sqlite_rig.all_done(sqlite_rig.services["next"]))
     record = sqlite_rig.events.record(sqlite_rig.services["next"])
@@ -221,7 +221,7 @@ def test_the_log_tells_causes(sqlite_rig: Rig) -> None:
 def test_what_is_done_everywhere_can_be_purged(sqlite_rig: Rig) -> None:
     """An event that a listener still owes stays."""
     wired(sqlite_rig, mail)
-    owed = sqlite_rig.events.emit(Paid(order=1))
+    owed = sqlite_rig.events.emit(Paid(order=1)).event_id
     sqlite_rig.relay.run_once()
     later = datetime.now(UTC) + timedelta(days=1)
     assert sqlite_rig.events.purge(later) == 0
@@ -241,7 +241,7 @@ async def looked_at(rig: Rig, event_id: str) -> tuple[Any, ...]:
 def test_the_async_face_looks_after_events_too(sqlite_rig: Rig) -> None:
     """Record, log, replay and purge."""
     wired(sqlite_rig, mail)
-    event_id = sqlite_rig.events.emit(Paid(order=1))
+    event_id = sqlite_rig.events.emit(Paid(order=1)).event_id
     sqlite_rig.relay.run_once()
     assert asyncio.run(looked_at(sqlite_rig, event_id)) == (event_id, 1, 1, 0)
 
@@ -290,7 +290,7 @@ def relay_and_die(url: str) -> None:
 def test_a_relay_killed_half_way_leaves_no_half_delivery(rig: Rig) -> None:
     """The fan-out is one transaction: the next relay does all of it, and each listener hears the event once."""
     wired(rig, mail, ship)
-    event_id = rig.events.emit(Paid(order=1))
+    event_id = rig.events.emit(Paid(order=1)).event_id
     with spawn(relay_and_die, rig.url) as child:
         assert child.wait() == 9
     assert rig.jobs.counts() == {}

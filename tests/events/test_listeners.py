@@ -202,7 +202,7 @@ def test_an_async_listener_runs_behind_the_emitter(events: EventManager) -> None
 
     events.include(listener, broken)
     user.set("ada")
-    event_id = events.emit(Changed())
+    event_id = events.emit(Changed()).event_id
     user.set("nobody")
     assert heard == []
     go.set()
@@ -427,12 +427,12 @@ def test_a_recording_has_what_has_happened(rig: Rig) -> None:
             rig.events.emit(Changed(number=1), tx=tx)
             raise Undone
         with rig.db.write() as tx:
-            event_id = rig.events.emit(Changed(number=2), tx=tx)
+            event_id = rig.events.emit(Changed(number=2), tx=tx).event_id
             assert seen.events == []
     rig.events.emit(Changed(number=3))
     assert seen.events == [Changed(number=2), Deleted()]
     assert (seen.of(Deleted), seen.one(Changed)) == ([Deleted()], Changed(number=2))
-    assert seen.envelopes[1].causation_id == event_id
+    assert seen.contexts[1].causation_id == event_id
     with pytest.raises(AssertionError, match="expected one Event"):
         seen.one(Event)
 

@@ -67,9 +67,9 @@ def test_of_one_key_each_waits_for_the_one_before_it(rig: Rig) -> None:
             assert go.wait(20)
 
     rig.events.include(noting(rig, before=before))
-    first = rig.events.emit(Bought(product="a", number=1))
-    second = rig.events.emit(Sold(product="a", number=2))
-    third = rig.events.emit(Sold(product="b", number=3))
+    first = rig.events.emit(Bought(product="a", number=1)).event_id
+    second = rig.events.emit(Sold(product="a", number=2)).event_id
+    third = rig.events.emit(Sold(product="b", number=3)).event_id
     rig.work()
     rig.until(lambda: rig.effects() == ["note b 3"] and rig.events.record(second) is not None)
     assert (states(rig, first), states(rig, second)) == (["queued"], ["waiting"])
@@ -123,7 +123,7 @@ def test_a_dead_delivery_is_seen_and_lets_the_next_one_go(rig: Rig) -> None:
             raise ValueError("never")
 
     rig.events.include(noting(rig, before=before), noting(rig, "other"))
-    first = rig.events.emit(Bought(product="a", number=1))
+    first = rig.events.emit(Bought(product="a", number=1)).event_id
     rig.events.emit(Bought(product="a", number=2))
     rig.work()
     rig.events.drain(30)
@@ -145,8 +145,8 @@ def test_a_dead_delivery_is_seen_and_lets_the_next_one_go(rig: Rig) -> None:
 def test_a_cancelled_delivery_is_noted_by_a_sweep(rig: Rig) -> None:
     """Nobody ran it to an end: the sweep says so, and the one behind it goes on."""
     rig.events.include(noting(rig))
-    first = rig.events.emit(Bought(product="a", number=1))
-    second = rig.events.emit(Bought(product="a", number=2))
+    first = rig.events.emit(Bought(product="a", number=1)).event_id
+    second = rig.events.emit(Bought(product="a", number=2)).event_id
     while rig.relay.run_once():
         pass
     assert rig.jobs.cancel(rig.events.record(first).deliveries[0].job_id)
@@ -165,7 +165,7 @@ def test_workers_sweep(sqlite_rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr(worker, "_HEARTBEAT", 0.1)
     sqlite_rig.jobs.upkeep.append(sqlite_rig.events.sweep)
     sqlite_rig.events.include(noting(sqlite_rig))
-    first = sqlite_rig.events.emit(Bought(product="a", number=1))
+    first = sqlite_rig.events.emit(Bought(product="a", number=1)).event_id
     while sqlite_rig.relay.run_once():
         pass
     sqlite_rig.jobs.cancel(sqlite_rig.events.record(first).deliveries[0].job_id)
@@ -183,7 +183,7 @@ def test_an_error_that_is_only_logged_is_the_end_of_a_delivery(rig: Rig) -> None
         raise ValueError
 
     rig.events.include(listener)
-    event_id = rig.events.emit(Plain())
+    event_id = rig.events.emit(Plain()).event_id
     rig.work()
     rig.events.drain()
     assert (tries, states(rig, event_id), rig.jobs.dead()) == ([1], ["dead"], [])
@@ -198,7 +198,7 @@ def test_an_async_listener_is_delivered_to(rig: Rig) -> None:
             await tx.run(lambda unit: rig.effect(unit, "async"))
 
     rig.events.include(listener)
-    event_id = rig.events.emit(Plain())
+    event_id = rig.events.emit(Plain()).event_id
     rig.work()
     rig.events.drain()
     assert (rig.effects(), states(rig, event_id)) == (["async"], ["done"])
@@ -208,7 +208,7 @@ def test_a_delivery_that_has_ended_is_not_made_again(rig: Rig) -> None:
     """The job comes once more, its worker having died after the end was noted: nobody hears it."""
     heard = []
     rig.events.include(on(Plain, phase="durable", name="count")(lambda event, ctx: heard.append(1)))
-    event_id = rig.events.emit(Plain())
+    event_id = rig.events.emit(Plain()).event_id
     while rig.relay.run_once():
         pass
 
@@ -244,9 +244,9 @@ def test_a_chain_is_what_one_event_has_caused(rig: Rig) -> None:
     def ends(event: Sold, ctx: Any) -> None: ...
 
     rig.events.include(sells, ends)
-    first = rig.events.emit(Bought(product="a", number=1))
+    first = rig.events.emit(Bought(product="a", number=1)).event_id
     time.sleep(0.002)
-    other = rig.events.emit(Bought(product="b", number=1))
+    other = rig.events.emit(Bought(product="b", number=1)).event_id
     rig.work()
     rig.events.drain()
     chain = rig.events.chain(first)

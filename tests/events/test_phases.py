@@ -136,7 +136,7 @@ def test_listeners_run_by_priority_then_in_the_order_of_inclusion() -> None:
 def test_an_event_nobody_hears_is_fine() -> None:
     """Emitting is not the emitter's business with listeners."""
     with EventManager() as events:
-        assert len(events.emit(Uploaded(number=1))) == 36
+        assert len(events.emit(Uploaded(number=1)).event_id) == 36
 
 
 def test_inside_a_unit_tx_is_needed(sqlite_rig: Rig) -> None:

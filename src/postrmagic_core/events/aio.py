@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from .._bridge import Bridge
 from .._unit import any_unit
-from .interface import Event, EventRecord
+from .interface import Event, EventContext, EventRecord
 from .listener import Listener
 from .recording import Recording
 
@@ -45,21 +45,21 @@ class AsyncEventManager:
         """See :meth:`EventManager.include`."""
         self._events.include(*sources)
 
-    async def emit(self, event: Event, *, tx: AwaitableUnitLike | None = None, detached: bool = False) -> str:
+    async def emit(self, event: Event, *, tx: AwaitableUnitLike | None = None, detached: bool = False) -> EventContext:
         """See :meth:`EventManager.emit`; ``tx`` is what ``async with db.aio.write()`` gave. A thread does the work.
 
         Async listeners of the phase ``now`` are awaited here; their ``ctx.tx`` is ``tx``.
         """
         self._events.ensure_open()
 
-        def put(unit: UnitLike | None = None) -> str:
+        def put(unit: UnitLike | None = None) -> EventContext:
             return self._emitter.emit(event, unit, detached)
 
         if tx is None and any_unit() is not None:  # refused, or left to the unit's end: neither waits
             return put()
         if self._emitter.awaits(event):
             return await self._emitter.aemit(event, tx, partial(self._in_thread, tx))
-        return str(await self._in_thread(tx, put))
+        return await self._in_thread(tx, put)
 
     async def _in_thread(self, tx: AwaitableUnitLike | None, call: Callable[[Any], R]) -> R:
         return await (self._bridge.lift(lambda: call(None)) if tx is None else tx.run(call))

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from contextvars import ContextVar
+from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from .._metrics import Metrics
 from ..errors import Unsupported, UsageError
 from .background import Background
-from .interface import STOP, Envelope, EventContext
+from .interface import STOP, EventContext
 from .listener import Listener
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ logger = logging.getLogger("postrmagic_core.events")
 
 Heard = Sequence[Listener[Any]]
 
-cause: ContextVar[Envelope | None] = ContextVar("postrmagic_event", default=None)
+cause: ContextVar[EventContext | None] = ContextVar("postrmagic_event", default=None)
 """The event whose listener runs here."""
 
 
@@ -36,71 +37,75 @@ class HasSavepoints(Protocol):
 
 
 class Caller:
-    """Calls listeners, with ``services`` in their contexts."""
+    """Calls listeners; ``ctx`` is what is noted of the event."""
 
-    def __init__(self, services: Mapping[str, object], background: Background, metrics: Metrics) -> None:
-        self._services = services
+    def __init__(self, background: Background, metrics: Metrics) -> None:
         self._background = background
         self._metrics = metrics
         self._lock = threading.Lock()
         self._heard_once: set[str] = set()
 
-    def now(self, heard: Heard, envelope: Envelope, tx: UnitLike | None) -> None:
+    def now(self, heard: Heard, ctx: EventContext) -> None:
         """Call the listeners of the phase ``now``; an async one is waited for."""
         for listener in heard:
-            if self.may(listener) and self.called_now(listener, envelope, tx) is STOP:
+            if self.may(listener) and self.called_now(listener, ctx) is STOP:
                 return
 
-    def called_now(self, listener: Listener[Any], envelope: Envelope, tx: UnitLike | None) -> object:
+    def called_now(self, listener: Listener[Any], ctx: EventContext) -> object:
         """What one of them returns; ``None`` for an error that is only logged."""
         try:
-            if listener.is_async:
-                return self._awaited(listener, envelope)
-            return self.call(listener, envelope, EventContext(envelope, tx, self._services))
+            return self._awaited(listener, ctx) if listener.is_async else self.call(listener, ctx, ctx)
         except Exception as error:
-            self.failed(listener, envelope.id, error)
+            self.failed(listener, ctx.event_id, error)
             return None
 
-    async def awaited_now(self, listener: Listener[Any], envelope: Envelope, tx: Any) -> object:
+    async def awaited_now(self, listener: Listener[Any], ctx: EventContext) -> object:
         """:meth:`called_now` for an async listener, on the emitter's own loop."""
         try:
-            return await self.acall(listener, envelope, EventContext(envelope, tx, self._services))
+            return await self.acall(listener, ctx, ctx)
         except Exception as error:
-            self.failed(listener, envelope.id, error)
+            self.failed(listener, ctx.event_id, error)
             return None
 
-    def before(self, heard: Heard, envelope: Envelope, tx: UnitLike) -> None:
+    def before(self, heard: Heard, ctx: EventContext, tx: UnitLike) -> None:
         """Call the listeners inside the transaction; where an error is only logged, what was done is undone."""
+        ctx = ctx.within(tx)
         for listener in heard:
             if not self.may(listener):
                 continue
             try:
                 with _part(tx) if listener.on_error == "log" else nullcontext():
-                    stopped = self.call(listener, envelope, EventContext(envelope, tx, self._services))
+                    stopped = self.call(listener, ctx, ctx)
             except Exception as error:
-                self.failed(listener, envelope.id, error)
+                self.failed(listener, ctx.event_id, error)
             else:
                 if stopped is STOP:
                     return
 
-    def after(self, heard: Heard, envelope: Envelope) -> None:
+    def after(self, heard: Heard, ctx: EventContext) -> None:
         """Call the plain listeners after the commit, and hand the async ones to the background."""
-        token = cause.set(envelope)
+        token = cause.set(ctx)
         try:
             for listener in heard:
                 if listener.once and not self.may(listener):
                     continue
-                context = EventContext(envelope, None, self._services)
                 if listener.is_async:
-                    self._background.submit(lambda each=listener, ctx=context: self.alone(each, envelope, ctx))  # type: ignore[misc]  # bound at once
+                    self._background.submit(partial(self._alone, listener, ctx))
                     continue
                 try:
-                    if listener.function(envelope.event, context) is STOP:
+                    if listener.function(ctx.event, ctx) is STOP:
                         return
                 except Exception as error:
-                    self.failed(listener, envelope.id, error)
+                    self.failed(listener, ctx.event_id, error)
         finally:
             cause.reset(token)
+
+    def deliver(self, listener: Listener[Any], because: EventContext, ctx: Any) -> None:
+        """Call a durable listener with its job's context, and wait for it."""
+        if listener.is_async:
+            self._wait(listener, because, ctx)
+        else:
+            self.call(listener, because, ctx)
 
     def may(self, listener: Listener[Any]) -> bool:
         """Whether it is to be called; of one that hears once, the first time."""
@@ -111,28 +116,21 @@ class Caller:
             self._heard_once.add(listener.name)
         return first
 
-    def call(self, listener: Listener[Any], envelope: Envelope, ctx: Any) -> object:
+    def call(self, listener: Listener[Any], because: EventContext, ctx: Any) -> object:
         """What the listener returns; what it emits is caused by the event."""
-        token = cause.set(envelope)
+        token = cause.set(because)
         try:
-            return listener.function(envelope.event, ctx)
+            return listener.function(because.event, ctx)
         finally:
             cause.reset(token)
 
-    async def acall(self, listener: Listener[Any], envelope: Envelope, ctx: Any) -> object:
+    async def acall(self, listener: Listener[Any], because: EventContext, ctx: Any) -> object:
         """:meth:`call` for an async listener."""
-        token = cause.set(envelope)
+        token = cause.set(because)
         try:
-            return await listener.function(envelope.event, ctx)  # type: ignore[misc]  # is_async says so
+            return await listener.function(because.event, ctx)  # type: ignore[misc]  # is_async says so
         finally:
             cause.reset(token)
-
-    async def alone(self, listener: Listener[Any], envelope: Envelope, ctx: EventContext) -> None:
-        """Call an async listener, whose errors nobody waits for."""
-        try:
-            await self.acall(listener, envelope, ctx)
-        except Exception as error:
-            self.failed(listener, envelope.id, error)
 
     def failed(self, listener: Listener[Any], event_id: str, error: Exception) -> None:
         """Raise the error where the listener says so; else log and count it."""
@@ -141,23 +139,22 @@ class Caller:
         self._metrics.counter("events_listener_failures_total", listener=listener.name).add()
         logger.error("listener %s failed on event %s", listener.name, event_id, exc_info=error)
 
-    def deliver(self, listener: Listener[Any], envelope: Envelope, ctx: Any) -> None:
-        """Call a durable listener with its job's context, and wait for it."""
-        if listener.is_async:
-            self._wait(listener, envelope, ctx)
-        else:
-            self.call(listener, envelope, ctx)
+    async def _alone(self, listener: Listener[Any], ctx: EventContext) -> None:
+        try:
+            await self.acall(listener, ctx, ctx)
+        except Exception as error:
+            self.failed(listener, ctx.event_id, error)
 
-    def _awaited(self, listener: Listener[Any], envelope: Envelope) -> object:
+    def _awaited(self, listener: Listener[Any], ctx: EventContext) -> object:
         if self._background.loop.is_here:
             raise UsageError(
                 f"{listener.name} is async and is to be awaited, but events.emit() blocks the loop that it needs: use "
                 "await events.aio.emit() here"
             )
-        return self._wait(listener, envelope, EventContext(envelope, None, self._services))
+        return self._wait(listener, ctx, ctx.within(None))  # the unit is this thread's
 
-    def _wait(self, listener: Listener[Any], envelope: Envelope, ctx: Any) -> object:
-        running = self._background.loop.start(lambda: self.acall(listener, envelope, ctx))
+    def _wait(self, listener: Listener[Any], because: EventContext, ctx: Any) -> object:
+        running = self._background.loop.start(lambda: self.acall(listener, because, ctx))
         try:
             return running.future.result()
         except BaseException:

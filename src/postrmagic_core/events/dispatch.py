@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
 
 from .._clock import Clock
-from .._ids import uuid7_text
 from .._metrics import Counter, Metrics
 from ..errors import ConfigurationError, UsageError
 from . import policy
 from .calling import cause
 from .including import sources_of
-from .interface import Envelope, Event, type_name
+from .interface import Event, EventContext, type_name
 from .listener import Listener
 
 
 @dataclass(slots=True)
 class Heard:
-    """The listeners of one class of events, by phase; ``count`` counts what is emitted."""
+    """The listeners of one class of events, by phase; ``count`` counts what is emitted.
+
+    ``in_unit``: some hear it in a transaction; ``later``: some in the background; ``simple``: neither, and none now.
+    """
 
     now: tuple[Listener[Any], ...]
     before: tuple[Listener[Any], ...]
@@ -29,18 +31,19 @@ class Heard:
     count: Counter
     in_unit: bool
     later: bool
+    simple: bool
 
 
 class Dispatch:
-    """The listeners and event classes of one application."""
+    """The listeners and event classes of one application; ``table`` keeps what was looked up of them."""
 
-    def __init__(self, clock: Clock, metrics: Metrics) -> None:
-        self._clock = clock
+    def __init__(self, services: Mapping[str, object], clock: Clock, metrics: Metrics) -> None:
+        self._services = services
         self._metrics = metrics
         self._now_us = clock.now_us
         self.listeners: dict[str, Listener[Any]] = {}
         self._types: dict[str, type[Event]] = {}
-        self._heard: dict[type[Event], Heard] = {}
+        self.table: dict[type[Event], Heard] = {}
 
     def include(self, sources: Iterable[ModuleType | str | Listener[Any]]) -> None:
         """See :meth:`EventManager.include`."""
@@ -51,22 +54,22 @@ class Dispatch:
             self.listeners[listener.name] = listener
         for event_type in [*types, *(listener.event_type for listener in listeners)]:
             self._types[type_name(event_type)] = event_type
-        self._heard = {}
+        self.table = {}
 
     def heard(self, event_type: type[Event]) -> Heard:
         """Who hears events of the class, in order."""
-        found = self._heard.get(event_type)
-        return self._look_up(event_type) if found is None else found
+        return self.table.get(event_type) or self._look_up(event_type)
 
     def _look_up(self, event_type: type[Event]) -> Heard:
-        table, everybody = self._heard, list(self.listeners.values())
+        table, everybody = self.table, list(self.listeners.values())
         now, before, after, durable = (
             policy.heard_by(everybody, event_type, phase)
             for phase in ("now", "before_commit", "after_commit", "durable")
         )
         count = self._metrics.counter("events_emitted_total", type=type_name(event_type))
-        later = any(listener.is_async for listener in after)
-        table[event_type] = Heard(now, before, after, durable, count, bool(before or durable), later)
+        in_unit, later = bool(before or durable), any(listener.is_async for listener in after)
+        simple = not (now or in_unit or later)
+        table[event_type] = Heard(now, before, after, durable, count, in_unit, later, simple)
         return table[event_type]
 
     def known(self, name: str) -> type[Event]:
@@ -76,11 +79,9 @@ class Dispatch:
             raise ConfigurationError(f"event type {name} is not included in this process: include its module")
         return found
 
-    def envelope(self, event: Event) -> Envelope:
-        """``event`` with a new id, the time, and what caused it."""
-        because, now = cause.get(), self._now_us()
-        own = uuid7_text(now)
-        if because is None:
-            return Envelope(own, now, own, None, event)
-        depth = policy.checked_depth(because.depth + 1, event)
-        return Envelope(own, now, because.correlation_id, because.id, event, depth)
+    def context(self, event: Event) -> EventContext:
+        """What is noted of ``event``: the time, and what caused it."""
+        because = cause.get()
+        if because is not None:
+            policy.checked_depth(because.depth + 1, event)
+        return EventContext(event, self._now_us(), self._services, because)

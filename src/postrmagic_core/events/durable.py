@@ -14,7 +14,7 @@ from ..errors import AlreadyDone, ConfigurationError, DecodeError, JobCancelled,
 from . import journal, policy
 from .calling import Caller
 from .dispatch import Dispatch
-from .interface import Envelope, Event, stream_of
+from .interface import Event, EventContext, stream_of
 
 if TYPE_CHECKING:
     from .._protocols import JobSink, UnitLike, Units
@@ -83,15 +83,15 @@ class Durable:
         name, payload = fields[:2]
         carried = fields[2] if len(fields) == 3 else {}
         event_type = self._dispatch.known(name)
-        envelope = Envelope.decode(payload, event_type)
-        noted = {"id": envelope.id, "occurred_us": envelope.occurred_us}
-        causes = {"correlation_id": envelope.correlation_id, "causation_id": envelope.causation_id}
-        journal.record(tx, name, payload, {**noted, **causes})
-        stream = order_of(envelope.event)
+        noted = EventContext.decode(payload, event_type)
+        times = {"id": noted.event_id, "occurred_us": noted.occurred_us}
+        causes = {"correlation_id": noted.correlation_id, "causation_id": noted.causation_id}
+        journal.record(tx, name, payload, {**times, **causes})
+        stream = order_of(noted.event)
         for listener in self._dispatch.heard(event_type).durable:
             at = journal.place(tx, listener.name, stream)
-            job_id = self._enqueue(tx, envelope.id, listener.name, carried) if at.first else ""
-            journal.deliver(tx, envelope.id, listener.name, job_id, at)
+            job_id = self._enqueue(tx, noted.event_id, listener.name, carried) if at.first else ""
+            journal.deliver(tx, noted.event_id, listener.name, job_id, at)
 
     def run(self, ctx: JobLike, event_id: str, listener: str) -> None:
         """Deliver one event to one listener, and note how it ended; the first time counts."""
@@ -104,8 +104,8 @@ class Durable:
         if ended:
             return
         try:
-            envelope = Envelope.decode(row.payload, self._dispatch.known(row.type))
-            self._caller.deliver(found, envelope, ctx)
+            noted = EventContext.decode(row.payload, self._dispatch.known(row.type))
+            self._caller.deliver(found, noted, ctx)
         except AlreadyDone:
             logger.info("event %s was already done by %s", event_id, listener)
         except JobCancelled:  # perhaps by another worker's taking it over: what became of it, the job says

@@ -14,7 +14,8 @@ from .background import Background
 from .calling import Caller
 from .dispatch import Dispatch, Heard
 from .durable import TOPIC, Durable, order_of
-from .interface import STOP, Envelope, Event, type_name
+from .interface import STOP, Event, EventContext, type_name
+from .listener import Listener
 from .recording import Recordings
 
 if TYPE_CHECKING:
@@ -40,71 +41,83 @@ class Emitter:
         self._background = background
         self._carry = carry
 
-    def emit(self, event: Event, tx: UnitLike | None, detached: bool) -> str:
+    def emit(self, event: Event, tx: UnitLike | None, detached: bool) -> EventContext:
         """See :meth:`EventManager.emit`."""
-        heard = self._dispatch.heard(type(event))
+        heard = self._dispatch.table.get(type(event)) or self._dispatch.heard(type(event))
         unit = any_unit() if tx is None else None
         if unit is not None and not detached:
             raise OutsideUnit(
                 f"{type_name(type(event))} was emitted inside an open unit without tx=: pass tx=tx, so that it happens "
                 "if and only if the unit commits, or detached=True to emit it whatever becomes of the unit"
             )
-        envelope = self._dispatch.envelope(event)
+        ctx = self._dispatch.context(event)
+        if heard.simple and unit is tx is None:
+            heard.count.value += 1
+            if self.recordings.open:
+                self.recordings.note(ctx)
+            if heard.after:
+                self._caller.after(heard.after, ctx)
+            return ctx
         if heard.later:
             self._background.check()
         if unit is None:
-            self._happen(envelope, heard, tx)
+            self._happen(ctx, heard, tx)
         else:
-            when_ended(unit, partial(self._happen, envelope, heard, None))
-        return envelope.id
+            when_ended(unit, partial(self._happen, ctx, heard, None))
+        return ctx
 
     def awaits(self, event: Event) -> bool:
         """Whether an async listener hears it now, for which an emitter in asyncio can wait without a thread."""
         return any(listener.is_async for listener in self._dispatch.heard(type(event)).now)
 
-    async def aemit(self, event: Event, tx: Any, in_thread: Callable[[Callable[[Any], object]], Awaitable[Any]]) -> str:
+    async def aemit(
+        self, event: Event, tx: Any, in_thread: Callable[[Callable[[Any], object]], Awaitable[Any]]
+    ) -> EventContext:
         """:meth:`emit` where :meth:`awaits` holds; ``in_thread`` calls with the sync unit, or without one.
 
         An async listener gets ``tx``, the async unit.
         """
         heard = self._dispatch.heard(type(event))
-        envelope = self._dispatch.envelope(event)
+        ctx = self._dispatch.context(event)
         if heard.later:
             self._background.check()
         for listener in heard.now:
             if not self._caller.may(listener):
                 continue
             if listener.is_async:
-                stopped = await self._caller.awaited_now(listener, envelope, tx)
+                stopped = await self._caller.awaited_now(listener, ctx.within(tx))
             else:
-                stopped = await in_thread(partial(self._caller.called_now, listener, envelope))
+                stopped = await in_thread(partial(self._called_now, listener, ctx))
             if stopped is STOP:
                 break
-        await in_thread(partial(self._happen, envelope, replace(heard, now=())))
-        return envelope.id
+        await in_thread(partial(self._happen, ctx, replace(heard, now=())))
+        return ctx
 
-    def _happen(self, envelope: Envelope, heard: Heard, tx: UnitLike | None) -> None:
+    def _called_now(self, listener: Listener[Any], ctx: EventContext, tx: UnitLike | None) -> object:
+        return self._caller.called_now(listener, ctx.within(tx))
+
+    def _happen(self, ctx: EventContext, heard: Heard, tx: UnitLike | None) -> None:
         if heard.now:
-            self._caller.now(heard.now, envelope, tx)
+            self._caller.now(heard.now, ctx if tx is None else ctx.within(tx))
         if tx is not None:
-            self._with(tx, envelope, heard)
+            self._with(tx, ctx, heard)
         elif heard.in_unit:
-            self._durable.in_unit(lambda own: self._with(own, envelope, heard))
+            self._durable.in_unit(lambda own: self._with(own, ctx, heard))
         else:
             heard.count.value += 1
-            if self.recordings:
-                self.recordings.note(envelope)
+            if self.recordings.open:
+                self.recordings.note(ctx)
             if heard.after:
-                self._caller.after(heard.after, envelope)
+                self._caller.after(heard.after, ctx)
 
-    def _with(self, tx: UnitLike, envelope: Envelope, heard: Heard) -> None:
+    def _with(self, tx: UnitLike, ctx: EventContext, heard: Heard) -> None:
         if heard.before:
-            tx.before_commit(partial(self._caller.before, heard.before, envelope, tx))
+            tx.before_commit(partial(self._caller.before, heard.before, ctx, tx))
         if heard.durable:
-            told = [type_name(type(envelope.event)), envelope.encode(), dict(self._carry())]
-            tx.stage(TOPIC, _codec.encode(told), key=order_of(envelope.event))
-        if self.recordings:
-            tx.after_commit(partial(self.recordings.note, envelope))
+            told = [type_name(type(ctx.event)), ctx.encode(), dict(self._carry())]
+            tx.stage(TOPIC, _codec.encode(told), key=order_of(ctx.event))
+        if self.recordings.open:
+            tx.after_commit(partial(self.recordings.note, ctx))
         if heard.after:
-            tx.after_commit(partial(self._caller.after, heard.after, envelope))
+            tx.after_commit(partial(self._caller.after, heard.after, ctx))
         heard.count.value += 1

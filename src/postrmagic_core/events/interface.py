@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from .. import _codec
 from .._clock import from_us
+from .._ids import Ids
 from ..errors import DecodeError, UsageError
 
 if TYPE_CHECKING:
@@ -25,7 +27,7 @@ DeliveryState: TypeAlias = Literal["waiting", "queued", "done", "dead"]
 class Event(BaseModel):
     """Something that happened: a frozen pydantic model with the fields you declare and no others.
 
-    Its id, time and causes travel beside it (:class:`Envelope`). What is stored names the class by module and
+    Its id, time and causes travel beside it (:class:`EventContext`). What is stored names the class by module and
     qualified name; set ``event_type = "poster.uploaded"`` in the class before you move it. ``event_key = "media_id"``
     names the field whose value orders durable deliveries: those of one value reach each listener one after the other.
     It holds for subclasses too, together.
@@ -66,79 +68,87 @@ STOP: Final = _Stop()
 """Returned by a listener, it keeps the event from those that would hear it later in the same phase."""
 
 
-@dataclass(slots=True, eq=False)
-class Envelope:
-    """An event with what was noted when it was emitted.
+class EventContext:
+    """What is noted of ``event`` as it is emitted; the second argument of a listener that is not durable.
 
-    ``id`` is a UUIDv7; ``correlation_id`` is the id of the first event of the chain that led here, ``causation_id``
-    that of the event whose listener emitted this one, ``depth`` how many listeners of this process are inside each
-    other there.
+    ``causation_id`` is the id of the event whose listener emitted this one, ``depth`` how many listeners of this
+    process are inside each other there. ``tx`` is the unit with which it is emitted, in the phases ``now`` and
+    ``before_commit``; ``None`` without one and afterwards. Services are attributes, as in a job's context.
     """
 
-    id: str
-    occurred_us: int
-    correlation_id: str
-    causation_id: str | None
-    event: Event
-    depth: int = 0
+    __slots__ = ("_correlation_id", "_event_id", "causation_id", "depth", "event", "occurred_us", "services", "tx")
+
+    def __init__(
+        self, event: Event, occurred_us: int, services: Mapping[str, object], because: EventContext | None = None
+    ) -> None:
+        self.event = event
+        self.occurred_us = occurred_us
+        self.services = services
+        self.tx: UnitLike | None = None
+        self.depth = 0
+        self.causation_id: str | None = None
+        self._event_id: str | None = None
+        self._correlation_id: str | None = None
+        if because is not None:
+            self.depth = because.depth + 1
+            self.causation_id = because.event_id
+            self._correlation_id = because.correlation_id
+
+    @property
+    def event_id(self) -> str:
+        """A UUIDv7, made when somebody wants it: an event nobody asks about is emitted in half the time."""
+        if self._event_id is None:
+            with _naming:
+                if self._event_id is None:
+                    self._event_id = _ids.text(self.occurred_us)
+        return self._event_id
+
+    @property
+    def correlation_id(self) -> str:
+        """The id of the first event of the chain that led here; its own, if it is that."""
+        return self._correlation_id or self.event_id
+
+    @property
+    def occurred_at(self) -> datetime:
+        """When it was emitted; aware, UTC."""
+        return from_us(self.occurred_us)
+
+    def within(self, tx: Any) -> EventContext:
+        """The same with a unit."""
+        made = EventContext(self.event, self.occurred_us, self.services)
+        made._event_id, made._correlation_id = self.event_id, self.correlation_id
+        made.causation_id, made.depth, made.tx = self.causation_id, self.depth, tx
+        return made
 
     def encode(self) -> bytes:
         """The bytes for the outbox and the log; :class:`EncodeError` for a field that cannot be kept without loss."""
         data = self.event.model_dump(mode="python")
-        return _codec.encode([self.id, self.occurred_us, self.correlation_id, self.causation_id, data])
+        return _codec.encode([self.event_id, self.occurred_us, self.correlation_id, self.causation_id, data])
 
     @classmethod
     def decode(cls, payload: bytes, event_type: type[Event]) -> Self:
-        """The envelope again, its fields checked; a field that the class no longer has is passed over."""
+        """It again, its fields checked; a field that the class no longer has is passed over."""
         try:
             event_id, occurred_us, correlation_id, causation_id, data = _codec.decode(payload)
-            event = event_type.model_validate(data, extra="ignore")
-            return cls(event_id, occurred_us, correlation_id, causation_id, event)
+            found = cls(event_type.model_validate(data, extra="ignore"), occurred_us, {})
         except (TypeError, ValueError) as error:
             if isinstance(error, ValidationError):
                 fields = ", ".join(sorted({str(item["loc"][0]) for item in error.errors() if item["loc"]}))
                 raise DecodeError(f"a stored {type_name(event_type)} does not fit the class: {fields}") from None
             raise DecodeError("the stored bytes are not an event") from error
-
-
-class EventContext:
-    """The second argument of a listener that is not durable.
-
-    ``tx`` is the unit with which the event is emitted, in the phases ``now`` and ``before_commit``; ``None`` without
-    one and afterwards. Services are attributes, as in a job's context.
-    """
-
-    __slots__ = ("_envelope", "services", "tx")
-
-    def __init__(self, envelope: Envelope, tx: UnitLike | None, services: Mapping[str, object]) -> None:
-        self._envelope = envelope
-        self.tx = tx
-        self.services = services
-
-    @property
-    def event_id(self) -> str:
-        """The event's id."""
-        return self._envelope.id
-
-    @property
-    def occurred_at(self) -> datetime:
-        """When it was emitted; aware, UTC."""
-        return from_us(self._envelope.occurred_us)
-
-    @property
-    def correlation_id(self) -> str:
-        """The id of the first event of the chain that led here."""
-        return self._envelope.correlation_id
-
-    @property
-    def causation_id(self) -> str | None:
-        """The id of the event whose listener emitted this one."""
-        return self._envelope.causation_id
+        found._event_id, found._correlation_id, found.causation_id = event_id, correlation_id, causation_id
+        return found
 
     def __getattr__(self, name: str) -> Any:
-        if name != "services" and name in self.services:
+        if name in self.__slots__:  # of one that is being made, as by copy()
+            raise AttributeError(name)
+        if name in self.services:
             return self.services[name]
         raise AttributeError(f"the event's context has no {name!r}; services given: {', '.join(sorted(self.services))}")
+
+
+_ids = Ids()
+_naming = threading.Lock()
 
 
 @dataclass(frozen=True, slots=True)

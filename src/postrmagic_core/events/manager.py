@@ -20,7 +20,7 @@ from .calling import Caller
 from .dispatch import Dispatch
 from .durable import Durable, JobLike
 from .emitting import Emitter
-from .interface import Event, EventRecord, type_name
+from .interface import Event, EventContext, EventRecord, type_name
 from .listener import Listener
 from .recording import Recording
 
@@ -65,8 +65,8 @@ class EventManager(Lifecycle):
         self.metrics = metrics or Metrics()
         clock = clock or SystemClock()
         self._background = Background(limits or Limits(), self.metrics.counter("events_dropped_total").add)
-        self._caller = Caller({} if services is None else services, self._background, self.metrics)
-        self._dispatch = Dispatch(clock, self.metrics)
+        self._caller = Caller(self._background, self.metrics)
+        self._dispatch = Dispatch({} if services is None else services, clock, self.metrics)
         self._durable = Durable(self._dispatch, self._caller, units, jobs, clock)
         self.carry: Callable[[], Mapping[str, str]] = dict
         self._emitter = Emitter(
@@ -88,8 +88,8 @@ class EventManager(Lifecycle):
         """
         self._dispatch.include(sources)
 
-    def emit(self, event: Event, *, tx: UnitLike | None = None, detached: bool = False) -> str:
-        """Have every listener of ``event`` hear it in its phase; returns the event's id (UUIDv7).
+    def emit(self, event: Event, *, tx: UnitLike | None = None, detached: bool = False) -> EventContext:
+        """Have every listener of ``event`` hear it in its phase; returns what was noted of it, its ``event_id`` too.
 
         With ``tx`` it happens if and only if the unit commits. Inside an open unit ``tx=`` is needed, else
         :class:`OutsideUnit`; ``detached=True`` means it: the event is emitted when the unit has ended either way.

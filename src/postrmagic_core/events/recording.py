@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TypeVar
 
-from .interface import Envelope, Event
+from .interface import Event, EventContext
 
 E = TypeVar("E", bound=Event)
 
@@ -14,12 +14,12 @@ E = TypeVar("E", bound=Event)
 class Recording:
     """The events that have happened since, in order: those of a unit once it has committed.
 
-    ``envelopes`` tell their ids, times and causes.
+    ``contexts`` tell their ids, times and causes.
     """
 
     def __init__(self) -> None:
         self.events: list[Event] = []
-        self.envelopes: list[Envelope] = []
+        self.contexts: list[EventContext] = []
 
     def of(self, event_type: type[E]) -> list[E]:
         """Those of a class and its subclasses."""
@@ -36,23 +36,20 @@ class Recordings:
     """The recordings under way."""
 
     def __init__(self) -> None:
-        self._open: tuple[Recording, ...] = ()
-
-    def __bool__(self) -> bool:
-        return bool(self._open)
+        self.open: tuple[Recording, ...] = ()
 
     @contextmanager
     def recording(self) -> Iterator[Recording]:
         """A recording until the block ends."""
         made = Recording()
-        self._open += (made,)
+        self.open += (made,)
         try:
             yield made
         finally:
-            self._open = tuple(each for each in self._open if each is not made)
+            self.open = tuple(each for each in self.open if each is not made)
 
-    def note(self, envelope: Envelope) -> None:
+    def note(self, ctx: EventContext) -> None:
         """It has happened."""
-        for each in self._open:
-            each.events.append(envelope.event)
-            each.envelopes.append(envelope)
+        for each in self.open:
+            each.events.append(ctx.event)
+            each.contexts.append(ctx)
