@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 
 from postrmagic_core.errors import BackendError
 
-from .adapters._redis_client import Wires
+from .adapters._redis_client import OneWire, Wires
 from .adapters._redis_errors import lost_script
 from .adapters._redis_place import Command, Place
 from .circuit import Circuit
@@ -48,9 +48,19 @@ class RedisClient:
         other._start(self._place, self._timeout + seconds)
         return other
 
-    def commands(self, *commands: Command, writes: bool) -> list[Any]:
-        """The replies of commands sent together; the first error among them is raised."""
-        return self._wires.exchange(commands, writes=writes)
+    def line(self) -> RedisClient:
+        """Another one, to the same place, with one connection in all: once that is lost, every call is refused."""
+        other = RedisClient.__new__(RedisClient)
+        other._start(self._place, self._timeout)
+        other._wires = OneWire(self._place, self._timeout, Circuit("redis", self._timeout))
+        return other
+
+    def commands(self, *commands: Command, writes: bool, patience: float = 0.0) -> list[Any]:
+        """The replies of commands sent together; the first error among them is raised.
+
+        ``patience``: seconds for which one of them may block, beside the time-out.
+        """
+        return self._wires.exchange(commands, writes=writes, patience=patience)
 
     def run(self, lua: Lua, keys: Sequence[Argument], args: Sequence[Argument], *, writes: bool = True) -> Any:
         """What the script answers. A server that does not know it has done nothing yet, and is taught it."""

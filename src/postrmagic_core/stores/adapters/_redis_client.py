@@ -15,7 +15,7 @@ from hiredis import ReplyError
 
 from postrmagic_core._lifecycle import after_fork
 from postrmagic_core._steps import drive
-from postrmagic_core.errors import BackendError
+from postrmagic_core.errors import BackendError, BackendUnavailable
 from postrmagic_core.stores.adapters._redis_errors import failure, refusal, replica
 from postrmagic_core.stores.adapters._redis_place import Address, Command, Place
 from postrmagic_core.stores.adapters._redis_primary import confirm, reach
@@ -60,11 +60,12 @@ class Wires(Judge):
         self._forget()
         after_fork(self._forget)
 
-    def exchange(self, commands: Sequence[Command], *, writes: bool) -> list[Any]:
+    def exchange(self, commands: Sequence[Command], *, writes: bool, patience: float = 0.0) -> list[Any]:
         """Send the commands together and return their replies, all within the time-out.
 
         An error reply is raised after all replies were read. A connection in doubt is closed: an answer that comes late
-        finds nobody. ``writes`` says whether losing the answer leaves the outcome unknown.
+        finds nobody. ``writes`` says whether losing the answer leaves the outcome unknown; ``patience`` is for how many
+        seconds the server may hold back the answer of a command that waits.
         """
         self._circuit.enter()
         until = time.monotonic() + self._timeout
@@ -76,7 +77,7 @@ class Wires(Judge):
             if wire is None or wire.epoch != self._place.epoch or wire.spoiled():
                 wire = None
                 wire = self._renewed(until)
-            replies = wire.talk(data, len(commands), until)
+            replies = wire.talk(data, len(commands), until + patience)
         except BaseException as error:
             self._drop()
             self.failed(error, in_doubt=writes and wire is not None and wire.sent)
@@ -121,3 +122,41 @@ class Wires(Judge):
         self._lock = threading.Lock()
         self._local = threading.local()
         self._all: weakref.WeakSet[Wire] = weakref.WeakSet()
+
+
+class OneWire(Wires):
+    """A single connection, made at the first exchange; once it is lost, left or closed, all further ones are refused.
+
+    Whoever has to know that a connection is still the same one uses it.
+    """
+
+    def __init__(self, place: Place, timeout: float, circuit: Circuit) -> None:
+        super().__init__(place, timeout, circuit)
+        self._spent = False
+        self._closed = False
+
+    def close(self) -> None:
+        """Close it, also under the hands of one that waits, or that makes it this moment."""
+        self._closed = True
+        super().close()
+
+    def dial(self, address: Address, place: Place, until: float) -> Wire:
+        """See :meth:`Wires.dial`."""
+        wire = super().dial(address, place, until)
+        # Known to close() by now: either it finds the connection, or is seen here.
+        if self._closed:
+            wire.close()
+            raise BackendUnavailable("the connection was closed")
+        return wire
+
+    def _renewed(self, until: float) -> Wire:
+        if self._spent or self._closed:
+            raise BackendUnavailable("the connection was lost")
+        self._spent = True
+        return super()._renewed(until)
+
+    def _forget(self) -> None:
+        # In a forked child the thread that waits is no more, but what it held would keep the connection open.
+        for wire in list(self.__dict__.get("_all", ())):
+            wire.close()
+        super()._forget()
