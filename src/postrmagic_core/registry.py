@@ -87,7 +87,19 @@ BROKERS = Kind(
     },
 )
 
-KINDS: tuple[Kind, ...] = (DATABASES, STORES, BROKERS)
+CHANNELS = Kind(
+    "channel",
+    "postrmagic_core.channels",
+    "postrmagic_core.events.channel:Channel",
+    {
+        "memory": "postrmagic_core.events.adapters.memory:MemoryChannel",
+        "redis": "postrmagic_core.events.adapters.redis:RedisChannel",
+        "rediss": "postrmagic_core.events.adapters.redis:RedisChannel",
+    },
+    {"redis": "redis", "rediss": "redis"},
+)
+
+KINDS: tuple[Kind, ...] = (DATABASES, STORES, BROKERS, CHANNELS)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,1 @@
+"""One channel adapter per technology."""

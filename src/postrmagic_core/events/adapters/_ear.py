@@ -1,0 +1,83 @@
+"""The thread that calls one listener, whatever it listens to."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from typing import TypeVar
+
+from ..._lifecycle import Lifecycle, after_fork
+from ...errors import UsageError
+from ..channel import Missed
+
+logger = logging.getLogger("postrmagic_core.events")
+
+# Seconds that a listener which is being called may go on after it was ended.
+_PATIENCE = 1.0
+
+T = TypeVar("T")
+
+
+class Ear(Lifecycle):
+    """Calls ``heard`` and ``missed`` from its thread, which :meth:`_listen` is, until it is closed.
+
+    ``channel`` must be open when it is entered. In a forked child it is closed: the thread is the parent's.
+    """
+
+    ended: threading.Event
+    _thread: threading.Thread | None
+
+    def __init__(self, channel: Lifecycle, heard: Callable[[bytes], None], missed: Callable[[Missed], None]) -> None:
+        super().__init__()
+        self._channel = channel
+        self._heard = heard
+        self._missed = missed
+        self._forget()
+        after_fork(self._forget)
+
+    def tell(self, payload: bytes) -> None:
+        """Have it heard."""
+        self._call(self._heard, payload)
+
+    def tell_missed(self, missed: Missed) -> None:
+        """Have it known what was not heard."""
+        self._call(self._missed, missed)
+
+    def _call(self, listener: Callable[[T], None], told: T) -> None:
+        if self.ended.is_set():
+            return
+        try:
+            listener(told)
+        except Exception:
+            logger.exception("a listener of a channel failed, and goes on")
+
+    def _listen(self) -> None:
+        """Tell until ``ended`` is set."""
+        raise NotImplementedError
+
+    def _wake(self) -> None:
+        """Have the thread look at ``ended``, wherever it waits."""
+        raise NotImplementedError
+
+    def _open(self) -> None:
+        self._channel.ensure_open()
+        if self._thread is not None:
+            raise UsageError("a listener is entered once: call listen() again")
+        self._thread = threading.Thread(target=self._listen, name="postrmagic-channel", daemon=True)
+        self._thread.start()
+
+    def _close(self) -> None:
+        self.ended.set()
+        self._wake()
+        if self._thread is None or self._thread is threading.current_thread():
+            return
+        self._thread.join(_PATIENCE)
+        if self._thread.is_alive():
+            logger.warning("a listener of a channel was still being called %g s after it was ended", _PATIENCE)
+
+    def _forget(self) -> None:
+        self.ended = threading.Event()
+        self._thread = None
+        if self.is_open:
+            self._state = "closed"
