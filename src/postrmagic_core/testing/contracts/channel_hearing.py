@@ -151,10 +151,10 @@ class HearingPromises:
 
     def test_listeners_are_called_in_a_thread_of_the_channel_s(self, channel: Channel) -> None:
         """Always the same, and not the publisher's."""
-        called: list[int] = []
-        with channel.listen(lambda _: called.append(threading.get_ident()), lambda _: None):
+        called: list[threading.Thread] = []
+        with channel.listen(lambda _: called.append(threading.current_thread()), lambda _: None):
             channel.publish(b"1")
             channel.publish(b"2")
             until(lambda: len(called) == 2, "it was not called")
         assert len(set(called)) == 1
-        assert called[0] != threading.get_ident()
+        assert called[0] is not threading.current_thread()
