@@ -75,9 +75,13 @@ class RedisEar(Ear):
             wait = ("XREAD", "BLOCK", int(WAIT * 1000), "COUNT", _MANY, "STREAMS", self._key, self._mark.point.id)
             streams = line.commands(wait, writes=False, patience=WAIT)[0]
             if streams is None:
-                self._attach(line)
+                self._look(line)
             else:
                 self._take(line, streams[0][1])
+
+    def _look(self, line: RedisClient) -> None:
+        """Nothing came: perhaps because the stream in which something might come is another one."""
+        self._attach(line)
 
     def _attach(self, line: RedisClient) -> Found:
         """Learn where it stands, tell what that says was missed, and stand there."""

@@ -64,16 +64,16 @@ class Notebook:
 
     def await_told(self, count: int) -> None:
         """Wait until it was told so many things."""
-        until(lambda: len(self.told) >= count, f"only {len(self.told)} of {count} payloads were heard")
+        until(lambda: len(self.told) >= count, f"only {len(self.told)} of {count} things were told")
 
     def await_heard(self, payload: bytes) -> None:
         """Wait until it has heard that."""
         until(lambda: payload in self.told, f"{payload!r} was not heard")
 
-    def expect(self, *payloads: bytes) -> None:
-        """Wait until exactly these were heard, and nothing was missed."""
-        self.await_told(len(payloads))
-        assert self.told == list(payloads)
+    def expect(self, *told: bytes | Missed) -> None:
+        """Wait until exactly this was told, in this order."""
+        self.await_told(len(told))
+        assert self.told == list(told)
 
 
 @contextmanager
