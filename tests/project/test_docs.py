@@ -110,9 +110,10 @@ def test_the_database_adapter_of_the_guide_keeps_its_contract(tmp_path: Path) ->
     assert "skipped" not in done.stdout
 
 
-def test_the_store_of_the_guide_keeps_its_contracts(tmp_path: Path) -> None:
-    """Its files, copied as they stand, are an adapter that pytest finds proved, as a store and under a cache."""
-    page = (ROOT / "docs" / "how-to" / "write-a-store.md").read_text(encoding="utf-8")
+@pytest.mark.parametrize("guide", ["write-a-store.md", "write-a-channel.md"])
+def test_the_adapter_of_the_guide_keeps_its_contracts(guide: str, tmp_path: Path) -> None:
+    """Its files, copied as they stand, are an adapter that pytest finds proved."""
+    page = (ROOT / "docs" / "how-to" / guide).read_text(encoding="utf-8")
     for block in re.findall(r"^```python\n(.*?)^```", page, re.MULTILINE | re.DOTALL):
         (name,) = re.findall(r"\A# (\w+\.py)$", block, re.MULTILINE)
         (tmp_path / name).write_text(block)

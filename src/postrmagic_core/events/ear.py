@@ -7,9 +7,9 @@ import threading
 from collections.abc import Callable
 from typing import TypeVar
 
-from ..._lifecycle import Lifecycle, after_fork
-from ...errors import UsageError
-from ..channel import Missed
+from .._lifecycle import Lifecycle, after_fork
+from ..errors import UsageError
+from .channel import Missed
 
 logger = logging.getLogger("postrmagic_core.events")
 
@@ -20,9 +20,11 @@ T = TypeVar("T")
 
 
 class Ear(Lifecycle):
-    """Calls ``heard`` and ``missed`` from its thread, which :meth:`_listen` is, until it is closed.
+    """Calls ``heard`` and ``missed`` from a thread of its own, until it is closed.
 
-    ``channel`` must be open when it is entered. In a forked child it is closed: the thread is the parent's.
+    An adapter supplies ``_listen``, which is the thread and returns soon after ``ended`` is set, and ``_wake``, which
+    has it look at that. ``_open`` may be extended: once it has returned, whatever is published is heard.
+    ``channel``, its own, must be open when it is entered. In a forked child it is closed: the thread is the parent's.
     """
 
     ended: threading.Event
@@ -30,7 +32,7 @@ class Ear(Lifecycle):
 
     def __init__(self, channel: Lifecycle, heard: Callable[[bytes], None], missed: Callable[[Missed], None]) -> None:
         super().__init__()
-        self._channel = channel
+        self.channel = channel
         self._heard = heard
         self._missed = missed
         self._forget()
@@ -61,7 +63,7 @@ class Ear(Lifecycle):
         raise NotImplementedError
 
     def _open(self) -> None:
-        self._channel.ensure_open()
+        self.channel.ensure_open()
         if self._thread is not None:
             raise UsageError("a listener is entered once: call listen() again")
         self._thread = threading.Thread(target=self._listen, name="postrmagic-channel", daemon=True)

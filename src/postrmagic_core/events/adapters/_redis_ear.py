@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from ...errors import PostrMagicError
 from ...stores.redis_client import RedisClient
 from ..channel import Missed
-from ._ear import Ear
+from ..ear import Ear
 from ._redis_chain import Entry, Found, Mark, begun, entry_of, found_of, pause, resumed, skipped
 from ._redis_scripts import ATTACH
 

@@ -10,7 +10,7 @@ from typing import Self
 
 from ..._lifecycle import Lifecycle, after_fork
 from ..channel import ChannelOptions, Missed, check_payload
-from ._ear import Ear
+from ..ear import Ear
 
 # What a payload costs beside its bytes.
 _OVERHEAD = 100
