@@ -10,7 +10,7 @@ from contextlib import closing
 import pytest
 import redis
 
-from postrmagic_core.errors import BackendError, BackendRejected, OutcomeUnknown
+from postrmagic_core.errors import BackendError, BackendRejected, BackendUnavailable, OutcomeUnknown
 from postrmagic_core.stores.redis_client import Lua, RedisClient
 from postrmagic_core.testing.proxy import FaultProxy
 
@@ -93,3 +93,26 @@ def test_closing_ends_a_wait(client: RedisClient, raw: redis.Redis) -> None:
     thread.join(10)
     assert failed
     assert time.monotonic() - began < 5
+
+
+def test_a_line_is_one_connection(client: RedisClient, raw: redis.Redis) -> None:
+    """It waits as long as it is told to; once it is lost, it is never another one."""
+    line = client.line()
+    began = time.monotonic()
+    assert line.commands(("BLPOP", "list", 1), writes=False, patience=1.0) == [None]
+    assert time.monotonic() - began > 0.9
+    first = line.commands(("CLIENT", "ID"), writes=False)
+    assert line.commands(("CLIENT", "ID"), writes=False) == first
+    raw.client_kill_filter(_id=first[0])
+    for _ in range(2):
+        with pytest.raises(BackendUnavailable):
+            line.commands(("ECHO", "hello"), writes=False)
+    assert client.commands(("ECHO", "hello"), writes=False) == [b"hello"]
+
+
+def test_a_line_that_was_closed_is_never_made(client: RedisClient) -> None:
+    """Whoever closes it need not know whether it was used."""
+    line = client.line()
+    line.close()
+    with pytest.raises(BackendUnavailable):
+        line.commands(("ECHO", "hello"), writes=False)
