@@ -172,6 +172,21 @@ class JobSettings(_Room):
     )
 
 
+class EventSettings(_Room):
+    """Events."""
+
+    url: BackendUrl | None = Field(
+        default=None, description="Channel of broadcast events: `redis://…`; default `memory://`, this process alone."
+    )
+    namespace: Namespace = Field(default="app", description="Keeps applications apart that share a channel's server.")
+    concurrency: int = Field(default=32, ge=1, description="Async listeners that run at once after a commit.")
+    backlog: int = Field(default=1000, ge=1, description="Calls of async listeners that may wait.")
+    overflow: Literal["block", "drop_oldest", "raise"] = Field(
+        default="block",
+        description="What happens to a call beyond: the emitter waits, the oldest goes, or it is refused.",
+    )
+
+
 class LogSettings(_Room):
     """Logging."""
 
@@ -209,6 +224,7 @@ class Settings(BaseSettings):
     cache: CacheSettings = Field(default_factory=CacheSettings)
     sessions: SessionSettings = Field(default_factory=SessionSettings)
     jobs: JobSettings = Field(default_factory=JobSettings)
+    events: EventSettings = Field(default_factory=EventSettings)
     log: LogSettings = Field(default_factory=LogSettings)
 
     def __init__(self, **values: Any) -> None:
@@ -252,6 +268,10 @@ class Settings(BaseSettings):
     def broker_url(self) -> str:
         """The jobs' broker, with its password."""
         return _reveal(self.jobs.url) or self.database_url()
+
+    def channel_url(self) -> str:
+        """The channel of broadcast events, with its password."""
+        return _reveal(self.events.url) or "memory://"
 
     def key_ring(self) -> KeyRing:
         """The encryption keys, read at first use; development makes one in ``data_dir/secret.key`` (mode 0600)."""

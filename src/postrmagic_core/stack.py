@@ -68,6 +68,7 @@ class Stack(Lifecycle):
         self.registry = registry or Registry()
         self.clock: Clock = clock or SystemClock()
         self.metrics = Metrics()
+        self._common: dict[str, Any] = {"clock": self.clock, "metrics": self.metrics}
         self._configure_logging = configure_logging
         self._added: list[Lifecycle] = []
         self._provided: dict[str, object] = {}
@@ -99,8 +100,7 @@ class Stack(Lifecycle):
                 hold_budget=room.pool_hold_budget,
             ),
             timeouts=Timeouts(connect=room.connect_timeout, statement=room.statement_timeout, lock=room.lock_timeout),
-            clock=self.clock,
-            metrics=self.metrics,
+            **self._common,
             registry=self.registry,
             queries=self._query_log(),
         )
@@ -129,8 +129,7 @@ class Stack(Lifecycle):
             namespace=room.namespace,
             unavailable=room.unavailable,
             units=self.database,
-            clock=self.clock,
-            metrics=self.metrics,
+            **self._common,
         )
         self.database.use_tags(cache)
         return cache
@@ -160,8 +159,7 @@ class Stack(Lifecycle):
             idle_timeout=room.idle_timeout,
             absolute_timeout=room.absolute_timeout,
             touch_interval=room.touch_interval,
-            clock=self.clock,
-            metrics=self.metrics,
+            **self._common,
         )
 
     @cached_property
@@ -177,8 +175,7 @@ class Stack(Lifecycle):
             namespace=room.namespace,
             lease=room.lease,
             services=self._services,
-            clock=self.clock,
-            metrics=self.metrics,
+            **self._common,
             registry=self.registry,
         )
 
@@ -196,11 +193,17 @@ class Stack(Lifecycle):
     @cached_property
     def events(self) -> EventManager:
         """The events."""
-        from .events import EventManager
+        from .events import EventManager, Limits, open_channel
         from .log import carried
 
+        room = self.settings.events
         events = EventManager(
-            units=self.database, jobs=self.jobs, clock=self.clock, metrics=self.metrics, services=self._services
+            units=self.database,
+            jobs=self.jobs,
+            **self._common,
+            services=self._services,
+            limits=Limits(room.concurrency, room.backlog, room.overflow),
+            channel=open_channel(self.settings.channel_url(), namespace=room.namespace, registry=self.registry),
         )
         events.carry = carried
         return events

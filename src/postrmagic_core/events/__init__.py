@@ -1,4 +1,4 @@
-"""Events: typed, heard before the commit, after it, or durably as jobs."""
+"""Events: typed, heard now, before the commit, after it, by every process, or durably as jobs."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from .listener import Listener, on
 if TYPE_CHECKING:
     from .aio import AsyncEventManager
     from .background import Limits
+    from .broadcast import BroadcastMissed
+    from .channel import open_channel
     from .manager import EventManager
 
 __all__ = [
@@ -21,13 +23,21 @@ __all__ = [
     "EventContext",
     "EventManager",
     "Limits",
+    "open_channel",
+    "BroadcastMissed",
     "AsyncEventManager",
     "EventRecord",
     "Delivery",
 ]
 
 # A module of listeners is imported by every process: declaring loads no SQLAlchemy.
-_LAZY = {"EventManager": "manager", "Limits": "background", "AsyncEventManager": "aio"}
+_LAZY = {
+    "EventManager": "manager",
+    "Limits": "background",
+    "open_channel": "channel",
+    "BroadcastMissed": "broadcast",
+    "AsyncEventManager": "aio",
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Literal, Protocol, Self
 
 from ..errors import UsageError
+from ..registry import CHANNELS, Registry
 
 MAX_PAYLOAD = 256 * 1024
 """Bytes that every channel carries at once."""
@@ -91,3 +92,9 @@ def check_payload(payload: bytes) -> None:
             f"a payload of {len(payload)} bytes is more than the {MAX_PAYLOAD} that a channel carries: "
             "publish where it is kept instead"
         )
+
+
+def open_channel(url: str, *, namespace: str = "app", registry: Registry | None = None) -> Channel:
+    """The channel that ``url`` names, for ``EventManager(channel=…)``, which opens and closes it."""
+    loaded: type[Channel] = (registry or Registry()).load(CHANNELS, url)
+    return loaded.from_url(url, ChannelOptions(namespace))

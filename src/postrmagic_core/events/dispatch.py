@@ -14,20 +14,21 @@ from . import policy
 from .calling import cause
 from .including import sources_of
 from .interface import Event, EventContext, type_name
-from .listener import Listener
+from .listener import ON_ERROR, Listener
 
 
 @dataclass(slots=True)
 class Heard:
     """The listeners of one class of events, by phase; ``count`` counts what is emitted.
 
-    ``in_unit``: some hear it in a transaction; ``later``: some in the background; ``simple``: neither, and none now.
+    ``in_unit``: some hear it in a transaction; ``later``: some in the background; ``simple``: all after the commit.
     """
 
     now: tuple[Listener[Any], ...]
     before: tuple[Listener[Any], ...]
     after: tuple[Listener[Any], ...]
     durable: tuple[Listener[Any], ...]
+    broadcast: tuple[Listener[Any], ...]
     count: Counter
     in_unit: bool
     later: bool
@@ -38,7 +39,7 @@ class Dispatch:
     """The listeners and event classes of one application; ``table`` keeps what was looked up of them."""
 
     def __init__(self, services: Mapping[str, object], clock: Clock, metrics: Metrics) -> None:
-        self._services = services
+        self.services = services
         self._metrics = metrics
         self._now_us = clock.now_us
         self.listeners: dict[str, Listener[Any]] = {}
@@ -62,14 +63,11 @@ class Dispatch:
 
     def _look_up(self, event_type: type[Event]) -> Heard:
         table, everybody = self.table, list(self.listeners.values())
-        now, before, after, durable = (
-            policy.heard_by(everybody, event_type, phase)
-            for phase in ("now", "before_commit", "after_commit", "durable")
-        )
+        now, before, after, durable, broadcast = (policy.heard_by(everybody, event_type, phase) for phase in ON_ERROR)
         count = self._metrics.counter("events_emitted_total", type=type_name(event_type))
         in_unit, later = bool(before or durable), any(listener.is_async for listener in after)
-        simple = not (now or in_unit or later)
-        table[event_type] = Heard(now, before, after, durable, count, in_unit, later, simple)
+        simple = not (now or in_unit or later or broadcast)
+        table[event_type] = Heard(now, before, after, durable, broadcast, count, in_unit, later, simple)
         return table[event_type]
 
     def known(self, name: str) -> type[Event]:
@@ -84,4 +82,4 @@ class Dispatch:
         because = cause.get()
         if because is not None:
             policy.checked_depth(because.depth + 1, event)
-        return EventContext(event, self._now_us(), self._services, because)
+        return EventContext(event, self._now_us(), self.services, because)

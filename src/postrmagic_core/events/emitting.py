@@ -11,6 +11,7 @@ from .. import _codec
 from .._unit import any_unit, when_ended
 from ..errors import OutsideUnit
 from .background import Background
+from .broadcast import Broadcast
 from .calling import Caller
 from .dispatch import Dispatch, Heard
 from .durable import TOPIC, Durable, order_of
@@ -32,6 +33,7 @@ class Emitter:
         durable: Durable,
         background: Background,
         *,
+        broadcast: Broadcast,
         carry: Callable[[], Mapping[str, str]],
     ) -> None:
         self.recordings = Recordings()
@@ -39,6 +41,7 @@ class Emitter:
         self._caller = caller
         self._durable = durable
         self._background = background
+        self._broadcast = broadcast
         self._carry = carry
 
     def emit(self, event: Event, tx: UnitLike | None, detached: bool) -> EventContext:
@@ -109,6 +112,8 @@ class Emitter:
                 self.recordings.note(ctx)
             if heard.after:
                 self._caller.after(heard.after, ctx)
+            if heard.broadcast:
+                self._broadcast.publish(self._broadcast.message(ctx))
 
     def _with(self, tx: UnitLike, ctx: EventContext, heard: Heard) -> None:
         if heard.before:
@@ -120,4 +125,6 @@ class Emitter:
             tx.after_commit(partial(self.recordings.note, ctx))
         if heard.after:
             tx.after_commit(partial(self._caller.after, heard.after, ctx))
+        if heard.broadcast:
+            tx.after_commit(partial(self._broadcast.publish, self._broadcast.message(ctx)))
         heard.count.value += 1

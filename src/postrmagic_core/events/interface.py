@@ -18,7 +18,7 @@ from ..errors import DecodeError, UsageError
 if TYPE_CHECKING:
     from .._protocols import UnitLike
 
-Phase: TypeAlias = Literal["now", "before_commit", "after_commit", "durable"]
+Phase: TypeAlias = Literal["now", "before_commit", "after_commit", "durable", "broadcast"]
 OnError: TypeAlias = Literal["raise", "log", "retry"]
 Overflow: TypeAlias = Literal["block", "drop_oldest", "raise"]
 DeliveryState: TypeAlias = Literal["waiting", "queued", "done", "dead"]
@@ -126,11 +126,11 @@ class EventContext:
         return _codec.encode([self.event_id, self.occurred_us, self.correlation_id, self.causation_id, data])
 
     @classmethod
-    def decode(cls, payload: bytes, event_type: type[Event]) -> Self:
+    def decode(cls, payload: bytes, event_type: type[Event], services: Mapping[str, object] | None = None) -> Self:
         """It again, its fields checked; a field that the class no longer has is passed over."""
         try:
             event_id, occurred_us, correlation_id, causation_id, data = _codec.decode(payload)
-            found = cls(event_type.model_validate(data, extra="ignore"), occurred_us, {})
+            found = cls(event_type.model_validate(data, extra="ignore"), occurred_us, services or {})
         except (TypeError, ValueError) as error:
             if isinstance(error, ValidationError):
                 fields = ", ".join(sorted({str(item["loc"][0]) for item in error.errors() if item["loc"]}))

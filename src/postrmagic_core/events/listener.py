@@ -17,6 +17,7 @@ ON_ERROR: dict[Phase, tuple[OnError, ...]] = {
     "before_commit": ("raise", "log"),
     "after_commit": ("log",),
     "durable": ("retry", "log"),
+    "broadcast": ("log",),
 }
 """What may become of an error in each phase; the first is the default."""
 
@@ -118,6 +119,7 @@ def on(
     ``after_commit`` runs in the process that committed and is lost with it; its errors are logged and counted; an async
     one runs behind the emitter's back. ``durable`` runs as a job of its own (``ctx`` is the job's context), at least
     once, and what it does in ``ctx.write()`` once; it is tried again after an error, or with ``on_error="log"`` not.
+    ``broadcast`` runs in every process that includes it, once each at most, soon after the commit.
 
     A higher ``priority`` is called earlier, equal ones in the order of inclusion; what returns :data:`STOP` is the last
     to hear the event in its phase. ``once``: only the first event in each process. ``name``: what deliveries call it;

@@ -15,8 +15,11 @@ from .._lifecycle import Lifecycle
 from .._metrics import Metrics
 from ..errors import ResultTimeout, UsageError
 from . import journal
+from .adapters.memory import MemoryChannel
 from .background import Background, Limits
+from .broadcast import Broadcast
 from .calling import Caller
+from .channel import Channel, ChannelOptions
 from .dispatch import Dispatch
 from .durable import Durable, JobLike
 from .emitting import Emitter
@@ -48,7 +51,8 @@ class EventManager(Lifecycle):
     durable deliveries: include :meth:`run_delivery` there as the task ``postrmagic.events.deliver``. ``services``
     become attributes of a listener's context. ``carry``, an attribute to be set, tells what the jobs of durable
     deliveries carry from where the event is emitted: request id, trace, user. ``concurrency``, ``backlog`` and
-    ``overflow`` bound the async listeners that run after a commit: see :class:`Limits`.
+    ``overflow`` bound the async listeners that run after a commit: see :class:`Limits`. ``channel`` carries broadcast
+    events to other processes (:func:`open_channel`); without one they stay in this process.
     """
 
     def __init__(
@@ -60,6 +64,7 @@ class EventManager(Lifecycle):
         metrics: Metrics | None = None,
         services: Mapping[str, object] | None = None,
         limits: Limits | None = None,
+        channel: Channel | None = None,
     ) -> None:
         super().__init__()
         self.metrics = metrics or Metrics()
@@ -69,9 +74,10 @@ class EventManager(Lifecycle):
         self._dispatch = Dispatch({} if services is None else services, clock, self.metrics)
         self._durable = Durable(self._dispatch, self._caller, units, jobs, clock)
         self.carry: Callable[[], Mapping[str, str]] = dict
-        self._emitter = Emitter(
-            self._dispatch, self._caller, self._durable, self._background, carry=lambda: self.carry()
-        )
+        channel = MemoryChannel.from_url("memory://", ChannelOptions("app")) if channel is None else channel
+        self._broadcast = Broadcast(channel, self._dispatch, self._caller, self.metrics)
+        told: dict[str, Any] = {"broadcast": self._broadcast, "carry": lambda: self.carry()}
+        self._emitter = Emitter(self._dispatch, self._caller, self._durable, self._background, **told)
         self._bridge = Bridge(name="postrmagic-events")
 
     @property
@@ -87,6 +93,8 @@ class EventManager(Lifecycle):
         Include the same ones in every process: an event is stored only where a durable listener of it is known.
         """
         self._dispatch.include(sources)
+        if self.is_open:
+            self._broadcast.listen()
 
     def emit(self, event: Event, *, tx: UnitLike | None = None, detached: bool = False) -> EventContext:
         """Have every listener of ``event`` hear it in its phase; returns what was noted of it, its ``event_id`` too.
@@ -199,9 +207,10 @@ class EventManager(Lifecycle):
         return count
 
     def _open(self) -> None:
-        """Nothing is acquired before it is used."""
+        self._broadcast.open()
 
     def _close(self) -> None:
+        self._broadcast.close()
         self._bridge.close()
         self._background.close(_GRACE)
 
