@@ -11,6 +11,7 @@ from typing import Any
 
 import pymysql
 from pymysql.connections import Connection
+from pymysql.constants import SERVER_STATUS
 from pymysql.protocol import FieldDescriptorPacket, MysqlPacket
 
 _TOO_LARGE = 1153
@@ -86,7 +87,12 @@ class ServerConnection(Connection):
         limit = self.max_packet - 1  # the command takes a byte
         if 0 < limit < len(sql) * _BYTES and limit < len(sql.encode() if isinstance(sql, str) else sql):
             raise pymysql.err.OperationalError(_TOO_LARGE, "the statement is larger than max_allowed_packet")
-        return super().query(sql, unbuffered)
+        try:
+            return super().query(sql, unbuffered)
+        except pymysql.err.MySQLError:
+            # An error does not tell the state: a refused row may have begun a transaction, and left its lock there.
+            self.server_status |= SERVER_STATUS.SERVER_STATUS_IN_TRANS
+            raise
 
     def _read_packet(self, packet_type: Any = MysqlPacket) -> Any:
         made = _column if packet_type is FieldDescriptorPacket else packet_type

@@ -6,7 +6,7 @@ import traceback
 from typing import Any
 
 import pytest
-from sqlalchemy import insert, make_url, text
+from sqlalchemy import insert, make_url, text, update
 
 from postrmagic_core.database import DatabaseManager, Unit
 from postrmagic_core.errors import (
@@ -18,7 +18,7 @@ from postrmagic_core.errors import (
 )
 from postrmagic_core.registry import Registry
 
-from .database_rows import Write, people
+from .database_rows import Opener, Write, people
 
 CANARY = "canary-7f3a"
 _UNIQUE: list[Any] = [
@@ -52,6 +52,13 @@ class ErrorPromises:
         with pytest.raises(UniqueViolation) as caught:
             ann(lambda tx: tx.execute(statement, {"name": "Ann"}))
         assert caught.value.columns == ("name", "city")
+
+    def test_a_row_that_is_refused_leaves_nothing_locked(self, ann: Write, open_database: Opener) -> None:
+        """Also where it was all that the unit did: others may change the row that was in its way."""
+        with pytest.raises(UniqueViolation):
+            ann(lambda tx: tx.execute(insert(people).values(id=1, name="Bob")))
+        with open_database().write() as tx:
+            assert tx.execute(update(people).values(age=31)).rowcount == 1
 
     @pytest.mark.parametrize(
         "values",
