@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from .database.relay import Relay
     from .events import EventManager
     from .jobs import JobContext, JobQueue
+    from .jobs.schedules.scheduler import Scheduler
     from .jobs.worker import Worker
     from .sessions import SessionStore
     from .stores import Store
@@ -218,7 +219,7 @@ class Stack(Lifecycle):
         return self._stores[key]
 
     def include(self, *modules: str | ModuleType) -> None:
-        """Bind the tasks and listeners that these modules declare (names are imported)."""
+        """Bind the tasks, schedules and listeners that these modules declare (names are imported)."""
         self.jobs.include(*modules)
         self.events.include(*modules)
 
@@ -246,6 +247,10 @@ class Stack(Lifecycle):
         """A relay for this Stack's outbox; it runs while it is open."""
         routes = {"events": self.events.deliver, "jobs": self.jobs.deliver, "cache": self.cache.deliver}
         return self.database.relay(routes)
+
+    def scheduler(self) -> Scheduler:
+        """A scheduler for this Stack's schedules, to run where a relay does; it runs while it is open."""
+        return self.jobs.scheduler()
 
     def worker(
         self,
@@ -314,6 +319,7 @@ class Stack(Lifecycle):
         if self.settings.jobs.worker == "embedded":
             self._opened.enter_context(_OnlyProcess(self.settings.stack.data_dir))
             self._opened.enter_context(self.relay())
+            self._opened.enter_context(self.scheduler())
             self._opened.enter_context(self._worker())
 
     def _close(self) -> None:

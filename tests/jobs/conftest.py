@@ -22,7 +22,16 @@ from postrmagic_core.testing.servers import MariaDBServer
 metadata = MetaData()
 effects = Table("effects", metadata, Column("id", Integer, primary_key=True), Column("value", String(64)))
 
-PACKAGE_TABLES = ["pm_jobs", "pm_job_keys", "pm_workers", "pm_outbox", "pm_once", "pm_events", "pm_event_deliveries"]
+PACKAGE_TABLES = [
+    "pm_jobs",
+    "pm_job_keys",
+    "pm_workers",
+    "pm_schedules",
+    "pm_outbox",
+    "pm_once",
+    "pm_events",
+    "pm_event_deliveries",
+]
 
 
 def migrate(url: str) -> None:

@@ -17,7 +17,7 @@ def dev(
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Port to listen on.")] = 8000,
 ) -> None:
-    """Run one web process and one worker process (jobs, outbox relay) until interrupted."""
+    """Run one web process and one worker process (jobs, schedules, outbox relay) until interrupted."""
     server = [sys.executable, "-m", "uvicorn", web, "--host", host, "--port", str(port)]
     quiet = ["--no-server-header", "--no-access-log", "--no-proxy-headers", "--log-level", "warning"]
     worker = [sys.executable, "-m", "postrmagic_core.cli", "worker", "--app", stack]

@@ -1,4 +1,4 @@
-"""``postrmagic worker``: supervised worker processes, each with the relay inside."""
+"""``postrmagic worker``: supervised worker processes, each with the relay and the scheduler inside."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def worker(
     queues: Annotated[
         list[str] | None, typer.Option(metavar="A,B", help="Only jobs of these queues; default: every included task's.")
     ] = None,
-    only: Annotated[Only | None, typer.Option(help="Run the relay alone, or workers without it.")] = None,
+    only: Annotated[Only | None, typer.Option(help="Run relay and schedules alone, or workers without them.")] = None,
     grace: Annotated[
         float | None, typer.Option(min=0, help="Seconds that running jobs get to end in; default: jobs.grace.")
     ] = None,
@@ -50,7 +50,7 @@ def worker(
     ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing at start and end.")] = False,
 ) -> None:
-    """Run jobs and forward the outbox until SIGTERM or Ctrl-C, which lets running jobs end; the second ends at once.
+    """Run jobs, schedules and the outbox's relay until SIGTERM or Ctrl-C, which lets running jobs end; two end at once.
 
     A process that fails is started again after a pause; one that grew beyond its memory, or was sent SIGTERM by itself,
     drains and is replaced.
@@ -86,14 +86,17 @@ def _beginning(stack: Stack, queues: list[str], part: str, processes: int, optio
     tasks = sum(task.queue in queues for task in stack.jobs.tasks.values())
     broker, database = _place(stack.settings.broker_url()), _place(stack.settings.database_url())
     count = f"{processes} process{'' if processes == 1 else 'es'}"
+    number = len(stack.jobs.scheduled)
+    schedules = f" and {number} schedule{'' if number == 1 else 's'}" if number else ""
     if part == "relay":
-        return f"postrmagic worker: the relay of {database} to {broker}, {count}"
+        return f"postrmagic worker: the relay of {database} to {broker}{schedules}, {count}"
     size = f"{count} of {options['threads']} thread{'' if options['threads'] == 1 else 's'}"
     memory = options["memory"] or (stack.settings.jobs.memory or 0) * 2**20
     ceiling = f", {memory // 2**20} MiB each" if memory else ""
     return (
         f"postrmagic worker: {', '.join(queues)} ({tasks} task{'' if tasks == 1 else 's'}) from {broker}, "
-        f"{size}{ceiling}, {'without' if part == 'worker' else 'with'} the relay, {options['grace']:g} s grace"
+        f"{size}{ceiling}, {'without the relay' if part == 'worker' else f'with the relay{schedules}'}, "
+        f"{options['grace']:g} s grace"
     )
 
 

@@ -7,17 +7,20 @@ from typing import TYPE_CHECKING, Any
 
 from .declaration import Call, Task, task
 from .handle import JobHandle
-from .interface import BrokerAdapter, Counts, JobStatus, Progress, Unique
+from .interface import JobStatus, Progress, Unique
 
 if TYPE_CHECKING:
     from .aio import AsyncJobQueue
     from .context import JobContext
     from .manager import JobQueue
+    from .schedules.declaration import cron, every
 
 __all__ = [
     "task",
     "Task",
     "Call",
+    "cron",
+    "every",
     "JobContext",
     "JobQueue",
     "AsyncJobQueue",
@@ -25,12 +28,16 @@ __all__ = [
     "JobStatus",
     "Unique",
     "Progress",
-    "Counts",
-    "BrokerAdapter",
 ]
 
 # A module of tasks is imported by every process: declaring loads neither SQLAlchemy nor dramatiq.
-_LAZY = {"JobContext": "context", "JobQueue": "manager", "AsyncJobQueue": "aio"}
+_LAZY = {
+    "JobContext": "context",
+    "JobQueue": "manager",
+    "AsyncJobQueue": "aio",
+    "cron": "schedules.declaration",
+    "every": "schedules.declaration",
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -6,21 +6,23 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from datetime import datetime
-from types import ModuleType
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from .._bridge import Bridge
 from .._steps import adrive
 from .._unit import any_unit
 from . import waiting
-from .declaration import Call, Task
+from .declaration import Call
 from .handle import AsyncJobHandle, JobHandle
 from .interface import ENDED, Counts, JobRecord, JobStatus, State, Unique
 
 if TYPE_CHECKING:
     from .._protocols import UnitLike
+    from .including import Source
     from .interface import Priority
     from .manager import JobQueue, Staged
+    from .schedules.manage import ScheduleInfo
+    from .schedules.scheduler import Scheduler
     from .worker import Worker
     from .workers import WorkerInfo
 
@@ -42,7 +44,7 @@ class AsyncJobQueue:
         self._queue = queue
         self._bridge = bridge
 
-    def include(self, *sources: ModuleType | str | Task[..., Any]) -> None:
+    def include(self, *sources: Source) -> None:
         """See :meth:`JobQueue.include`."""
         self._queue.include(*sources)
 
@@ -56,11 +58,17 @@ class AsyncJobQueue:
         priority: Priority | None = None,
         unique: Unique | None = None,
         detached: bool = False,
+        carried: Mapping[str, str] | None = None,
     ) -> AsyncJobHandle:
         """See :meth:`JobQueue.enqueue`; ``tx`` is what ``async with db.aio.write()`` gave."""
 
         def put(unit: UnitLike | None = None) -> JobHandle:
-            options: dict[str, Any] = {"priority": priority, "unique": unique, "detached": detached}
+            options: dict[str, Any] = {
+                "priority": priority,
+                "unique": unique,
+                "detached": detached,
+                "carried": carried,
+            }
             return self._queue.enqueue(call, tx=unit, delay=delay, at=at, **options)
 
         return self._handle(await self._putting(put, tx))
@@ -158,6 +166,30 @@ class AsyncJobQueue:
     async def workers(self) -> Sequence[WorkerInfo]:
         """See :meth:`JobQueue.workers`."""
         return await self._bridge.lift(self._queue.workers)
+
+    async def schedules(self) -> list[ScheduleInfo]:
+        """See :meth:`JobQueue.schedules`."""
+        return await self._bridge.lift(self._queue.schedules)
+
+    async def pause_schedule(self, name: str) -> None:
+        """See :meth:`JobQueue.pause_schedule`."""
+        await self._bridge.lift(lambda: self._queue.pause_schedule(name))
+
+    async def resume_schedule(self, name: str) -> None:
+        """See :meth:`JobQueue.resume_schedule`."""
+        await self._bridge.lift(lambda: self._queue.resume_schedule(name))
+
+    async def run_schedule(self, name: str) -> AsyncJobHandle:
+        """See :meth:`JobQueue.run_schedule`."""
+        return self._handle(await self._bridge.lift(lambda: self._queue.run_schedule(name)))
+
+    async def forget_schedule(self, name: str) -> None:
+        """See :meth:`JobQueue.forget_schedule`."""
+        await self._bridge.lift(lambda: self._queue.forget_schedule(name))
+
+    def scheduler(self) -> Scheduler:
+        """See :meth:`JobQueue.scheduler`: ``async with`` opens it."""
+        return self._queue.scheduler()
 
     def worker(self, threads: int = 4, queues: Collection[str] | None = None, **options: Any) -> Worker:
         """See :meth:`JobQueue.worker`: ``async with`` opens it."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import AbstractContextManager, asynccontextmanager, contextmanager
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from ..database.tables import once
@@ -24,13 +25,17 @@ _KEPT_US = 90 * 86_400 * 1_000_000
 OWN_FIELDS = frozenset({"job_id", "task", "queue", "attempt"})
 """Of :attr:`JobContext.fields`, what each job has of its own: it is not carried on to the jobs that it enqueues."""
 
+SCHEDULED = "scheduled_for"
+"""The header, beside what is carried, in which a schedule's tick travels; jobs enqueued by that job have none."""
+
 
 class JobContext:
     """The first argument of every task.
 
     ``job_id``, ``task``, ``queue``; ``attempt`` counts deliveries from 1, and after ``last_try`` there is no other;
-    ``carried`` is what the context held where
-    the job was enqueued (request id, trace, user); ``jobs`` is the queue itself. Whatever the application put among the
+    ``carried`` is what the context held where the job was enqueued (request id, trace, user); ``jobs`` is the queue
+    itself. ``scheduled_for`` is the tick of the schedule that enqueued the job, ``None`` for other jobs; it may be long
+    ago. Whatever the application put among the
     queue's ``services`` (events, cache, …) is an attribute too.
     """
 
@@ -48,7 +53,8 @@ class JobContext:
         self.queue = claim.queue
         self.attempt = claim.attempt
         self.last_try = claim.attempt > claim.retries
-        self.carried = carried
+        self.carried = {name: value for name, value in carried.items() if name != SCHEDULED}
+        self.scheduled_for = _instant(carried.get(SCHEDULED))
         self.jobs = jobs
         self.services = services
         self._delivery = delivery
@@ -121,6 +127,13 @@ class JobContext:
             return services[name]
         known = ", ".join(sorted(services)) or "none"
         raise AttributeError(f"the job's context has no {name!r}; services given to this queue: {known}")
+
+
+def _instant(told: str | None) -> datetime | None:
+    try:
+        return None if told is None else datetime.fromisoformat(told)
+    except ValueError:  # somebody carries something else under that name
+        return None
 
 
 class AsyncJobContext:

@@ -6,7 +6,6 @@ import random
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import datetime
-from types import ModuleType
 from typing import TYPE_CHECKING, Any, Protocol
 
 from .. import _codec
@@ -23,7 +22,7 @@ from . import policy, stored, waiting, workers
 from .context import OWN_FIELDS
 from .declaration import Call, Task
 from .handle import JobHandle
-from .including import distinct, tasks_of
+from .including import Source, declared_in, distinct, distinct_schedule
 from .interface import (
     ENDED,
     LETTERS,
@@ -38,12 +37,16 @@ from .interface import (
     SupportsUnits,
     Unique,
 )
+from .schedules import manage
+from .schedules.declaration import Schedule
+from .schedules.scheduler import Scheduler
 from .worker import Worker
 
 if TYPE_CHECKING:
     from .._protocols import UnitLike, Units
     from .aio import AsyncJobQueue
     from .interface import Priority
+    from .schedules.manage import ScheduleInfo
     from .workers import WorkerInfo
 
 
@@ -86,6 +89,7 @@ class JobQueue(Lifecycle):
         self.database = database
         self.lease = lease
         self.tasks: dict[str, Task[..., Any]] = {}
+        self.scheduled: dict[str, Schedule] = {}
         self.services: Mapping[str, object] = {} if services is None else services
         self.metrics = metrics or Metrics()
         self.carry: Callable[[], Mapping[str, str]] = dict
@@ -100,10 +104,13 @@ class JobQueue(Lifecycle):
 
         return AsyncJobQueue(self, self._bridge)
 
-    def include(self, *sources: ModuleType | str | Task[..., Any]) -> None:
-        """Make tasks known: tasks themselves, or modules (or their dotted names) with every task in them."""
-        for task in tasks_of(sources):
+    def include(self, *sources: Source) -> None:
+        """Make tasks and schedules known: themselves, or modules (or their dotted names) with all that are in them."""
+        for found in declared_in(sources):
+            task = found.call.task if isinstance(found, Schedule) else found
             self.tasks[task.name] = distinct(self.tasks.get(task.name), task)
+            if isinstance(found, Schedule):
+                self.scheduled[found.name] = distinct_schedule(self.scheduled.get(found.name), found)
 
     def enqueue(
         self,
@@ -115,6 +122,7 @@ class JobQueue(Lifecycle):
         priority: Priority | None = None,
         unique: Unique | None = None,
         detached: bool = False,
+        carried: Mapping[str, str] | None = None,
     ) -> JobHandle:
         """Have ``call`` run by a worker, if and only if the unit ``tx`` commits; without one, from now on.
 
@@ -122,9 +130,10 @@ class JobQueue(Lifecycle):
         place of the task's own. Inside an open unit ``tx=`` is needed, else :class:`OutsideUnit`; ``detached=True``
         means it: the job is enqueued when the unit has ended either way (at once where the unit is of another
         database). A unique job that is there already is what is returned; with ``tx=`` and a broker outside its
-        database, whether it is shows only later, and the job returned is then unknown.
+        database, whether it is shows only later, and the job returned is then unknown. ``carried``, for whoever
+        enqueues on behalf of another context, takes the place of what ``carry`` tells.
         """
-        job = self._new(call, self._due_us(delay, at), priority, unique)
+        job = self._new(call, self._due_us(delay, at), priority, unique, carried)
         holders = self._put([job], tx, detached)
         return JobHandle(holders.get(job.id, job.id), job.task, self, existing=job.id in holders)
 
@@ -148,7 +157,7 @@ class JobQueue(Lifecycle):
     ) -> str:
         """Enqueue an included task by its name; returns the job's id. Raises :class:`UnknownTask`.
 
-        ``carried``, for whoever enqueues on behalf of another context, takes the place of what ``carry`` tells.
+        ``carried`` is as in :meth:`enqueue`.
         """
         found = self.tasks.get(task)
         if found is None:
@@ -241,6 +250,35 @@ class JobQueue(Lifecycle):
         """The workers that live, with what they do."""
         self.ensure_open()
         return workers.alive(self.database)
+
+    def schedules(self) -> list[ScheduleInfo]:
+        """Every schedule that is declared here or that the database knows, by name."""
+        self.ensure_open()
+        return manage.listed(self)
+
+    def pause_schedule(self, name: str) -> None:
+        """Fire nothing of a schedule until it is resumed; :class:`UsageError` for an unknown one."""
+        self.ensure_open()
+        manage.pause(self, name)
+
+    def resume_schedule(self, name: str) -> None:
+        """Go on with a schedule declared here, from its next tick on; those of the pause do not count as missed."""
+        self.ensure_open()
+        manage.resume(self, name)
+
+    def run_schedule(self, name: str) -> JobHandle:
+        """Enqueue the call of a schedule declared here, now, paused or not; its ticks come as they would have."""
+        self.ensure_open()
+        return manage.run(self, name)
+
+    def forget_schedule(self, name: str) -> None:
+        """Be rid of the row of a schedule that is not declared any more."""
+        self.ensure_open()
+        manage.forget(self, name)
+
+    def scheduler(self) -> Scheduler:
+        """A scheduler for the schedules included; it runs while it is open. There may be any number of them."""
+        return Scheduler(self)
 
     def worker(self, threads: int = 4, queues: Collection[str] | None = None, **options: Any) -> Worker:
         """A worker for this process, to be opened; ``options`` are those of :class:`Worker`."""

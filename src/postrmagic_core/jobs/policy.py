@@ -181,6 +181,13 @@ def checked_task(name: str) -> str:
     return name
 
 
+def checked_schedule(name: str) -> str:
+    """``name``, or :class:`ValueError` saying how a schedule may be called."""
+    if not _TASK.fullmatch(name):
+        raise ValueError(f"a schedule's name is a letter or _, then up to 199 of A-Z a-z 0-9 _ . < > : -, got {name!r}")
+    return name
+
+
 def unique_key(task: str, key: str, payload: bytes) -> str:
     """The name under which a job is unique: the task's and its own, at most 200 bytes; without one, its arguments'."""
     name = f"{task}:{key}"

@@ -26,6 +26,10 @@ class Application(AbstractContextManager[Any], Protocol):
         """The outbox's relay, which runs while it is open."""
         ...
 
+    def scheduler(self) -> AbstractContextManager[Any]:
+        """The scheduler of its schedules, which runs while it is open."""
+        ...
+
     def worker(self, *, threads: int | None = None, **options: Any) -> AbstractContextManager[Any]:
         """The worker of its queues, which runs while it is open; :class:`ConfigurationError` if it runs one itself."""
         ...
@@ -51,7 +55,7 @@ def load(target: str) -> Application:
 
 
 def run(target: str, threads: int | None, part: Part, **options: Any) -> int:
-    """Run the worker, the relay or both of ``target`` in this process until it is told to stop.
+    """Run the worker, the relay (and with it the scheduler) or all of ``target`` here until this process is to stop.
 
     ``options`` are the worker's. Returns the exit status: 0, or :data:`SPENT`, for another process to take its place.
     """
@@ -63,6 +67,7 @@ def run(target: str, threads: int | None, part: Part, **options: Any) -> int:
         opened.enter_context(application)
         if part != "worker":
             opened.enter_context(application.relay())
+            opened.enter_context(application.scheduler())
         if worker is not None:
             opened.enter_context(worker)
         while not stopped.wait(0.5) and os.getppid() == parent:

@@ -1,4 +1,4 @@
-"""The tables of jobs: each job's row, who holds a unique key, and the workers."""
+"""The tables of jobs: each job's row, who holds a unique key, the workers, and when schedules come next."""
 
 from __future__ import annotations
 
@@ -68,5 +68,19 @@ workers = Table(
     Column("rss", Micros(), nullable=False),
     Column("started_us", Micros(), nullable=False),
     Column("seen_us", Micros(), nullable=False),
+    **TABLE_OPTIONS,
+)
+
+# next_us: the tick that is fired next; whoever moves it on has fired it. zone: empty for an interval.
+schedules = Table(
+    "pm_schedules",
+    metadata,
+    Column("name", Key(200), primary_key=True),
+    Column("spec", Key(255), nullable=False),
+    Column("zone", Key(100), nullable=False),
+    Column("next_us", Micros(), nullable=False),
+    Column("last_us", Micros()),
+    Column("last_job", Key(36)),
+    Column("paused", Integer, nullable=False),
     **TABLE_OPTIONS,
 )

@@ -1,0 +1,1 @@
+"""Schedules: when jobs come by themselves, and how each tick is fired once."""
