@@ -80,6 +80,7 @@ class ServerConnection(Connection):
     """A connection that is told the server's ``max_allowed_packet`` (bytes) once it is known."""
 
     max_packet = 0
+    server_status: int  # the stubs do not know it
     _poll: select.poll | None = None
 
     def query(self, sql: Any, unbuffered: bool = False) -> Any:

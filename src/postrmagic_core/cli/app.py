@@ -31,6 +31,7 @@ def run() -> None:
     from .jobs import jobs
     from .outbox import outbox
     from .pool import pool
+    from .schedules import schedules
     from .schema import database
     from .worker import worker
 
@@ -41,6 +42,7 @@ def run() -> None:
     app.add_typer(cache, name="cache")
     app.add_typer(jobs, name="jobs")
     app.add_typer(events, name="events")
+    app.add_typer(schedules, name="schedules")
     app.command()(contract)
     app.command()(dev)
     app.command()(worker)

@@ -57,7 +57,7 @@ def test_an_expression_that_is_none_is_refused(expression: str, said: str) -> No
 @pytest.mark.parametrize("zone", ["Europe/Zurick", "", "../etc/passwd", "/etc/localtime", "Europe", "CET\0"])
 def test_a_zone_there_is_not_is_refused(zone: str) -> None:
     """Whatever it looks like."""
-    with pytest.raises(ValueError, match="there is no time zone .*'Europe/Zurich'"):
+    with pytest.raises(ValueError, match=r"there is no time zone .*'Europe/Zurich'"):
         cron("0 0 * * *", expire.call(), timezone=zone)
 
 

@@ -72,6 +72,7 @@ def test_a_tick_becomes_a_job_that_knows_it(rig: Rig) -> None:
     rig.until(lambda: rig.jobs.status(told.last_job) is not None)
     assert rig.jobs.result(told.last_job) == "hourly"
     assert seen == [(tick, {"schedule": "hourly"})]
+    assert seen[0][0] is not None
     assert seen[0][0].tzinfo is UTC
 
 
@@ -99,11 +100,9 @@ def test_many_schedulers_fire_a_tick_once(rig: Rig) -> None:
 
 def test_what_was_missed_is_made_up_for_as_declared(rig: Rig) -> None:
     """Ten ticks at once: the latest, none, or each in order."""
-    once, none, each = (
-        every(1, note.call(misfire), name=misfire, misfire=misfire, grace=grace)
-        for misfire, grace in (("once", None), ("skip", 0.001), ("all", None))
-    )
-    rig.jobs.include(once, none, each)
+    rig.jobs.include(every(1, note.call(), name="once"))
+    rig.jobs.include(every(1, note.call(), name="skip", misfire="skip", grace=0.001))
+    rig.jobs.include(every(1, note.call(), name="all", misfire="all"))
     made = rig.jobs.scheduler()
     made.run_once()
     first = {name: set_back(rig.jobs, name, 10.5) for name in ("once", "skip", "all")}
@@ -288,5 +287,5 @@ def test_a_scheduler_ends_with_its_queue(sqlite_rig: Rig) -> None:
     jobs = another(sqlite_rig, every(0.1, note.call(), name="often"))
     made = jobs.scheduler().open()
     jobs.close()
-    sqlite_rig.until(lambda: not made._thread.is_alive())
+    sqlite_rig.until(lambda: made._thread is not None and not made._thread.is_alive())
     made.close()
