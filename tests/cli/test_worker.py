@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import threading
 import time
@@ -223,6 +224,32 @@ def test_a_worker_forwards_the_outbox_too_and_is_quiet_when_asked(make_shop: Cal
         worker.terminate()
         assert worker.wait() == 0
     assert "postrmagic worker:" not in worker.said
+
+
+def test_schedules_are_fired_where_the_relay_runs(make_shop: Callable[..., Shop]) -> None:
+    """By workers and by the relay alone; workers without it leave them alone."""
+    shop = make_shop()
+    source = shop.directory / "shop.py"
+    declared = (
+        "from postrmagic_core.jobs import every\nticking = every(0.2, quick.call(), name='ticking')\nstack.include("
+    )
+    source.write_text(source.read_text().replace("stack.include(", declared))
+    with shop.start("--only", "worker") as without:
+        until(shop.stack.jobs.workers)
+        with shop.start("--only", "relay") as relay:
+            until(lambda: len(shop.marks("ended")) >= 2)
+            relay.terminate()
+            assert relay.wait() == 0
+        assert re.search(r"the relay of .* to .* and 1 schedule, 1 process", relay.said)
+        without.terminate()
+        assert without.wait() == 0
+    assert "without the relay, " in without.said
+    before = len(shop.marks("ended"))
+    with shop.start() as worker:
+        until(lambda: len(shop.marks("ended")) >= before + 2)
+        worker.terminate()
+        assert worker.wait() == 0
+    assert "with the relay and 1 schedule, " in worker.said
 
 
 def test_the_line_at_the_start_shows_no_password() -> None:

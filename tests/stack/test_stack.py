@@ -8,6 +8,7 @@ import json
 import logging
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ import pytest
 from postrmagic_core._lifecycle import Lifecycle
 from postrmagic_core.errors import ConfigurationError, NotOpen, SchemaMismatch
 from postrmagic_core.events import Event, on
-from postrmagic_core.jobs import JobContext, task
+from postrmagic_core.jobs import JobContext, every, task
 from postrmagic_core.log import bind, configure
 from postrmagic_core.registry import DATABASES, STORES, Registry
 from postrmagic_core.settings import Settings
@@ -236,7 +237,7 @@ def test_production_does_not_migrate_by_itself(tmp_path: Path) -> None:
 
 
 def test_a_second_process_with_an_embedded_worker_is_refused(tmp_path: Path) -> None:
-    """Two would each run every job's schedule: the error says what to set instead."""
+    """Its threads belong to one web process: the error says what to set instead."""
     script = (
         "import sys; from postrmagic_core.stack import Stack; from postrmagic_core.settings import Settings\n"
         f"with Stack(Settings(stack={{'data_dir': {str(tmp_path)!r}}}, jobs={{'worker': 'embedded'}})):\n"
@@ -253,6 +254,15 @@ def test_a_second_process_with_an_embedded_worker_is_refused(tmp_path: Path) -> 
         first.stdin.close()
     with make(tmp_path, jobs={"worker": "embedded"}) as stack:
         assert stack.is_open
+
+
+def test_an_embedded_worker_fires_the_schedules(tmp_path: Path) -> None:
+    """In the web process itself, with the relay and the worker."""
+    fired = threading.Event()
+    stack = make(tmp_path, jobs={"worker": "embedded"})
+    stack.jobs.include(every(0.1, task(name="tick")(lambda ctx: fired.set()).call()))
+    with stack:
+        assert fired.wait(20)
 
 
 async def _use(stack: Stack) -> Any:
