@@ -6,8 +6,6 @@ Two Stacks can live in one process.
 
 from __future__ import annotations
 
-import fcntl
-import os
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, nullcontext
@@ -317,7 +315,9 @@ class Stack(Lifecycle):
         for component in (self.cache, self._cache_window(), self.sessions, self.jobs, self.events, *self._added):
             self._opened.enter_context(component)
         if self.settings.jobs.worker == "embedded":
-            self._opened.enter_context(_OnlyProcess(self.settings.stack.data_dir))
+            from .jobs.embedded import OnlyProcess
+
+            self._opened.enter_context(OnlyProcess(self.settings.stack.data_dir))
             self._opened.enter_context(self.relay())
             self._opened.enter_context(self.scheduler())
             self._opened.enter_context(self._worker())
@@ -388,28 +388,3 @@ class _Services(Mapping[str, Any]):
 
     def __len__(self) -> int:
         return len(self._managers) + len(self._provided)
-
-
-class _OnlyProcess(Lifecycle):
-    """Refuses a second process with an embedded worker on one data directory; the lock ends with the process."""
-
-    def __init__(self, directory: Path) -> None:
-        super().__init__()
-        self._path = directory / "embedded-worker.lock"
-        self._descriptor: int | None = None
-
-    def _open(self) -> None:
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        self._descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600)
-        try:
-            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise ConfigurationError(
-                "jobs.worker=embedded allows one web process, and another one is running: start one process only, or "
-                "set POSTRMAGIC_JOBS__WORKER=separate and run `postrmagic worker`"
-            ) from None
-
-    def _close(self) -> None:
-        if self._descriptor is not None:
-            os.close(self._descriptor)
-            self._descriptor = None

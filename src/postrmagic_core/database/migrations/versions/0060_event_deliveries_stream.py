@@ -8,7 +8,7 @@ from postrmagic_core._sql.types import Key
 from postrmagic_core.database.migrations import add_column, drop_column
 
 revision = "0060"
-down_revision = "0052"
+down_revision = "0053"
 
 
 def upgrade() -> None:
