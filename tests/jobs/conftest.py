@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import time
 from collections.abc import Callable, Iterator
@@ -17,7 +18,11 @@ from postrmagic_core.database import DatabaseManager
 from postrmagic_core.jobs import JobHandle, JobQueue
 from postrmagic_core.jobs.interface import ENDED
 from postrmagic_core.jobs.worker import Worker
+from postrmagic_core.testing.faults import VARIABLE
 from postrmagic_core.testing.servers import MariaDBServer
+
+# A test whose guard is taken away is to fail anyway.
+PATIENCE = 10.0 if VARIABLE in os.environ else 20.0
 
 metadata = MetaData()
 effects = Table("effects", metadata, Column("id", Integer, primary_key=True), Column("value", String(64)))
@@ -139,7 +144,7 @@ class Rig:
         assert status is not None
         return status.state if status.reason in (None, status.state) else f"{status.state}: {status.reason}"
 
-    def until(self, holds: Callable[[], bool], timeout: float = 20.0) -> None:
+    def until(self, holds: Callable[[], bool], timeout: float = PATIENCE) -> None:
         """Wait until ``holds()``; fail after ``timeout`` seconds."""
         deadline = time.monotonic() + timeout
         while not holds():
@@ -151,7 +156,7 @@ class Rig:
         self.until(lambda: job.status() is not None)
         return job.result()
 
-    def ends(self, job_id: str, timeout: float = 20.0) -> str:
+    def ends(self, job_id: str, timeout: float = PATIENCE) -> str:
         """Wait for the job's end; its state."""
         self.until(lambda: self.state(job_id).partition(":")[0] in ENDED, timeout)
         return self.state(job_id)
