@@ -7,7 +7,7 @@ from typing import Literal
 from sqlalchemy import insert, select
 
 from postrmagic_core.events import on
-from postrmagic_core.jobs import JobContext, Unique, task
+from postrmagic_core.jobs import JobContext, Unique, every, task
 from postrmagic_core.log import get_logger
 from postrmagic_core.validation.uploads import render
 
@@ -116,6 +116,17 @@ def refresh_statistics(ctx: JobContext, user_id: int) -> None:
     with ctx.write() as tx:
         library.refresh_statistics(tx, user_id)
     log.info("statistics refreshed", user_id=user_id)
+
+
+@task(retries=0, time_limit=600, priority="low", unique=Unique())
+def remove_abandoned(ctx: JobContext) -> None:
+    """Remove the uploads that nobody finished, and what else a crash left."""
+    library: Library = ctx.library
+    if removed := library.sweep():
+        log.info("abandoned files removed", files=removed)
+
+
+hourly = every(3600, remove_abandoned.call(), name="remove-abandoned")
 
 
 def _is_held(ctx: JobContext, digest: str) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import os
 import shutil
 from collections import Counter
 from collections.abc import Iterator
@@ -349,3 +350,20 @@ def test_a_large_library_is_looked_through_a_piece_at_a_time(house: House, monke
     assert rows(house, details) == 5
     assert len(jobs.find({"succeeded"}, task=extract_missing.name)) == 3
     assert len(jobs.find({"succeeded"}, task=extract_details.name)) == before + 4
+
+
+# Schedules
+
+
+def test_uploads_that_nobody_finished_are_removed_every_hour(house: House) -> None:
+    """The schedule is declared with the tasks; run by hand here, as `postrmagic schedules run` does."""
+    jobs, incoming = house.application.stack.jobs, house.application.library.storage.incoming
+    old, young = incoming / "old", incoming / "young"
+    for path in (old, young):
+        path.write_bytes(b"half of a poster")
+    os.utime(old, (0, 0))
+    (schedule,) = jobs.schedules()
+    assert (schedule.name, schedule.spec) == ("remove-abandoned", "every 3600 s"), schedule
+    with house.application.stack.worker(threads=1):
+        assert jobs.run_schedule(schedule.name).wait(60).state == "succeeded"
+    assert (old.exists(), young.exists()) == (False, True)

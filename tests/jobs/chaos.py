@@ -18,23 +18,29 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, NamedTuple
 
 from sqlalchemy import Column, Integer, MetaData, String, Table, func, insert, select
 
 from postrmagic_core.database import DatabaseManager
 from postrmagic_core.errors import PostrMagicError
-from postrmagic_core.jobs import JobContext, JobQueue, task
+from postrmagic_core.events import Event, EventManager, on
+from postrmagic_core.jobs import JobContext, JobQueue, every, task
 from postrmagic_core.jobs.interface import LETTERS, LIVE
 from postrmagic_core.testing import Child, spawn
 from postrmagic_core.testing.history import History, Op, Result, total_queue, unique_ids
 from postrmagic_core.testing.servers import MariaDBServer, RabbitMQServer, RedisServer
 
+LISTENERS = ("bill", "thank")
 LEASE = 2.0
 """Seconds; a job of a dead worker must run again within this and ten more."""
 metadata = MetaData()
 orders = Table("orders", metadata, Column("id", String(40), primary_key=True), Column("app", Integer))
 shipped = Table("shipped", metadata, Column("n", Integer, primary_key=True), Column("id", String(40)))
+told = Table(
+    "told", metadata, Column("n", Integer, primary_key=True), Column("listener", String(8)), Column("id", String(40))
+)
+ticks = Table("ticks", metadata, Column("n", Integer, primary_key=True), Column("tick", String(40)))
 
 
 class _Planned(Exception):
@@ -73,6 +79,44 @@ def tick(ctx: JobContext, name: str) -> None:
     time.sleep(random.random() * 0.02)
 
 
+class Ordered(Event):
+    """What every third order emits, durably heard by two."""
+
+    event_type: ClassVar[str] = "chaos.ordered"
+    order: str
+
+
+def eventful(order: str) -> bool:
+    """Whether the order emits an event."""
+    return int(order.rpartition("-")[2]) % 3 == 0
+
+
+@on(Ordered, phase="durable", name="bill")
+def bill(event: Ordered, ctx: JobContext) -> None:
+    """One listener."""
+    _tell(ctx, "bill", event)
+
+
+@on(Ordered, phase="durable", name="thank")
+def thank(event: Ordered, ctx: JobContext) -> None:
+    """The other one."""
+    _tell(ctx, "thank", event)
+
+
+def _tell(ctx: JobContext, listener: str, event: Ordered) -> None:
+    with ctx.write() as tx:
+        tx.execute(insert(told).values(listener=listener, id=event.order))
+
+
+@task(name="strike", retries=20)
+def strike(ctx: JobContext) -> None:
+    """What each tick of the schedule is for."""
+    with ctx.write() as tx:
+        tx.execute(insert(ticks).values(tick=str(ctx.scheduled_for)))
+
+
+clock = every(1, strike.call(), name="clock", misfire="all")
+
 PLACES = ("sqlite", "mariadb", "sqlite+redis", "mariadb+redis", "sqlite+rabbitmq", "mariadb+rabbitmq")
 """Database and broker; one name alone is both."""
 
@@ -105,14 +149,23 @@ _SERVERS: dict[str, Callable[[], Any]] = {
 }
 
 
-def _open(
-    stack: ExitStack, database_url: str, broker_url: str, diary: Diary | None = None
-) -> tuple[DatabaseManager, JobQueue]:
+class Open(NamedTuple):
+    """What a process works with."""
+
+    db: DatabaseManager
+    jobs: JobQueue
+    events: EventManager
+
+
+def _open(stack: ExitStack, database_url: str, broker_url: str, diary: Diary | None = None) -> Open:
     db = stack.enter_context(DatabaseManager(database_url))
     jobs = JobQueue(broker_url, database=db, lease=LEASE, services={"diary": diary})
-    jobs.include(ship, tick)
+    events = stack.enter_context(EventManager(units=db, jobs=jobs))
+    events.include(bill, thank)
+    jobs.include(ship, tick, strike, clock, task(name="postrmagic.events.deliver", retries=20)(events.run_delivery))
+    jobs.upkeep.append(events.sweep)
     _until_it_works(lambda: stack.enter_context(jobs))
-    return db, jobs
+    return Open(db, jobs, events)
 
 
 def _say(word: str) -> None:
@@ -135,7 +188,7 @@ def order(database_url: str, broker_url: str, path: str, app: int, number: int, 
     """In a process of its own: ``number`` transactions, a fifth of them rolled back, and how each seemed to end."""
     diary, rng = Diary(path), random.Random(seed)
     with ExitStack() as stack:
-        db, jobs = _open(stack, database_url, broker_url)
+        db, jobs, events = _open(stack, database_url, broker_url)
         for index in range(number):
             name = f"{app}-{os.getpid()}-{index}"
             diary.write("invoke", name)
@@ -143,6 +196,8 @@ def order(database_url: str, broker_url: str, path: str, app: int, number: int, 
                 with db.write() as tx:
                     tx.execute(insert(orders).values(id=name, app=app))
                     jobs.enqueue(ship.call(name), tx=tx, delay=rng.choice([None, None, None, 0.3]))
+                    if eventful(name):
+                        events.emit(Ordered(order=name), tx=tx)
                     if rng.random() < 0.2:
                         raise _Planned
             except _Planned:
@@ -158,8 +213,9 @@ def order(database_url: str, broker_url: str, path: str, app: int, number: int, 
 def work(database_url: str, broker_url: str, path: str) -> None:
     """In a process of its own: a worker, until killed."""
     with ExitStack() as stack:
-        _, jobs = _open(stack, database_url, broker_url, Diary(path))
+        jobs = _open(stack, database_url, broker_url, Diary(path)).jobs
         _until_it_works(lambda: stack.enter_context(jobs.worker(4)))
+        stack.enter_context(jobs.scheduler())
         _say("works")
         time.sleep(3600)
 
@@ -167,8 +223,9 @@ def work(database_url: str, broker_url: str, path: str) -> None:
 def forward(database_url: str, broker_url: str) -> None:
     """In a process of its own: the relay, until killed."""
     with ExitStack() as stack:
-        db, jobs = _open(stack, database_url, broker_url)
-        stack.enter_context(db.relay({"jobs": jobs.deliver}))
+        db, jobs, events = _open(stack, database_url, broker_url)
+        stack.enter_context(db.relay({"jobs": jobs.deliver, "events": events.deliver}))
+        stack.enter_context(jobs.scheduler())
         _say("forwards")
         time.sleep(3600)
 
@@ -250,11 +307,14 @@ def run(shop: Shop, *, apps: int, transactions: int, rng: random.Random, pause: 
 def work_off(shop: Shop, *, names: Sequence[str], workers: int, seconds: float, rng: random.Random) -> None:
     """Enqueue a tick for each name, and kill workers for so many seconds, or until nothing is left, while they run."""
     with ExitStack() as stack:
-        _, jobs = _open(stack, shop.database_url, shop.broker_url)
+        jobs = _open(stack, shop.database_url, shop.broker_url).jobs
         for start in range(0, len(names), 1000):
             jobs.enqueue_many([tick.call(name) for name in names[start : start + 1000]])
         for _ in range(workers):
             shop.start_worker()
+        late = time.monotonic() + 60
+        while not jobs.find(["running"], limit=1) and time.monotonic() < late:
+            time.sleep(0.01)
         end = time.monotonic() + seconds
         while time.monotonic() < end and jobs.find(LIVE, limit=1):
             _kill_holder(shop, jobs, rng)
@@ -274,7 +334,7 @@ def _kill_holder(shop: Shop, jobs: JobQueue, rng: random.Random) -> None:
         child.resume()
 
 
-def ticks(shop: Shop, names: Sequence[str]) -> History:
+def begun(shop: Shop, names: Sequence[str]) -> History:
     """What was enqueued, and each beginning of a job."""
     history = History()
     for name in names:
@@ -323,13 +383,15 @@ def drained(shop: Shop, timeout: float) -> float:
     """Wait until nothing waits, runs or is to be forwarded; the seconds it took. Dead letters are a failure."""
     began = time.monotonic()
     with ExitStack() as stack:
-        db, jobs = _open(stack, shop.database_url, shop.broker_url)
+        db, jobs, events = _open(stack, shop.database_url, shop.broker_url)
         while time.monotonic() < began + timeout:
             with contextlib.suppress(PostrMagicError):
+                jobs.pause_schedule("clock")
                 # In this order: what leaves the outbox is among the living.
                 waiting = sum(count.waiting for count in db.outbox_counts().values())
                 if not waiting and not jobs.find(LIVE, limit=5):
                     assert jobs.find(LETTERS) == []
+                    events.drain(1)
                     return time.monotonic() - began
             time.sleep(0.1)
     raise AssertionError(f"not drained within {timeout:g} s")
@@ -337,23 +399,33 @@ def drained(shop: Shop, timeout: float) -> float:
 
 @dataclass(frozen=True)
 class Ledger:
-    """What a run did: the transactions as they seemed, as they were, and the effects there are."""
+    """What a run did: the transactions as they seemed, as they were, and the effects there are.
+
+    ``told`` counts what each listener heard, ``ticks`` the jobs of each tick.
+    """
 
     history: Sequence[Op]
     committed: frozenset[str]
     effects: Counter[str]
+    told: Counter[tuple[str, str]]
+    ticks: Counter[str]
 
     def verdict(self) -> dict[str, Any]:
         """By name, what must be empty: a correct system leaves nothing here."""
         said_ok = {op.value for op in self.history if op.type == "ok" and op.f == "enqueue"}
         said_no = {op.value for op in self.history if op.type == "fail" and op.f == "enqueue"}
         queue, once = total_queue(self.history), unique_ids(self.history, f="dequeue")
+        due = {(listener, order) for listener in LISTENERS for order in self.committed if eventful(order)}
         return {
             "acknowledged but not committed": sorted(said_ok - self.committed),
             "rolled back but committed": sorted(said_no & self.committed),
             "lost": sorted(self.committed - self.effects.keys()) or _named(queue, "lost"),
             "of no committed transaction": sorted(self.effects.keys() - self.committed),
             "more than once": _named(once, "duplicated"),
+            "heard by nobody": sorted(due - self.told.keys()),
+            "heard of no committed transaction": sorted(self.told.keys() - due),
+            "heard more than once": sorted(heard for heard, times in self.told.items() if times > 1),
+            "ticks more than once": sorted(tick for tick, times in self.ticks.items() if times > 1),
         }
 
 
@@ -370,10 +442,12 @@ def ledger_of(shop: Shop) -> Ledger:
         committed = frozenset(tx.execute(select(orders.c.id)).scalars())
         found = tx.execute(select(shipped.c.id, func.count()).group_by(shipped.c.id))
         effects = Counter(dict(map(tuple, found)))
+        heard = Counter((row.listener, row.id) for row in tx.execute(select(told.c.listener, told.c.id)))
+        struck = Counter(tx.execute(select(ticks.c.tick)).scalars())
     for name, times in effects.items():
         for _ in range(times):
             history.add(0, "ok", "dequeue", name)
-    return Ledger(history.ops, committed, effects)
+    return Ledger(history.ops, committed, effects, heard, struck)
 
 
 def recoveries(shop: Shop) -> list[float]:

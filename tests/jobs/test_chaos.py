@@ -32,6 +32,7 @@ def outlive(shop: chaos.Shop, transactions: int, seed: int) -> None:
     chaos.drained(shop, timeout=chaos.LEASE + 60)
     ledger = chaos.ledger_of(shop)
     assert len(ledger.committed) > transactions / 2
+    assert ledger.ticks
     assert shop.killed
     assert not any(ledger.verdict().values()), (seed, ledger.verdict())
     recovered = chaos.recoveries(shop)
@@ -45,7 +46,7 @@ SEED = random.randrange(10**6)
 @pytest.mark.parametrize("place", ["sqlite", pytest.param("sqlite+redis", marks=pytest.mark.redis)])
 def test_nothing_is_lost(open_shop: Opened, place: str) -> None:
     """The short form: embedded, where applications and workers are killed; and with Redis, which is killed too."""
-    outlive(open_shop(place), 150, SEED)
+    outlive(open_shop(place), 100, SEED)
 
 
 @pytest.mark.soak
@@ -68,12 +69,12 @@ def work_off(shop: chaos.Shop, jobs: int, seconds: float, timeout: float) -> Non
     names = [f"{number}" for number in range(jobs)]
     chaos.work_off(shop, names=names, workers=5, seconds=seconds, rng=random.Random(SEED))
     chaos.drained(shop, timeout=chaos.LEASE + timeout)
-    history = chaos.ticks(shop, names)
+    history = chaos.begun(shop, names)
     found = total_queue(history.ops).found
-    begun = sum(op.f == "dequeue" for op in history.ops)
+    starts = sum(op.f == "dequeue" for op in history.ops)
     assert shop.killed
     assert not found["lost"] | found["unexpected"], SEED
-    assert begun - jobs <= len(shop.killed) * HELD, (SEED, begun, len(shop.killed))
+    assert starts - jobs <= len(shop.killed) * HELD, (SEED, starts, len(shop.killed))
 
 
 @pytest.mark.parametrize("place", ["sqlite", pytest.param("sqlite+redis", marks=pytest.mark.redis)])
@@ -93,24 +94,41 @@ def test_a_backlog_of_a_hundred_thousand_is_worked_off(open_shop: Opened, place:
     work_off(open_shop(place), 100_000, 120, timeout=600)
 
 
-def planted(committed: set[str], effects: dict[str, int]) -> dict[str, object]:
-    """The verdict on a run whose transactions a and b were acknowledged and whose c was rolled back."""
+def planted(
+    committed: set[str], effects: dict[str, int], told: dict[tuple[str, str], int] | None = None, ticks: int = 1
+) -> dict[str, object]:
+    """The verdict on a run whose transactions 0 and 1 were acknowledged and whose 2 was rolled back."""
     history = History()
-    for name, end in (("a", "ok"), ("b", "ok"), ("c", "fail")):
+    for name, end in (("a-0", "ok"), ("a-1", "ok"), ("a-2", "fail")):
         history.add(1, "invoke", "enqueue", name)
         history.add(1, end, "enqueue", name)  # type: ignore[arg-type]  # a literal in a loop
     for name, times in effects.items():
         for _ in range(times):
             history.add(0, "ok", "dequeue", name)
-    ledger = chaos.Ledger(history.ops, frozenset(committed), Counter(effects))
+    heard = Counter(dict.fromkeys((("bill", "a-0"), ("thank", "a-0")), 1) if told is None else told)
+    ledger = chaos.Ledger(history.ops, frozenset(committed), Counter(effects), heard, Counter({"noon": ticks}))
     return {name: found for name, found in ledger.verdict().items() if found}
 
 
 def test_the_checker_sees_what_is_wrong() -> None:
     """A lost effect, a repeated one, one of a rolled-back transaction, a commit that was not: each is named."""
-    assert planted({"a", "b"}, {"a": 1, "b": 1}) == {}
-    assert planted({"a", "b"}, {"a": 1}) == {"lost": ["b"]}
-    assert planted({"a", "b"}, {"a": 1, "b": 2}) == {"more than once": ["b"]}
-    assert planted({"a", "b"}, {"a": 1, "b": 1, "c": 1}) == {"of no committed transaction": ["c"]}
-    assert planted({"a"}, {"a": 1}) == {"acknowledged but not committed": ["b"], "lost": ["b"]}
-    assert planted({"a", "b", "c"}, {"a": 1, "b": 1, "c": 1}) == {"rolled back but committed": ["c"]}
+    both, right = {"a-0", "a-1"}, {"a-0": 1, "a-1": 1}
+    assert planted(both, right) == {}
+    assert planted(both, {"a-0": 1}) == {"lost": ["a-1"]}
+    assert planted(both, {"a-0": 1, "a-1": 2}) == {"more than once": ["a-1"]}
+    assert planted(both, right | {"a-2": 1}) == {"of no committed transaction": ["a-2"]}
+    acknowledged = {"acknowledged but not committed": ["a-1"], "of no committed transaction": ["a-1"]}
+    assert planted({"a-0"}, right) == acknowledged
+    assert planted({"a-0"}, {"a-0": 1}) == {"acknowledged but not committed": ["a-1"], "lost": ["a-1"]}
+    assert planted(both | {"a-2"}, right | {"a-2": 1}) == {"rolled back but committed": ["a-2"]}
+
+
+def test_the_checker_sees_what_is_wrong_with_events_and_ticks() -> None:
+    """A listener that heard nothing, twice, or of what was rolled back; a tick fired twice."""
+    both, right = {"a-0", "a-1"}, {"a-0": 1, "a-1": 1}
+    bill, thank = ("bill", "a-0"), ("thank", "a-0")
+    assert planted(both, right, {bill: 1}) == {"heard by nobody": [thank]}
+    assert planted(both, right, {bill: 2, thank: 1}) == {"heard more than once": [bill]}
+    stranger = ("bill", "a-3")
+    assert planted(both, right, {bill: 1, thank: 1, stranger: 1}) == {"heard of no committed transaction": [stranger]}
+    assert planted(both, right, ticks=2) == {"ticks more than once": ["noon"]}
