@@ -6,6 +6,7 @@ is delivered by the relay and a worker of eight threads in the same process. The
 
 from __future__ import annotations
 
+import importlib
 import sys
 import tempfile
 import time
@@ -65,9 +66,7 @@ def _listen(event: Happened, ctx: Any) -> None:
 
 
 def _blinker(receivers: int) -> Any:
-    import blinker
-
-    signal, event = blinker.Signal(), Happened(number=1)
+    signal, event = importlib.import_module("blinker").Signal(), Happened(number=1)
     held = [partial(_receive, number) for number in range(receivers)]
     for receiver in held:
         signal.connect(receiver, weak=False)

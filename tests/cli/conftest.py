@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -17,6 +16,7 @@ import pytest
 from postrmagic_core.jobs import task
 from postrmagic_core.settings import Settings
 from postrmagic_core.stack import Stack
+from postrmagic_core.testing._children import launch_server
 from postrmagic_core.testing.capture import embedded_settings
 from postrmagic_core.testing.faults import VARIABLE
 
@@ -106,10 +106,7 @@ class Command:
     def __init__(self, directory: Path, environment: dict[str, str], *arguments: str) -> None:
         self._log = directory / f"worker-{time.monotonic_ns()}.log"
         command = [sys.executable, "-m", "postrmagic_core.cli", "worker", "--app", "shop:stack", *arguments]
-        with self._log.open("wb") as log:
-            self._process = subprocess.Popen(
-                command, cwd=directory, env=environment, stdout=log, stderr=log, start_new_session=True
-            )
+        self._process = launch_server(command, self._log, cwd=directory, env=environment, start_new_session=True)
 
     @property
     def said(self) -> str:

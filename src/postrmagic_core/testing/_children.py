@@ -11,7 +11,7 @@ import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 _PR_SET_PDEATHSIG = 1
 _launcher: ThreadPoolExecutor | None = None
@@ -38,11 +38,14 @@ def die_with_parent(parent: int) -> None:
             os._exit(1)
 
 
-def launch_server(argv: Sequence[str], log: Path) -> subprocess.Popen[bytes]:
-    """Start the program ``argv`` (absolute path first), appending its output to ``log``; it dies with this process."""
+def launch_server(argv: Sequence[str], log: Path, **options: Any) -> subprocess.Popen[bytes]:
+    """Start the program ``argv`` (absolute path first), appending its output to ``log``; it dies with this process.
+
+    ``options`` are further ones of :func:`launch`.
+    """
     wrapped = [sys.executable, "-I", "-S", "-c", _TRAMPOLINE, str(os.getpid()), *argv]
     with log.open("ab") as output:
-        return launch(wrapped, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT)
+        return launch(wrapped, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, **options)
 
 
 def launch(
@@ -52,6 +55,8 @@ def launch(
     stdin: int | None = None,
     stdout: int | IO[bytes] | None = None,
     stderr: int | None = None,
+    cwd: Path | None = None,
+    start_new_session: bool = False,
 ) -> subprocess.Popen[bytes]:
     """:class:`subprocess.Popen` from a thread that lives as long as this process.
 
@@ -61,8 +66,12 @@ def launch(
     global _launcher  # noqa: PLW0603 - one thread a process, made on first use
     if _launcher is None:
         _launcher = ThreadPoolExecutor(1, thread_name_prefix="postrmagic-launcher")
-    start = _launcher.submit(subprocess.Popen, list(argv), env=env, stdin=stdin, stdout=stdout, stderr=stderr)
-    return start.result()
+
+    def start() -> subprocess.Popen[bytes]:
+        streams: dict[str, Any] = {"stdin": stdin, "stdout": stdout, "stderr": stderr}
+        return subprocess.Popen(list(argv), env=env, cwd=cwd, start_new_session=start_new_session, **streams)
+
+    return _launcher.submit(start).result()
 
 
 def stop(process: subprocess.Popen[bytes]) -> None:
