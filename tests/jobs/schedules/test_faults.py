@@ -68,7 +68,7 @@ def schedule_slowly(database_url: str, broker_url: str) -> None:
 
     def slowly(*arguments: Any) -> Any:
         say("read")
-        time.sleep(0.3)
+        time.sleep(1.0)
         return due(*arguments)
 
     policy.__dict__["due"] = slowly
