@@ -72,7 +72,7 @@ def test_the_packages_revisions_run_before_the_applications(open_database: Open,
     told: list[Step] = []
     assert not database.schema_current()
     Migrator(database.backend, database.migrations, report=told.append).upgrade()
-    assert [step.revision for step in told[-3:]] == ["0053", "one", "two"]
+    assert [step.revision for step in told[-3:]] == ["0066", "one", "two"]
     assert [step.history for step in told[-3:]] == ["package", "application", "application"]
     assert database.schema_current()
     assert billed(database) == BILLED
