@@ -310,6 +310,7 @@ def work_off(shop: Shop, *, names: Sequence[str], workers: int, seconds: float, 
         jobs = _open(stack, shop.database_url, shop.broker_url).jobs
         for start in range(0, len(names), 1000):
             jobs.enqueue_many([tick.call(name) for name in names[start : start + 1000]])
+        shop.start("relay", forward)
         for _ in range(workers):
             shop.start_worker()
         late = time.monotonic() + 60

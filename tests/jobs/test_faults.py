@@ -17,7 +17,7 @@ from sqlalchemy import text
 
 from postrmagic_core._retry import RetryPolicy
 from postrmagic_core.database import DatabaseManager
-from postrmagic_core.errors import AlreadyDone
+from postrmagic_core.errors import AlreadyDone, BackendError
 from postrmagic_core.jobs import JobQueue, task
 from postrmagic_core.jobs.supervisor import stop_signals
 from postrmagic_core.testing import Child, spawn
@@ -195,13 +195,24 @@ def test_an_effect_committed_before_the_kill_is_not_repeated(rig: Rig, workers: 
     assert rig.effects() == ["cut"]
 
 
+def pause_outside_a_write(child: Child, rig: Rig) -> None:
+    """SIGSTOP, again if it hit a write: stopped in one, the process would hold SQLite's only lock."""
+    while True:
+        child.pause()
+        try:
+            with rig.db.write():
+                return
+        except BackendError:
+            child.resume()
+
+
 @embedded
 def test_a_paused_worker_cannot_complete_what_another_took_over(rig: Rig, workers: Workers) -> None:
     """SIGSTOP past the lease, then SIGCONT: one recorded completion, one effect."""
     first = workers.up()
     job = rig.jobs.enqueue(slow.call(0.5))
     assert first.line() == "started 1"
-    first.pause()
+    pause_outside_a_write(first, rig)
     rig.work()
     assert rig.ends(job.id) == "succeeded"
     ended = rig.jobs.status(job.id).ended

@@ -68,8 +68,15 @@ def launch(
         _launcher = ThreadPoolExecutor(1, thread_name_prefix="postrmagic-launcher")
 
     def start() -> subprocess.Popen[bytes]:
-        streams: dict[str, Any] = {"stdin": stdin, "stdout": stdout, "stderr": stderr}
-        return subprocess.Popen(list(argv), env=env, cwd=cwd, start_new_session=start_new_session, **streams)
+        return subprocess.Popen(
+            list(argv),
+            env=env,
+            cwd=cwd,
+            stdin=stdin,
+            stdout=stdout,
+            stderr=stderr,
+            start_new_session=start_new_session,
+        )
 
     return _launcher.submit(start).result()
 
