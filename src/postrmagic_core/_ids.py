@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import threading
 import time
 from functools import lru_cache
 from itertools import count
@@ -28,6 +29,7 @@ class Ids:
     """:func:`uuid7` as text in a third of the time; those of one process and microsecond sort as they were made.
 
     The last 60 bits are 12 random ones of the process and a counter that begins anywhere (section 6.2, method 1).
+    ``lock`` is for whoever makes one only when it is wanted.
     """
 
     def __init__(self) -> None:
@@ -40,6 +42,7 @@ class Ids:
         return f"{_millisecond(milliseconds)}{_PARTS[rest]}{self._process}{next(self._numbers):x}"
 
     def _anew(self) -> None:
+        self.lock = threading.Lock()
         self._process = f"-8{secrets.randbits(12):03x}-"
         self._numbers = count(secrets.randbits(46) + (1 << 44))  # always 12 digits
 

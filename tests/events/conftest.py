@@ -38,10 +38,10 @@ class Rig:
         self.relay = self.db.relay({"events": self.events.deliver})
         stack.callback(self.relay.stop)
 
-    def work(self, **options: Any) -> None:
+    def work(self, threads: int = 2, **options: Any) -> None:
         """Run the relay and a worker (with ``options``) here until the test ends."""
         self.relay.start()
-        self._stack.enter_context(self.jobs.worker(threads=2, **options))
+        self._stack.enter_context(self.jobs.worker(threads, **options))
 
     def effect(self, tx: Any, value: str) -> None:
         """Do what the application does."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from postrmagic_core.events.journal import Place
 from postrmagic_core.events.listener import Listener
 
 
@@ -17,3 +18,13 @@ def very_deep(depth: int, event: object) -> int:
     if depth > 200:
         raise MemoryError
     return depth
+
+
+def all_at_once(tx: Any, listener: str, stream: str | None) -> Place:
+    """Every delivery is the first of its stream."""
+    return Place()
+
+
+async def for_ever(self: Any, listener: Listener[Any], because: Any, ctx: Any) -> object:
+    """An async listener may take as long as it likes."""
+    return await listener.function(because.event, ctx)  # type: ignore[misc]  # is_async says so

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import multiprocessing
 import threading
 import time
 from collections.abc import Iterator
@@ -405,6 +406,64 @@ def test_close_lets_async_listeners_end() -> None:
         threading.Timer(0.2, gate.open.set).start()
     assert gate.done == [7]
     assert "postrmagic-events-loop" not in {thread.name for thread in threading.enumerate()}
+
+
+def test_a_listener_that_hangs_holds_up_no_other() -> None:
+    """It is cancelled after its time, logged and counted; the one behind it had to wait no longer."""
+    heard = []
+    with EventManager(limits=Limits(concurrency=1)) as events:
+
+        @on(Changed, name="hangs", priority=1, timeout=0.1)
+        async def hangs(event: Changed, ctx: Any) -> None:
+            await asyncio.sleep(3600)
+
+        @on(Changed)
+        async def listener(event: Changed, ctx: Any) -> None:
+            heard.append(event.number)
+
+        events.include(hangs, listener)
+        events.emit(Changed(number=1))
+        events.drain(20)
+        assert (heard, failures(events, "hangs")) == ([1], 1)
+
+
+def test_a_plain_listener_has_no_time_out() -> None:
+    """Nobody could end it: said where it is declared."""
+    with pytest.raises(UsageError, match="cannot be ended"):
+        on(Changed, timeout=1.0)(lambda event, ctx: None)
+
+
+def test_a_forked_child_has_a_background_of_its_own() -> None:
+    """What the parent runs or has in line is not the child's, who takes calls anew."""
+    events, gate = behind(Limits(concurrency=1))
+    answers: Any = multiprocessing.get_context("fork").Queue()
+    with events:
+        for number in range(3):
+            events.emit(Changed(number=number))
+        until(lambda: gate.running == 1)
+
+        def child() -> None:
+            gate.open.set()
+            events.emit(Changed(number=9))
+            events.drain(10)
+            answers.put(gate.done)
+
+        process = multiprocessing.get_context("fork").Process(target=child)
+        process.start()
+        assert answers.get(timeout=20) == [9]
+        process.join(20)
+        gate.open.set()
+    assert gate.done == [0, 1, 2]
+
+
+def test_a_manager_that_is_opened_again_calls_again() -> None:
+    """Nothing of the time before is left."""
+    events, gate = behind(Limits())
+    gate.open.set()
+    for number in range(2):
+        with events:
+            events.emit(Changed(number=number))
+    assert gate.done == [0, 1]
 
 
 @pytest.mark.parametrize("limits", [{"concurrency": 0}, {"backlog": 0}, {"overflow": "explode"}])

@@ -11,6 +11,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any
 
+from .._lifecycle import after_fork
 from .._loop import Call, LoopThread
 from ..errors import Overloaded
 from .interface import Overflow
@@ -47,6 +48,11 @@ class Background:
         self._changed = threading.Condition()
         self._waiting: deque[tuple[contextvars.Context, Call]] = deque()
         self._running = 0
+        self._closed = False
+        after_fork(self._forget)
+
+    def open(self) -> None:
+        """Take calls, also after a close."""
         self._closed = False
 
     def check(self) -> None:
@@ -93,6 +99,12 @@ class Background:
             context, call = self._waiting.popleft()
             self._running += 1
             context.run(self.loop.start, call).future.add_done_callback(self._done)
+
+    def _forget(self) -> None:
+        """In a forked child: the loop's thread did not come along, and its calls are the parent's."""
+        self._changed = threading.Condition()
+        self._waiting = deque()
+        self._running = 0
 
     def _done(self, future: Future[Any]) -> None:
         with self._changed:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import threading
 from collections.abc import Sequence
@@ -128,7 +129,8 @@ class Caller:
         """:meth:`call` for an async listener."""
         token = cause.set(because)
         try:
-            return await listener.function(because.event, ctx)  # type: ignore[misc]  # is_async says so
+            async with asyncio.timeout(listener.timeout):
+                return await listener.function(because.event, ctx)  # type: ignore[misc]  # is_async says so
         finally:
             cause.reset(token)
 

@@ -59,6 +59,7 @@ class Durable:
         self._units = units
         self._jobs = jobs
         self._clock = clock
+        self._swept = ""
 
     @property
     def units(self) -> Units:
@@ -123,7 +124,9 @@ class Durable:
     def sweep(self) -> None:
         """Note as dead, and let others go on, what nobody will end: the jobs that were cancelled or killed for good."""
         with self.units.read() as tx:
-            rows = {row.job_id: row for row in journal.left(tx, _SWEPT)}
+            found = journal.left(tx, self._swept, _SWEPT)
+        whole, self._swept = policy.whole_events(found, _SWEPT)
+        rows = {row.job_id: row for row in whole}
         for job_id, why in self.jobs.given_up(list(rows)).items() if rows else ():
             self._end(rows[job_id].event_id, rows[job_id].listener, job_id, why)
 

@@ -55,11 +55,7 @@ class Emitter:
             )
         ctx = self._dispatch.context(event)
         if heard.simple and unit is tx is None:
-            heard.count.value += 1
-            if self.recordings.open:
-                self.recordings.note(ctx)
-            if heard.after:
-                self._caller.after(heard.after, ctx)
+            self._at_once(ctx, heard)
             return ctx
         if heard.later:
             self._background.check()
@@ -107,13 +103,17 @@ class Emitter:
         elif heard.in_unit:
             self._durable.in_unit(lambda own: self._with(own, ctx, heard))
         else:
-            heard.count.value += 1
-            if self.recordings.open:
-                self.recordings.note(ctx)
-            if heard.after:
-                self._caller.after(heard.after, ctx)
-            if heard.broadcast:
-                self._broadcast.publish(self._broadcast.message(ctx))
+            message = self._broadcast.message(ctx) if heard.broadcast else None
+            self._at_once(ctx, heard)
+            if message is not None:
+                self._broadcast.publish(message)
+
+    def _at_once(self, ctx: EventContext, heard: Heard) -> None:
+        heard.count.value += 1
+        if self.recordings.open:
+            self.recordings.note(ctx)
+        if heard.after:
+            self._caller.after(heard.after, ctx)
 
     def _with(self, tx: UnitLike, ctx: EventContext, heard: Heard) -> None:
         if heard.before:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -98,7 +97,7 @@ class EventContext:
     def event_id(self) -> str:
         """A UUIDv7, made when somebody wants it: an event nobody asks about is emitted in half the time."""
         if self._event_id is None:
-            with _naming:
+            with _ids.lock:
                 if self._event_id is None:
                     self._event_id = _ids.text(self.occurred_us)
         return self._event_id
@@ -148,7 +147,6 @@ class EventContext:
 
 
 _ids = Ids()
-_naming = threading.Lock()
 
 
 @dataclass(frozen=True, slots=True)

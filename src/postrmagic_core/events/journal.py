@@ -100,9 +100,9 @@ def dead_of(tx: UnitLike, ids: Sequence[str]) -> set[tuple[str, str]]:
     return {(row.event_id, row.listener) for row in tx.execute(found)}
 
 
-def left(tx: UnitLike, limit: int) -> list[Any]:
-    """Deliveries (event_id, listener, job_id) that have a job and have not ended, the oldest first."""
-    shown = select(d.event_id, d.listener, d.job_id).where(*_LEFT, d.job_id != "")
+def left(tx: UnitLike, after: str, limit: int) -> list[Any]:
+    """Deliveries (event_id, listener, job_id) that have a job and have not ended, by event, beginning after one."""
+    shown = select(d.event_id, d.listener, d.job_id).where(*_LEFT, d.job_id != "", d.event_id > after)
     return list(tx.execute(shown.order_by(d.event_id).limit(limit)))
 
 

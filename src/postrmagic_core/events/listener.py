@@ -39,6 +39,7 @@ class Listener(Generic[E]):
         pattern: str | None = None,
         once: bool = False,
         on_error: OnError | None = None,
+        timeout: float | None = None,
     ) -> None:
         if phase not in ON_ERROR:
             raise ValueError(f"expected one of the phases {', '.join(ON_ERROR)}, got {phase!r}")
@@ -51,6 +52,11 @@ class Listener(Generic[E]):
                 f"{function.__qualname__}() is async: before the commit a listener is a plain function, since the unit "
                 "belongs to one thread; take the phase now, after_commit or durable"
             )
+        if timeout is not None and not self.is_async:
+            raise UsageError(
+                f"{function.__qualname__}() has a time-out, but a plain function cannot be ended: make it async, or "
+                "durable, where the job's time limit holds"
+            )
         if once and phase == "durable":
             raise UsageError(
                 f"{function.__qualname__}() is durable and once: a durable listener hears in every process"
@@ -62,6 +68,7 @@ class Listener(Generic[E]):
         self.priority = priority
         self.pattern = pattern
         self.once = once
+        self.timeout = timeout
         self.on_error: OnError = on_error or allowed[0]
 
     def hears(self, event_type: type[Event]) -> bool:
@@ -86,6 +93,7 @@ def on(
     priority: int = ...,
     once: bool = ...,
     on_error: OnError | None = ...,
+    timeout: float | None = ...,
 ) -> Callable[[Callable[[E, Any], object]], Listener[E]]: ...
 
 
@@ -98,6 +106,7 @@ def on(
     priority: int = ...,
     once: bool = ...,
     on_error: OnError | None = ...,
+    timeout: float | None = ...,
 ) -> Callable[[Callable[[Event, Any], object]], Listener[Event]]: ...
 
 
@@ -109,6 +118,7 @@ def on(
     priority: int = 0,
     once: bool = False,
     on_error: OnError | None = None,
+    timeout: float | None = None,
 ) -> Callable[[Callable[[Any, Any], object]], Listener[Any]]:
     """Declare ``listener(event, ctx)``, plain or async, for events of a class and its subclasses.
 
@@ -123,11 +133,12 @@ def on(
 
     A higher ``priority`` is called earlier, equal ones in the order of inclusion; what returns :data:`STOP` is the last
     to hear the event in its phase. ``once``: only the first event in each process. ``name``: what deliveries call it;
-    give one before you move the function.
+    give one before you move the function. ``timeout``: seconds after which an async one is cancelled: an error.
     """
     heard, pattern = (Event, event_type) if isinstance(event_type, str) else (event_type, None)
 
     def declare(function: Callable[[Any, Any], object]) -> Listener[Any]:
-        return Listener(function, heard, phase, name, priority, pattern=pattern, once=once, on_error=on_error)
+        options: dict[str, Any] = {"pattern": pattern, "once": once, "on_error": on_error, "timeout": timeout}
+        return Listener(function, heard, phase, name, priority, **options)
 
     return declare

@@ -207,6 +207,7 @@ class EventManager(Lifecycle):
         return count
 
     def _open(self) -> None:
+        self._background.open()
         self._broadcast.open()
 
     def _close(self) -> None:

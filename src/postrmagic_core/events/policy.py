@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from ..errors import UsageError
@@ -30,6 +30,18 @@ def checked_depth(depth: int, event: Event) -> int:
 def stream_name(stream: str) -> str:
     """``stream`` where it is short enough to be a key, else its digest."""
     return stream if len(stream.encode()) <= _LONGEST else hashlib.sha256(stream.encode()).hexdigest()
+
+
+def whole_events(rows: Sequence[Any], limit: int) -> tuple[Sequence[Any], str]:
+    """Of ``limit`` rows at most, by event, those of events that are surely whole; and after which event to go on.
+
+    Fewer rows are the last ones: from the beginning, then. An event of more rows than that is cut.
+    """
+    if len(rows) < limit:
+        return rows, ""
+    last = rows[-1].event_id
+    whole = [row for row in rows if row.event_id != last]
+    return (whole, whole[-1].event_id) if whole else (rows, last)
 
 
 def find_type(roots: Iterable[type[Event]], name: str) -> type[Event] | None:

@@ -36,6 +36,6 @@ deliveries = Table(
     Column("dead_us", Micros()),
     Column("error", Key(200)),
     Index("ix_pm_event_deliveries_order", "listener", "stream", "position"),
-    Index("ix_pm_event_deliveries_left", "done_us", "dead_us"),
+    Index("ix_pm_event_deliveries_left", "done_us", "dead_us", "event_id"),
     **TABLE_OPTIONS,
 )

@@ -9,7 +9,7 @@ down_revision = "0064"
 
 
 def upgrade() -> None:
-    create_index("ix_pm_event_deliveries_left", "pm_event_deliveries", ["done_us", "dead_us"])
+    create_index("ix_pm_event_deliveries_left", "pm_event_deliveries", ["done_us", "dead_us", "event_id"])
 
 
 def downgrade() -> None:
