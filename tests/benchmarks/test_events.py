@@ -1,0 +1,24 @@
+"""The events' benchmark reports what it promises, from few events."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from benchmarks import events
+from benchmarks._harness import Bench, Options
+
+
+def test_every_durable_event_is_counted_once_delivered(tmp_path: Path) -> None:
+    """Events a second, by database; the slower one is the figure."""
+    bench = Bench(Options(quick=True))
+    events.durable(bench, {"sqlite": f"sqlite:///{tmp_path / 'events.db'}"})
+    assert bench.figures["durable_rate"] == bench.figures["durable_rate.sqlite"] > 0
+    assert bench.scale < 1
+
+
+def test_a_peer_that_is_missing_is_named() -> None:
+    """And ours is timed all the same."""
+    bench = Bench(Options(quick=True))
+    events.emitted(bench, 1)
+    assert bench.comparisons[0]["emit()"].median > 0
+    assert "emit_1_time_ratio" in bench.figures or "blinker" in bench.missing
