@@ -299,11 +299,12 @@ def test_a_worker_whose_clock_is_slow_keeps_what_it_has(make_rig: MakeRig, place
 def test_a_delayed_job_outlives_the_workers_that_saw_it_wait(rig: Rig, workers: Workers) -> None:
     """Killed before it was due: another runs it then, once and not before."""
     child = workers.up()
-    job = rig.jobs.enqueue(small.call(1), delay=1.0)
+    job = rig.jobs.enqueue(small.call(1), delay=4.0)  # longer than a busy machine takes for the rest
     due = job.status().due
     rig.jobs.enqueue(bystander.call())
     assert child.line() == "bystander"  # it has looked, and left the other alone
     child.kill()
+    assert job.status().state == "queued"
     rig.work()
     status = job.wait(30)
     assert (status.state, status.attempts) == ("succeeded", 1)
