@@ -31,12 +31,11 @@ class Listener(Generic[E]):
     def __init__(
         self,
         function: Callable[[E, Any], object],
-        event_type: type[E],
+        event_type: type[E] | str,
         phase: Phase,
         name: str | None = None,
         priority: int = 0,
         *,
-        pattern: str | None = None,
         once: bool = False,
         on_error: OnError | None = None,
         timeout: float | None = None,
@@ -62,11 +61,11 @@ class Listener(Generic[E]):
                 f"{function.__qualname__}() is durable and once: a durable listener hears in every process"
             )
         self.function = function
-        self.event_type = event_type
+        self.event_type: type[Any] = Event if isinstance(event_type, str) else event_type
+        self.pattern = event_type if isinstance(event_type, str) else None
         self.phase = phase
         self.name = name or f"{function.__module__}.{function.__qualname__}"
         self.priority = priority
-        self.pattern = pattern
         self.once = once
         self.timeout = timeout
         self.on_error: OnError = on_error or allowed[0]
@@ -135,10 +134,8 @@ def on(
     to hear the event in its phase. ``once``: only the first event in each process. ``name``: what deliveries call it;
     give one before you move the function. ``timeout``: seconds after which an async one is cancelled: an error.
     """
-    heard, pattern = (Event, event_type) if isinstance(event_type, str) else (event_type, None)
 
     def declare(function: Callable[[Any, Any], object]) -> Listener[Any]:
-        options: dict[str, Any] = {"pattern": pattern, "once": once, "on_error": on_error, "timeout": timeout}
-        return Listener(function, heard, phase, name, priority, **options)
+        return Listener(function, event_type, phase, name, priority, once=once, on_error=on_error, timeout=timeout)
 
     return declare

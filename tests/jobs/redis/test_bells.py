@@ -139,11 +139,11 @@ def test_a_listener_survives_its_server(own_redis_server: Callable[..., RedisSer
     rung = threading.Event()
     with broker.listen(["q"], rung.set):
         for disturb in (server.restart, lambda: kill_clients(server)):
+            with redis.Redis.from_url(server.url) as raw:
+                until(partial(waiting, raw), "it does not listen")
             disturb()
             assert rung.wait(20)
             rung.clear()
-            with redis.Redis.from_url(server.url) as raw:
-                until(partial(waiting, raw), "it does not listen")
             until(lambda: put_and_heard(broker, rung), "it is deaf")
             rung.clear()
 
