@@ -18,6 +18,7 @@ from postrmagic_core.stores.locked import Entry
 from postrmagic_core.stores.scripts import SWAP
 from postrmagic_core.testing import spawn
 from postrmagic_core.testing.contracts.on_store import persist
+from tests.stores.hesitating import hesitating
 
 pytestmark = pytest.mark.fault
 
@@ -66,7 +67,7 @@ def process(url: str, who: int, turns: int) -> None:
         print("ready")  # noqa: T201 - the parent reads it
         while store.get([b"go"]) == [None]:
             time.sleep(0.01)
-        print(work(store, who, turns))  # noqa: T201 - the parent reads it
+        print(work(hesitating(store), who, turns))  # noqa: T201 - the parent reads it
 
 
 def test_eight_processes_read_whole_values(shared_url: str) -> None:

@@ -14,6 +14,7 @@ from postrmagic_core.stores import Store, acquire, open_store
 from postrmagic_core.stores.scripts import GCRA, SWAP
 from postrmagic_core.testing import Child, spawn
 from postrmagic_core.testing.contracts.on_store import persist
+from tests.stores.hesitating import hesitating
 
 pytestmark = pytest.mark.fault
 
@@ -65,6 +66,7 @@ def swap_many(url: str, who: int, times: int) -> None:
     """Replace one value ``times`` times, each from what was read; every value read has its checksum."""
     with closing(open_store(url, timeout=5.0)) as store:
         ready(store)
+        hesitating(store)
         for turn in range(times):
             text = b"%d-%d " % (who, turn) * (500 * (who + 1))
             while True:
