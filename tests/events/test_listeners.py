@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import suppress
+from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
@@ -494,6 +495,37 @@ def test_a_recording_has_what_has_happened(rig: Rig) -> None:
     assert seen.contexts[1].causation_id == event_id
     with pytest.raises(AssertionError, match="expected one Event"):
         seen.one(Event)
+
+
+def test_installed_packages_offer_listeners(
+    events: EventManager, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By entry points: a module with every listener in it, or one listener."""
+    (tmp_path / "my_mailer.py").write_text(MAILER)
+    about = tmp_path / "my_mailer-1.0.dist-info"
+    about.mkdir()
+    (about / "METADATA").write_text("Metadata-Version: 2.1\nName: my-mailer\nVersion: 1.0\n")
+    (about / "entry_points.txt").write_text(
+        "[postrmagic_core.listeners]\nall = my_mailer\nsame = my_mailer:mail\n", encoding="utf-8"
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+    events.include_installed()
+    events.emit(Changed(number=7))
+    import my_mailer  # type: ignore[import-not-found]  # written above
+
+    assert my_mailer.sent == ["Changed"]
+
+
+MAILER = """
+from postrmagic_core.events import Event, on
+
+sent = []
+
+
+@on(Event)
+def mail(event, ctx):
+    sent.append(type(event).__name__)
+"""
 
 
 def test_an_event_key_names_a_field() -> None:

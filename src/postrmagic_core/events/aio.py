@@ -45,6 +45,10 @@ class AsyncEventManager:
         """See :meth:`EventManager.include`."""
         self._events.include(*sources)
 
+    def include_installed(self) -> None:
+        """See :meth:`EventManager.include_installed`."""
+        self._events.include_installed()
+
     async def emit(self, event: Event, *, tx: AwaitableUnitLike | None = None, detached: bool = False) -> EventContext:
         """See :meth:`EventManager.emit`; ``tx`` is what ``async with db.aio.write()`` gave. A thread does the work.
 

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from datetime import datetime
+from importlib.metadata import entry_points
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from .._protocols import JobSink, UnitLike, Units
     from .aio import AsyncEventManager
 
+LISTENERS = "postrmagic_core.listeners"
 _LOOK = 0.02
 _GRACE = 5.0
 
@@ -95,6 +97,14 @@ class EventManager(Lifecycle):
         self._dispatch.include(sources)
         if self.is_open:
             self._broadcast.listen()
+
+    def include_installed(self) -> None:
+        """:meth:`include` what installed packages offer among the entry points ``postrmagic_core.listeners``.
+
+        Each names a module, or one listener: ``mailer = "my_mailer.listeners"``.
+        """
+        for entry in sorted(entry_points(group=LISTENERS), key=lambda entry: entry.name):
+            self.include(entry.load())
 
     def emit(self, event: Event, *, tx: UnitLike | None = None, detached: bool = False) -> EventContext:
         """Have every listener of ``event`` hear it in its phase; returns what was noted of it, its ``event_id`` too.
