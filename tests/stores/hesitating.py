@@ -20,5 +20,5 @@ def hesitating(store: Store) -> Store:
         return found
 
     if load is not None:
-        store.load = slowly  # type: ignore[attr-defined]  # it has one
+        store.load = slowly  # type: ignore[attr-defined]  # not of every store, but of this one
     return store
