@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import multiprocessing
+import random
 import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from itertools import count
 from typing import Any
 
 import pytest
+from sqlalchemy import insert
 
-from postrmagic_core.jobs import task
+from postrmagic_core.database import DatabaseManager
+from postrmagic_core.jobs import JobQueue, task
 from postrmagic_core.jobs import worker as worker_module
 from postrmagic_core.jobs.handle import JobHandle
 from postrmagic_core.jobs.interface import NewJob
 from postrmagic_core.jobs.seats import Seats
+from postrmagic_core.testing import spawn
+from tests.jobs.conftest import effects
 
 Rig = Any
 MakeRig = Callable[..., Any]
@@ -210,6 +216,43 @@ def test_an_id_that_is_known_is_not_given(rig: Rig) -> None:
     rig.jobs.adapter.put([job])
     time.sleep(0.3)
     assert rig.services["told"] == ["once"]
+
+
+@task(name="answer", retries=20)
+def answer(ctx: Any, number: int) -> None:
+    with ctx.write() as tx:
+        tx.execute(insert(effects).values(value=f"done {number}"))
+
+
+def order_and_answer(database_url: str, first: int) -> None:
+    """A process that enqueues and works, until killed."""
+    with DatabaseManager(database_url) as db, JobQueue(database_url, database=db, lease=1.0) as jobs:
+        jobs.include(answer)
+        with jobs.worker(threads=2):
+            print("works")  # noqa: T201 - the parent reads it
+            for number in count(first):
+                with db.write() as tx:
+                    tx.execute(insert(effects).values(value=f"order {number}"))
+                    jobs.enqueue(answer.call(number), tx=tx)
+                time.sleep(0.01)
+
+
+def test_nothing_is_lost_with_a_process_that_does_both(rig: Rig) -> None:
+    """Killed five times at any moment between a commit and its job's end: each job has its one effect."""
+    chance = random.Random(20261128)
+    for turn in range(5):
+        with spawn(order_and_answer, rig.place.database_url, turn * 10_000) as child:
+            assert child.line() == "works"
+            time.sleep(0.3 + chance.random() * 0.5)
+            child.kill()
+    rig.jobs.include(answer)
+    rig.work(threads=4)
+    rig.until(lambda: not rig.jobs.find(["queued", "running", "retrying"], limit=1))
+    ordered, done = (
+        [value.split()[1] for value in rig.effects() if value.startswith(kind)] for kind in ("order", "done")
+    )
+    assert len(ordered) > 50
+    assert sorted(done) == sorted(ordered)
 
 
 def test_many_at_once_are_each_run_once(rig: Rig) -> None:
