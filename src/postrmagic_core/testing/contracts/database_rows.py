@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from collections.abc import Callable, Iterable
 from typing import Any, TypeAlias
 
@@ -99,9 +100,14 @@ def set_to(n: int, row: int = 1) -> Update:
     return update(counter).where(counter.c.id == row).values(n=n)
 
 
+# Long enough for another thread to come in between, if anything lets it.
+_THOUGHT = 0.0005
+
+
 def increment(tx: Unit) -> int:
     """Read, think, write: the way updates get lost."""
     n: int = tx.scalar(GET) + 1
+    time.sleep(_THOUGHT)
     tx.execute(set_to(n))
     return n
 
