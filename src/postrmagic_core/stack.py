@@ -67,7 +67,6 @@ class Stack(Lifecycle):
         self.registry = registry or Registry()
         self.clock: Clock = clock or SystemClock()
         self.metrics = Metrics()
-        self._common: dict[str, Any] = {"clock": self.clock, "metrics": self.metrics}
         self._configure_logging = configure_logging
         self._added: list[Lifecycle] = []
         self._provided: dict[str, object] = {}
@@ -99,7 +98,8 @@ class Stack(Lifecycle):
                 hold_budget=room.pool_hold_budget,
             ),
             timeouts=Timeouts(connect=room.connect_timeout, statement=room.statement_timeout, lock=room.lock_timeout),
-            **self._common,
+            clock=self.clock,
+            metrics=self.metrics,
             registry=self.registry,
             queries=self._query_log(),
         )
@@ -128,7 +128,8 @@ class Stack(Lifecycle):
             namespace=room.namespace,
             unavailable=room.unavailable,
             units=self.database,
-            **self._common,
+            clock=self.clock,
+            metrics=self.metrics,
         )
         self.database.use_tags(cache)
         return cache
@@ -158,7 +159,8 @@ class Stack(Lifecycle):
             idle_timeout=room.idle_timeout,
             absolute_timeout=room.absolute_timeout,
             touch_interval=room.touch_interval,
-            **self._common,
+            clock=self.clock,
+            metrics=self.metrics,
         )
 
     @cached_property
@@ -174,7 +176,8 @@ class Stack(Lifecycle):
             namespace=room.namespace,
             lease=room.lease,
             services=self._services,
-            **self._common,
+            clock=self.clock,
+            metrics=self.metrics,
             registry=self.registry,
         )
 
@@ -199,7 +202,8 @@ class Stack(Lifecycle):
         events = EventManager(
             units=self.database,
             jobs=self.jobs,
-            **self._common,
+            clock=self.clock,
+            metrics=self.metrics,
             services=self._services,
             limits=Limits(room.concurrency, room.backlog, room.overflow),
             channel=open_channel(self.settings.channel_url(), namespace=room.namespace, registry=self.registry),

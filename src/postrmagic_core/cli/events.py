@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 
@@ -12,7 +11,7 @@ from rich.text import Text
 
 from . import events_told
 from .application import App, AsJson, opened_events
-from .words import duration, plain
+from .words import duration, plain, print_json
 
 events = typer.Typer(help="Durable events: what has happened, and who has heard it.", no_args_is_help=True)
 
@@ -40,7 +39,7 @@ def show_all(
     if dead and after is not None:
         found = [record for record in found if record.occurred >= after]
     if as_json:
-        _print_json([events_told.as_json(record) for record in found])
+        print_json([events_told.as_json(record) for record in found])
     elif found:
         Console().print(events_told.listed(found, _now()))
     else:
@@ -61,7 +60,7 @@ def show(
     if record is None:
         raise _unknown(event_id)
     if as_json:
-        _print_json(events_told.as_json(record) | ({"fields": said} if fields else {}))
+        print_json(events_told.as_json(record) | ({"fields": said} if fields else {}))
     else:
         Console().print(events_told.described(record, said, _now()))
 
@@ -74,7 +73,7 @@ def tree(app: App, event_id: Id, as_json: AsJson = False) -> None:
     if not found:
         raise _unknown(event_id)
     if as_json:
-        _print_json([events_told.as_json(record) for record in found])
+        print_json([events_told.as_json(record) for record in found])
     else:
         Console().print(events_told.chained(found))
 
@@ -102,7 +101,7 @@ def replay(
     with opened_events(app) as opened:
         count = opened.replay(event_id, event_type=name, since=after, listener=listener, dead=dead)
     if as_json:
-        _print_json({"deliveries": count})
+        print_json({"deliveries": count})
     else:
         Console().print(Text(f"{count} {'delivery is' if count == 1 else 'deliveries are'} made again"))
     if not count:
@@ -120,7 +119,3 @@ def _unknown(event_id: str) -> typer.Exit:
 
 def _now() -> datetime:
     return datetime.now(UTC)
-
-
-def _print_json(value: object) -> None:
-    typer.echo(json.dumps(value, indent=2, default=repr))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -16,7 +15,7 @@ from ..jobs.interface import ENDED, LETTERS, LIVE, Selection
 from . import jobs_told
 from .application import App, AsJson, opened_jobs
 from .jobs_watch import watch
-from .words import duration, plain
+from .words import duration, plain, print_json
 
 if TYPE_CHECKING:
     from ..jobs import JobQueue
@@ -59,7 +58,7 @@ def show_all(
     with opened_jobs(app) as opened:
         found = opened.find(states, queue=queue, task=task, limit=limit)
     if as_json:
-        _print_json([jobs_told.as_json(status) for status in found])
+        print_json([jobs_told.as_json(status) for status in found])
         return
     console = Console()
     if found:
@@ -87,7 +86,7 @@ def show(
     status, content = record.status, jobs_told.content(record) if arguments else {}
     if as_json:
         timings = jobs_told.timings(status, _now())
-        _print_json(jobs_told.as_json(status) | {"timings": timings} | content)
+        print_json(jobs_told.as_json(status) | {"timings": timings} | content)
     else:
         Console().print(jobs_told.described(status, content, _now()))
 
@@ -98,7 +97,7 @@ def counts(app: App, as_json: AsJson = False) -> None:
     with opened_jobs(app) as opened:
         found = opened.counts()
     if as_json:
-        _print_json(jobs_told.counts_as_json(found))
+        print_json(jobs_told.counts_as_json(found))
     else:
         Console().print(jobs_told.counted(found))
 
@@ -109,7 +108,7 @@ def workers(app: App, as_json: AsJson = False) -> None:
     with opened_jobs(app) as opened:
         found = opened.workers()
     if as_json:
-        _print_json([jobs_told.worker_as_json(one) for one in found])
+        print_json([jobs_told.worker_as_json(one) for one in found])
     elif found:
         Console().print(jobs_told.at_work(found, _now()))
     else:
@@ -209,7 +208,7 @@ def _each(opened: JobQueue, change: Literal["replay", "cancel"], ids: Sequence[s
     }
     changed = [job_id for job_id in wanted if job_id in done]
     if as_json:
-        _print_json({"replayed" if change == "replay" else "cancelled": changed, "refused": refused})
+        print_json({"replayed" if change == "replay" else "cancelled": changed, "refused": refused})
     else:
         for job_id in changed:
             Console().print(plain(f"job {job_id} {_DONE[change](before.get(job_id))}"), soft_wrap=True)
@@ -239,9 +238,5 @@ def _now() -> datetime:
     return datetime.now(UTC)
 
 
-def _print_json(value: object) -> None:
-    typer.echo(json.dumps(value, indent=2, default=repr))
-
-
 def _say(figures: dict[str, Any], sentence: str, *, as_json: bool) -> None:
-    _print_json(figures) if as_json else Console().print(Text(sentence))
+    print_json(figures) if as_json else Console().print(Text(sentence))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime, tzinfo
@@ -15,7 +14,7 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from .application import App, AsJson, opened_jobs
-from .words import plain, span
+from .words import plain, print_json, span
 
 if TYPE_CHECKING:
     from ..jobs import JobQueue
@@ -52,7 +51,7 @@ def show_all(
         found = opened.schedules()
     console = Console()
     if as_json:
-        _print_json([_as_json(one) for one in found])
+        print_json([_as_json(one) for one in found])
     elif found:
         console.print(_listed(found, datetime.now(UTC), show_in, wide=console.width >= _WIDE))
     else:
@@ -93,7 +92,7 @@ def _each(app: str, names: Sequence[str], change: Callable[[JobQueue, str], None
             if not as_json:
                 _say({}, f"schedule {name} is {done}", as_json=False)
     if as_json:
-        _print_json({done: list(names)})
+        print_json({done: list(names)})
 
 
 def _listed(found: Sequence[ScheduleInfo], now: datetime, show_in: tzinfo | None, *, wide: bool) -> Table:
@@ -129,9 +128,5 @@ def _as_json(one: ScheduleInfo) -> dict[str, Any]:
     return {name: value.isoformat() if isinstance(value, datetime) else value for name, value in values}
 
 
-def _print_json(value: object) -> None:
-    typer.echo(json.dumps(value, indent=2))
-
-
 def _say(figures: dict[str, Any], sentence: str, *, as_json: bool) -> None:
-    _print_json(figures) if as_json else Console().print(plain(sentence), soft_wrap=True)
+    print_json(figures) if as_json else Console().print(plain(sentence), soft_wrap=True)

@@ -1,7 +1,8 @@
-"""Durations and foreign text, as a terminal shows them and as people type them."""
+"""Durations and foreign text, as a terminal shows them and as people type them; and what programs are told."""
 
 from __future__ import annotations
 
+import json
 import re
 
 import typer
@@ -28,3 +29,8 @@ def plain(value: object) -> Text:
     """What an application chose, as a terminal may safely show it: no markup, no control characters."""
     text = str(value)
     return Text(text if text.isprintable() else ascii(text)[1:-1])
+
+
+def print_json(value: object) -> None:
+    """Answer a program: ``value`` as JSON, and as its ``repr`` what JSON has no word for."""
+    typer.echo(json.dumps(value, indent=2, default=repr))

@@ -36,7 +36,7 @@ class Heard:
 
 
 class Dispatch:
-    """The listeners and event classes of one application; ``table`` keeps what was looked up of them."""
+    """The listeners and event classes of one application."""
 
     def __init__(self, services: Mapping[str, object], clock: Clock, metrics: Metrics) -> None:
         self.services = services
@@ -44,7 +44,7 @@ class Dispatch:
         self._now_us = clock.now_us
         self.listeners: dict[str, Listener[Any]] = {}
         self._types: dict[str, type[Event]] = {}
-        self.table: dict[type[Event], Heard] = {}
+        self._table: dict[type[Event], Heard] = {}
 
     def include(self, sources: Iterable[ModuleType | str | Listener[Any]]) -> None:
         """See :meth:`EventManager.include`."""
@@ -55,14 +55,14 @@ class Dispatch:
             self.listeners[listener.name] = listener
         for event_type in [*types, *(listener.event_type for listener in listeners)]:
             self._types[type_name(event_type)] = event_type
-        self.table = {}
+        self._table = {}
 
     def heard(self, event_type: type[Event]) -> Heard:
         """Who hears events of the class, in order."""
-        return self.table.get(event_type) or self._look_up(event_type)
+        return self._table.get(event_type) or self._look_up(event_type)
 
     def _look_up(self, event_type: type[Event]) -> Heard:
-        table, everybody = self.table, list(self.listeners.values())
+        table, everybody = self._table, list(self.listeners.values())
         now, before, after, durable, broadcast = (policy.heard_by(everybody, event_type, phase) for phase in ON_ERROR)
         count = self._metrics.counter("events_emitted_total", type=type_name(event_type))
         in_unit, later = bool(before or durable), any(listener.is_async for listener in after)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import TypeVar
 
@@ -19,7 +20,7 @@ _PATIENCE = 1.0
 T = TypeVar("T")
 
 
-class Ear(Lifecycle):
+class Ear(Lifecycle, ABC):
     """Calls ``heard`` and ``missed`` from a thread of its own, until it is closed.
 
     An adapter supplies ``_listen``, which is the thread and returns soon after ``ended`` is set, and ``_wake``, which
@@ -54,13 +55,13 @@ class Ear(Lifecycle):
         except Exception:
             logger.exception("a listener of a channel failed, and goes on")
 
+    @abstractmethod
     def _listen(self) -> None:
         """Tell until ``ended`` is set."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _wake(self) -> None:
         """Have the thread look at ``ended``, wherever it waits."""
-        raise NotImplementedError
 
     def _open(self) -> None:
         self.channel.ensure_open()

@@ -46,7 +46,7 @@ class Emitter:
 
     def emit(self, event: Event, tx: UnitLike | None, detached: bool) -> EventContext:
         """See :meth:`EventManager.emit`."""
-        heard = self._dispatch.table.get(type(event)) or self._dispatch.heard(type(event))
+        heard = self._dispatch.heard(type(event))
         unit = any_unit() if tx is None else None
         if unit is not None and not detached:
             raise OutsideUnit(

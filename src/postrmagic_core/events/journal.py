@@ -28,6 +28,10 @@ class Place(NamedTuple):
     first: bool = True
 
 
+UNORDERED = Place()
+"""Of what has no stream."""
+
+
 def record(tx: UnitLike, type_name: str, payload: bytes, noted: Mapping[str, object]) -> None:
     """Write an event down; ``noted`` has its id, occurred_us, correlation_id and causation_id."""
     tx.execute(events.insert().values(type=type_name, payload=payload, **noted))
@@ -36,7 +40,7 @@ def record(tx: UnitLike, type_name: str, payload: bytes, noted: Mapping[str, obj
 def place(tx: UnitLike, listener: str, stream: str | None) -> Place:
     """The next place in the stream; its last delivery is locked, so that it does not end unseen meanwhile."""
     if stream is None:
-        return Place()
+        return UNORDERED
     mine = (d.listener == listener, d.stream == stream)
     newest = select(d.position, d.done_us, d.dead_us).where(*mine).order_by(d.position.desc()).limit(1)
     last = tx.execute(newest.with_for_update()).first()
@@ -45,7 +49,7 @@ def place(tx: UnitLike, listener: str, stream: str | None) -> Place:
     return Place(stream, last.position + 1, last.done_us is not None or last.dead_us is not None)
 
 
-def deliver(tx: UnitLike, event_id: str, listener: str, job_id: str, at: Place = Place()) -> None:  # noqa: B008 - immutable
+def deliver(tx: UnitLike, event_id: str, listener: str, job_id: str, at: Place = UNORDERED) -> None:
     """Note that ``job_id`` delivers the event to ``listener``, for the first time or again; an empty one: it waits."""
     mine = (d.event_id == event_id, d.listener == listener)
     again = {"job_id": job_id, "done_us": None, "dead_us": None, "error": None}
