@@ -12,6 +12,7 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 from starlette.routing import Route
 
+from postrmagic_core._clock import to_us
 from postrmagic_core._problem import CONTENT_TYPE, Problem
 from postrmagic_core.errors import ValidationFailed, translating
 from postrmagic_core.stack import Stack
@@ -19,20 +20,22 @@ from postrmagic_core.validation.output import content_disposition
 from postrmagic_core.validation.uploads import inspect, receive, storage_error
 
 from .accounts import Accounts, User
-from .forms import answer, change_form, cursor_of, login_form, position_of, shown
+from .forms import answer, change_form, cursor_of, login_form, position_of, seen_form, shown, told
 from .library import POLICY, Library, NotFound
 from .names import filename_of, title_of
+from .notifications import Notifications
 
 _JSON_LIMIT = 64 * 1024
 
 
 @dataclass(frozen=True, slots=True)
 class Api:
-    """The routes over one Stack, its accounts and its library."""
+    """The routes over one Stack, its accounts, its library and its notifications."""
 
     stack: Stack
     accounts: Accounts
     library: Library
+    notifications: Notifications
 
     def routes(self) -> list[Route]:
         """Every route of the interface."""
@@ -50,6 +53,8 @@ class Api:
             Route(one + "/thumbnail", self.thumbnail, methods=["GET"]),
             Route("/api/v1/tags", self.tags, methods=["GET"]),
             Route("/api/v1/stats", self.stats, methods=["GET"]),
+            Route("/api/v1/notifications", self.list_notifications, methods=["GET"]),
+            Route("/api/v1/notifications/read", self.read_notifications, methods=["POST"]),
             Route("/health", self.health, methods=["GET"]),
         ]
 
@@ -148,6 +153,19 @@ class Api:
         user = await self._user(request)
         found = await run_in_threadpool(self.library.stats, user.id)
         return answer(found, cache={"hit_rate": round(self.stack.cache.stats().hit_rate, 3)})
+
+    async def list_notifications(self, request: Request) -> Response:
+        """What the user was told, the latest first, and how much of it is new."""
+        user = await self._user(request)
+        found = await run_in_threadpool(self.notifications.latest, user.id)
+        return answer([told(each) for each in found], unread=sum(each["read_us"] is None for each in found))
+
+    async def read_notifications(self, request: Request) -> Response:
+        """The user has seen what changed up to ``until``."""
+        user = await self._user(request)
+        form = seen_form.validate_json(await _body(request))
+        await run_in_threadpool(self.notifications.read, user.id, to_us(form.until))
+        return Response(status_code=204)
 
     async def health(self, request: Request) -> Response:
         """200 when every backend answers, 503 otherwise; which one, and in how many milliseconds."""

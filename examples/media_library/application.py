@@ -9,6 +9,7 @@ from postrmagic_core.stack import Stack
 from . import tables, tasks, warming
 from .accounts import Accounts
 from .library import Library
+from .notifications import Notifications
 from .storage import Storage
 
 
@@ -19,6 +20,7 @@ class Application:
     stack: Stack
     accounts: Accounts
     library: Library
+    notifications: Notifications
 
     def prepare(self) -> None:
         """Create the directories; what is there stays. The tables came with the Stack's opening."""
@@ -30,7 +32,8 @@ def assemble(stack: Stack) -> Application:
     storage = Storage(stack.settings.stack.data_dir / "media")
     library = Library(stack.database, stack.cache, stack.events, storage)
     stack.use_migrations("media_library:migrations", tables.metadata)
-    stack.provide(library=library)
+    notifications = Notifications(stack.database, stack.cache)
+    stack.provide(library=library, notifications=notifications)
     stack.include(tasks)
     warming.register(stack.cache, library)
-    return Application(stack, Accounts(stack.database), library)
+    return Application(stack, Accounts(stack.database), library, notifications)

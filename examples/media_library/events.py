@@ -21,3 +21,21 @@ class PosterDeleted(LibraryChanged):
     """A poster was removed; ``last`` when nobody else holds the same file."""
 
     last: bool
+
+
+class Notable(Event):
+    """Something that a user should be told."""
+
+    user_id: int
+
+
+class PosterReady(Notable):
+    """A poster that the user added has its thumbnails."""
+
+    digest: str
+
+
+class QuotaNearlyUsed(Notable):
+    """An upload took the user's files past the mark from which they should know: ``percent`` of the room is used."""
+
+    percent: int

@@ -7,13 +7,15 @@ import binascii
 import json
 from typing import Annotated, Any
 
-from pydantic import Field
+from pydantic import AwareDatetime, Field
 from starlette.responses import Response
 
 from postrmagic_core._clock import from_us
 from postrmagic_core.errors import ValidationFailed
 from postrmagic_core.validation import Input, Validator
 from postrmagic_core.validation.rules import PlainText, Tag
+
+from .notifications import message_of
 
 
 class Login(Input):
@@ -30,8 +32,15 @@ class Change(Input):
     tags: Annotated[list[Tag], Field(max_length=20)] | None = None
 
 
+class Seen(Input):
+    """Up to when notifications were seen: the latest ``changed_at`` that was shown."""
+
+    until: AwareDatetime
+
+
 login_form = Validator(Login)
 change_form = Validator(Change)
+seen_form = Validator(Seen)
 
 
 def answer(data: Any, *, status: int = 200, headers: dict[str, str] | None = None, **beside: Any) -> Response:
@@ -57,6 +66,18 @@ def shown(item: dict[str, Any]) -> dict[str, Any]:
         "created_at": from_us(item["created_us"]).isoformat(),
         "file": f"{base}/file",
         "thumbnail": f"{base}/thumbnail" if item["thumbnail"] else None,
+    }
+
+
+def told(notification: dict[str, Any]) -> dict[str, Any]:
+    """A notification as clients see it."""
+    kind, amount = notification["kind"], notification["amount"]
+    return {
+        "kind": kind,
+        "amount": amount,
+        "message": message_of(kind, amount),
+        "changed_at": from_us(notification["changed_us"]).isoformat(),
+        "read": notification["read_us"] is not None,
     }
 
 

@@ -17,11 +17,13 @@ from postrmagic_core.events import EventManager
 from postrmagic_core.validation import ImageInfo, ImagePolicy
 
 from . import figures, search
-from .events import PosterDeleted, PosterUploaded
+from .events import PosterDeleted, PosterUploaded, QuotaNearlyUsed
 from .storage import Storage
 from .tables import blobs, details, inserted_id, media, renditions, statistics, tags, users
 
 PAGE = 24
+# The share of the quota, in percent, from which users are told how much of it they use.
+NEARLY_USED = 90
 POLICY = ImagePolicy(max_bytes=20 * 1024 * 1024, max_pixels=50_000_000)
 _USERS_MEDIA = "user:{user_id}:media"
 _USERS_STATISTICS = "user:{user_id}:statistics"
@@ -130,6 +132,10 @@ class Library:
         )
         if charged.rowcount == 0:
             raise QuotaExceeded("this file does not fit into the user's quota")
+        user = tx.execute(select(users.c.used_bytes, users.c.quota_bytes).where(users.c.id == user_id)).one()
+        percent = 100 * user.used_bytes // user.quota_bytes
+        if percent >= NEARLY_USED > 100 * (user.used_bytes - size) // user.quota_bytes:
+            self.events.emit(QuotaNearlyUsed(user_id=user_id, percent=percent), tx=tx)
 
     def _page(self, user_id: int, *, asked: str = "", after: tuple[int, int] | None = None) -> dict[str, Any]:
         """One page of the user's media, newest first: ``items`` and the ``next`` position or ``None``.

@@ -137,6 +137,18 @@ class Smoke:
         types = self.client.send("GET", "/api/v1/stats", 200).json()["data"]["types"]
         return sum(kind["count"] for kind in types or [])
 
+    def be_told(self) -> str:
+        """Every poster that became ready is told, and what was seen is not new any more."""
+        _wait(lambda: self._told().get("amount") == len(self.uploaded), "not every poster is told to be ready")
+        line = self._told()
+        self.client.send("POST", "/api/v1/notifications/read", 204, json={"until": line["changed_at"]})
+        _check(self._told()["read"] is True, "what was seen is still new")
+        return str(line["message"])
+
+    def _told(self) -> dict[str, object]:
+        lines: list[dict[str, object]] = self.client.send("GET", "/api/v1/notifications", 200).json()["data"]
+        return next((line for line in lines if line["kind"] == "posters_ready"), {})
+
     def follow_a_request(self) -> str:
         """What the worker did for an upload is found in the log under that request's id."""
         wanted = {"request", "thumbnails made", "details extracted"}
@@ -216,6 +228,7 @@ class Smoke:
             self.refuse_hostile_files,
             self.wait_for_thumbnails,
             self.wait_for_details,
+            self.be_told,
             self.follow_a_request,
             self.tag_and_search,
             self.count,

@@ -117,6 +117,21 @@ statistics = Table(
     **_MYSQL,
 )
 
+# What a user is told: posters that are ready, the percentage of the room that is used. One unread row of each kind.
+notifications = Table(
+    "notifications",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("user_id", Id, ForeignKey("users.id", ondelete="CASCADE"), nullable=False),
+    Column("kind", String(32), nullable=False),
+    Column("amount", Integer, nullable=False),
+    Column("changed_us", BigInteger, nullable=False),
+    Column("read_us", BigInteger),
+    Index(None, "user_id", "changed_us"),
+    Index(None, "changed_us"),
+    **_MYSQL,
+)
+
 
 def inserted_id(result: CursorResult[Any]) -> int:
     """The id that the database gave to the one inserted row."""

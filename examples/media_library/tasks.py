@@ -1,4 +1,4 @@
-"""What happens behind the requests: thumbnails, details, statistics, and the end of files nobody holds any more."""
+"""What happens behind the requests: thumbnails, details, figures, notifications, the end of what nobody needs."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from typing import Literal
 from sqlalchemy import insert, select
 
 from postrmagic_core.events import on
-from postrmagic_core.jobs import JobContext, Unique, every, task
+from postrmagic_core.jobs import JobContext, Unique, cron, every, task
 from postrmagic_core.log import get_logger
 from postrmagic_core.validation.uploads import render
 
 from .colours import look_at
-from .events import LibraryChanged, PosterDeleted, PosterUploaded
+from .events import LibraryChanged, Notable, PosterDeleted, PosterReady, PosterUploaded
 from .library import POLICY, Library, tag_of
 from .tables import blobs, details, renditions
 
@@ -37,6 +37,13 @@ def request_statistics(event: LibraryChanged, ctx: JobContext) -> None:
     """Have the user's statistics refreshed soon; while a refresh waits, another one is the same."""
     with ctx.write() as tx:
         ctx.jobs.enqueue(refresh_statistics.call(event.user_id), tx=tx, delay=SETTLING)
+
+
+@on(Notable, phase="durable", name="notifications")
+def notify(event: Notable, ctx: JobContext) -> None:
+    """Tell the user: as often as it happened, whatever died meanwhile."""
+    with ctx.write() as tx:
+        ctx.notifications.add(tx, event)
 
 
 @on(PosterDeleted, phase="durable", name="files")
@@ -71,8 +78,9 @@ def make_thumbnails(ctx: JobContext, digest: str) -> None:
         if tx.scalar(select(renditions.c.digest).where(renditions.c.digest == digest)) is None:
             rows = [{"digest": digest, "format": name, "size": size} for name, size in sizes.items()]
             tx.execute(insert(renditions), rows)
-        for user_id in library.holders(tx, digest):
-            ctx.cache.invalidate(tag_of(user_id), tx=tx)
+            for user_id in library.holders(tx, digest):
+                ctx.cache.invalidate(tag_of(user_id), tx=tx)
+                ctx.events.emit(PosterReady(user_id=user_id, digest=digest), tx=tx)
     log.info("thumbnails made", digest=digest)
 
 
@@ -126,6 +134,15 @@ def remove_abandoned(ctx: JobContext) -> None:
         log.info("abandoned files removed", files=removed)
 
 
+@task(retries=5, time_limit=60, priority="low", unique=Unique(scope="until_start"))
+def forget_notifications(ctx: JobContext) -> None:
+    """Remove the notifications that have not changed for a long time."""
+    with ctx.write() as tx:
+        forgotten = ctx.notifications.forget(tx)
+    log.info("notifications forgotten", notifications=forgotten)
+
+
+nightly = cron("17 3 * * *", forget_notifications.call(), name="forget-notifications")
 hourly = every(3600, remove_abandoned.call(), name="remove-abandoned")
 
 

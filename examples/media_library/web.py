@@ -50,7 +50,7 @@ def site(application: Application) -> Starlette:
 
     routes = [
         Route("/", page, methods=["GET"]),
-        *Api(stack, application.accounts, application.library).routes(),
+        *Api(stack, application.accounts, application.library, application.notifications).routes(),
         Mount("/static", StaticFiles(directory=_STATIC)),
     ]
     # A client's mistakes, and a damaged file, are answered here; whatever else goes wrong by errors(), which logs it.

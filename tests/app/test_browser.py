@@ -201,7 +201,7 @@ def test_a_person_without_a_mouse_gets_everywhere(page: Page) -> None:
         page.keyboard.press("Tab")
         passed.append(page.evaluate("document.activeElement.id"))
         assert len(passed) < 20
-    assert passed[:2] == ["logout", "files"]
+    assert passed[:3] == ["bell", "logout", "files"]
     page.keyboard.press("Enter")
     expect(page.get_by_label("Title")).to_be_focused()
     page.keyboard.press("Tab")
@@ -216,6 +216,28 @@ def test_a_person_without_a_mouse_gets_everywhere(page: Page) -> None:
     page.keyboard.press("Space")
     expect(tag).to_have_attribute("aria-pressed", "true")
     expect(tag).to_be_focused()
+
+
+def test_a_person_is_told_what_became_ready(page: Page) -> None:
+    """The bell counts by itself; opening it, by keyboard too, is having seen it, on every page."""
+    log_in(page)
+    bell = page.get_by_role("button", name="Notifications")
+    with page.expect_response("**/notifications/read"):
+        page.set_input_files("#files", [as_file(POSTERS[7])])
+        expect(bell).to_contain_text("1 new")
+        bell.focus()
+        page.keyboard.press("Enter")
+    panel = page.locator("#notifications")
+    expect(panel.get_by_text(re.compile(r"(A poster is|\d+ posters are) ready\."))).to_be_visible()
+    expect(panel.locator("li.new")).to_have_count(1)
+    expect(bell).to_have_text("Notifications ")
+    page.keyboard.press("Escape")
+    expect(panel).to_be_hidden()
+    page.reload()
+    expect(bell).to_have_text("Notifications ")
+    bell.click()
+    expect(panel.locator("li")).not_to_have_count(0)
+    expect(panel.locator("li.new")).to_have_count(0)
 
 
 def test_what_is_refused_says_why(page: Page, complaints: list[str]) -> None:
@@ -247,7 +269,11 @@ def test_axe_finds_nothing(page: Page, scheme: str) -> None:
     found["library"] = violations(page)
     poster.click()
     found["detail"] = violations(page)
-    assert found == {"login": [], "library": [], "detail": []}
+    page.get_by_role("button", name="Close").click()
+    page.get_by_role("button", name="Notifications").click()
+    expect(page.locator("#notifications li")).not_to_have_count(0)
+    found["notifications"] = violations(page)
+    assert found == {"login": [], "library": [], "detail": [], "notifications": []}
 
 
 def violations(page: Page) -> list[str]:

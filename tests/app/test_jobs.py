@@ -362,8 +362,8 @@ def test_uploads_that_nobody_finished_are_removed_every_hour(house: House) -> No
     for path in (old, young):
         path.write_bytes(b"half of a poster")
     os.utime(old, (0, 0))
-    (schedule,) = jobs.schedules()
-    assert (schedule.name, schedule.spec) == ("remove-abandoned", "every 3600 s"), schedule
+    (schedule,) = [each for each in jobs.schedules() if each.name == "remove-abandoned"]
+    assert schedule.spec == "every 3600 s"
     with house.application.stack.worker(threads=1):
         assert jobs.run_schedule(schedule.name).wait(60).state == "succeeded"
     assert (old.exists(), young.exists()) == (False, True)

@@ -72,6 +72,12 @@ def succeeded(house: House, task: str) -> int:
     return len(house.application.stack.jobs.find({"succeeded"}, task=task, limit=10_000))
 
 
+def told(house: House) -> list[tuple[str, int]]:
+    """What the user was told, as kind and amount, the latest first."""
+    latest = house.application.notifications.latest(house.user_id())
+    return [(each["kind"], each["amount"]) for each in latest]
+
+
 def outlive_a_kill(settings: Settings, number: int) -> None:
     """Upload ``number`` pictures, kill the worker when half of the thumbnails are there, start another."""
     with open_house(settings) as house:
@@ -85,7 +91,8 @@ def outlive_a_kill(settings: Settings, number: int) -> None:
             wait_until(lambda: rows(house, details) == number)
             wait_until(lambda: at_rest(house))
         assert rows(house, blobs) == number
-        # Of each upload an effect of either listener, and one of the thumbnails' job. Its details are asked for by the
+        # Of each upload an effect of either listener, one of the thumbnails' job, and one of the listener that tells of
+        # them. Its details are asked for by the
         # upload, and again by each worker that finds some missing as it starts; how often that is, and how many changes
         # one refresh stands for, is as chance has it. Whatever the number of these jobs, each had its effect once.
         assert succeeded(house, make_thumbnails.name) == number
@@ -95,8 +102,9 @@ def outlive_a_kill(settings: Settings, number: int) -> None:
         assert looked >= number
         assert missing <= 2
         assert refreshes >= 1
-        assert rows(house, once) == 3 * number + looked + missing + refreshes
+        assert rows(house, once) == 4 * number + looked + missing + refreshes
         assert house.application.stack.jobs.dead() == []
+        assert told(house) == [("posters_ready", number)]
         types = house.application.library.stats(house.user_id())["types"]
         assert types == [{"type": "image/jpeg", "count": number}]
         with house.application.stack.database.read() as unit:

@@ -1,7 +1,7 @@
 // The library's page: every state comes from the API, nothing is kept but what is shown.
 
 const byId = (id) => document.getElementById(id);
-const state = { query: "", tag: "", next: null, items: new Map(), stats: null, open: null, turn: 0 };
+const state = { query: "", tag: "", next: null, items: new Map(), stats: null, open: null, turn: 0, told: [] };
 let watching = 0;
 
 async function api(path, options = {}) {
@@ -43,7 +43,8 @@ function fill(element, children) {
 // Log in and out
 
 function showLogin() {
-  for (const id of ["library", "search", "logout"]) byId(id).hidden = true;
+  for (const id of ["library", "search", "bell", "logout"]) byId(id).hidden = true;
+  byId("notifications").hidePopover();
   byId("stats").textContent = "";
   byId("login").hidden = false;
   byId("name").focus();
@@ -51,7 +52,7 @@ function showLogin() {
 
 function showLibrary() {
   byId("login").hidden = true;
-  for (const id of ["library", "search", "logout"]) byId(id).hidden = false;
+  for (const id of ["library", "search", "bell", "logout"]) byId(id).hidden = false;
   return refresh();
 }
 
@@ -86,9 +87,9 @@ async function load(after = null) {
 // Answers may overtake one another: only the last question's counts.
 async function refresh() {
   const turn = ++state.turn;
-  let page, stats;
+  let page, stats, told;
   try {
-    [page, stats] = await Promise.all([load(), api("stats")]);
+    [page, stats, told] = await Promise.all([load(), api("stats"), api("notifications")]);
   } catch (error) {
     byId("empty").hidden = false;
     byId("empty").textContent = error.message;
@@ -100,6 +101,7 @@ async function refresh() {
   state.next = page.next;
   draw();
   drawStats(stats);
+  drawNotifications(told);
   watch();
 }
 
@@ -186,7 +188,8 @@ function watch(wait = 200) {
   if (!some && !outdated(state.stats)) return;
   const turn = state.turn;
   watching = setTimeout(async () => {
-    const [page, stats] = await Promise.all([some ? load() : null, api("stats")]).catch(() => [null, null]);
+    const answers = Promise.all([some ? load() : null, api("stats"), api("notifications")]);
+    const [page, stats, told] = await answers.catch(() => [null, null, null]);
     if (turn !== state.turn) return;
     let changed = false;
     for (const item of page?.data ?? []) {
@@ -198,6 +201,7 @@ function watch(wait = 200) {
     }
     if (changed) draw();
     if (stats) drawStats(stats);
+    if (told) drawNotifications(told);
     watch(Math.min(wait * 1.5, 5000));
   }, wait);
 }
@@ -283,6 +287,35 @@ byId("files").addEventListener("change", async (event) => {
   event.target.value = "";
   await uploadAll(files);
 });
+
+// Notifications: looked for with whatever else is asked for, and now and then; what was opened has been seen.
+
+function drawNotifications({ data, unread }) {
+  state.told = data;
+  drawBell(unread);
+  byId("nothing-told").hidden = data.length > 0;
+  byId("told").replaceChildren(...data.map(({ message, changed_at: at, read }) => make("li", { className: read ? "" : "new" },
+    make("span", { textContent: message }),
+    make("time", { dateTime: at, textContent: new Date(at).toLocaleString() }))));
+}
+
+// The lines that were new stay marked while they are looked at.
+function drawBell(unread) {
+  const badge = make("span", { className: "badge", textContent: `${unread} new` });
+  byId("bell").replaceChildren("Notifications ", ...(unread ? [badge] : []));
+}
+
+byId("notifications").addEventListener("toggle", async ({ newState }) => {
+  if (newState !== "open" || state.told.every(({ read }) => read)) return;
+  await api("notifications/read", json("POST", { until: state.told[0].changed_at })).catch(() => null);
+  drawBell(0);
+});
+
+setInterval(async () => {
+  if (document.hidden || byId("bell").hidden) return;
+  const told = await api("notifications").catch(() => null);
+  if (told) drawNotifications(told);
+}, 20000);
 
 // One poster
 
