@@ -1,23 +1,27 @@
-"""What emitting costs beside blinker, how many durable events a second are delivered, how soon a broadcast is heard.
+"""What emitting costs beside blinker, how fast durable events are delivered, broadcasts heard and ticks fired.
 
 The listeners do nothing. A durable event is emitted in a unit of its own, goes through the outbox to one listener, and
 is delivered by the relay and a worker of eight threads in the same process. The broadcast is heard in another process.
+A tick is late by the time from its instant to the first line of its task, one scheduler and one worker being there.
 """
 
 from __future__ import annotations
 
 import importlib
+import queue
 import sys
 import tempfile
 import time
 from contextlib import ExitStack
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
+from statistics import median
 from typing import Any, ClassVar
 
 from postrmagic_core.database import DatabaseManager
 from postrmagic_core.events import Event, EventManager, on
-from postrmagic_core.jobs import JobQueue, task
+from postrmagic_core.jobs import JobContext, JobQueue, every, task
 from postrmagic_core.testing.servers import MariaDBServer, RedisServer
 
 from ._events_broadcast import broadcast_latencies, idle_per_second
@@ -41,6 +45,7 @@ def run(bench: Bench) -> None:
         folder = Path(opened.enter_context(tempfile.TemporaryDirectory()))
         mariadb, redis = opened.enter_context(MariaDBServer()), opened.enter_context(RedisServer())
         durable(bench, {"sqlite": f"sqlite:///{folder / 'events.db'}", "mariadb": mariadb.create_database()})
+        ticks(bench, {"sqlite": f"sqlite:///{folder / 'ticks.db'}", "mariadb": mariadb.create_database()})
         url = redis.create_database()
         found = broadcast_latencies(bench, url, bench.repeats(500, 40))
         bench.figure("broadcast_ms", found["Redis"].median * 1e3)
@@ -103,6 +108,32 @@ def _deliver(events: EventManager, number: int) -> float:
         events.emit(Happened(number=index))
     events.drain(600)
     return time.monotonic() - began
+
+
+def ticks(bench: Bench, urls: dict[str, str]) -> None:
+    """``tick_late_ms.<database>``: the median over the ticks of a schedule that has four a second."""
+    for name, url in urls.items():
+        late = _late(url, bench.repeats(100, 12))
+        bench.figure(f"tick_late_ms.{name}", median(late[2:]) * 1e3)
+
+
+def _late(url: str, number: int) -> list[float]:
+    """By how many seconds each of the first ticks was late."""
+    late: queue.SimpleQueue[float] = queue.SimpleQueue()
+
+    @task(name="benchmark.tick")
+    def tick(ctx: JobContext) -> None:
+        if ctx.scheduled_for is not None:
+            late.put((datetime.now(UTC) - ctx.scheduled_for).total_seconds())
+
+    with ExitStack() as opened:
+        database = opened.enter_context(DatabaseManager(url))
+        database.upgrade()
+        jobs = opened.enter_context(JobQueue(url, database=database))
+        jobs.include(tick, every(0.25, tick.call()))
+        opened.enter_context(jobs.worker(1))
+        opened.enter_context(jobs.scheduler())
+        return [late.get(timeout=60) for _ in range(number)]
 
 
 if __name__ == "__main__":

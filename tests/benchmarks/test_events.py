@@ -22,3 +22,10 @@ def test_a_peer_that_is_missing_is_named() -> None:
     events.emitted(bench, 1)
     assert bench.comparisons[0]["emit()"].median > 0
     assert "emit_1_time_ratio" in bench.figures or "blinker" in bench.missing
+
+
+def test_ticks_are_timed(tmp_path: Path) -> None:
+    """From their instants on: never before them."""
+    bench = Bench(Options(quick=True))
+    events.ticks(bench, {"sqlite": f"sqlite:///{tmp_path / 'ticks.db'}"})
+    assert bench.figures["tick_late_ms.sqlite"] > 0
