@@ -46,7 +46,8 @@ class Client:
 
     def send(self, method: str, path: str, *expected: int, **options: object) -> httpx.Response:
         """Send a request; another status than ``expected`` is :class:`Broken`."""
-        headers = {"Cookie": self.cookie} if self.cookie else {}
+        # What browsers say of requests that a page of the site itself makes.
+        headers = {"Sec-Fetch-Site": "same-origin"} | ({"Cookie": self.cookie} if self.cookie else {})
         response = self.http.request(method, path, headers=headers, **options)  # type: ignore[arg-type]  # passed on
         cookie = response.headers.get("set-cookie", "").partition(";")[0]
         self.cookie = cookie or self.cookie

@@ -90,3 +90,22 @@ class JobSink(Protocol):
     ) -> str:
         """Enqueue ``task`` by name, to carry what is given in place of the present context; returns the job's id."""
         ...
+
+
+class Identity(Protocol):
+    """Who asks, once that is proved: a user, a service, a token's owner."""
+
+    @property
+    def id(self) -> str:
+        """Names it for good, and nobody else; not secret, as it stands in logs."""
+        ...
+
+    @property
+    def roles(self) -> frozenset[str]:
+        """The roles it has: what it may do follows from them."""
+        ...
+
+    @property
+    def scopes(self) -> frozenset[str] | None:
+        """What the credential is limited to (RFC 6749, section 3.3); ``None``: to nothing less than the roles allow."""
+        ...

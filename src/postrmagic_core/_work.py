@@ -12,34 +12,50 @@ logger = logging.getLogger("postrmagic_core.work")
 
 
 class Work:
-    """One request or job. ``label`` may be any object: its ``str()`` is asked for only when it is shown.
+    """One request or job; its ``str()`` is asked for only when it is shown.
 
     ``kept`` is for the components beneath: what one of them counts while the work lasts, under a key of its own.
     Threads and tasks that the work starts see the same object.
     """
 
-    __slots__ = ("_at_end", "kept", "label")
+    # Every request is one: what few need is made when it is needed, by whichever thread comes first.
+    _ends: list[Callable[[Work], None]] | None = None
 
-    def __init__(self, label: object) -> None:
-        self.label = label
-        self.kept: dict[object, Any] = {}
-        self._at_end: list[Callable[[Work], None]] = []
+    @property
+    def kept(self) -> dict[object, Any]:
+        """See above."""
+        found: dict[object, Any] = self.__dict__.setdefault("_kept", {})
+        return found
 
-    def __str__(self) -> str:
-        return str(self.label)
+    def begin(self) -> Work | None:
+        """From now on it is the current work; what was it before, for :meth:`end`."""
+        before = _current.get()
+        _current.set(self)
+        return before
 
     def at_end(self, call: Callable[[Work], None]) -> None:
         """Call ``call(work)`` when the work is over; an error in it is logged."""
-        self._at_end.append(call)
+        self.__dict__.setdefault("_ends", []).append(call)
 
-    def end(self) -> None:
-        """Call what :meth:`at_end` was given, once."""
-        calls, self._at_end = self._at_end, []
-        for call in calls:
-            try:
-                call(self)
-            except Exception:
-                logger.exception("what was to be done at the end of %s failed", self)
+    def end(self, before: Work | None) -> None:
+        """It is over: what was current before is so again, and what :meth:`at_end` was given is called, once."""
+        # Not by a token: the end may come in another context than the beginning did.
+        _current.set(before)
+        if self._ends is not None:
+            calls, self._ends = self._ends, None
+            for call in calls:
+                try:
+                    call(self)
+                except Exception:
+                    logger.exception("what was to be done at the end of %s failed", self)
+
+
+class _Named(Work):
+    def __init__(self, label: object) -> None:
+        self._label = label
+
+    def __str__(self) -> str:
+        return str(self._label)
 
 
 _current: ContextVar[Work | None] = ContextVar("postrmagic_work", default=None)
@@ -52,11 +68,9 @@ current_work: Callable[[], Work | None] = _current.get
 @contextmanager
 def working(label: object) -> Iterator[Work]:
     """Name what the block does: what it starts sees the name too. Inside other work it stands for itself."""
-    before, work = _current.get(), Work(label)
-    _current.set(work)
+    work = _Named(label)
+    before = work.begin()
     try:
         yield work
     finally:
-        # Not reset(token): a generator's block may end in another context than it began in.
-        _current.set(before)
-        work.end()
+        work.end(before)

@@ -187,6 +187,51 @@ class EventSettings(_Room):
     )
 
 
+class LimitSettings(StoreSettings):
+    """Rate and concurrency limits."""
+
+    unavailable: Literal["open", "closed", "local"] = Field(
+        default="local",
+        description="Store away: let pass (`open`), refuse (`closed`), or limit within this process (`local`).",
+    )
+
+
+class MiddlewareGroup(_Room):
+    """Other middleware for the paths beneath a prefix."""
+
+    use: tuple[str, ...] = ()
+    without: tuple[str, ...] = ()
+
+
+class MiddlewareSettings(_Room):
+    """The pipeline that ``stack.middleware.pipeline()`` makes."""
+
+    use: tuple[str, ...] = Field(
+        default=(
+            "trusted_proxies",
+            "request_id",
+            "trace_context",
+            "access_log",
+            "security_headers",
+            "errors",
+            "time_limits",
+            "header_limits",
+            "body_limit",
+            "sessions",
+            "csrf",
+        ),
+        description="Names of the package's and of installed middleware, or `module:factory`; put in order by itself.",
+    )
+    options: dict[str, dict[str, Any]] = Field(
+        default_factory=dict,
+        description="By name, what a middleware is made with: `{'body_limit': {'max_bytes': 1000}}`.",
+    )
+    groups: dict[Annotated[str, Field(pattern=r"^/.*[^/]$")], MiddlewareGroup] = Field(
+        default_factory=dict,
+        description="By prefix of the path, what is used besides and left out: `{'/api': {'use': […]}}`.",
+    )
+
+
 class LogSettings(_Room):
     """Logging."""
 
@@ -225,6 +270,8 @@ class Settings(BaseSettings):
     sessions: SessionSettings = Field(default_factory=SessionSettings)
     jobs: JobSettings = Field(default_factory=JobSettings)
     events: EventSettings = Field(default_factory=EventSettings)
+    limits: LimitSettings = Field(default_factory=LimitSettings)
+    middleware: MiddlewareSettings = Field(default_factory=MiddlewareSettings)
     log: LogSettings = Field(default_factory=LogSettings)
 
     def __init__(self, **values: Any) -> None:

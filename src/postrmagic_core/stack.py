@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from .jobs import JobContext, JobQueue
     from .jobs.schedules.scheduler import Scheduler
     from .jobs.worker import Worker
+    from .limits import RateLimiter
+    from .middleware.named import Assembly
     from .sessions import SessionStore
     from .stores import Store
 
@@ -211,6 +213,15 @@ class Stack(Lifecycle):
         events.carry = carried
         return events
 
+    @cached_property
+    def limiter(self) -> RateLimiter:
+        """Rate and concurrency limits."""
+        from .limits import RateLimiter
+
+        room = self.settings.limits
+        how: dict[str, Any] = {"clock": self.clock, "metrics": self.metrics}
+        return RateLimiter(self.store(room), namespace=room.namespace, unavailable=room.unavailable, **how)
+
     def store(self, room: StoreSettings) -> Store:
         """The store of one room; rooms with the same URL and time-out share one adapter."""
         from .stores import open_store
@@ -224,6 +235,13 @@ class Stack(Lifecycle):
         """Bind the tasks, schedules and listeners that these modules declare (names are imported)."""
         self.jobs.include(*modules)
         self.events.include(*modules)
+
+    @cached_property
+    def middleware(self) -> Assembly:
+        """The middleware that settings name and code adds; ``stack.middleware.pipeline()`` puts them in order."""
+        from .middleware.named import Assembly
+
+        return Assembly(self.settings.middleware, self)
 
     def use_migrations(self, directory: str | Path, metadata: MetaData | str | None = None) -> None:
         """Let the application's own migrations run with the package's, in place of those that Settings name.
@@ -309,6 +327,8 @@ class Stack(Lifecycle):
         return Health(True, time.monotonic() - started)
 
     def _open(self) -> None:
+        from .cache.figures import CacheWindow
+
         if self._configure_logging:
             self._opened.enter_context(self.logging())
         self._opened.enter_context(self.database)
@@ -316,7 +336,15 @@ class Stack(Lifecycle):
         if self.settings.cache.queries:
             # Made now, used or not: from here on this process invalidates what it writes.
             _ = self.queries
-        for component in (self.cache, self._cache_window(), self.sessions, self.jobs, self.events, *self._added):
+        for component in (
+            self.cache,
+            CacheWindow(self.cache_subject, self.metrics),
+            self.sessions,
+            self.limiter,
+            self.jobs,
+            self.events,
+            *self._added,
+        ):
             self._opened.enter_context(component)
         if self.settings.jobs.worker == "embedded":
             from .jobs.embedded import OnlyProcess
@@ -353,11 +381,6 @@ class Stack(Lifecycle):
         room = self.settings.stack
         return subject(room.service, str(room.data_dir.resolve()), self.settings.store_url(self.settings.cache))
 
-    def _cache_window(self) -> Lifecycle:
-        from .cache.figures import CacheWindow
-
-        return CacheWindow(self.cache_subject, self.metrics)
-
     def logging(self) -> AbstractContextManager[object]:
         """The process's logging, as the settings say; opening the Stack does it too. Nothing where it is configured."""
         from .log import configure, is_configured
@@ -365,13 +388,8 @@ class Stack(Lifecycle):
         if is_configured():
             return nullcontext()
         room = self.settings.log
-        return configure(
-            level=room.level,
-            format=room.format,
-            file=room.file,
-            redact=room.redact,
-            service=self.settings.stack.service,
-        )
+        how: dict[str, Any] = {"level": room.level, "format": room.format, "file": room.file, "redact": room.redact}
+        return configure(service=self.settings.stack.service, **how)
 
 
 class _Services(Mapping[str, Any]):

@@ -70,7 +70,9 @@ class House:
 
     def browser(self, name: str | None = DEMO["name"]) -> Browser:
         """A new browser, with a session of the user ``name`` unless that is ``None``."""
-        browser = Browser(transport=_InProcess(self.site, self.portal), base_url="https://library.test")
+        # As browsers say it of what a page of the site itself asks for.
+        own = {"Sec-Fetch-Site": "same-origin"}
+        browser = Browser(transport=_InProcess(self.site, self.portal), base_url="https://library.test", headers=own)
         if name is not None:
             sessions = self.application.stack.sessions
             session = sessions.load(None)

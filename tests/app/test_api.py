@@ -246,7 +246,7 @@ def test_pages_follow_one_another_without_gap_or_repetition(house: House, visito
 
 
 @pytest.mark.parametrize(
-    "cursor", ["x", "AAAA", "MS4y.", "LTEuMg", "é", "MS4" + "5" * 9000, "OTk5OTk5OTk5OTk5OTk5OTk5OTk5OS4x"]
+    "cursor", ["x", "AAAA", "MS4y.", "LTEuMg", "é", "MS4" + "5" * 5000, "OTk5OTk5OTk5OTk5OTk5OTk5OTk5OS4x"]
 )
 def test_a_cursor_of_anybody_else_is_refused(visitor: Browser, cursor: str) -> None:
     """422, pointing at it."""
@@ -254,11 +254,16 @@ def test_a_cursor_of_anybody_else_is_refused(visitor: Browser, cursor: str) -> N
     assert document["errors"][0]["code"] == "cursor.invalid"
 
 
-@pytest.mark.parametrize("media_id", ["0", "999", "-1", "1.0", "x", "%00", "٣", "9" * 18, "9" * 19, "9" * 5000])
+@pytest.mark.parametrize("media_id", ["0", "999", "-1", "1.0", "x", "٣", "9" * 18, "9" * 19, "9" * 5000])
 @pytest.mark.parametrize("method", ["GET", "DELETE"])
 def test_an_id_of_nothing_is_404(visitor: Browser, method: str, media_id: str) -> None:
     """However long or odd it is."""
     problem(visitor.request(method, f"/api/v1/media/{media_id}"), 404, "media.not_found")
+
+
+def test_a_path_that_is_none_is_400(visitor: Browser) -> None:
+    """Before anything looks at it."""
+    problem(visitor.get("/api/v1/media/%00"), 400, "request.malformed")
 
 
 def test_another_users_medium_is_404_like_one_that_is_not(house: House, visitor: Browser) -> None:

@@ -26,6 +26,7 @@ EXPECTED = [
     "refuse hostile files",
     "wait for thumbnails",
     "wait for details",
+    "be told",
     "follow a request",
     "tag and search",
     "count",

@@ -11,19 +11,31 @@ from uuid import UUID
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from structlog.contextvars import get_contextvars
 
 from postrmagic_core.errors import BackendUnavailable, UniqueViolation, ValidationFailed
 from postrmagic_core.log import get_logger
 from postrmagic_core.middleware import Pipeline, Request, Response
 from postrmagic_core.middleware.access_log import access_log, shown_query
+from postrmagic_core.middleware.authentication import authentication
 from postrmagic_core.middleware.body_limit import BodyTooLarge, body_limit
 from postrmagic_core.middleware.csrf import csrf
 from postrmagic_core.middleware.errors import errors
 from postrmagic_core.middleware.request_id import request_id
 from postrmagic_core.middleware.security_headers import security_headers
+from postrmagic_core.middleware.trace_context import trace_context
+from postrmagic_core.middleware.trusted_proxies import trusted_proxies
 from postrmagic_core.testing.clock import FakeClock
 
 CANARY = "c4n4ry-Xy7"
+
+
+class User:
+    """An identity."""
+
+    id = "ann"
+    roles: frozenset[str] = frozenset()
+    scopes = None
 
 
 class TestRequestId:
@@ -54,6 +66,10 @@ class TestRequestId:
         assert records.named("inside")[0]["request_id"] == "r-1"
         assert "request_id" not in records.named("outside")[0]
 
+    def test_it_stands_inside_of_trusted_proxies(self) -> None:
+        """What names the client comes first."""
+        assert Pipeline([trusted_proxies(["10.0.0.0/8"]), request_id()]).names == ["trusted_proxies", "request_id"]
+
 
 class TestAccessLog:
     """One record per request."""
@@ -75,6 +91,28 @@ class TestAccessLog:
         wanted = {"method": "PUT", "path": "/x", "status": 201, "bytes": 7, "duration_ms": 12.5, "client": "192.0.2.1"}
         assert {name: record[name] for name in wanted} == wanted
         assert UUID(record["request_id"]).version == 7
+
+    def test_it_tells_who_asked_and_in_which_trace(self, call: Any, answer: Any, records: Any) -> None:
+        """The client behind the proxy, trace and user, although the layer that knew the user has ended by then."""
+        layers = [trusted_proxies(["10.0.0.0/8"]), request_id(), trace_context(), access_log(), errors()]
+        parent = b"00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+        headers = [(b"x-forwarded-for", b"6.6.6.6, 203.0.113.9"), (b"traceparent", parent)]
+        app = Pipeline([*layers, authentication(lambda request: User())]).asgi(answer())
+        call(app, headers=headers, client=("10.0.0.1", 1))
+        (record,) = records.named("request")
+        wanted = {"client": "203.0.113.9", "trace_id": "4bf92f3577b34da6a3ce929d0e0e4736", "user_id": "ann"}
+        assert {name: record[name] for name in wanted} == wanted
+        assert "user_id" not in get_contextvars()
+
+    def test_it_needs_nobody_to_know_them(self, call: Any, answer: Any, records: Any) -> None:
+        """Given neither, or an identity of another kind, the record is written without them."""
+
+        def odd(request: Request) -> Any:
+            request.state["identity"] = "ann"
+            yield
+
+        call(Pipeline([access_log(), odd]).asgi(answer()))
+        assert not {"user_id", "trace_id", "span_id"} & records.named("request")[0].keys()
 
     def test_secrets_in_the_query_are_masked(self, call: Any, answer: Any, records: Any) -> None:
         """Values of secret names are never written, however the name is encoded."""
@@ -170,39 +208,6 @@ class TestErrors:
         assert not records.named("request failed")
 
 
-class TestSecurityHeaders:
-    """Browsers are told what a page may do."""
-
-    def test_every_response_has_them(self, call: Any, answer: Any, failing: Any) -> None:
-        """Errors and early answers too (ASVS 3.4.3 to 3.4.6)."""
-
-        def stopping(request: Request) -> Any:
-            if request.path == "/stop":
-                yield Response(429)
-
-        pipeline = Pipeline([security_headers(), errors(), stopping])
-        for outcome in (
-            call(pipeline.asgi(answer())),
-            call(pipeline.asgi(answer(404))),
-            call(pipeline.asgi(failing(ValueError()))),
-            call(pipeline.asgi(answer()), path="/stop"),
-        ):
-            assert outcome.header("x-content-type-options") == "nosniff"
-            assert outcome.header("referrer-policy") == "strict-origin-when-cross-origin"
-            policy = outcome.header("content-security-policy")
-            for directive in ("default-src 'self'", "object-src 'none'", "base-uri 'none'", "frame-ancestors 'none'"):
-                assert directive in policy
-
-    def test_the_applications_policy_is_kept(self, call: Any, answer: Any) -> None:
-        """A page that needs a policy of its own sets it; another default may be given."""
-        own = ((b"Content-Security-Policy", b"sandbox"),)
-        assert call(Pipeline([security_headers()]).asgi(answer(headers=own))).header("content-security-policy") == (
-            "sandbox"
-        )
-        outcome = call(Pipeline([security_headers(csp="default-src 'none'")]).asgi(answer()))
-        assert outcome.header("content-security-policy") == "default-src 'none'"
-
-
 class TestBodyLimit:
     """A body larger than allowed is refused."""
 
@@ -252,57 +257,6 @@ class TestBodyLimit:
         """A limit is a number of bytes."""
         with pytest.raises(ValueError, match="expected a number of bytes"):
             body_limit(-1)
-
-
-class TestCsrf:
-    """Another site cannot make a browser write here."""
-
-    @pytest.mark.parametrize(
-        ("headers", "passes"),
-        [
-            ({}, True),
-            ({"sec-fetch-site": "same-origin"}, True),
-            ({"sec-fetch-site": "none"}, True),
-            ({"sec-fetch-site": "cross-site"}, False),
-            ({"sec-fetch-site": "same-site"}, False),
-            ({"sec-fetch-site": "unheard-of"}, False),
-            ({"sec-fetch-site": "cross-site", "origin": "https://admin.example.org"}, True),
-            ({"origin": "https://example.org"}, True),
-            ({"origin": "https://EXAMPLE.org"}, True),
-            ({"origin": "https://example.org.evil.net"}, False),
-            ({"origin": "https://evil-example.org"}, False),
-            ({"origin": "https://example.org:8443"}, False),
-            ({"origin": "https://admin.example.org.evil.net"}, False),
-            ({"origin": "null"}, False),
-            ({"origin": "https://[bad"}, False),
-            ({"origin": ""}, False),
-        ],
-        ids=str,
-    )
-    def test_unsafe_methods_need_the_same_site(
-        self, headers: dict[str, str], passes: bool, call: Any, answer: Any
-    ) -> None:
-        """By Sec-Fetch-Site, else by Origin against Host (ASVS 3.5.1)."""
-        app = Pipeline([csrf(["https://admin.example.org"])]).asgi(answer())
-        pairs = [(b"host", b"example.org"), *((key.encode(), value.encode()) for key, value in headers.items())]
-        for method in ("POST", "PUT", "PATCH", "DELETE", "PROPFIND"):
-            assert call(app, method=method, headers=pairs).status == (200 if passes else 403)
-        for method in ("GET", "HEAD", "OPTIONS"):
-            assert call(app, method=method, headers=pairs).status == 200
-
-    def test_doubled_headers_do_not_help(self, call: Any, answer: Any) -> None:
-        """Given two Origins or two Sec-Fetch-Sites, one of which is foreign, the request is refused."""
-        app = Pipeline([csrf(["https://admin.example.org"])]).asgi(answer())
-        ours, theirs = (b"origin", b"https://admin.example.org"), (b"origin", b"https://evil.net")
-        sites = [(b"sec-fetch-site", b"same-origin"), (b"sec-fetch-site", b"cross-site")]
-        for headers in ([ours, theirs], [theirs, ours], sites, [(b"origin", b"https://example.org")]):
-            assert call(app, method="POST", headers=headers).status == 403
-
-    @pytest.mark.parametrize("origin", ["example.org", "https://example.org/", "https://", "*"])
-    def test_a_trusted_origin_must_be_one(self, origin: str) -> None:
-        """A wildcard or a URL with a path would never match: it is refused when built."""
-        with pytest.raises(ValueError, match="expected an origin"):
-            csrf([origin])
 
 
 TOKEN = st.text(st.characters(min_codepoint=1, max_codepoint=255), max_size=40)

@@ -10,9 +10,8 @@ from typing import Any
 import pytest
 
 from postrmagic_core._crypto import KeyRing
-from postrmagic_core.errors import BackendUnavailable, ConfigurationError
+from postrmagic_core.errors import BackendUnavailable
 from postrmagic_core.middleware import Pipeline
-from postrmagic_core.middleware.csrf import csrf
 from postrmagic_core.middleware.errors import errors
 from postrmagic_core.middleware.sessions import sessions, set_cookie
 from postrmagic_core.sessions import SessionStore
@@ -224,9 +223,3 @@ def test_a_cookie_too_large_is_an_error_where_it_is_made() -> None:
     """Browsers drop silently what is over 4,096 bytes (ASVS 3.3.5)."""
     with pytest.raises(ValueError, match="larger than 4096 bytes"):
         set_cookie("__Host-session", "x" * 4090, secure=True)
-
-
-def test_csrf_stands_outside_sessions(store: Flaky) -> None:
-    """A request of another site is refused before its session is read."""
-    with SessionStore(store, KEYS) as manager, pytest.raises(ConfigurationError, match="csrf must stand outside"):
-        Pipeline([errors(), sessions(manager), csrf()])

@@ -63,12 +63,16 @@ def declared() -> dict[str, list[str]]:
         "src": package,
         "examples/media_library": core + extras["demo"],
         "examples/standalone": core,
+        "examples/integrations": core + extras["demo"] + extras["fastapi"] + extras["flask"] + extras["django"],
         "tests": package + extras["demo"] + [line for line in groups["test"] if isinstance(line, str)],
         "benchmarks": package + extras["demo"],
     }
 
 
-@pytest.mark.parametrize("folder", ["src", "examples/media_library", "examples/standalone", "tests", "benchmarks"])
+FOLDERS = ("src", "examples/media_library", "examples/standalone", "examples/integrations", "tests", "benchmarks")
+
+
+@pytest.mark.parametrize("folder", FOLDERS)
 def test_what_is_imported_is_declared(folder: str, declared: dict[str, list[str]]) -> None:
     """No file imports a distribution that its part of pyproject.toml does not name."""
     found = {

@@ -14,23 +14,40 @@ from postrmagic_core.stores import Keys, Script, Store, open_store
 from postrmagic_core.stores.scripts import (
     ALL,
     GCRA,
+    GCRA_PEEK,
     INVALIDATE,
     LEASE_ACQUIRE,
     LEASE_RELEASE,
     LEASE_RENEW,
     NOW,
     READ_TAGGED,
+    SEMAPHORE_ACQUIRE,
+    SEMAPHORE_RELEASE,
     SWAP,
 )
 
 K = Keys("app")
 TAGS = [K.build("tag", name) for name in "ab"]
-LEASE, FENCE, ROW, GUARD, ENTRY, BUCKET = (K.build(kind, "x") for kind in ("lease", "fence", "row", "g", "e", "b"))
+LEASE, FENCE, ROW, GUARD, ENTRY, BUCKET, SEMAPHORE = (
+    K.build(kind, "x") for kind in ("lease", "fence", "row", "g", "e", "b", "s")
+)
+BUCKETS = [BUCKET, K.build("b", "y"), K.build("b", "z")]
 OWNERS = st.sampled_from([b"A", b"B", b"\x00 1 \n", b"(%d+)"])
 TTLS = st.sampled_from([1, 999, 1000, 60_000, 86_400_000])
 BLOBS = st.sampled_from([b"00000001\x00a", b"00000002"])
 ENDS = st.sampled_from([1, 2**53])
 REVISIONS = st.sampled_from([b"", b"00000001", b"00000002"])
+
+RATES = st.sampled_from([1, 1000, 333_333, 3_600_000_000])
+HOLDERS = st.sampled_from([b"A", b"B", b"C", b"\x00 1 ", b"(%d+)", b""])
+
+
+def asked(buckets: int) -> st.SearchStrategy[list[bytes | int]]:
+    """Arguments of GCRA for so many buckets: rates and bursts, and mostly costs."""
+    pairs = st.tuples(*[RATES, st.integers(1, 20)] * buckets)
+    costs = st.one_of(st.just(()), st.tuples(*[st.integers(0, 6)] * buckets))
+    return st.tuples(pairs, costs).map(lambda parts: [*parts[0], *parts[1]])
+
 
 Call = tuple[Script[object], list[bytes], list[bytes | int]]
 
@@ -46,11 +63,12 @@ CALLS = st.one_of(
         st.just([ROW, GUARD]),
         st.one_of(st.tuples(REVISIONS, BLOBS, TTLS), st.tuples(REVISIONS, BLOBS, TTLS, ENDS)).map(list),
     ),
-    st.tuples(
-        st.just(GCRA),
-        st.just([BUCKET]),
-        st.tuples(st.sampled_from([1, 1000, 333_333, 3_600_000_000]), st.integers(1, 20)).map(list),
+    st.lists(st.sampled_from(BUCKETS), min_size=1, max_size=3, unique=True).flatmap(
+        lambda buckets: st.tuples(st.just(GCRA), st.just(buckets), asked(len(buckets)))
     ),
+    st.tuples(st.just(GCRA_PEEK), st.just([BUCKET]), st.tuples(RATES, st.integers(1, 20), st.just(0)).map(list)),
+    st.tuples(st.just(SEMAPHORE_ACQUIRE), st.just([SEMAPHORE]), st.tuples(st.integers(1, 3), HOLDERS, TTLS).map(list)),
+    st.tuples(st.just(SEMAPHORE_RELEASE), st.just([SEMAPHORE]), st.tuples(HOLDERS).map(list)),
 )
 # Microseconds between calls: none, around a millisecond's end, around the times to live, and back.
 STEPS = st.sampled_from([0, 0, 1, 999, 1000, 500_000, 999_000, 1_000_000, 59_999_999, 60_000_000, -1_000_000])
@@ -70,7 +88,7 @@ def four(url_of: Callable[[str], str]) -> Iterator[list[Store]]:
 @given(st.lists(st.tuples(CALLS, STEPS), min_size=1, max_size=12))
 def test_every_script_answers_the_same_on_every_store(four: list[Store], calls: list[tuple[Call, int]]) -> None:
     """Any sequence of Scripts at any times gives one sequence of answers, and leaves the same values."""
-    keys = [*TAGS, LEASE, FENCE, ROW, GUARD, ENTRY, BUCKET]
+    keys = [*TAGS, LEASE, FENCE, ROW, GUARD, ENTRY, *BUCKETS, SEMAPHORE]
     now = (time.time_ns() // 1000) + 3_600_000_000  # ahead of every server's clock, which would end values by itself
     for store in four:
         store.delete(keys)
@@ -84,8 +102,11 @@ def test_every_script_answers_the_same_on_every_store(four: list[Store], calls: 
 
 def test_no_script_is_left_out() -> None:
     """A new Script joins the property test above."""
-    drawn = {READ_TAGGED, INVALIDATE, LEASE_ACQUIRE, LEASE_RENEW, LEASE_RELEASE, SWAP, GCRA, NOW}
-    assert set(ALL) == drawn
+    leases, limits = (
+        {LEASE_ACQUIRE, LEASE_RENEW, LEASE_RELEASE},
+        {GCRA, GCRA_PEEK, SEMAPHORE_ACQUIRE, SEMAPHORE_RELEASE},
+    )
+    assert set(ALL) == {READ_TAGGED, INVALIDATE, SWAP, NOW} | leases | limits
 
 
 # What each of them means, told once, on every store.
@@ -131,18 +152,63 @@ def test_a_swap_needs_the_revision_it_read(store: Store) -> None:
     assert store.get([ROW]) == [None]
 
 
+SECOND, HOUR = 1_000_000, 3_600_000_000
+
+
 def test_a_bucket_admits_its_burst_and_then_its_rate(store: Store) -> None:
-    """Three at once, then one a second; the answer says how many are left, or how long to wait."""
-    ask = [1_000_000, 3]
+    """Three at once, then one a second; the answer says when the bucket is full again."""
+    ask = [SECOND, 3]
     answers = [store.run(GCRA, [BUCKET], ask, now_us=THEN) for _ in range(4)]
-    assert answers == [[1, 2], [1, 1], [1, 0], [0, 1_000_000]]
-    assert store.run(GCRA, [BUCKET], ask, now_us=THEN + 999_999) == [0, 1]
-    assert store.run(GCRA, [BUCKET], ask, now_us=THEN + 1_000_000) == [1, 0]
+    assert answers == [[1, SECOND], [1, 2 * SECOND], [1, 3 * SECOND], [0, 3 * SECOND]]
+    assert store.run(GCRA, [BUCKET], ask, now_us=THEN + SECOND - 1) == [0, 2 * SECOND + 1]
+    assert store.run(GCRA, [BUCKET], ask, now_us=THEN + SECOND) == [1, 3 * SECOND]
+
+
+def test_a_call_takes_from_all_its_buckets_or_from_none(store: Store) -> None:
+    """Each has its rate, its burst and its cost; the second refuses, and the first keeps what it has."""
+    ask = [SECOND, 10, HOUR, 2, 4, 1]
+    assert store.run(GCRA, BUCKETS[:2], ask, now_us=THEN) == [1, 4 * SECOND, HOUR]
+    assert store.run(GCRA, BUCKETS[:2], ask, now_us=THEN) == [1, 8 * SECOND, 2 * HOUR]
+    assert store.run(GCRA, BUCKETS[:2], ask, now_us=THEN) == [0, 8 * SECOND, 2 * HOUR]
+    assert store.run(GCRA, BUCKETS[:1], [SECOND, 10, 2], now_us=THEN) == [1, 10 * SECOND]
+    assert store.run(GCRA_PEEK, BUCKETS[:2], [SECOND, 10, HOUR, 2, 0, 0], now_us=THEN) == [1, 10 * SECOND, 2 * HOUR]
+
+
+def test_a_cost_above_the_burst_is_never_admitted(store: Store) -> None:
+    """Not by a bucket nobody used either, and it takes nothing."""
+    assert store.run(GCRA, [BUCKET], [SECOND, 3, 4], now_us=THEN) == [0, 0]
+    assert store.get([BUCKET]) == [None]
 
 
 def test_a_bucket_forgives_a_clock_that_was_ahead(store: Store) -> None:
-    """Filled an hour in the future, it is only full now, and admits again after one interval."""
+    """Emptied an hour in the future, it is only empty now, and admits again after one interval."""
     for _ in range(3):
-        store.run(GCRA, [BUCKET], [1_000_000, 3], now_us=THEN + 3_600_000_000)
-    assert store.run(GCRA, [BUCKET], [1_000_000, 3], now_us=THEN) == [0, 1_000_000]
-    assert store.run(GCRA, [BUCKET], [1_000_000, 3], now_us=THEN + 1_000_000) == [1, 0]
+        store.run(GCRA, [BUCKET], [SECOND, 3], now_us=THEN + HOUR)
+    assert store.run(GCRA_PEEK, [BUCKET], [SECOND, 3, 0], now_us=THEN) == [1, 3 * SECOND]
+    assert store.run(GCRA, [BUCKET], [SECOND, 3], now_us=THEN) == [0, 3 * SECOND]
+    assert store.run(GCRA, [BUCKET], [SECOND, 3], now_us=THEN + SECOND) == [1, 3 * SECOND]
+
+
+def test_a_semaphore_has_so_many_places(store: Store) -> None:
+    """The third waits for the first, an owner keeps its one place, and only an owner gives it back."""
+
+    def acquire(owner: bytes, now: int) -> list[int]:
+        return store.run(SEMAPHORE_ACQUIRE, [SEMAPHORE], [2, owner, 1000], now_us=now)
+
+    assert acquire(b"a", THEN) == [1, 1]
+    assert acquire(b"b", THEN + 400_000) == [1, 2]
+    assert acquire(b"c", THEN + 400_000) == [0, 2, 600_000]
+    assert acquire(b"a", THEN + 500_000) == [1, 2]
+    assert acquire(b"c", THEN + 500_000) == [0, 2, 900_000]
+    assert store.run(SEMAPHORE_RELEASE, [SEMAPHORE], [b"c"], now_us=THEN + 500_000) == [0]
+    assert store.run(SEMAPHORE_RELEASE, [SEMAPHORE], [b"b"], now_us=THEN + 500_000) == [1]
+    assert acquire(b"c", THEN + 500_000) == [1, 2]
+
+
+def test_a_place_ends_by_itself(store: Store) -> None:
+    """Whose owner died is free when its time is over, though its clock was an hour ahead."""
+    for owner in (b"a", b"b"):
+        store.run(SEMAPHORE_ACQUIRE, [SEMAPHORE], [2, owner, 1000], now_us=THEN + HOUR)
+    assert store.run(SEMAPHORE_ACQUIRE, [SEMAPHORE], [2, b"c", 1000], now_us=THEN) == [0, 2, SECOND]
+    assert store.run(SEMAPHORE_ACQUIRE, [SEMAPHORE], [2, b"c", 1000], now_us=THEN + SECOND) == [1, 1]
+    assert store.run(SEMAPHORE_RELEASE, [SEMAPHORE], [b"a"], now_us=THEN + SECOND) == [0]

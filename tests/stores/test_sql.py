@@ -142,10 +142,10 @@ def test_a_forgotten_store_ends_its_thread() -> None:
 def test_reading_scripts_write_nothing(sql: SqlStore, url: str) -> None:
     """A bucket that denies is asked again without a lock, and admits as soon as it may."""
     then = 60 * 366 * 86_400 * 1_000_000
-    assert sql.run(GCRA, [b"bucket"], [1_000_000, 1], now_us=then) == [1, 0]
+    assert sql.run(GCRA, [b"bucket"], [1_000_000, 1], now_us=then) == [1, 1_000_000]
     for _ in range(3):
         assert sql.run(GCRA, [b"bucket"], [1_000_000, 1], now_us=then) == [0, 1_000_000]
-    assert sql.run(GCRA, [b"bucket"], [1_000_000, 1], now_us=then + 1_000_000) == [1, 0]
+    assert sql.run(GCRA, [b"bucket"], [1_000_000, 1], now_us=then + 1_000_000) == [1, 1_000_000]
     assert sql.run(GCRA, [b"bucket"], [1_000_000, 1], now_us=then + 1_000_000) == [0, 1_000_000]
 
 

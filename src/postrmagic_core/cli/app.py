@@ -29,6 +29,7 @@ def run() -> None:
     from .dev import dev
     from .events import events
     from .jobs import jobs
+    from .middleware import middleware
     from .outbox import outbox
     from .pool import pool
     from .schedules import schedules
@@ -45,6 +46,7 @@ def run() -> None:
     app.add_typer(schedules, name="schedules")
     app.command()(contract)
     app.command()(dev)
+    app.command()(middleware)
     app.command()(worker)
     try:
         app()

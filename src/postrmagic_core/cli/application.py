@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
-from ..errors import SchemaMismatch
+from ..errors import ConfigurationError, SchemaMismatch
 
 if TYPE_CHECKING:
     from ..events import EventManager
     from ..jobs import JobQueue
+    from ..middleware import Pipeline
     from ..stack import Stack
 
 App = Annotated[str, typer.Option(help="Where the Stack is: module:name, found from this directory.")]
@@ -24,9 +25,28 @@ def loaded(app: str) -> Stack:
     """The Stack that ``module:name`` names, not opened."""
     from ..jobs.process import load
 
+    _look_here()
+    return cast("Stack", load(app))
+
+
+def loaded_pipeline(app: str) -> Pipeline:
+    """The Pipeline that ``module:name`` names, or that of the Stack which it names."""
+    from ..jobs.process import imported
+    from ..middleware import Pipeline
+    from ..stack import Stack
+
+    _look_here()
+    found = imported(app)
+    if isinstance(found, Stack):
+        return found.middleware.pipeline()
+    if isinstance(found, Pipeline):
+        return found
+    raise ConfigurationError(f"--app {app} is a {type(found).__name__}, expected a Stack or a Pipeline")
+
+
+def _look_here() -> None:
     if not sys.path or sys.path[0] not in ("", "."):
         sys.path.insert(0, "")
-    return cast("Stack", load(app))
 
 
 @contextmanager

@@ -219,7 +219,7 @@ class Unit:
             raise NotOpen("the unit was never begun")
         if self._session is not None:
             self._session.flush()
-        if self._tables or self._undeclared:
+        if self._tables or self._undeclared or self._staging.rows:
             for call in on_write:
                 call(self)
         if self._staging.rows:

@@ -36,22 +36,27 @@ class Application(AbstractContextManager[Any], Protocol):
 
 
 def load(target: str) -> Application:
+    """The Stack that ``module:name`` names; :class:`ConfigurationError` says what is wrong with it."""
+    found = imported(target)
+    if not hasattr(found, "relay") or not hasattr(found, "worker"):
+        raise ConfigurationError(f"--app {target} is a {type(found).__name__}, expected a Stack")
+    return found  # type: ignore[no-any-return]  # whatever has relay and worker will do
+
+
+def imported(target: str) -> Any:
     """The object that ``module:name`` names; :class:`ConfigurationError` says what is wrong with it."""
     module, _, name = target.partition(":")
     if not module or not name:
         raise ConfigurationError(f"expected --app module:name, for example app:stack, got {target!r}")
     try:
-        imported = import_module(module)
+        holder = import_module(module)
     except ModuleNotFoundError as error:
         raise ConfigurationError(
             f"--app {target}: there is no module {error.name}; is it in this directory?"
         ) from error
-    if not hasattr(imported, name):
+    if not hasattr(holder, name):
         raise ConfigurationError(f"--app {target}: the module has no {name}")
-    found = getattr(imported, name)
-    if not hasattr(found, "relay") or not hasattr(found, "worker"):
-        raise ConfigurationError(f"--app {target} is a {type(found).__name__}, expected a Stack")
-    return found  # type: ignore[no-any-return]  # whatever has relay and worker will do
+    return getattr(holder, name)
 
 
 def run(target: str, threads: int | None, part: Part, **options: Any) -> int:

@@ -12,8 +12,20 @@ comes back after the body. The core middleware are in modules of their own, as `
 
 from __future__ import annotations
 
+from .groups import Group
 from .interface import AsyncLayer, Done, Head, Layer, Middleware, Request, Response
 from .order import middleware
 from .pipeline import Pipeline
 
-__all__ = ["AsyncLayer", "Done", "Head", "Layer", "Middleware", "Pipeline", "Request", "Response", "middleware"]
+__all__ = [
+    "AsyncLayer",
+    "Done",
+    "Group",
+    "Head",
+    "Layer",
+    "Middleware",
+    "Pipeline",
+    "Request",
+    "Response",
+    "middleware",
+]

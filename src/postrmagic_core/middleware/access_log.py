@@ -15,15 +15,16 @@ _QUERY = 2048  # characters
 
 
 def access_log(clock: Clock | None = None) -> Middleware:
-    """Log method, path, query, status, bytes of body, milliseconds, client and request id once the response is over.
+    """Log method, path, query, status, bytes of body, milliseconds and client once the response is over.
 
+    And the ids of request, trace and user, where ``request_id``, ``trace_context`` and ``authentication`` gave them.
     Values of query parameters with secret names are masked. A request that ended before its head has status 500 when
     it failed and 499 when the client left or the server stopped; ``disconnected`` says that the client did not wait,
     ``error`` names what the application raised after the head.
     """
     time = clock or SystemClock()
 
-    @middleware(name="access_log", after=["request_id"])
+    @middleware(name="access_log", after=["request_id", "trace_context"])
     def layer(request: Request) -> Layer:
         started = time.monotonic()
         head: Head | None = None
@@ -47,6 +48,12 @@ def _write(request: Request, status: int, done: Done | None, seconds: float) -> 
         fields["query"] = shown_query(request.query)
     fields |= {"status": status, "bytes": done.size if done is not None else 0, "duration_ms": round(seconds * 1000, 3)}
     fields |= {"client": request.client, "request_id": request.state.get("request_id")}
+    # From the state: the log context of whoever writes this may have lost them, as where a server closes a generator.
+    if "trace_id" in request.state:
+        fields |= {"trace_id": request.state["trace_id"], "span_id": request.state["span_id"]}
+    user = getattr(request.state.get("identity"), "id", None)
+    if user is not None:
+        fields["user_id"] = user
     if done is None or done.disconnected:
         fields["disconnected"] = request.disconnected
     if done is not None and done.error is not None:

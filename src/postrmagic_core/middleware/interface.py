@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Generator, Iterable, Mapping, MutableMapping
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Iterable, Mapping, MutableMapping
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias
 
 from .._problem import CONTENT_TYPE, Problem
+from .._work import Work
+from ..errors import DataError
 
 Header: TypeAlias = tuple[bytes, bytes]
 Scope: TypeAlias = MutableMapping[str, Any]
@@ -16,6 +19,12 @@ Layer: TypeAlias = Generator[Any, Any, None]
 AsyncLayer: TypeAlias = AsyncGenerator[Any, Any]
 Middleware: TypeAlias = "Callable[[Request], Layer] | Callable[[Request], AsyncLayer]"
 _SHOWN = 200  # characters of a path in a text about its request
+
+
+class BodyTooSlow(DataError):
+    """The request's body took longer to arrive than was agreed: raised where the application reads it."""
+
+    code = "data.too_slow"
 
 
 class Headers:
@@ -95,17 +104,32 @@ class _Managed(Protocol):
     def aio(self) -> Any: ...
 
 
-class Request:
+class Request(Work):
     """A thin view of the ASGI scope (under WSGI of one made from the environ), made anew for each request."""
 
-    __slots__ = ("_cookies", "_inline", "body_hooks", "disconnected", "scope")
+    disconnected = False
+    body_hooks: tuple[Callable[[bytes], None], ...] = ()
+    response_hooks: tuple[Callable[[bytes, bool], None], ...] = ()
+    time_limit: float | None = None
+    patience: Callable[[int], float] | None = None
+    """Seconds for which the next piece of the body is waited for, by how many bytes there are already."""
+    arrived = 0
+    """Bytes of the body there are already; counted where there is :attr:`patience`."""
+    too_slow = False
+    """Whether the body came too late: the application may have made an answer of its own of that."""
+    _complete = False
+    source: Callable[[], Awaitable[MutableMapping[str, Any]]]
+    """Where the body comes from, in messages: ASGI's ``receive``."""
+    ahead: tuple[MutableMapping[str, Any], ...] = ()
+    """Messages that :meth:`read_body` took and the application has not had."""
+    _inline = False
+    _headers: Headers | None = None
+    _cookies: dict[str, str] | None = None
 
     def __init__(self, scope: Scope, *, inline: bool = False) -> None:
         self.scope = scope
-        self.disconnected = False
-        self.body_hooks: list[Callable[[bytes], None]] = []
-        self._inline = inline
-        self._cookies: dict[str, str] | None = None
+        if inline:
+            self._inline = True
 
     def __str__(self) -> str:
         route = getattr(self.scope.get("route"), "path", None)  # where a router below, Starlette's for one, named it
@@ -129,30 +153,41 @@ class Request:
 
     @property
     def scheme(self) -> str:
-        """``http``, ``https``, ``ws`` or ``wss``, as the server says."""
+        """``http``, ``https``, ``ws`` or ``wss``, as the server, or ``trusted_proxies``, says."""
         return str(self.scope.get("scheme", "http"))
 
     @property
     def client(self) -> str | None:
-        """The peer's address, as the server says."""
+        """The client's address, as the server, or ``trusted_proxies``, says."""
         peer = self.scope.get("client")
         return str(peer[0]) if peer else None
 
     @property
     def headers(self) -> Headers:
-        """The request's headers."""
-        return Headers(self.scope.get("headers", ()))
+        """The request's headers, as they were when first asked for; :attr:`scope` holds those the application sees."""
+        if self._headers is None:
+            self._headers = Headers(self.scope.get("headers", ()))
+        return self._headers
 
     @property
     def cookies(self) -> Mapping[str, str]:
-        """Cookies by name; of two with one name the first, which has the longer path (RFC 6265, section 5.4)."""
+        """Cookies by name; of two with one name the first, which has the longer path (RFC 6265, section 5.4).
+
+        Of two ``__Host-`` or ``__Secure-`` cookies with one name neither: one of them was planted.
+        """
         if self._cookies is None:
-            self._cookies = {}
+            found: dict[str, str] = {}
+            planted: set[str] = set()
             for line in self.headers.get_all("cookie"):
                 for part in line.split(";"):
-                    name, equals, value = part.strip().partition("=")
-                    if equals:
-                        self._cookies.setdefault(name, value.strip('"'))
+                    # Spaces and tabs only: to a browser a name behind another blank has no prefix.
+                    name, equals, value = part.strip(" \t").partition("=")
+                    if not (name and equals):
+                        continue
+                    if name in found and name.startswith(("__Host-", "__Secure-")):
+                        planted.add(name)
+                    found.setdefault(name, value.strip('"'))
+            self._cookies = {name: value for name, value in found.items() if name not in planted}
         return self._cookies
 
     @property
@@ -163,7 +198,50 @@ class Request:
 
     def on_body(self, hook: Callable[[bytes], None]) -> None:
         """Call ``hook`` with each chunk of the body before the application gets it; it may raise to refuse."""
-        self.body_hooks.append(hook)
+        self.body_hooks += (hook,)
+
+    def limit_time(self, seconds: float) -> None:
+        """Have the application send its head within ``seconds``; under WSGI nobody can stop it."""
+        self.time_limit = seconds
+
+    async def arrive(self) -> MutableMapping[str, Any]:
+        """The next message from :attr:`source`, waited for as long as :attr:`patience` says."""
+        if self.patience is None or self._complete:
+            return await self.source()
+        try:
+            async with asyncio.timeout(self.patience(self.arrived)):
+                message = await self.source()
+        except TimeoutError:
+            self.too_slow = True
+            raise BodyTooSlow("the request's body arrives too slowly") from None
+        self.arrived += len(message.get("body", b""))
+        self._complete = not message.get("more_body")
+        return message
+
+    async def read_body(self, max_bytes: int) -> bytes | None:
+        """The body, read before the application starts, which reads it again; for an async layer before its ``yield``.
+
+        ``None`` if it is longer than ``max_bytes``, or did not arrive whole. Body hooks see it when the application
+        reads.
+        """
+        chunks, size, taken = [], 0, iter(self.ahead)
+        while True:
+            message = next(taken, None)
+            if message is None:
+                message = await self.arrive()
+                self.ahead += (message,)
+            if message["type"] != "http.request":
+                return None
+            chunks.append(message.get("body", b""))
+            size += len(chunks[-1])
+            if size > max_bytes:
+                return None
+            if not message.get("more_body"):
+                return b"".join(chunks)
+
+    def on_response(self, hook: Callable[[bytes, bool], None]) -> None:
+        """Call ``hook(chunk, last)`` with each chunk of the body that the application answers."""
+        self.response_hooks += (hook,)
 
     def face(self, manager: _Managed) -> Any:
         """The face of ``manager`` to await in an async middleware: ``manager.aio``, under WSGI one that never waits."""

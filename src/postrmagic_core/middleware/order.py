@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
 from inspect import isasyncgenfunction, isgeneratorfunction
@@ -31,6 +31,17 @@ class Compiled(NamedTuple):
     call: Callable[..., Any]
     place: Place
     is_async: bool
+
+
+class Layers:
+    """Layers in their order, outermost first, as each request needs them: what is asked of each, side by side."""
+
+    def __init__(self, layers: Iterable[Compiled] = ()) -> None:
+        found = tuple(layers)
+        # Plain tuples: taking a named one apart costs a request as much as stepping its generator.
+        self.steps = tuple((layer.call, layer.is_async) for layer in found)
+        self.is_async = tuple(layer.is_async for layer in found)
+        self.names = tuple(layer.place.name for layer in found)
 
 
 def middleware(
@@ -66,6 +77,29 @@ def compiled(given: Callable[..., Any]) -> Compiled:
             "a factory such as request_id must be called"
         )
     return Compiled(given, getattr(given, _MARK, Place(default)), is_async)
+
+
+def arranged(layers: Sequence[Compiled]) -> tuple[Compiled, ...]:
+    """``layers`` as they were given, but each brought out as far as another that must stand inside it.
+
+    :class:`ConfigurationError` where no order fits.
+    """
+    outers: dict[int, list[int]] = {}
+    for _, outer, inner in _pairs(layers):
+        outers.setdefault(inner, []).append(outer)
+    found: dict[int, Compiled] = {}
+
+    def place(position: int, waiting: tuple[int, ...] = ()) -> None:
+        if position in waiting:
+            raise ConfigurationError(_remedy(layers))
+        for outer in sorted(outers.get(position, ())):
+            if outer not in found:
+                place(outer, (*waiting, position))
+        found.setdefault(position, layers[position])
+
+    for position in range(len(layers)):
+        place(position)
+    return tuple(found.values())
 
 
 def check(layers: Sequence[Compiled]) -> None:

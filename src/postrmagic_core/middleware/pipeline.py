@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from .asgi import ASGIApp, Exchange, Receive, Send, Wrapped
-from .interface import Middleware, Scope
-from .order import check, compiled
+from .environ import path_of
+from .groups import Chosen, Group, Table
+from .interface import Middleware, Request, Scope
+from .order import arranged, check, compiled
 from .websocket import Connection
 from .wsgi import Body, Environ, StartResponse, WSGIApp, by_hand, serve
 
@@ -14,30 +16,43 @@ from .wsgi import Body, Environ, StartResponse, WSGIApp, by_hand, serve
 class Pipeline:
     """``Pipeline([request_id(), access_log(), errors(), …]).asgi(app)``; outermost first.
 
-    Raises :class:`ConfigurationError` for what is no middleware, and for an order some middleware forbids. A pipeline
-    holds nothing of a request and may wrap several applications.
+    ``groups`` are other layers for some paths. Raises :class:`ConfigurationError` for what is no middleware, and for an
+    order some middleware forbids; with ``arrange`` the layers are put where they must stand instead, if there is such
+    an order. A pipeline holds nothing of a request and may wrap several applications.
     """
 
-    def __init__(self, middleware: Sequence[Middleware]) -> None:
-        self._layers = tuple(compiled(given) for given in middleware)
-        check(self._layers)
+    def __init__(
+        self, middleware: Sequence[Middleware], *, groups: Sequence[Group] = (), arrange: bool = False
+    ) -> None:
+        layers = tuple(compiled(given) for given in middleware)
+        if arrange:
+            layers = arranged(layers)
+        else:
+            check(layers)
+        self._table = Table(layers, groups)
 
     @property
     def names(self) -> list[str]:
-        """The names of the middleware, outermost first."""
-        return [layer.place.name for layer in self._layers]
+        """The names of the middleware, outermost first, for paths in no group."""
+        return [layer.place.name for layer in self._table.base]
+
+    @property
+    def groups(self) -> dict[str, list[str]]:
+        """The same for each group's prefix."""
+        return {group.prefix: [layer.place.name for layer in layers] for group, layers in self._table.groups}
 
     def asgi(self, app: ASGIApp) -> Wrapped:
         """``app`` inside the pipeline. Lifespan, and websockets no layer asks for, reach it untouched."""
-        layers = tuple(layer for layer in self._layers if "http" in layer.place.scopes)
-        upgrades = tuple(layer for layer in self._layers if "websocket" in layer.place.scopes)
+        http, websocket = Chosen(self._table, "http"), Chosen(self._table, "websocket")
+        everywhere = None if self._table.groups else http.base
 
         async def wrapped(scope: Scope, receive: Receive, send: Send) -> None:
             kind = scope["type"]
             if kind == "http":
-                await Exchange(layers, scope, receive, send).serve(app)
-            elif kind == "websocket" and upgrades:
-                await Connection(upgrades, scope, receive, send).serve(app)
+                layers = everywhere or http.of(scope.get("path", ""))
+                await Exchange(layers, Request(scope)).serve(app, receive, send)
+            elif kind == "websocket" and (layers := websocket.of(scope.get("path", ""))).steps:
+                await Connection(layers, Request(scope)).serve(app, receive, send)
             else:
                 await app(scope, receive, send)
 
@@ -45,9 +60,9 @@ class Pipeline:
 
     def wsgi(self, app: WSGIApp) -> WSGIApp:
         """``app`` inside the pipeline; async layers are stepped by hand and must not really wait."""
-        layers = tuple(by_hand(layer) for layer in self._layers if "http" in layer.place.scopes)
+        chosen = Chosen(self._table.each(by_hand), "http")
 
         def wrapped(environ: Environ, start_response: StartResponse) -> Body:
-            return serve(app, layers, environ, start_response)
+            return serve(app, chosen.of(path_of(environ)), environ, start_response)
 
         return wrapped

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from .asgi import ASGIApp, Message, Receive, Send
-from .interface import Head, Request, Response, Scope
-from .order import Compiled
+from .interface import Head, Response
 from .run import Run
 
 _POLICY_VIOLATION = 1008  # RFC 6455, section 7.4.1
@@ -14,25 +11,23 @@ _POLICY_VIOLATION = 1008  # RFC 6455, section 7.4.1
 _STATUS = {"websocket.accept": 101, "websocket.close": 403, "websocket.http.response.start": 403}
 
 
-class Connection:
+class Connection(Run):
     """One websocket: after the accept only its bytes are counted."""
 
-    __slots__ = ("_decided", "_receive", "_replaced", "_send", "request", "run", "size")
+    size = 0
+    _decided = False
+    _replaced = False
+    _receive: Receive
+    _send: Send
 
-    def __init__(self, layers: Sequence[Compiled], scope: Scope, receive: Receive, send: Send) -> None:
-        self.request = Request(scope)
-        self.run = Run(layers, self.request)
-        self.size = 0
+    async def serve(self, app: ASGIApp, receive: Receive, send: Send) -> None:
+        """Run the layers around ``app``; raises what no layer answered."""
         self._receive = receive
         self._send = send
-        self._decided = False
-        self._replaced = False
-
-    async def serve(self, app: ASGIApp) -> None:
-        """Run the layers around ``app``; raises what no layer answered."""
+        before = self.request.begin()
         failure: BaseException | None = None
         try:
-            early = await self.run.begin()
+            early = await self.begin()
             if early is not None:
                 await self._deny(early)
             else:
@@ -41,7 +36,10 @@ class Connection:
             failure = error
             raise
         finally:
-            await self.run.finish(self.size, failure, self.request.disconnected)
+            try:
+                await self.finish(self.size, failure, self.request.disconnected)
+            finally:
+                self.request.end(before)
 
     async def _through(self, app: ASGIApp) -> None:
         try:
@@ -49,7 +47,7 @@ class Connection:
         except Exception as error:
             if self._decided:
                 raise
-            await self._deny(await self.run.answer(error))
+            await self._deny(await self.answer(error))
 
     async def receive(self) -> Message:
         """The application's ``receive``; a connection we denied is closed to it."""
@@ -67,7 +65,7 @@ class Connection:
         if not self._decided and message["type"] in _STATUS:
             self._decided = True
             status = message.get("status", _STATUS[message["type"]])
-            head = await self.run.outward(Head(status, message.get("headers", ())))
+            head = await self.outward(Head(status, message.get("headers", ())))
             if isinstance(head, Response):
                 return await self._deny(head)
             if message["type"] != "websocket.close":

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import contextvars
 import logging
-from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable, Iterator
 from contextlib import suppress
 from http import HTTPStatus
 from typing import Any, TypeAlias, TypeVar
 
-from .._work import working
+from .._work import Work
 from ..errors import UsageError
 from .asgi import wire
-from .environ import Input, scope_of
+from .environ import Ahead, Input, follow, messages, scope_of
 from .interface import Head, Request, Response
-from .order import Compiled
+from .order import Compiled, Layers
 from .run import Run
 
 T = TypeVar("T")
@@ -81,32 +81,37 @@ def by_hand(layer: Compiled) -> Compiled:
     return Compiled(lambda request: Driven(layer.call(request), layer.place.name), layer.place, is_async=False)
 
 
-class Call:
+class Call(Run):
     """One request. The head leaves with the first chunk, so that an application may still change its mind."""
 
-    def __init__(self, layers: Sequence[Compiled], environ: Environ, start_response: StartResponse) -> None:
+    def __init__(self, layers: Layers, environ: Environ, start_response: StartResponse) -> None:
         self._environ = environ
-        self._request = Request(scope_of(environ), inline=True)
-        self._run = Run(layers, self._request)
-        self._work = working(self._request)
+        scope = scope_of(environ)
+        self._told = dict(scope)
+        super().__init__(layers, Request(scope, inline=True))
+        self.request.source = messages(environ)
+        self._before: Work | None = None
         self._server_start = start_response
         self._server_write: Callable[[bytes], object] | None = None
-        self._said: tuple[str, list[tuple[str, str]]] | None = None
+        self._spoken: tuple[str, list[tuple[str, str]]] | None = None
         self._result: Iterable[bytes] = ()
         self._chunks: Iterator[bytes] = iter(())
         self._left = self._replaced = self._exhausted = False
         self._size = 0
         self._error: BaseException | None = None
 
-    def begin(self, app: WSGIApp) -> None:
+    def start(self, app: WSGIApp) -> None:
         """Start the layers and call ``app``; raises what no layer answered, after closing them."""
-        self._work.__enter__()
+        self._before = self.request.begin()
         try:
-            early = drive(self._run.begin(), "pipeline")
+            early = drive(self.begin(), "pipeline")
             if early is not None:
                 return self._respond(early)
-            if self._request.body_hooks:
-                self._environ["wsgi.input"] = Input(self._environ["wsgi.input"], self._request.body_hooks)
+            follow(self._environ, self._told, self.request.scope)
+            if self.request.ahead:
+                self._environ["wsgi.input"] = Ahead(self.request.ahead, self._environ["wsgi.input"])
+            if self.request.body_hooks:
+                self._environ["wsgi.input"] = Input(self._environ["wsgi.input"], self.request.body_hooks)
             try:
                 self._result = app(self._environ, self.start_response)
                 self._chunks = iter(self._result)
@@ -125,13 +130,14 @@ class Call:
             if exc_info is None:
                 raise UsageError("start_response was called again after the head had left, without exc_info")
             raise exc_info[1].with_traceback(exc_info[2])
-        self._said = (status, headers)
+        self._spoken = (status, headers)
         return self.write
 
     def write(self, chunk: bytes) -> None:
         """What ``start_response`` returns, for applications of old."""
         if not self._left:
             self._leave()
+        self._tell(chunk, last=False)
         if self._server_write is not None and not self._replaced:
             self._size += len(chunk)
             self._server_write(chunk)
@@ -151,6 +157,7 @@ class Call:
         try:
             chunk = next(self._chunks)
         except StopIteration:
+            self._tell(b"", last=True)
             if self._left:
                 raise
             chunk = b""
@@ -163,25 +170,31 @@ class Call:
             self._leave()
             if self._replaced:
                 return self._chunk()
+        self._tell(chunk, last=False)
         self._size += len(chunk)
         return chunk
 
+    def _tell(self, chunk: bytes, *, last: bool) -> None:
+        if self.request.response_hooks and not self._replaced:
+            for hook in self.request.response_hooks:
+                hook(chunk, last)
+
     def _leave(self) -> None:
-        if self._said is None:
+        if self._spoken is None:
             return self._fail(RuntimeError("the application returned without calling start_response"))
-        status, headers = self._said
+        status, headers = self._spoken
         head = Head(int(status[:3]), [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers])
-        shown = drive(self._run.outward(head), "pipeline")
+        shown = drive(self.outward(head), "pipeline")
         if isinstance(shown, Response):
             return self._respond(shown)
         self._start(shown, status if shown.status == int(status[:3]) else None)
         return None
 
     def _fail(self, error: Exception) -> None:
-        self._respond(drive(self._run.answer(error), "pipeline"))
+        self._respond(drive(self.answer(error), "pipeline"))
 
     def _respond(self, response: Response) -> None:
-        headers, body = wire(response, self._request.method)
+        headers, body = wire(response, self.request.method)
         self._replaced = True
         self._close_result()
         self._result, self._chunks = (), iter([body])
@@ -207,9 +220,9 @@ class Call:
         try:
             self._close_result()
             gone = not self._exhausted and self._error is None
-            drive(self._run.finish(self._size, self._error, gone), "pipeline")
+            drive(self.finish(self._size, self._error, gone), "pipeline")
         finally:
-            self._work.__exit__(None, None, None)
+            self.request.end(self._before)
 
 
 class Body:
@@ -234,11 +247,11 @@ class Body:
             self._context.run(call.close)
 
 
-def serve(app: WSGIApp, layers: Sequence[Compiled], environ: Environ, start_response: StartResponse) -> Body:
+def serve(app: WSGIApp, layers: Layers, environ: Environ, start_response: StartResponse) -> Body:
     """Answer one request."""
     context = contextvars.copy_context()
     call = Call(layers, environ, start_response)
-    context.run(call.begin, app)
+    context.run(call.start, app)
     return Body(context, call)
 
 

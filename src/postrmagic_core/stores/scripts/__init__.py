@@ -11,7 +11,18 @@ from typing import TypeVar
 
 from postrmagic_core.stores.interface import Script, View
 
-from . import gcra, invalidate, lease_acquire, lease_release, lease_renew, now, read_tagged, swap
+from . import (
+    gcra,
+    invalidate,
+    lease_acquire,
+    lease_release,
+    lease_renew,
+    now,
+    read_tagged,
+    semaphore_acquire,
+    semaphore_release,
+    swap,
+)
 
 R = TypeVar("R")
 
@@ -33,6 +44,22 @@ LEASE_RENEW = _script("lease_renew", lease_renew.body)
 LEASE_RELEASE = _script("lease_release", lease_release.body)
 SWAP = _script("swap", swap.body)
 GCRA = _script("gcra", gcra.body)
+GCRA_PEEK = Script("gcra_peek", gcra.body, _text("gcra"), read_only=True)
+"""The same for costs of 0, with which it only looks."""
+SEMAPHORE_ACQUIRE = _script("semaphore_acquire", semaphore_acquire.body)
+SEMAPHORE_RELEASE = _script("semaphore_release", semaphore_release.body)
 NOW = Script("now", now.body, _text("now"), read_only=True)
 
-ALL = (READ_TAGGED, INVALIDATE, LEASE_ACQUIRE, LEASE_RENEW, LEASE_RELEASE, SWAP, GCRA, NOW)
+ALL = (
+    READ_TAGGED,
+    INVALIDATE,
+    LEASE_ACQUIRE,
+    LEASE_RENEW,
+    LEASE_RELEASE,
+    SWAP,
+    GCRA,
+    GCRA_PEEK,
+    SEMAPHORE_ACQUIRE,
+    SEMAPHORE_RELEASE,
+    NOW,
+)

@@ -1,13 +1,21 @@
--- keys: the bucket. args: microseconds per call, calls that may come at once.
-local emission, burst = tonumber(arg(1)), tonumber(arg(2))
-local stored, full = tonumber(get(1) or '0'), now + emission * burst
-local due = math.min(math.max(stored, now), full) - emission * (burst - 1)
-if due > now then
-  if stored > full then
-    put(1, text(full), math.floor((full - now) / 1000) + 1)
+-- keys: buckets. args: for each its microseconds per call and calls at once; then, unless all are 1, the costs.
+local answer, stored, costs, ahead = {1}, {}, {}, nil
+for i = 1, #KEYS do
+  local emission = tonumber(arg(2 * i - 1))
+  local most = emission * tonumber(arg(2 * i))
+  costs[i] = emission * tonumber(arg(2 * #KEYS + i) or '1')
+  stored[i] = math.max((whole(get(i)) or 0) - now, 0)
+  ahead = math.min(stored[i], most)
+  if ahead + costs[i] > most then
+    answer[1] = 0
   end
-  return {0, due - now}
+  answer[i + 1] = ahead
 end
-local after = math.max(stored, now) + emission
-put(1, text(after), math.floor((after - now) / 1000) + 1)
-return {1, math.floor((full - after) / emission)}
+for i = 1, #KEYS do
+  ahead = answer[i + 1] + costs[i] * answer[1]
+  if ahead ~= stored[i] and costs[i] > 0 then
+    put(i, text(now + ahead), math.floor(ahead / 1000) + 2)
+  end
+  answer[i + 1] = ahead
+end
+return answer

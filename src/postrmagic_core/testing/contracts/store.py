@@ -204,11 +204,11 @@ class StoreContract(OnStore):
     def test_a_script_that_changes_its_mind_writes(self, store: Store) -> None:
         """Reading first and writing later, or the other way, a Script is never answered from an old read."""
         for expected in range(1, 4):
-            assert store.run(GCRA, [b"bucket"], [SECOND, 3], now_us=10 * YEAR * 6) == [1, 3 - expected]
+            assert store.run(GCRA, [b"bucket"], [SECOND, 3], now_us=10 * YEAR * 6) == [1, expected * SECOND]
         denied = store.run(GCRA, [b"bucket"], [SECOND, 3], now_us=10 * YEAR * 6)
-        assert denied == [0, SECOND]
+        assert denied == [0, 3 * SECOND]
         assert store.run(GCRA, [b"bucket"], [SECOND, 3], now_us=10 * YEAR * 6) == denied
-        assert store.run(GCRA, [b"bucket"], [SECOND, 3], now_us=10 * YEAR * 6 + SECOND) == [1, 0]
+        assert store.run(GCRA, [b"bucket"], [SECOND, 3], now_us=10 * YEAR * 6 + SECOND) == [1, 3 * SECOND]
 
     def test_the_stores_time_is_now(self, store: Store) -> None:
         """A Script's time is the wall time in microseconds, and never goes back."""

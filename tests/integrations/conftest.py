@@ -1,0 +1,117 @@
+"""A Stack on SQLite files, Django's one example per process, and what was logged."""
+
+from __future__ import annotations
+
+import importlib
+import io
+import json
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from postrmagic_core import Stack
+from postrmagic_core.log import configure
+from postrmagic_core.testing.capture import embedded_settings
+from tests.integrations.apps import PIPELINE, Gate
+from tests.integrations.servers import under_uvicorn, under_wsgiref
+from tests.integrations.sites import Site, open_site
+
+
+class Records:
+    """Log records as written."""
+
+    def __init__(self, stream: io.StringIO) -> None:
+        self._stream = stream
+
+    @property
+    def text(self) -> str:
+        """All lines."""
+        return self._stream.getvalue()
+
+    @property
+    def all(self) -> list[dict[str, Any]]:
+        """Every record."""
+        return [json.loads(line) for line in self.text.splitlines()]
+
+    def named(self, event: str) -> list[dict[str, Any]]:
+        """The records of one event."""
+        return [record for record in self.all if record["event"] == event]
+
+    def at_least(self, *levels: str) -> list[dict[str, Any]]:
+        """The records of these levels."""
+        return [record for record in self.all if record["level"] in levels]
+
+
+@pytest.fixture
+def records() -> Iterator[Records]:
+    """What the test logs, through the real chain."""
+    stream = io.StringIO()
+    with configure(format="json", stream=stream):
+        yield Records(stream)
+
+
+@pytest.fixture
+def stack(tmp_path: Path) -> Stack:
+    """A Stack on SQLite files, not open yet."""
+    return Stack(embedded_settings(tmp_path))
+
+
+@pytest.fixture(scope="session")
+def django_example(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ModuleType]:
+    """Django's settings are the process's, so its example is imported once, on a Stack in a directory of its own."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setenv("POSTRMAGIC_STACK__DATA_DIR", str(tmp_path_factory.mktemp("django")))
+        module = importlib.import_module("integrations.django_app")
+    yield module
+    module.stack.close()
+
+
+@pytest.fixture
+def closing() -> Iterator[ExitStack]:
+    """Closes what the test opened."""
+    with ExitStack() as opened:
+        yield opened
+
+
+@pytest.fixture
+def site(request: pytest.FixtureRequest, stack: Stack, records: Records, closing: ExitStack) -> Site:
+    """The example whose kind the test is given, behind its framework's client."""
+    if "django" in request.param:
+        request.getfixturevalue("django_example")
+    return open_site(request.param, stack, closing)
+
+
+@pytest.fixture
+def django_views(django_example: ModuleType) -> Iterator[ModuleType]:
+    """Further views in the place of the example's, behind ``edge`` and a middleware that fails for one path."""
+    from django.test import override_settings
+
+    views: Any = importlib.import_module("tests.integrations.django_views")
+    views.GATE = Gate()
+    middleware = [f"{views.__name__}.edge", f"{views.__name__}.failing"]
+    with override_settings(ROOT_URLCONF=views.__name__, MIDDLEWARE=middleware):
+        yield views
+
+
+@pytest.fixture
+def django_site(django_views: ModuleType) -> Any:
+    """``with django_site("asgi") as (port, views)``: those views under a server of that kind."""
+    from django.core.asgi import get_asgi_application
+    from django.core.wsgi import get_wsgi_application
+
+    from postrmagic_core.integrations.django import install
+
+    @contextmanager
+    def serving(kind: str) -> Iterator[tuple[int, ModuleType]]:
+        if kind == "asgi":
+            server: Any = under_uvicorn(install(get_asgi_application(), PIPELINE))
+        else:
+            server = under_wsgiref(install(get_wsgi_application(), PIPELINE))
+        with server as port:
+            yield port, django_views
+
+    return serving

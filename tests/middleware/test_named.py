@@ -1,0 +1,115 @@
+"""Middleware by name: found, made with options, put in order; and what is wrong is said at start-up."""
+
+from __future__ import annotations
+
+from importlib.metadata import EntryPoint
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from postrmagic_core.errors import ConfigurationError
+from postrmagic_core.middleware import Group, Middleware, Request, middleware
+from postrmagic_core.middleware.named import ENTRY_POINTS, OWN, Assembly, made
+from postrmagic_core.settings import MiddlewareSettings, Settings
+from postrmagic_core.stack import Stack
+
+TIMING = EntryPoint("timing", f"{__name__}:timing", ENTRY_POINTS)
+
+
+def timing(unit: str = "ms", *, stack: Any = None) -> Middleware:
+    """What another package offers: it takes an option, and the Stack."""
+
+    @middleware(name="timing", after=["request_id"])
+    def layer(request: Request) -> Any:
+        head = yield
+        head.set("x-timing", f"{unit} {stack}")
+
+    return layer
+
+
+def offered(*entries: EntryPoint) -> Any:
+    """Only these packages are installed."""
+    return lambda group: [entry for entry in entries if entry.group == group]
+
+
+def test_settings_name_what_is_built_in_installed_or_anywhere() -> None:
+    """With options for each, in the order that they demand and not that of the list."""
+    settings = MiddlewareSettings(
+        use=("timing", f"{__name__}:timing", "errors", "request_id"), options={"timing": {"unit": "s"}}
+    )
+    assert Assembly(settings, "the stack", offered(TIMING)).pipeline().names == [
+        "request_id",
+        "timing",
+        "timing",
+        "errors",
+    ]
+
+
+def test_code_adds_to_what_settings_name() -> None:
+    """Groups of one prefix are one."""
+
+    def own(request: Request) -> Any:
+        yield
+
+    settings = MiddlewareSettings.model_validate(
+        {"use": ["request_id", "errors"], "groups": {"/api": {"use": ["timing"], "without": ["errors"]}}}
+    )
+    assembly = Assembly(settings, None, offered(TIMING))
+    assembly.use(own, groups=[Group("/api", [own])])
+    pipeline = assembly.pipeline()
+    assert pipeline.names == ["request_id", "errors", "own"]
+    assert pipeline.groups == {"/api": ["request_id", "own", "timing", "own"]}
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "complaint"),
+    [
+        ("timings", {}, "there is no middleware timings: expected module:factory, or one of trusted_proxies, "),
+        ("timing", {"units": "s"}, r"middleware timing cannot be made: .*'units'.* its options: unit, stack"),
+        ("body_limit", {"max_bytes": -1}, "middleware body_limit cannot be made: expected a number of bytes, got -1"),
+        ("no_such_module:x", {}, "middleware no_such_module:x cannot be imported"),
+        (f"{__name__}:missing", {}, "cannot be imported"),
+        (f"{__name__}:TIMING", {}, "is no factory"),
+    ],
+)
+def test_a_name_or_option_that_is_wrong_is_told_with_what_there_is(
+    name: str, options: dict[str, Any], complaint: str
+) -> None:
+    """When the pipeline is made, not at the first request."""
+    with pytest.raises(ConfigurationError, match=complaint):
+        made(name, options, None, offered(TIMING))
+
+
+def test_a_name_that_two_packages_claim_is_nobodys() -> None:
+    """Which of them it would be were chance."""
+    other = EntryPoint("timing", "elsewhere:timing", ENTRY_POINTS)
+    with pytest.raises(ConfigurationError, match="several installed packages offer middleware timing"):
+        made("timing", {}, None, offered(TIMING, other))
+
+
+def test_options_that_nobody_uses_are_a_mistake() -> None:
+    """A misspelt name would set nothing."""
+    settings = MiddlewareSettings(use=("errors",), options={"eror": {}})
+    with pytest.raises(ConfigurationError, match="options for eror, which no pipeline or group uses"):
+        Assembly(settings, None, offered()).pipeline()
+
+
+def test_everything_of_the_package_can_be_named(tmp_path: Path) -> None:
+    """With what its Stack has; where options are needed, with those."""
+    options: dict[str, dict[str, Any]] = {
+        "cors": {"origins": ["https://app.example.org"]},
+        "rate_limit": {"limits": ["10/minute"]},
+        "concurrency_limit": {"most": 3},
+        "authentication": {"authenticate": lambda request: None},
+    }
+    stack = Stack(Settings(stack={"data_dir": tmp_path}, middleware={"use": ()}), configure_logging=False)
+    for name in OWN:
+        stack.middleware.use(made(name, options.get(name, {}), stack))
+    assert set(stack.middleware.pipeline().names) == set(OWN)
+
+
+def test_a_stack_has_the_usual_pipeline(tmp_path: Path) -> None:
+    """Unless settings say otherwise."""
+    stack = Stack(Settings(stack={"data_dir": tmp_path}), configure_logging=False)
+    assert stack.middleware.pipeline().names == list(stack.settings.middleware.use)
