@@ -52,11 +52,12 @@ def _address(request: Any) -> str:
     return str(request.client.host)
 
 
-def assembled(app: App) -> tuple[App, dict[str, Any]]:
+def assembled(app: App, limited_by: str) -> tuple[App, dict[str, Any]]:
     """The stack around ``app``, and what its request's scope needs; :class:`ImportError` without the packages.
 
     Outermost first: proxy headers (uvicorn), correlation id, access log, security headers (secure), CORS and errors
-    (Starlette), rate limit (slowapi, in memory), sessions (starsessions, in memory, not loaded).
+    (Starlette), rate limit (slowapi, in memory), sessions (starsessions, in memory, not loaded). ``limited_by``:
+    slowapi's ``SlowAPIMiddleware``, with which its guide begins, or the ``SlowAPIASGIMiddleware`` that it has besides.
     """
     from starlette.middleware.cors import CORSMiddleware
     from starlette.middleware.errors import ServerErrorMiddleware
@@ -71,7 +72,7 @@ def assembled(app: App) -> tuple[App, dict[str, Any]]:
         """What slowapi looks up to know that this path is limited."""
 
     inner: Any = starsessions.SessionMiddleware(app, store=starsessions.InMemoryStore())
-    inner = slowapi.SlowAPIASGIMiddleware(inner)
+    inner = getattr(slowapi, limited_by)(inner)
     inner = ServerErrorMiddleware(inner)
     inner = CORSMiddleware(inner, allow_origins=["https://app.example.org"], allow_credentials=True)
     inner = secure.SecureASGIMiddleware(inner)

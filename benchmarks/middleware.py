@@ -10,6 +10,7 @@ import os
 import secrets
 import sys
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 
 from postrmagic_core._crypto import KeyRing
@@ -34,6 +35,7 @@ from ._middleware_rig import App, Loop, Setting, asking, hundred_chunks, one_chu
 
 TAKES: frozenset[str] = frozenset()
 _LAYERS = 8
+_ASSEMBLED, _FASTEST = "starlette and packages", "the same, slowapi as ASGI"
 
 
 def run(bench: Bench) -> None:
@@ -64,7 +66,10 @@ def pure(bench: Bench, loop: Loop) -> None:
 
 
 def whole(bench: Bench, loop: Loop) -> None:
-    """``pipeline_time_ratio``: what an application has around it, over the stack one would assemble."""
+    """``pipeline_time_ratio``: what an application has around it, over the stack that one would assemble.
+
+    ``pipeline_asgi_time_ratio``: over the same, with slowapi's faster middleware.
+    """
     with ExitStack() as opened:
         stream = opened.enter_context(Path(os.devnull).open("w", encoding="utf-8"))
         opened.enter_context(configure(format="json", stream=stream))
@@ -84,9 +89,10 @@ def whole(bench: Bench, loop: Loop) -> None:
             ]
         ).asgi(one_chunk)
         cases = [Case("pipeline", asking(ours))]
-        peers = bench.peer("starlette and packages", lambda: assembled(one_chunk))
-        if peers is not None:
-            cases.append(Case("starlette and packages", asking(peers[0], **peers[1])))
+        slower = bench.peer(_ASSEMBLED, partial(assembled, one_chunk, "SlowAPIMiddleware"))
+        faster = bench.peer(_FASTEST, partial(assembled, one_chunk, "SlowAPIASGIMiddleware"))
+        if slower is not None and faster is not None:
+            cases += [Case(_ASSEMBLED, asking(slower[0], **slower[1])), Case(_FASTEST, asking(faster[0], **faster[1]))]
         found = bench.pair(
             "proxies, id, log, errors, CORS, limit, session, security headers",
             cases,
@@ -95,8 +101,9 @@ def whole(bench: Bench, loop: Loop) -> None:
             batch=100,
             timing=loop.timed,
         )
-        if peers is not None:
-            bench.figure("pipeline_time_ratio", found.time_ratio("pipeline", "starlette and packages"))
+        if len(cases) > 1:
+            bench.figure("pipeline_time_ratio", found.time_ratio("pipeline", _ASSEMBLED))
+            bench.figure("pipeline_asgi_time_ratio", found.time_ratio("pipeline", _FASTEST))
 
 
 if __name__ == "__main__":

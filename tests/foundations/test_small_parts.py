@@ -9,6 +9,7 @@ import json
 import threading
 from collections.abc import Callable, Iterator
 from typing import Any
+from uuid import RFC_4122, UUID
 
 import pytest
 from hypothesis import given
@@ -16,7 +17,7 @@ from hypothesis import strategies as st
 
 from postrmagic_core import errors
 from postrmagic_core._clock import from_us, to_us
-from postrmagic_core._ids import token, uuid7
+from postrmagic_core._ids import token, uuid7, uuid7_text
 from postrmagic_core._metrics import Histogram, Metrics
 from postrmagic_core._problem import Problem, problem_for
 from postrmagic_core._retry import RetryPolicy
@@ -34,6 +35,14 @@ def test_a_naive_datetime_is_refused() -> None:
     """Which instant it means is unknown."""
     with pytest.raises(ValueError, match="aware"):
         to_us(dt.datetime(2026, 1, 1))  # noqa: DTZ001 - naive on purpose
+
+
+def test_a_uuid7_as_text_is_one() -> None:
+    """Of now, of its version and variant, and never the same twice."""
+    made = [UUID(uuid7_text()) for _ in range(1000)]
+    assert {(each.version, each.variant) for each in made} == {(7, RFC_4122)}
+    assert len(set(made)) == 1000
+    assert abs((made[0].int >> 80) - (uuid7().int >> 80)) < 60_000
 
 
 def test_uuid7_sorts_by_time_and_states_its_version() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -11,9 +12,10 @@ from typing import Any
 import structlog
 from structlog.contextvars import bind_contextvars, get_contextvars, unbind_contextvars
 
-from .records import FIELDS
+from .records import FIELDS, Told
 
 _SHORT = 200
+_RECORD = logging.LogRecord
 
 
 class Logger(structlog.BoundLoggerBase):
@@ -58,8 +60,37 @@ class Logger(structlog.BoundLoggerBase):
         if not logger.isEnabledFor(level):
             return
         error = _exc_info(fields.pop("exc_info", None))
-        own = {FIELDS: {**self._context, **fields}}
-        logger.handle(logger.makeRecord(logger.name, level, "", 0, event, args, error, extra=own))
+        own = {**self._context, **fields}
+        handler = only_hearer.of(logger, level) if error is None else None
+        if handler is not None:
+            handler.emit(Told(time.time(), logging.getLevelName(level), logger.name, event, args, own))
+        else:
+            logger.handle(logger.makeRecord(logger.name, level, "", 0, event, args, error, extra={FIELDS: own}))
+
+
+class _OnlyHearer:
+    """The handler that :func:`configure` installed, for loggers that no other handler or filter hears.
+
+    It then needs no record of the standard library, which takes as long to make and to pass around as all the rest.
+    """
+
+    handler: Any = None
+
+    def of(self, logger: logging.Logger, level: int) -> Any:
+        """That handler, or ``None`` where anybody else would miss a record, or want to change it."""
+        handler = self.handler
+        if handler is None or logger.disabled or logger.filters or logging.getLogRecordFactory() is not _RECORD:
+            return None
+        current = logger
+        while current.parent is not None:
+            if current.handlers or not current.propagate:
+                return None
+            current = current.parent
+        alone = current.handlers == [handler] and not handler.filters and level >= handler.level
+        return handler if alone else None
+
+
+only_hearer = _OnlyHearer()
 
 
 def _exc_info(given: Any) -> Any:

@@ -21,9 +21,9 @@ from ..errors import ConfigurationError
 from .adapters.file import FileSink
 from .adapters.stream import StreamSink
 from .interface import Sink
-from .logger import Logger
+from .logger import Logger, only_hearer
 from .policy import Redactor
-from .records import to_event
+from .records import Told, to_event
 from .render import Render, console, render_json
 
 Format = Literal["auto", "json", "console"]
@@ -146,7 +146,7 @@ class _Funnel(logging.Handler):
             self.emit(record)
         return passed
 
-    def emit(self, record: logging.LogRecord) -> None:
+    def emit(self, record: logging.LogRecord | Told) -> None:
         """Write ``record``. One made while another is being written in this thread is dropped and counted."""
         if getattr(self._busy, "now", False):
             self._dropped.add()
@@ -159,14 +159,13 @@ class _Funnel(logging.Handler):
         finally:
             self._busy.now = False
 
-    def _line(self, record: logging.LogRecord) -> str:
+    def _line(self, record: logging.LogRecord | Told) -> str:
         try:
             event: EventDict = {**to_event(record, self._redactor), **self._service}
             return self._render(self._redactor.clean(event))
         except Exception as error:  # the record is hostile; that it was made is still told
-            return self._render(
-                {"level": record.levelname.lower(), "event": f"unwritable record: {type(error).__name__}"}
-            )
+            level = record.level if isinstance(record, Told) else record.levelname
+            return self._render({"level": level.lower(), "event": f"unwritable record: {type(error).__name__}"})
 
     def _write(self, line: str) -> None:
         if self._missed:
@@ -215,6 +214,8 @@ class _Installed:
                 self._set_aside(logger)
         root.addHandler(funnel)
         self._undo.append(partial(root.removeHandler, funnel))
+        only_hearer.handler = funnel
+        self._undo.append(partial(setattr, only_hearer, "handler", None))
         self._route_structlog()
 
     def release(self) -> None:

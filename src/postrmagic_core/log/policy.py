@@ -15,6 +15,8 @@ from functools import lru_cache
 from typing import Any
 
 MASK = "[redacted]"
+_INFINITY = float("inf")
+_PLAIN = frozenset({str, int, float})
 
 DEPTH = 6
 ITEMS = 100
@@ -66,27 +68,21 @@ _PATTERNS: tuple[tuple[re.Pattern[str], str], ...] = (
     ),
 )
 # Every pattern needs one of these: looking for them costs a tenth of trying the patterns.
-_MARKERS = (
-    *("://", "passw", "passphrase", "pwd", "secret", "token", "key", "credential", "session", "signature", "csrf"),
-    *("jwt", "authorization", "cookie", "bearer", "negotiate", "basic", "digest", "eyj"),
-)
+_MARKED = re.compile(
+    "://|passw|passphrase|pwd|secret|token|key|credential|session|signature|csrf"
+    "|jwt|authorization|cookie|bearer|negotiate|basic|digest|eyj"
+).search
 
 
 def scrub(text: str) -> str:
     """``text``, at most 8,192 characters of it, with whatever looks like a secret masked."""
     if len(text) > TEXT:
         text = _cut(text)
-    lowered = text.lower()
-    if not any(marker in lowered for marker in _MARKERS):
+    if _MARKED(text.lower()) is None:
         return text
     for pattern, replacement in _PATTERNS:
         text = pattern.sub(replacement, text)
     return text
-
-
-@lru_cache(maxsize=4096)
-def _shown_name(name: str) -> str:
-    return scrub(name)
 
 
 def _cut(text: str) -> str:
@@ -95,6 +91,12 @@ def _cut(text: str) -> str:
     space = max(head.rfind(" ", TEXT - 1024), head.rfind("\n", TEXT - 1024))
     kept = head[:space] if space > 0 else head
     return f"{kept} [{len(text) - len(kept)} more characters]"
+
+
+def _number(value: float) -> float | str:
+    if type(value) is int:
+        return value if -(2**63) <= value < 2**64 else "[large number]"
+    return value if abs(value) < _INFINITY else str(value)  # NaN and infinities are no JSON
 
 
 @dataclass(slots=True)
@@ -107,6 +109,7 @@ class Redactor:
 
     def __init__(self, names: Iterable[str] = ()) -> None:
         self._names = frozenset(_NOT_LETTERS.sub("", name.lower()) for name in names)
+        self._key = lru_cache(maxsize=4096)(lambda name: (scrub(name), self.hides(name)))
 
     def hides(self, name: str) -> bool:
         """Whether a value under this key is masked."""
@@ -114,7 +117,28 @@ class Redactor:
 
     def clean(self, event: Mapping[str, Any]) -> dict[str, Any]:
         """A new mapping of plain JSON values that holds no secret of ``event``."""
-        return self._mapping(event, _Budget(), DEPTH)
+        cleaned = self._flat(event) if len(event) <= ITEMS else None
+        return self._mapping(event, _Budget(), DEPTH) if cleaned is None else cleaned
+
+    def _flat(self, event: Mapping[str, Any]) -> dict[str, Any] | None:
+        """The event, if all its values are plain and no text has a marker, which one look at all of them tells."""
+        cleaned: dict[str, Any] = {}
+        texts = []
+        for key, value in event.items():
+            name, hidden = self._key(key)
+            kind = type(value)
+            if value is None or kind is bool:
+                cleaned[name] = value
+            elif kind not in _PLAIN or (kind is str and len(value) > TEXT):
+                return None
+            elif hidden:
+                cleaned[name] = MASK
+            elif kind is str:
+                cleaned[name] = value
+                texts.append(value)
+            else:
+                cleaned[name] = _number(value)
+        return cleaned if _MARKED("\n".join(texts).lower()) is None else None
 
     def argument(self, value: Any) -> Any:
         """A ``%``-argument of a message: containers are cleaned, anything else is formatted as it is, then scrubbed."""
@@ -128,23 +152,21 @@ class Redactor:
             if count == ITEMS:
                 cleaned["…"] = f"[{len(mapping) - ITEMS} more]"
                 break
-            name = key if isinstance(key, str) else self._text(key)
+            name, hidden = self._key(key if isinstance(key, str) else self._text(key))
             # None and booleans tell whether there was a secret, which helps, and never which.
-            masked = self.hides(name) and not (value is None or isinstance(value, bool))
-            cleaned[_shown_name(name)] = MASK if masked else self._value(value, budget, depth - 1)
+            masked = hidden and not (value is None or isinstance(value, bool))
+            cleaned[name] = MASK if masked else self._value(value, budget, depth - 1)
         return cleaned
 
     def _value(self, value: Any, budget: _Budget, depth: int) -> Any:
         budget.nodes -= 1
         kind = type(value)
-        if value is None or kind is bool:
-            return value
-        if kind is int:
-            return value if -(2**63) <= value < 2**64 else "[large number]"
-        if kind is float:
-            return value if abs(value) < float("inf") else str(value)  # NaN and infinities are no JSON
         if kind is str:
             return scrub(value)
+        if value is None or kind is bool:
+            return value
+        if kind in _PLAIN:
+            return _number(value)
         try:
             return self._container(value, budget, depth)
         except Exception as failure:  # a foreign container or __repr__ must not take the record with it

@@ -15,7 +15,7 @@ _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, section 5.6.2
 _ORIGIN = re.compile(r"(?P<scheme>[a-z][a-z0-9+.-]{0,31})://(?P<authority>[a-z0-9._\[\]:-]{1,261})")
 _DEFAULT_PORT = {"http": ":80", "https": ":443"}
 _LISTED = 4096  # characters of Access-Control-Request-Headers that are read
-_ALLOW_ORIGIN = "access-control-allow-origin"
+_ALLOW_ORIGIN = b"access-control-allow-origin"
 _OURS = frozenset(
     f"access-control-{name}".encode()
     for name in (
@@ -76,8 +76,9 @@ class _Policy:
         self.any = "*" in origins
         self._exact = frozenset(_checked(origin) for origin in origins if isinstance(origin, str) and origin != "*")
         self._patterns = [origin for origin in origins if not isinstance(origin, str)]
-        self._credentials = credentials
-        self._expose = ", ".join(_listed(expose, "expose"))
+        exposed = ", ".join(_listed(expose, "expose"))
+        self._exposed = [(b"access-control-expose-headers", exposed.encode("latin-1"))] if exposed else []
+        self._always = [(b"access-control-allow-credentials", b"true")] if credentials else []
         if self.any and len(origins) > 1:
             raise ValueError("'*' is every origin: list it alone")
         if credentials and (self.any or self._matches(f"https://{uuid4()}.invalid")):
@@ -102,16 +103,16 @@ class _Policy:
     def mark(self, head: Head, allowed: str | None, asked: Iterable[str] = ()) -> None:
         """Write the permission, and what it depends on, into ``head``."""
         vary = [*asked] if self.any else ["Origin", *asked]
-        head.headers[:] = [pair for pair in head.headers if pair[0].lower() not in _OURS]
+        if not _OURS.isdisjoint([pair[0].lower() for pair in head.headers]):
+            head.headers[:] = [pair for pair in head.headers if pair[0].lower() not in _OURS]
         if vary:
             add_vary(head, vary)
         if allowed is None:
             return
-        head.add(_ALLOW_ORIGIN, allowed)
-        if self._credentials:
-            head.add("access-control-allow-credentials", "true")
-        if self._expose and not asked:
-            head.add("access-control-expose-headers", self._expose)
+        head.headers.append((_ALLOW_ORIGIN, allowed.encode("latin-1")))
+        head.headers += self._always
+        if not asked:
+            head.headers += self._exposed
 
 
 class _Preflights:
@@ -151,6 +152,9 @@ class _Preflights:
 
 def add_vary(head: Head, names: Iterable[str]) -> None:
     """Add ``names`` to ``Vary``, each once whatever its case; ``*`` says it all already."""
+    if head.get("vary") is None:
+        head.add("vary", ", ".join(names))
+        return
     present = [name for line in head.get_all("vary") for part in line.split(",") if (name := part.strip(" \t"))]
     known = {name.lower() for name in present}
     missing = [name for name in names if name.lower() not in known]

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Iterable, Mapping, MutableMapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Protocol, TypeAlias
 
 from .._problem import CONTENT_TYPE, Problem
@@ -18,6 +20,7 @@ Scope: TypeAlias = MutableMapping[str, Any]
 Layer: TypeAlias = Generator[Any, Any, None]
 AsyncLayer: TypeAlias = AsyncGenerator[Any, Any]
 Middleware: TypeAlias = "Callable[[Request], Layer] | Callable[[Request], AsyncLayer]"
+_BREAK = re.compile(r"[\r\n\0]").search
 _SHOWN = 200  # characters of a path in a text about its request
 
 
@@ -25,6 +28,14 @@ class BodyTooSlow(DataError):
     """The request's body took longer to arrive than was agreed: raised where the application reads it."""
 
     code = "data.too_slow"
+
+
+@lru_cache(maxsize=512)
+def _encoded(name: str) -> bytes:
+    """A header's name as it is sent; one that would end its line raises :class:`ValueError`."""
+    if _BREAK(name) is not None:
+        raise ValueError(f"header {name!r}: a name must not hold CR, LF or NUL")
+    return name.lower().encode("latin-1")
 
 
 class Headers:
@@ -37,19 +48,23 @@ class Headers:
 
     def get(self, name: str) -> str | None:
         """The first value of ``name``, or ``None``."""
-        wanted = name.lower().encode("latin-1")
-        return next((value.decode("latin-1") for key, value in self.headers if key.lower() == wanted), None)
+        wanted = _encoded(name)
+        size = len(wanted)
+        for key, value in self.headers:
+            if len(key) == size and key.lower() == wanted:
+                return value.decode("latin-1")
+        return None
 
     def get_all(self, name: str) -> list[str]:
         """Every value of ``name``, in order."""
-        wanted = name.lower().encode("latin-1")
+        wanted = _encoded(name)
         return [value.decode("latin-1") for key, value in self.headers if key.lower() == wanted]
 
     def add(self, name: str, value: str) -> None:
         """Append a header; a line break or NUL in it raises :class:`ValueError` (RFC 9110, section 5.5)."""
-        if any(character in name + value for character in "\r\n\0"):
-            raise ValueError(f"header {name!r}: a name or value must not hold CR, LF or NUL")
-        self.headers.append((name.lower().encode("latin-1"), value.encode("latin-1")))
+        if _BREAK(value) is not None:
+            raise ValueError(f"header {name!r}: a value must not hold CR, LF or NUL")
+        self.headers.append((_encoded(name), value.encode("latin-1")))
 
     def set(self, name: str, value: str) -> None:
         """Replace every header ``name`` by this one."""
@@ -58,8 +73,33 @@ class Headers:
 
     def remove(self, name: str) -> None:
         """Drop every header ``name``."""
-        unwanted = name.lower().encode("latin-1")
-        self.headers[:] = [pair for pair in self.headers if pair[0].lower() != unwanted]
+        unwanted = _encoded(name)
+        size = len(unwanted)
+        for key, _ in self.headers:
+            if len(key) == size and key.lower() == unwanted:
+                self.headers[:] = [pair for pair in self.headers if pair[0].lower() != unwanted]
+                return
+
+
+class Asked(Headers):
+    """The headers of a request, to be read: many layers ask, so that they are sorted by name once."""
+
+    __slots__ = ("_by_name",)
+
+    def __init__(self, headers: Iterable[Header] = ()) -> None:
+        super().__init__(headers)
+        self._by_name: dict[bytes, list[str]] = {}
+        for key, value in self.headers:
+            self._by_name.setdefault(key.lower(), []).append(value.decode("latin-1"))
+
+    def get(self, name: str) -> str | None:
+        """The first value of ``name``, or ``None``."""
+        found = self._by_name.get(_encoded(name))
+        return None if found is None else found[0]
+
+    def get_all(self, name: str) -> list[str]:
+        """Every value of ``name``, in order."""
+        return list(self._by_name.get(_encoded(name), ()))
 
 
 class Head(Headers):
@@ -124,6 +164,7 @@ class Request(Work):
     """Messages that :meth:`read_body` took and the application has not had."""
     _inline = False
     _headers: Headers | None = None
+    _source: object = None
     _cookies: dict[str, str] | None = None
 
     def __init__(self, scope: Scope, *, inline: bool = False) -> None:
@@ -164,9 +205,10 @@ class Request(Work):
 
     @property
     def headers(self) -> Headers:
-        """The request's headers, as they were when first asked for; :attr:`scope` holds those the application sees."""
-        if self._headers is None:
-            self._headers = Headers(self.scope.get("headers", ()))
+        """The request's headers, to be read; :attr:`scope` holds those the application sees."""
+        source = self.scope.get("headers", ())
+        if self._headers is None or self._source is not source:  # trusted_proxies may have put others there
+            self._headers, self._source = Asked(source), source
         return self._headers
 
     @property

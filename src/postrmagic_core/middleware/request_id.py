@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from .._ids import uuid7
+from .._ids import uuid7_text
 from ..log.logger import drop_context, put_context
 from .interface import Layer, Middleware, Request
 from .order import middleware
@@ -23,7 +23,7 @@ def request_id() -> Middleware:
     @middleware(name="request_id")
     def layer(request: Request) -> Layer:
         given = request.headers.get(HEADER)
-        name = given if given is not None and _WELL_FORMED.fullmatch(given) else str(uuid7())
+        name = given if given is not None and _WELL_FORMED.fullmatch(given) else uuid7_text()
         request.state["request_id"] = name
         # Set and dropped, never reset by token: the end may run in another context than the start.
         put_context(request_id=name)

@@ -37,7 +37,7 @@ class Draft:
     __slots__ = ("_declared", "_entries", "_now_ms", "changes")
 
     def __init__(self, keys: Sequence[bytes], entries: Mapping[bytes, Entry], now_ms: int) -> None:
-        self._declared = frozenset(keys)
+        self._declared = keys
         self._entries = entries
         self._now_ms = now_ms
         self.changes: dict[bytes, Entry | None] = {}

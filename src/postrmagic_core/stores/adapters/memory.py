@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import ClassVar, Literal, Self
+from typing import ClassVar, Literal, Self, TypeVar
 
 from postrmagic_core._clock import Clock, SystemClock
 from postrmagic_core._lifecycle import after_fork
 from postrmagic_core._metrics import Metrics
 from postrmagic_core.errors import OutOfSpace
-from postrmagic_core.stores.checks import check_keys, check_prefix
-from postrmagic_core.stores.interface import Usage
+from postrmagic_core.stores.checks import check_keys, check_prefix, script_args
+from postrmagic_core.stores.interface import Script, Usage
 from postrmagic_core.stores.locked import Entry, LockedStore
+
+R = TypeVar("R")
 
 # What CPython 3.11 spends on one entry beside the bytes themselves: two bytes headers, a tuple, an int, a dict slot.
 _OVERHEAD = 250
@@ -55,6 +57,23 @@ class MemoryStore(LockedStore[None]):
         with self._lock:
             yield
 
+    def attempt(self, keys: Sequence[bytes], work: Callable[[None], R]) -> R:
+        """See :meth:`LockedStore.attempt`; the same lock, without the cost of a context manager."""
+        with self._lock:
+            return work(None)
+
+    def run(
+        self, script: Script[R], keys: Sequence[bytes], args: Sequence[bytes | int], *, now_us: int | None = None
+    ) -> R:
+        """See :meth:`Store.run`; nothing to wait for stands between the check and the body."""
+        check_keys(keys)
+        texts = script_args(args)
+        with self._lock:
+            result, changes = self.play(None, script, keys, texts, now_us)
+            if changes:
+                self.save(None, changes)
+        return result
+
     def load(self, held: None, keys: Sequence[bytes]) -> Mapping[bytes, Entry]:
         """The entries, each now the most recently used."""
         found = {}
@@ -67,9 +86,11 @@ class MemoryStore(LockedStore[None]):
 
     def save(self, held: None, changes: Mapping[bytes, Entry | None]) -> None:
         """Store and delete; then make room. More at once than fits is :class:`OutOfSpace`, and changes nothing."""
-        kept = [_size(key, entry) for key, entry in changes.items() if entry is not None]
-        if sum(kept) > self._max_bytes or len(kept) > self._max_entries:
-            raise OutOfSpace(f"{sum(kept)} bytes in {len(kept)} values exceed what the memory store may hold")
+        room = sum([_size(key, entry) for key, entry in changes.items() if entry is not None])
+        if room > self._max_bytes or len(changes) > self._max_entries:
+            kept = [entry for entry in changes.values() if entry is not None]
+            if room > self._max_bytes or len(kept) > self._max_entries:
+                raise OutOfSpace(f"{room} bytes in {len(kept)} values exceed what the memory store may hold")
         for key, entry in changes.items():
             old = self._entries.pop(key, None)
             if old is not None:
