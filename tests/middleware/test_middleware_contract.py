@@ -4,18 +4,34 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import secrets
 import time
-from typing import Any
+from collections.abc import Iterator
+from typing import Any, ClassVar
 
 import pytest
 
+from postrmagic_core._crypto import KeyRing
+from postrmagic_core.limits import RateLimiter
 from postrmagic_core.middleware import Middleware, Request, Response
 from postrmagic_core.middleware.access_log import access_log
+from postrmagic_core.middleware.authentication import authentication
 from postrmagic_core.middleware.body_limit import body_limit
+from postrmagic_core.middleware.cors import cors
+from postrmagic_core.middleware.csp_reports import csp_reports
+from postrmagic_core.middleware.csrf import csrf
 from postrmagic_core.middleware.errors import errors
+from postrmagic_core.middleware.header_limits import header_limits
+from postrmagic_core.middleware.idempotency import idempotency
+from postrmagic_core.middleware.rate_limit import concurrency_limit, rate_limit
 from postrmagic_core.middleware.request_id import request_id
 from postrmagic_core.middleware.security_headers import security_headers
+from postrmagic_core.middleware.sessions import sessions
 from postrmagic_core.middleware.time_limits import time_limits
+from postrmagic_core.middleware.trace_context import trace_context
+from postrmagic_core.middleware.trusted_proxies import trusted_proxies
+from postrmagic_core.sessions import SessionStore
+from postrmagic_core.stores.adapters.memory import MemoryStore
 from postrmagic_core.testing.contracts.middleware import MiddlewareContract
 
 
@@ -73,6 +89,126 @@ class TestBodyLimit(MiddlewareContract):
     def middleware(self) -> Middleware:
         """More than the contract sends."""
         return body_limit(1_000_000)
+
+
+class TestTrustedProxies(MiddlewareContract):
+    """Believes proxies."""
+
+    read_by_it = ("x-forwarded-for", "x-forwarded-proto", "x-forwarded-host", "forwarded", "x-real-ip")
+
+    @pytest.fixture
+    def middleware(self) -> Middleware:
+        """The contract's peer is one."""
+        return trusted_proxies(["192.0.2.0/24"], host=True)
+
+
+class TestTraceContext(MiddlewareContract):
+    """Continues a trace."""
+
+    read_by_it = ("traceparent", "tracestate")
+
+    @pytest.fixture
+    def middleware(self) -> Middleware:
+        """As it comes."""
+        return trace_context()
+
+
+class TestCors(MiddlewareContract):
+    """Lets other pages read."""
+
+    read_by_it = ("origin", "access-control-request-method", "access-control-request-headers")
+
+    @pytest.fixture
+    def middleware(self) -> Middleware:
+        """For one page."""
+        return cors(["https://app.example.org"], credentials=True)
+
+
+class TestHeaderLimits(MiddlewareContract):
+    """Refuses odd heads."""
+
+    read_by_it = ("transfer-encoding", "content-length")
+
+    @pytest.fixture
+    def middleware(self) -> Middleware:
+        """As it comes."""
+        return header_limits()
+
+
+class TestCspReports(MiddlewareContract):
+    """Takes reports."""
+
+    read_by_it = ("content-type",)
+
+    @pytest.fixture
+    def middleware(self) -> Middleware:
+        """As it comes."""
+        return csp_reports()
+
+
+class TestRateLimit(MiddlewareContract):
+    """Counts."""
+
+    @pytest.fixture
+    def middleware(self) -> Iterator[Middleware]:
+        """More than the contract asks."""
+        with RateLimiter(MemoryStore()) as limiter:
+            yield rate_limit(limiter, "100000/second")
+
+
+class TestConcurrencyLimit(MiddlewareContract):
+    """Counts who is inside."""
+
+    @pytest.fixture
+    def middleware(self) -> Iterator[Middleware]:
+        """More than the contract has at once."""
+        with RateLimiter(MemoryStore()) as limiter:
+            yield concurrency_limit(limiter, 100)
+
+
+class TestSessions(MiddlewareContract):
+    """Loads what is asked for."""
+
+    @pytest.fixture
+    def middleware(self) -> Iterator[Middleware]:
+        """Over a store of the test's own."""
+        with SessionStore(MemoryStore(), KeyRing([secrets.token_urlsafe(48)])) as store:
+            yield sessions(store)
+
+
+class TestCsrf(MiddlewareContract):
+    """Refuses other sites."""
+
+    read_by_it = ("sec-fetch-site", "origin", "host")
+
+    @pytest.fixture
+    def middleware(self) -> Middleware:
+        """By headers."""
+        return csrf()
+
+
+class TestAuthentication(MiddlewareContract):
+    """Asks who it is."""
+
+    read_by_it = ("authorization",)
+
+    @pytest.fixture
+    def middleware(self) -> Middleware:
+        """Nobody, as far as this one knows."""
+        return authentication(lambda request: None)
+
+
+class TestIdempotency(MiddlewareContract):
+    """Repeats answers."""
+
+    method = "POST"
+    headers: ClassVar[dict[str, str]] = {"host": "example.org", "idempotency-key": "k1"}
+    read_by_it = ("idempotency-key",)
+
+    @pytest.fixture
+    def middleware(self) -> Middleware:
+        """With nothing to keep anything in: only reading keys is left."""
+        return idempotency(None)
 
 
 class TestPassing(MiddlewareContract):
