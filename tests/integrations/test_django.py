@@ -183,11 +183,11 @@ def test_a_client_that_leaves_ends_the_request(django_views: Any, records: Any) 
                 left.set()
 
         scope = {"type": "http", "method": "GET", "path": "/stream-asgi", "headers": [(b"host", b"testserver")]}
-        await app({**scope, "query_string": b"", "scheme": "https"}, receive, send)
+        try:
+            await app({**scope, "query_string": b"", "scheme": "https"}, receive, send)
+        finally:
+            django_views.GATE.open.set()
 
-    try:
-        asyncio.run(main())
-    finally:
-        django_views.GATE.open.set()
+    asyncio.run(main())
     (record,) = records.named("request")
     assert (record["status"], record["disconnected"]) == (200, True)
