@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,13 @@ html_theme = "furo"
 html_title = f"{project} {version}"
 
 
+def shown(default: object) -> str:
+    """A default as it would be written in the environment; nothing for none."""
+    if default in (None, (), {}):
+        return ""
+    return f"`{json.dumps(default) if isinstance(default, tuple | dict) else default}`"
+
+
 def settings_table() -> str:
     """Every setting with its default and meaning, from the code."""
     from postrmagic_core.settings import Settings
@@ -40,7 +48,7 @@ def settings_table() -> str:
         )
         for name, setting in model.model_fields.items():
             variable = f"`POSTRMAGIC_{room.upper()}__{name.upper()}`"
-            default = "" if setting.default in (None, ()) else f"`{setting.default}`"
+            default = shown(setting.get_default(call_default_factory=True))
             parts.append(f"| {variable} | {default} | {setting.description or ''} |")
         parts.append("")
     return "\n".join(parts)

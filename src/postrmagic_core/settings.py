@@ -224,11 +224,11 @@ class MiddlewareSettings(_Room):
     )
     options: dict[str, dict[str, Any]] = Field(
         default_factory=dict,
-        description="By name, what a middleware is made with: `{'body_limit': {'max_bytes': 1000}}`.",
+        description='By name, what a middleware is made with: `{"body_limit": {"max_bytes": 1000}}`.',
     )
     groups: dict[Annotated[str, Field(pattern=r"^/.*[^/]$")], MiddlewareGroup] = Field(
         default_factory=dict,
-        description="By prefix of the path, what is used besides and left out: `{'/api': {'use': […]}}`.",
+        description='By prefix of the path, what is used besides and left out: `{"/api": {"use": […]}}`.',
     )
 
 

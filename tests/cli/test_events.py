@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -94,6 +95,7 @@ def test_list_shows_the_newest_first(house: House) -> None:
     assert ["poster.shown" in lines[0], "1 done" in lines[0]] == [True, True]
     assert "1 dead, 1 done" in lines[1]
     assert [record["type"] for record in house.json("list", "--type", "poster.shown")] == ["poster.shown"]
+    assert datetime.fromisoformat(house.json("list")[0]["occurred"]).tzinfo is not None
     assert [record["id"] for record in house.json("list", "--dead")] == [house.first]
     assert len(house.json("list", "--since", "1h")) == 2
     assert house.json("list", "--dead", "--since", "0s") == []

@@ -28,6 +28,16 @@ def timing(unit: str = "ms", *, stack: Any = None) -> Middleware:
     return layer
 
 
+def naming() -> Middleware:
+    """What an application has in a module of its own: no options."""
+
+    @middleware(name="naming")
+    def layer(request: Request) -> Any:
+        yield
+
+    return layer
+
+
 def offered(*entries: EntryPoint) -> Any:
     """Only these packages are installed."""
     return lambda group: [entry for entry in entries if entry.group == group]
@@ -36,14 +46,10 @@ def offered(*entries: EntryPoint) -> Any:
 def test_settings_name_what_is_built_in_installed_or_anywhere() -> None:
     """With options for each, in the order that they demand and not that of the list."""
     settings = MiddlewareSettings(
-        use=("timing", f"{__name__}:timing", "errors", "request_id"), options={"timing": {"unit": "s"}}
+        use=("timing", f"{__name__}:naming", "errors", "request_id"), options={"timing": {"unit": "s"}}
     )
-    assert Assembly(settings, "the stack", offered(TIMING)).pipeline().names == [
-        "request_id",
-        "timing",
-        "timing",
-        "errors",
-    ]
+    pipeline = Assembly(settings, "the stack", offered(TIMING)).pipeline()
+    assert pipeline.names == ["request_id", "timing", "naming", "errors"]
 
 
 def test_code_adds_to_what_settings_name() -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from postrmagic_core.errors import ConfigurationError
-from postrmagic_core.middleware import Pipeline, Request, middleware
+from postrmagic_core.middleware import Group, Pipeline, Request, middleware
 from postrmagic_core.middleware.access_log import access_log
 from postrmagic_core.middleware.body_limit import body_limit
 from postrmagic_core.middleware.csrf import csrf
@@ -57,6 +57,17 @@ def test_demands_that_contradict_are_drawn_as_a_circle() -> None:
     """Given demands that no order can meet, the error says so."""
     with pytest.raises(ConfigurationError, match=r"no order fits: \w > \w > \w"):
         Pipeline([named("a", after=["b"]), named("b", after=["a"])])
+
+
+def test_two_of_one_name_are_refused() -> None:
+    """They would share what they keep: two rate limits one bucket."""
+    for layers in ([errors(), errors()], [named("limit"), named("other"), named("limit")]):
+        with pytest.raises(ConfigurationError, match="twice: leave one out, or give one another name"):
+            Pipeline(layers)
+        with pytest.raises(ConfigurationError, match="twice"):
+            Pipeline(layers, arrange=True)
+        with pytest.raises(ConfigurationError, match="twice"):
+            Pipeline(layers[:1], groups=[Group("/x", layers[-1:])])
 
 
 def test_names_that_are_absent_do_not_matter() -> None:

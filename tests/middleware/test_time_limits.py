@@ -61,6 +61,7 @@ class Line:
     def ask(self, app: Any, **scope: Any) -> tuple[int, Any]:
         """Status and body, as JSON where it is some."""
         defaults = {"type": "http", "method": "POST", "path": "/", "query_string": b"", "headers": []}
+        defaults["http_version"] = "1.1"
         asyncio.run(app({**defaults, **scope}, self.receive, self.send))
         return self.messages[0]["status"], json.loads(self.messages[1]["body"])
 

@@ -7,8 +7,15 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
+
+from postrmagic_core.middleware import Pipeline
+from postrmagic_core.middleware.named import OWN, made
+from postrmagic_core.middleware.rate_limit import by_user
+from postrmagic_core.settings import Settings
+from postrmagic_core.stack import Stack
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted([ROOT / "README.md", ROOT / "CHANGELOG.md", *(ROOT / "docs").rglob("*.md")])
@@ -128,3 +135,25 @@ def test_the_adapter_of_the_guide_keeps_its_contracts(guide: str, tmp_path: Path
     assert done.returncode == 0, done.stdout
     assert " passed" in done.stdout
     assert "skipped" not in done.stdout
+
+
+def test_the_order_that_is_drawn_fits_and_leaves_none_out(tmp_path: Path) -> None:
+    """A pipeline of all core middleware, in the order of the drawing, is one that they admit."""
+    page = (ROOT / "docs" / "explanation" / "middleware.md").read_text(encoding="utf-8")
+    (drawing,) = re.findall(r"^## The order\n.*?^```\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
+    names = re.findall(rf"\b(?:{'|'.join(OWN)})\b", drawing)
+    options: dict[str, dict[str, Any]] = {
+        "csp_reports": {"path": "/csp-reports"},
+        "cors": {"origins": ["https://app.example.org"]},
+        "rate_limit": {"limits": "10/minute"},
+        "concurrency_limit": {"most": 10},
+        "authentication": {"authenticate": lambda _: None},
+    }
+    stack = Stack(Settings(stack={"data_dir": tmp_path}), configure_logging=False)
+    layers = []
+    for name in names:
+        layers.append(made(name, options.get(name, {}), stack))
+        if name == "rate_limit":
+            options[name] = {"limits": "10/minute", "by": by_user(), "name": "by_user"}
+    assert set(names) == OWN.keys()
+    assert len(Pipeline(layers).names) == len(names)

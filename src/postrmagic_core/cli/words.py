@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from datetime import datetime
 
 import typer
 from rich.text import Text
@@ -32,5 +33,5 @@ def plain(value: object) -> Text:
 
 
 def print_json(value: object) -> None:
-    """Answer a program: ``value`` as JSON, and as its ``repr`` what JSON has no word for."""
-    typer.echo(json.dumps(value, indent=2, default=repr))
+    """Answer a program: ``value`` as JSON, instants as ISO 8601, and as its ``repr`` what else JSON has no word for."""
+    typer.echo(json.dumps(value, indent=2, default=lambda it: it.isoformat() if isinstance(it, datetime) else repr(it)))

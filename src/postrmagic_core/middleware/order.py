@@ -84,6 +84,7 @@ def arranged(layers: Sequence[Compiled]) -> tuple[Compiled, ...]:
 
     :class:`ConfigurationError` where no order fits.
     """
+    _check_names(layers)
     outers: dict[int, list[int]] = {}
     for _, outer, inner in _pairs(layers):
         outers.setdefault(inner, []).append(outer)
@@ -104,6 +105,7 @@ def arranged(layers: Sequence[Compiled]) -> tuple[Compiled, ...]:
 
 def check(layers: Sequence[Compiled]) -> None:
     """Raise :class:`ConfigurationError`, with the order drawn, unless every layer stands where it must."""
+    _check_names(layers)
     wrong = [complaint for complaint, outer, inner in _pairs(layers) if outer > inner]
     if wrong:
         given = " > ".join(layer.place.name for layer in layers)
@@ -111,6 +113,16 @@ def check(layers: Sequence[Compiled]) -> None:
             f"the middleware stands in the wrong order, outermost first: {given}\n"
             + "".join(f"  {complaint}\n" for complaint in wrong)
             + f"  {_remedy(layers)}"
+        )
+
+
+def _check_names(layers: Sequence[Compiled]) -> None:
+    """Two of one name would share what they keep, and nobody could say which of them another must stand inside."""
+    named = [layer.place.name for layer in layers if hasattr(layer.call, _MARK)]
+    twice = next((name for name in named if named.count(name) > 1), None)
+    if twice is not None:
+        raise ConfigurationError(
+            f"the pipeline holds {twice} twice: leave one out, or give one another name, as rate_limit(…, name=…) does"
         )
 
 
