@@ -1,7 +1,7 @@
 """What the pipeline costs beside Starlette's own middleware and the popular packages, and beside pure ASGI classes.
 
 No server: each side is called with the same request and answers to nobody. A rate limit is timed by itself too, and
-proved over four processes.
+proved over four processes; and the media library answers under two servers.
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ from ._harness import Bench, Case
 from ._limits import admitted, limit_costs
 from ._middleware_peers import assembled
 from ._middleware_rig import App, Loop, Setting, asking, hundred_chunks, one_chunk, setting
+from ._middleware_served import served
 
 TAKES: frozenset[str] = frozenset()
 _LAYERS = 8
@@ -47,6 +48,7 @@ def run(bench: Bench) -> None:
         whole(bench, loop)
     limit_costs(bench)
     admitted(bench)
+    served(bench)
 
 
 def pure(bench: Bench, loop: Loop) -> None:

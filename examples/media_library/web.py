@@ -67,14 +67,17 @@ def site(application: Application) -> Starlette:
     # A client's mistakes, and a damaged file, are answered here; whatever else goes wrong by errors(), which logs it.
     mistakes = dict.fromkeys((HTTPException, DataError, NotFound, QuotaExceeded, ClientDisconnect, Damaged), refused)
     app = Starlette(routes=routes, exception_handlers=mistakes, lifespan=lifespan)
+    # Its redirect of a path with a slash too many names whatever host the client wrote.
+    app.router.redirect_slashes = False
     install(app, pipeline(stack), stack)
     return app
 
 
 def pipeline(stack: Stack) -> Pipeline:
-    """What every request passes on its way in and out; behind a proxy, settings name it (`trusted_proxies`)."""
+    """What every request passes on its way in and out; settings name its proxies and time limits."""
     settings = stack.settings.sessions
-    proxies: dict[str, Any] = {"networks": ()} | stack.settings.middleware.options.get("trusted_proxies", {})
+    options = stack.settings.middleware.options
+    proxies: dict[str, Any] = {"networks": ()} | options.get("trusted_proxies", {})
     return Pipeline(
         [
             trusted_proxies(**proxies),
@@ -83,7 +86,7 @@ def pipeline(stack: Stack) -> Pipeline:
             access_log(),
             security_headers(reports=_REPORTS),
             errors(),
-            time_limits(),
+            time_limits(**options.get("time_limits", {})),
             header_limits(),
             body_limit(_LARGEST_BODY),
             csp_reports(_REPORTS),

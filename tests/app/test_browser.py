@@ -4,32 +4,18 @@ from __future__ import annotations
 
 import base64
 import re
-import shutil
 from collections.abc import Iterator
 from contextlib import ExitStack
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]  # ships no types
-from playwright.sync_api import Browser, ConsoleMessage, FilePayload, Locator, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
-from media_library.posters import POSTERS, Poster, draw
+from media_library.posters import POSTERS, draw
 from media_library.smoke import DEMO, application
-from postrmagic_core.testing.servers import require
+from tests.app.chromium import PATIENCE_MS, as_file, card, launched, log_in, told
 
 pytestmark = pytest.mark.browser
-
-# Nothing is asked of the network, and nothing of a graphics card.
-ARGUMENTS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--disable-dev-shm-usage",
-]
-PATIENCE_MS = 30_000
 
 
 @pytest.fixture(scope="module")
@@ -42,11 +28,8 @@ def address() -> Iterator[str]:
 @pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
     """One browser for all."""
-    path = require(shutil.which("chromium"), "no chromium is installed")
-    with sync_playwright() as playwright:
-        expect.set_options(timeout=PATIENCE_MS)
-        with playwright.chromium.launch(executable_path=path, args=ARGUMENTS) as launched:
-            yield launched
+    with launched() as browser:
+        yield browser
 
 
 @pytest.fixture
@@ -67,30 +50,6 @@ def page(chromium: Browser, address: str, complaints: list[str]) -> Iterator[Pag
         page.goto(address)
         yield page
         assert complaints == []
-
-
-def told(message: ConsoleMessage) -> list[str]:
-    """The complaint in a console message. That nobody is logged in yet is none: the page asks, and is answered 401."""
-    asked_who = message.location["url"].endswith("/api/v1/me") and "401" in message.text
-    return [] if asked_who or message.type not in {"error", "warning"} else [f"{message.text} {message.location}"]
-
-
-def log_in(page: Page, name: str = DEMO["name"]) -> None:
-    """By mouse."""
-    page.get_by_label("Name").fill(name)
-    page.get_by_label("Password").fill(DEMO["password"])
-    page.get_by_role("button", name="Log in").click()
-    expect(page.get_by_role("button", name="Log out")).to_be_visible()
-
-
-def card(page: Page, title: str) -> Locator:
-    """The poster's card in the gallery."""
-    return page.locator("#gallery button").filter(has=page.get_by_text(title, exact=True))
-
-
-def as_file(poster: Poster) -> FilePayload:
-    """The poster as a person would choose it."""
-    return {"name": poster.filename, "mimeType": f"image/{poster.format.lower()}", "buffer": draw(poster)}
 
 
 def test_a_person_uploads_finds_edits_and_deletes_posters(page: Page) -> None:

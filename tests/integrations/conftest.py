@@ -66,6 +66,8 @@ def django_example(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ModuleT
     with pytest.MonkeyPatch.context() as patched:
         patched.setenv("POSTRMAGIC_STACK__DATA_DIR", str(tmp_path_factory.mktemp("django")))
         module = importlib.import_module("integrations.django_app")
+    # It stays open from the first request on, while each test has a configuration of logging of its own.
+    module.stack._configure_logging = False
     yield module
     module.stack.close()
 

@@ -167,6 +167,24 @@ class TestShapes:
         assert status(call, answer, *pairs, method="POST") == 400
 
     @pytest.mark.parametrize(
+        ("version", "hosts", "expected"), [("1.1", 0, 400), ("1.1", 1, 200), ("1.0", 0, 200), ("2", 0, 200)]
+    )
+    def test_http_1_1_names_a_host(self, version: str, hosts: int, expected: int, call: Any, answer: Any) -> None:
+        """RFC 9112, section 3.2. Not every server looks; HTTP/2 may name it elsewhere."""
+        assert status(call, answer, *[(b"host", b"a")] * hosts, http_version=version) == expected
+
+    @pytest.mark.parametrize(("version", "closing"), [("1.1", "close"), ("1.0", "close"), ("2", None)])
+    def test_the_connection_ends_with_a_refusal(
+        self, version: str, closing: str | None, call: Any, answer: Any
+    ) -> None:
+        """What follows is the next request by one reading only (RFC 9112, section 6.1); HTTP/2 has no such header."""
+        headers = [(b"content-length", b"5"), (b"transfer-encoding", b"chunked")]
+        app = Pipeline([header_limits()]).asgi(answer())
+        outcome = call(app, headers=headers, method="POST", http_version=version)
+        assert outcome.status == 400
+        assert outcome.header("connection") == closing
+
+    @pytest.mark.parametrize(
         ("name", "value"),
         [
             (b"content-length", b"005"),

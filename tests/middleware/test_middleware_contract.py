@@ -6,7 +6,7 @@ import asyncio
 import contextvars
 import secrets
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar
 
 import pytest
@@ -202,7 +202,7 @@ class TestIdempotency(MiddlewareContract):
     """Repeats answers."""
 
     method = "POST"
-    headers: ClassVar[dict[str, str]] = {"host": "example.org", "idempotency-key": "k1"}
+    headers: ClassVar[Mapping[str, str]] = {"host": "example.org", "idempotency-key": "k1"}
     read_by_it = ("idempotency-key",)
 
     @pytest.fixture

@@ -9,8 +9,14 @@ async function api(path, options = {}) {
   if (response.status === 401 && path !== "login") showLogin();
   if (response.status === 204) return null;
   const body = await response.json();
-  if (!response.ok) throw new Error(explain(body));
+  if (!response.ok) throw new Error(tooMany(response) || explain(body));
   return body;
+}
+
+// A limit says when there is room again.
+function tooMany(response) {
+  const wait = response.status === 429 ? Number(response.headers.get("Retry-After")) : 0;
+  return wait && `Too many attempts: try again in ${wait} ${wait === 1 ? "second" : "seconds"}.`;
 }
 
 const json = (method, body) => ({ method, headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) });

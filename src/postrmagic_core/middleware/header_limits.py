@@ -9,7 +9,7 @@ from typing import NamedTuple
 from urllib.parse import unquote_to_bytes
 
 from .._problem import Problem
-from .interface import Header, Layer, Middleware, Request, Response, Scope
+from .interface import Header, Layer, Middleware, Request, Response, Scope, closing
 from .order import middleware
 
 _TOKEN = b"!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"  # RFC 9110, section 5.6.2
@@ -34,14 +34,14 @@ class _Limits(NamedTuple):
 def header_limits(
     *, max_count: int = 100, max_bytes: int = 16_384, max_target: int = 8_192, max_query_parameters: int = 1_000
 ) -> Middleware:
-    """Refuse a request by its head alone, with a problem document.
+    """Refuse a request by its head alone, with a problem document; the connection ends with it.
 
     431 (RFC 6585): over ``max_count`` headers, or ``max_bytes`` of names and values together. 414: path and query of
     over ``max_target`` bytes. 400: over ``max_query_parameters`` parameters, counted and not parsed; control characters
     in a header; a path with NUL or invalid UTF-8; and what servers and proxies read differently (RFC 9112, section 6,
     ASVS 4.2.1): ``Content-Length`` beside ``Transfer-Encoding``, twice, or no number; a transfer coding other than
-    ``chunked``; two ``Host`` headers or none that is a host; two ``__Host-`` or ``__Secure-`` cookies of one name, or
-    one in disguise (``=__Host-a=b``).
+    ``chunked``; two ``Host`` headers, one that is no host, or in HTTP/1.1 none; two ``__Host-`` or ``__Secure-``
+    cookies of one name, or one in disguise (``=__Host-a=b``).
 
     A server's own limits come first: what it refuses is never seen here.
     """
@@ -60,7 +60,8 @@ def header_limits(
     def layer(request: Request) -> Layer:
         refusal = _refusal(request.scope, limits)
         if refusal is not None:
-            yield Response.of(refusal)
+            # Where the next request begins is in doubt: RFC 9112, section 6.1.
+            yield Response.of(refusal, closing(request.scope))
 
     return layer
 
@@ -86,10 +87,10 @@ def _refusal(scope: Scope, limits: _Limits) -> Problem | None:
         return _malformed(f"The query has more than {limits.parameters} parameters.")
     if not _is_sound(path, raw):
         return _malformed("The path holds NUL or is not UTF-8.")
-    return _headers(scope.get("headers") or (), limits)
+    return _headers(scope.get("headers") or (), limits, named=scope.get("http_version") == "1.1")
 
 
-def _headers(headers: Sequence[Header], limits: _Limits) -> Problem | None:
+def _headers(headers: Sequence[Header], limits: _Limits, *, named: bool) -> Problem | None:
     if len(headers) > limits.headers:
         return Problem(431, "request.headers_too_large", detail=f"There are more than {limits.headers} headers.")
     names = [name for name, _ in headers]
@@ -103,6 +104,8 @@ def _headers(headers: Sequence[Header], limits: _Limits) -> Problem | None:
         if (lowered := name.lower()) in _FRAMING:
             framing.setdefault(lowered, []).append(value)
     complaint = _misframed(framing)
+    if complaint is None and named and b"host" not in framing:  # RFC 9112, section 3.2: not every server looks
+        complaint = "There is no Host."
     return None if complaint is None else _malformed(complaint)
 
 

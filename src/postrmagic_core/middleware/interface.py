@@ -139,6 +139,15 @@ class Done:
     disconnected: bool
 
 
+def closing(scope: Scope) -> dict[str, str]:
+    """The header that ends the connection, for a response to what may not end where the server thinks it does.
+
+    HTTP/2 tells requests apart, and forbids it; WSGI leaves it to the server (PEP 3333).
+    """
+    is_1 = scope.get("type") == "http" and str(scope.get("http_version", "")).startswith("1")
+    return {"connection": "close"} if is_1 else {}
+
+
 class _Managed(Protocol):
     @property
     def aio(self) -> Any: ...

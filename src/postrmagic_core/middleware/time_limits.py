@@ -5,7 +5,7 @@ from __future__ import annotations
 from .._clock import Clock, SystemClock
 from .._problem import Problem
 from .asgi import ResponseTooSlow
-from .interface import BodyTooSlow, Layer, Middleware, Request, Response
+from .interface import BodyTooSlow, Layer, Middleware, Request, Response, closing
 from .order import middleware
 
 _SLOW_BODY = Problem(408, BodyTooSlow.code, detail="The request's body arrives too slowly.")
@@ -54,8 +54,7 @@ def time_limits(
             if not request.too_slow:
                 raise
         if request.too_slow:
-            # What is still under way would be taken for the next request; HTTP/2 tells them apart, and forbids this.
-            closing = {"connection": "close"} if request.scope.get("http_version", "1.1") < "2" else {}
-            yield Response.of(_SLOW_BODY, closing)
+            # What is still under way would be taken for the next request.
+            yield Response.of(_SLOW_BODY, closing(request.scope))
 
     return layer

@@ -1,0 +1,193 @@
+"""How many requests a second the media library answers under uvicorn and granian, each in one server process.
+
+The embedded default with the whole pipeline and its log in a file: somebody who is logged in lists media over 16
+connections that stay open. The client is a process of its own, of plain sockets: ``app_client_us`` is what it costs a
+request, for comparison with what is left of a core.
+"""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import re
+import selectors
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+from ._harness import Bench
+
+CONNECTIONS = 16
+_ROOT = Path(__file__).parents[1]
+_PATIENCE = 60.0
+_PATH = "/api/v1/media"
+_LENGTH = re.compile(rb"content-length: *([0-9]+)", re.IGNORECASE)
+_UVICORN = ["uvicorn", "--no-server-header", "--no-access-log", "--no-proxy-headers", "--log-level", "warning"]
+_GRANIAN = ["granian", "--interface", "asgi", "--workers", "1", "--no-access-log", "--log-level", "warning"]
+
+
+def served(bench: Bench) -> None:
+    """``app_rate.uvicorn``, ``app_rate.granian`` and ``app_client_us``."""
+    servers = {"uvicorn": _UVICORN}
+    if bench.peer("granian", _granian) is not None:
+        servers["granian"] = _GRANIAN
+    rates: dict[str, list[float]] = {name: [] for name in servers}
+    costs = []
+    with ExitStack() as opened:
+        folder = Path(opened.enter_context(tempfile.TemporaryDirectory(prefix="served-")))
+        environment = _environment(folder)
+        for command in ("prepare", "seed"):
+            _library(command, environment)
+        ports = {
+            name: opened.enter_context(_running(command, folder / f"{name}.log", environment))
+            for name, command in servers.items()
+        }
+        cookie = _logged_in(ports["uvicorn"])
+        # In turns, after a round that is not kept.
+        for number in range(bench.repeats(8, 2) + 1):
+            for name, port in ports.items():
+                rate, cost = _asked(port, cookie, bench.options.duration or (0.5 if bench.options.quick else 3.0))
+                if number > 0:
+                    rates[name].append(rate)
+                    costs.append(cost)
+    for name, found in rates.items():
+        bench.figure(f"app_rate.{name}", statistics.median(found))
+    bench.figure("app_client_us", statistics.median(costs) * 1e6)
+
+
+def _granian() -> object:
+    import granian
+
+    return granian
+
+
+def _environment(folder: Path) -> dict[str, str]:
+    around = {name: value for name, value in os.environ.items() if not name.startswith("POSTRMAGIC_")}
+    return around | {
+        "PYTHONPATH": str(_ROOT / "examples"),
+        "POSTRMAGIC_STACK__DATA_DIR": str(folder),
+        "POSTRMAGIC_LOG__FILE": str(folder / "application.log"),
+    }
+
+
+def _library(command: str, environment: dict[str, str]) -> None:
+    argv = [sys.executable, "-m", "media_library", command]
+    subprocess.run(argv, env=environment, check=True, stdout=subprocess.DEVNULL)
+
+
+@contextmanager
+def _running(command: list[str], log: Path, environment: dict[str, str]) -> Iterator[int]:
+    """The port of a server with this command line."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = int(probe.getsockname()[1])
+    module, *options = command
+    argv = [sys.executable, "-m", module, "media_library.asgi:app", "--port", str(port), *options]
+    with log.open("wb") as output:
+        process = subprocess.Popen(argv, env=environment, stdout=output, stderr=output)
+        try:
+            _await(lambda: _listens(port), process, log)
+            yield port
+        finally:
+            process.terminate()
+            process.wait(_PATIENCE)
+
+
+def _await(ready: Callable[[], bool], process: subprocess.Popen[bytes], log: Path) -> None:
+    deadline = time.monotonic() + _PATIENCE
+    while not ready():
+        if process.poll() is not None or time.monotonic() > deadline:
+            raise RuntimeError(f"the server did not start: {log.read_text()}")
+        time.sleep(0.05)
+
+
+def _listens(port: int) -> bool:
+    try:
+        with socket.create_connection(("127.0.0.1", port), 1):
+            return True
+    except OSError:
+        return False
+
+
+def _logged_in(port: int) -> str:
+    """The cookie of a session, which every server here knows."""
+    sys.path.insert(0, str(_ROOT / "examples"))
+    try:
+        from media_library.smoke import DEMO
+    finally:
+        sys.path.pop(0)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=_PATIENCE)
+    headers = {"Content-Type": "application/json", "Sec-Fetch-Site": "same-origin"}
+    connection.request("POST", "/api/v1/login", json.dumps(DEMO), headers)
+    answer = connection.getresponse()
+    if answer.status != 200:
+        raise RuntimeError(f"the login was answered {answer.status}")
+    cookie = answer.headers["set-cookie"].partition(";")[0]
+    connection.close()
+    return cookie
+
+
+def _asked(port: int, cookie: str, seconds: float) -> tuple[float, float]:
+    """Requests a second, and the client's own seconds of processor for each."""
+    argv = [sys.executable, "-m", "benchmarks._middleware_served", str(port), cookie, str(seconds)]
+    output = subprocess.run(argv, cwd=_ROOT, check=True, stdout=subprocess.PIPE).stdout
+    rate, cost = json.loads(output)
+    return float(rate), float(cost)
+
+
+class _Line:
+    """One connection: a request under way, and what has come of its response."""
+
+    def __init__(self, port: int, request: bytes) -> None:
+        self.socket = socket.create_connection(("127.0.0.1", port), _PATIENCE)
+        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._request = request
+        self._got = b""
+
+    def ask(self) -> None:
+        """Send the request."""
+        self._got = b""
+        self.socket.sendall(self._request)
+
+    def answered(self) -> bool:
+        """Take what has come; whether that is the whole response. Raises :class:`RuntimeError` unless it is 200."""
+        piece = self.socket.recv(262_144)
+        self._got += piece
+        head, blank, body = self._got.partition(b"\r\n\r\n")
+        length = _LENGTH.search(head)
+        if not piece or not head.startswith(b"HTTP/1.1 200"[: len(head)]) or (blank and length is None):
+            raise RuntimeError(f"expected a response of 200 with a length, got {self._got[:200]!r}")
+        return bool(blank) and length is not None and len(body) >= int(length[1])
+
+
+def ask(port: int, cookie: str, seconds: float) -> tuple[float, float]:
+    """The client: lists media over all connections for so long; see :func:`_asked`."""
+    request = f"GET {_PATH} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nAccept: application/json\r\nCookie: {cookie}\r\n\r\n"
+    lines = [_Line(port, request.encode()) for _ in range(CONNECTIONS)]
+    count = 0
+    with selectors.DefaultSelector() as selector:
+        for line in lines:
+            selector.register(line.socket, selectors.EVENT_READ, line)
+            line.ask()
+        begun, used = time.perf_counter(), time.process_time()
+        end = begun + seconds
+        while time.perf_counter() < end:
+            for key, _ in selector.select(_PATIENCE):
+                if key.data.answered():
+                    count += 1
+                    key.data.ask()
+        elapsed, cost = time.perf_counter() - begun, time.process_time() - used
+    for line in lines:
+        line.socket.close()
+    return count / elapsed, cost / max(count, 1)
+
+
+if __name__ == "__main__":
+    print(json.dumps(ask(int(sys.argv[1]), sys.argv[2], float(sys.argv[3]))))
