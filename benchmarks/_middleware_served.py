@@ -8,6 +8,7 @@ request, for comparison with what is left of a core.
 from __future__ import annotations
 
 import http.client
+import importlib
 import json
 import os
 import re
@@ -20,6 +21,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 
 from ._harness import Bench
@@ -36,7 +38,7 @@ _GRANIAN = ["granian", "--interface", "asgi", "--workers", "1", "--no-access-log
 def served(bench: Bench) -> None:
     """``app_rate.uvicorn``, ``app_rate.granian`` and ``app_client_us``."""
     servers = {"uvicorn": _UVICORN}
-    if bench.peer("granian", _granian) is not None:
+    if bench.peer("granian", partial(importlib.import_module, "granian")) is not None:
         servers["granian"] = _GRANIAN
     rates: dict[str, list[float]] = {name: [] for name in servers}
     costs = []
@@ -60,12 +62,6 @@ def served(bench: Bench) -> None:
     for name, found in rates.items():
         bench.figure(f"app_rate.{name}", statistics.median(found))
     bench.figure("app_client_us", statistics.median(costs) * 1e6)
-
-
-def _granian() -> object:
-    import granian
-
-    return granian
 
 
 def _environment(folder: Path) -> dict[str, str]:
