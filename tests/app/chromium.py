@@ -2,40 +2,10 @@
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
-
-from playwright.sync_api import Browser, ConsoleMessage, FilePayload, Locator, Page, expect, sync_playwright
+from playwright.sync_api import ConsoleMessage, FilePayload, Locator, Page, expect
 
 from media_library.posters import Poster, draw
 from media_library.smoke import DEMO
-from postrmagic_core.testing.servers import require
-
-# Nothing is asked of the network, and nothing of a graphics card.
-ARGUMENTS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--disable-dev-shm-usage",
-    "--ignore-certificate-errors",  # of the site whose certificate a test made
-    "--short-reporting-delay",  # reports are otherwise collected for a minute
-]
-PATIENCE_MS = 30_000
-
-
-@contextmanager
-def launched() -> Iterator[Browser]:
-    """A running Chromium."""
-    path = require(shutil.which("chromium"), "no chromium is installed")
-    with sync_playwright() as playwright:
-        expect.set_options(timeout=PATIENCE_MS)
-        with playwright.chromium.launch(executable_path=path, args=ARGUMENTS) as browser:
-            yield browser
 
 
 def told(message: ConsoleMessage) -> list[str]:

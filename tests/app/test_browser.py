@@ -13,7 +13,8 @@ from playwright.sync_api import Browser, Page, expect
 
 from media_library.posters import POSTERS, draw
 from media_library.smoke import DEMO, application
-from tests.app.chromium import PATIENCE_MS, as_file, card, launched, log_in, told
+from tests.app.chromium import as_file, card, log_in, told
+from tests.chromium import PATIENCE_MS, launched
 
 pytestmark = pytest.mark.browser
 

@@ -20,9 +20,10 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from media_library.posters import POSTERS, draw
-from tests.app.chromium import PATIENCE_MS, card, launched, told
+from tests.app.chromium import card, told
 from tests.app.house import small
 from tests.app.served import PATIENCE, Served, serving
+from tests.chromium import PATIENCE_MS, launched
 
 pytestmark = pytest.mark.browser
 

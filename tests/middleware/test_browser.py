@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import base64
 import logging
-import shutil
 import socket
 import threading
 import time
@@ -22,7 +21,7 @@ from urllib.parse import urlencode
 import httpx
 import pytest
 import uvicorn
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page
 from playwright.sync_api import Error as BrowserError
 
 from postrmagic_core.middleware import Layer, Pipeline, Request
@@ -36,23 +35,10 @@ from postrmagic_core.middleware.sessions import sessions
 from postrmagic_core.sessions import KeyRing, SessionStore
 from postrmagic_core.stores.adapters.memory import MemoryStore
 from postrmagic_core.testing.certificates import Authority
-from postrmagic_core.testing.servers import require
+from tests.chromium import launched
 
 pytestmark = pytest.mark.browser
 
-# Nothing is asked of the network, and nothing of a graphics card.
-ARGUMENTS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--disable-dev-shm-usage",
-    "--ignore-certificate-errors",  # of the site whose certificate a test made
-    "--short-reporting-delay",  # reports are otherwise collected for a minute
-]
 PATIENCE = 30.0
 KEYS = KeyRing(["a7Rk2mQ9xW4vT1pL8sD3fG6hJ0zXcVbN"])
 PIXEL = base64.b64decode("R0lGODlhAQABAIAAAP///wAAACH5BAAAAAAALAAAAAABAAEAAAICRAEAOw==")
@@ -154,11 +140,8 @@ def serving(app: Any, *, drained: bool = False, **options: Any) -> Iterator[int]
 @pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
     """One browser for all."""
-    path = require(shutil.which("chromium"), "no chromium is installed")
-    with sync_playwright() as playwright:
-        expect.set_options(timeout=PATIENCE * 1000)
-        with playwright.chromium.launch(executable_path=path, args=ARGUMENTS) as launched:
-            yield launched
+    with launched() as browser:
+        yield browser
 
 
 @pytest.fixture

@@ -108,9 +108,8 @@ def _handing_asgi(application: ASGIApp, pipeline: Pipeline) -> ASGIApp:
         async def reading() -> Message:
             try:
                 return await receive()
-            except (
-                Exception
-            ) as error:  # a layer refuses the body: Django closes its file for it as when a client leaves
+            except Exception as error:
+                # A layer refuses the body: Django closes its file for it as when a client leaves.
                 slot.error = slot.error or error
                 return {"type": "http.disconnect"}
 
