@@ -345,7 +345,8 @@ def test_what_a_killed_process_committed_is_delivered_by_another(outbox: Databas
         assert child.line() == "committed"
         child.kill()
     inbox = Inbox()
-    assert outbox.relay({"mail": inbox}).run_once() == 2
+    # Until there is nothing more: a slow machine leaves the second row of a key to the next look.
+    assert sum(iter(outbox.relay({"mail": inbox}).run_once, 0)) == 2
     assert inbox.payloads == [b"committed", b"too"]
 
 
