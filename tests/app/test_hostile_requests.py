@@ -28,6 +28,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from postrmagic_core.testing.servers import require
 from tests.app.rawhttp import HOST, Heard, head, talk
 from tests.app.served import SERVERS, Served, missing, serving
 
@@ -36,13 +37,16 @@ _OWN = b"Sec-Fetch-Site: same-origin"
 _BODY_SECONDS = 1.0
 
 
-@pytest.fixture(scope="module", params=list(SERVERS))
+# The third parser's turn comes in a soak.
+PARAMS = [pytest.param(name, marks=[pytest.mark.soak] if name == "uvicorn-httptools" else []) for name in SERVERS]
+
+
+@pytest.fixture(scope="module", params=PARAMS)
 def served(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, furnished: Path
 ) -> Iterator[Served]:
     """The site under each server; bodies have a second to arrive."""
-    if missing(request.param):
-        pytest.skip(f"{request.param} is not installed")
+    require(None if missing(request.param) else request.param, f"{request.param} is not installed")
     limits = f'{{"time_limits": {{"body": {_BODY_SECONDS}}}}}'
     directory = tmp_path_factory.mktemp("served")
     with serving(request.param, directory, furnished, POSTRMAGIC_MIDDLEWARE__OPTIONS=limits) as running:

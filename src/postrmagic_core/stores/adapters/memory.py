@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from typing import ClassVar, Literal, Self, TypeVar
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
+from typing import Any, ClassVar, Literal, Self, TypeVar
 
 from postrmagic_core._clock import Clock, SystemClock
 from postrmagic_core._lifecycle import after_fork
@@ -51,16 +51,9 @@ class MemoryStore(LockedStore[None]):
         """``memory://``: always a new, empty store; nothing in it can wait, so ``timeout`` binds nothing."""
         return cls(clock=clock)
 
-    @contextmanager
-    def locked(self, keys: Sequence[bytes]) -> Iterator[None]:
+    def locked(self, keys: Sequence[bytes]) -> AbstractContextManager[Any]:
         """One lock for the whole store."""
-        with self._lock:
-            yield
-
-    def attempt(self, keys: Sequence[bytes], work: Callable[[None], R]) -> R:
-        """See :meth:`LockedStore.attempt`; the same lock, without the cost of a context manager."""
-        with self._lock:
-            return work(None)
+        return self._lock
 
     def run(
         self, script: Script[R], keys: Sequence[bytes], args: Sequence[bytes | int], *, now_us: int | None = None
@@ -68,7 +61,7 @@ class MemoryStore(LockedStore[None]):
         """See :meth:`Store.run`; nothing to wait for stands between the check and the body."""
         check_keys(keys)
         texts = script_args(args)
-        with self._lock:
+        with self.locked(keys):
             result, changes = self.play(None, script, keys, texts, now_us)
             if changes:
                 self.save(None, changes)
