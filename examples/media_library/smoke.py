@@ -305,7 +305,7 @@ def application(urls: str) -> Iterator[tuple[str, Path]]:
         )
         port = _free_port()
         command = [sys.executable, "-m", "media_library", "serve", "--port", str(port)]
-        process = subprocess.Popen(command, env=environment, cwd=_EXAMPLES)  # noqa: S603 - as above
+        process = subprocess.Popen(command, env=environment, cwd=_EXAMPLES)  # noqa: S603 - a command of our own
         resources.callback(_end, process)
         address = f"http://127.0.0.1:{port}"
         _wait_until_up(address, process)

@@ -26,8 +26,7 @@ def body_limit(max_bytes: int) -> Middleware:
 
     @middleware(name="body_limit", after=["errors"])
     def layer(request: Request) -> Layer:
-        announced = request.headers.get("content-length") or ""
-        if announced.isascii() and announced.isdigit() and int(announced[:20]) > max_bytes:
+        if request.announced > max_bytes:
             yield Response.of(problem)
             return
         read = 0

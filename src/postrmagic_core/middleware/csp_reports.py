@@ -72,11 +72,10 @@ def csp_reports(
     async def layer(request: Request) -> AsyncLayer:
         if request.path != path or request.method != "POST":
             return
-        announced = request.headers.get("content-length") or ""
         kind = (request.headers.get("content-type") or "").partition(";")[0].strip().lower()
         if kind not in _KINDS:
             yield Response.of(_UNKNOWN)
-        elif announced.isascii() and announced.isdigit() and int(announced[:20]) > max_bytes:
+        elif request.announced > max_bytes:
             yield Response.of(too_large)
         else:
             body = await request.read_body(max_bytes)

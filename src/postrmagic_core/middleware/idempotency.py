@@ -183,8 +183,7 @@ class Asking:
 
     async def operation(self, request: Request, key: str) -> tuple[str, bytes] | Response:
         """The name of the row and the fingerprint, or a refusal."""
-        announced = request.headers.get("content-length") or ""
-        if announced.isascii() and announced.isdigit() and int(announced[:20]) > self._max_body:
+        if request.announced > self._max_body:
             return Response.of(self._too_large)
         body = await request.read_body(self._max_body)
         if body is None:

@@ -160,6 +160,7 @@ class Request(Work):
     body_hooks: tuple[Callable[[bytes], None], ...] = ()
     response_hooks: tuple[Callable[[bytes, bool], None], ...] = ()
     time_limit: float | None = None
+    """Seconds within which the application is to send its head; under WSGI nobody can stop it."""
     patience: Callable[[int], float] | None = None
     """Seconds for which the next piece of the body is waited for, by how many bytes there are already."""
     arrived = 0
@@ -221,6 +222,12 @@ class Request(Work):
         return self._headers
 
     @property
+    def announced(self) -> int:
+        """The bytes of body that ``Content-Length`` announces: a claim. 0 where it says nothing that is a number."""
+        told = self.headers.get("content-length") or ""
+        return int(told[:20]) if told.isascii() and told.isdigit() else 0
+
+    @property
     def cookies(self) -> Mapping[str, str]:
         """Cookies by name; of two with one name the first, which has the longer path (RFC 6265, section 5.4).
 
@@ -250,10 +257,6 @@ class Request(Work):
     def on_body(self, hook: Callable[[bytes], None]) -> None:
         """Call ``hook`` with each chunk of the body before the application gets it; it may raise to refuse."""
         self.body_hooks += (hook,)
-
-    def limit_time(self, seconds: float) -> None:
-        """Have the application send its head within ``seconds``; under WSGI nobody can stop it."""
-        self.time_limit = seconds
 
     async def arrive(self) -> MutableMapping[str, Any]:
         """The next message from :attr:`source`, waited for as long as :attr:`patience` says."""

@@ -43,8 +43,7 @@ def time_limits(
 
         request.patience = left
         request.on_body(in_time)
-        if response is not None:
-            request.limit_time(response)
+        request.time_limit = response
         try:
             yield
         except ResponseTooSlow:

@@ -6,17 +6,15 @@ import threading
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
-from typing import Any, ClassVar, Literal, Self, TypeVar
+from typing import Any, ClassVar, Literal, Self
 
 from postrmagic_core._clock import Clock, SystemClock
 from postrmagic_core._lifecycle import after_fork
 from postrmagic_core._metrics import Metrics
 from postrmagic_core.errors import OutOfSpace
-from postrmagic_core.stores.checks import check_keys, check_prefix, script_args
-from postrmagic_core.stores.interface import Script, Usage
+from postrmagic_core.stores.checks import check_keys, check_prefix
+from postrmagic_core.stores.interface import Usage
 from postrmagic_core.stores.locked import Entry, LockedStore
-
-R = TypeVar("R")
 
 # What CPython 3.11 spends on one entry beside the bytes themselves: two bytes headers, a tuple, an int, a dict slot.
 _OVERHEAD = 250
@@ -55,18 +53,6 @@ class MemoryStore(LockedStore[None]):
         """One lock for the whole store."""
         return self._lock
 
-    def run(
-        self, script: Script[R], keys: Sequence[bytes], args: Sequence[bytes | int], *, now_us: int | None = None
-    ) -> R:
-        """See :meth:`Store.run`; nothing to wait for stands between the check and the body."""
-        check_keys(keys)
-        texts = script_args(args)
-        with self.locked(keys):
-            result, changes = self.play(None, script, keys, texts, now_us)
-            if changes:
-                self.save(None, changes)
-        return result
-
     def load(self, held: None, keys: Sequence[bytes]) -> Mapping[bytes, Entry]:
         """The entries, each now the most recently used."""
         found = {}
@@ -79,11 +65,9 @@ class MemoryStore(LockedStore[None]):
 
     def save(self, held: None, changes: Mapping[bytes, Entry | None]) -> None:
         """Store and delete; then make room. More at once than fits is :class:`OutOfSpace`, and changes nothing."""
-        room = sum([_size(key, entry) for key, entry in changes.items() if entry is not None])
-        if room > self._max_bytes or len(changes) > self._max_entries:
-            kept = [entry for entry in changes.values() if entry is not None]
-            if room > self._max_bytes or len(kept) > self._max_entries:
-                raise OutOfSpace(f"{room} bytes in {len(kept)} values exceed what the memory store may hold")
+        kept = [_size(key, entry) for key, entry in changes.items() if entry is not None]
+        if sum(kept) > self._max_bytes or len(kept) > self._max_entries:
+            raise OutOfSpace(f"{sum(kept)} bytes in {len(kept)} values exceed what the memory store may hold")
         for key, entry in changes.items():
             old = self._entries.pop(key, None)
             if old is not None:
