@@ -111,11 +111,15 @@ class Library:
         row = {"user_id": user_id, "digest": info.sha256, "title": title, "filename": filename}
         added = tx.execute(insert(media).values(created_us=self._clock.now_us(), **row))
         media_id = inserted_id(added)
-        search.index(tx, media_id, search.terms_of(title, filename))
         self.events.emit(PosterUploaded(media_id=media_id, user_id=user_id, digest=info.sha256), tx=tx)
         self.cache.invalidate(tag_of(user_id), tx=tx)
         self.storage.place(file, self.storage.blob(info.sha256))
         return Added(media_id, created=True)
+
+    def index(self, tx: Unit, media_id: int) -> None:
+        """Let the medium be found by the words of its title and file name."""
+        row = tx.execute(select(media.c.title, media.c.filename).where(media.c.id == media_id)).one()
+        search.index(tx, media_id, search.terms_of(row.title, row.filename))
 
     def holds(self, tx: Unit, digest: str) -> bool:
         """Whether a row names this file. There or not, the row's place is the unit's until it ends."""
@@ -187,10 +191,10 @@ class Library:
         """Rename a medium and replace its tags (each in its one spelling), whichever is given."""
 
         def unit(tx: Unit) -> None:
-            row = self._own(tx, user_id, media_id)
+            self._own(tx, user_id, media_id)
             if title is not None:
                 tx.execute(update(media).where(media.c.id == media_id).values(title=title))
-                search.index(tx, media_id, search.terms_of(title, row["filename"]))
+                self.index(tx, media_id)
             if tag_names is not None:
                 tx.execute(delete(tags).where(tags.c.media_id == media_id))
                 names = sorted(set(tag_names))

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 from sqlalchemy import insert, select
 
-from postrmagic_core.events import on
+from postrmagic_core.events import EventContext, on
 from postrmagic_core.jobs import JobContext, Unique, cron, every, task
 from postrmagic_core.log import get_logger
 from postrmagic_core.validation.uploads import render
@@ -23,6 +23,14 @@ FORMATS: tuple[Literal["WEBP", "JPEG"], ...] = ("WEBP", "JPEG")
 # Seconds that a burst of changes has to become one refresh.
 SETTLING = 2.0
 _PIECE = 500
+
+
+# In the upload's own transaction, and failing it: who searches right after an upload must find it.
+@on(PosterUploaded, phase="before_commit", name="search", on_error="raise")
+def index_terms(event: PosterUploaded, ctx: EventContext) -> None:
+    """Let the poster be found."""
+    library: Any = ctx.services["library"]
+    library.index(ctx.tx, event.media_id)
 
 
 @on(PosterUploaded, phase="durable", name="thumbnails")

@@ -29,7 +29,7 @@ from postrmagic_core.jobs import Call, JobStatus
 from postrmagic_core.log import configure
 from postrmagic_core.testing import spawn
 from postrmagic_core.testing.capture import embedded_settings
-from tests.app.house import Browser, House, open_house, small
+from tests.app.house import Browser, House, open_house, row_counts, small
 from tests.app.test_worker_killed import at_rest, environment, rows, wait_until, work
 
 BEFORE_DETAILS = "20261123002342"
@@ -125,6 +125,22 @@ def test_a_file_deleted_while_it_is_looked_at_leaves_no_details(house: House, mo
     monkeypatch.setattr("media_library.tasks.look_at", deleting)
     status = done(house, extract_details.call(hashlib.sha256(data).hexdigest()))
     assert (status.state, status.attempts, rows(house, details)) == ("succeeded", 1, 0)
+
+
+# Search
+
+
+def test_an_upload_that_cannot_be_found_is_not_kept(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its words are written by a listener inside the transaction: what that cannot do undoes the upload."""
+
+    def broken(*_: Any) -> None:
+        raise LookupError("no index")
+
+    before = row_counts(house.application)
+    monkeypatch.setattr("media_library.search.index", broken)
+    with pytest.raises(LookupError, match="no index"):
+        house.add(small())
+    assert row_counts(house.application) == before
 
 
 # Statistics
