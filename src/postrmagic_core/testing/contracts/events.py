@@ -240,6 +240,7 @@ class EventContract:
         first = announcing.events.emit(Moved()).event_id
         announcing.work()
         announcing.until(lambda: len(announcing.events.chain(first)) == 3)
+        announcing.events.drain(_PATIENCE)
         chain = announcing.events.chain(first)
         assert [record.causation_id for record in chain] == [None, chain[0].id, chain[1].id]
         assert announcing.events.chain(chain[2].id) == chain
