@@ -1,0 +1,1 @@
+"""Security: passwords, one-time tokens, second factors, and who may do what."""

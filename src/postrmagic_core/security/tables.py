@@ -1,0 +1,75 @@
+"""The tables of accounts' security: one-time tokens, second factors, roles, and the audit log.
+
+A user is named by the application's own id, as a text; the accounts themselves are the application's.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import BigInteger, Column, Index, MetaData, Table
+
+from .._sql.types import TABLE_OPTIONS, BinaryKey, Blob, Key, Micros
+
+metadata = MetaData()
+
+# A token is named by its HMAC, and its row deleted when it is redeemed: who deletes it has redeemed it.
+login_tokens = Table(
+    "pm_login_tokens",
+    metadata,
+    Column("digest", BinaryKey(32), primary_key=True),
+    Column("purpose", Key(32), nullable=False),
+    Column("user_id", Key(190), nullable=False),
+    Column("detail", Blob()),
+    Column("expires_us", Micros(), nullable=False),
+    Index("ix_pm_login_tokens_user", "user_id", "purpose"),
+    Index("ix_pm_login_tokens_expires", "expires_us"),
+    **TABLE_OPTIONS,
+)
+
+# A sealed TOTP secret; last_step is the newest time step that was consumed, whatever the host's clock says.
+authenticators = Table(
+    "pm_authenticators",
+    metadata,
+    Column("user_id", Key(190), primary_key=True),
+    Column("secret", Blob(), nullable=False),
+    Column("created_us", Micros(), nullable=False),
+    Column("confirmed_us", Micros()),
+    Column("last_step", BigInteger(), nullable=False),
+    **TABLE_OPTIONS,
+)
+
+# A recovery code is named by its HMAC, and its row deleted when it is used.
+recovery_codes = Table(
+    "pm_recovery_codes",
+    metadata,
+    Column("user_id", Key(190), primary_key=True),
+    Column("digest", BinaryKey(32), primary_key=True),
+    **TABLE_OPTIONS,
+)
+
+# Who has which role; what a role may do is declared in code.
+user_roles = Table(
+    "pm_user_roles",
+    metadata,
+    Column("user_id", Key(190), primary_key=True),
+    Column("role", Key(64), primary_key=True),
+    Column("granted_us", Micros(), nullable=False),
+    Index("ix_pm_user_roles_role", "role"),
+    **TABLE_OPTIONS,
+)
+
+# Denials, and changes of who may do what: by whom (actor), to whom or what (subject).
+audit = Table(
+    "pm_audit",
+    metadata,
+    Column("id", Key(36), primary_key=True),
+    Column("at_us", Micros(), nullable=False),
+    Column("actor", Key(190)),
+    Column("action", Key(64), nullable=False),
+    Column("subject", Key(190)),
+    Column("outcome", Key(16), nullable=False),
+    Column("detail", Blob(), nullable=False),
+    Index("ix_pm_audit_at", "at_us"),
+    Index("ix_pm_audit_actor", "actor", "at_us"),
+    Index("ix_pm_audit_subject", "subject", "at_us"),
+    **TABLE_OPTIONS,
+)
