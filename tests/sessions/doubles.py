@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
 from postrmagic_core._crypto import KeyRing
 from postrmagic_core._steps import Steps
 from postrmagic_core.sessions.policy import Changes, Record
-from postrmagic_core.sessions.session import Row
+from postrmagic_core.sessions.rows import Swap
 
 
-def last_write_wins(procedures: Any, key: bytes, expected: bytes, row: Row) -> Callable[[Any], Any]:
+def last_write_wins(swaps: Sequence[Swap]) -> Callable[[Any], Any]:
     """Rows are written whatever is there, or is there no more; for the sync face."""
-    blob = procedures._vault.seal(key, row.revision, row.record)
 
     def write(port: Any) -> list[int]:
-        port.store.set({key: blob}, 60_000)
-        return [1]
+        port.store.set({swap.key: swap.blob for swap in swaps}, 60_000)
+        return [1, 0]
 
     return write
 
@@ -33,6 +32,6 @@ def newest_key_only(ring: KeyRing, message: bytes, *, purpose: str) -> list[byte
     return [ring.mac(message, purpose=purpose)]
 
 
-def revoke_nobody(procedures: Any, user_id: str) -> Steps[None]:
+def revoke_nobody(roster: Any, user_id: str) -> Steps[None]:
     """The user's generation stays as it is."""
     yield from ()

@@ -73,7 +73,7 @@ def test_a_logout_before_any_step_of_a_save_is_final(step: int, ring: KeyRing) -
 
 
 def test_a_rotation_that_dies_half_way_leaves_the_old_session(ring: KeyRing) -> None:
-    """The store fails while a login is saved: the client keeps what it had, and no half session is handed out."""
+    """The store fails while a login is saved: the client keeps what it had, and no half session is listed."""
     for step in range(3):
         store = Interrupted()
         with SessionStore(store, ring) as sessions:
@@ -88,6 +88,7 @@ def test_a_rotation_that_dies_half_way_leaves_the_old_session(ring: KeyRing) -> 
                 sessions.save(session)
             found = sessions.load(cookie)
             assert (found.data, found.user_id) == ({"a": 1}, None)
+            assert sessions.devices("alice") == []
 
 
 def fail() -> None:
@@ -105,9 +106,13 @@ def test_a_store_that_is_away_is_an_error_and_no_anonymous_session(ring: KeyRing
         def run(self, *args: Any, **options: Any) -> Any:
             raise BackendUnavailable("away")
 
+    with SessionStore(MemoryStore(), ring) as present:
+        first = present.load(None)
+        first.data["a"] = 1
+        cookie = present.save(first)
     with SessionStore(Away(), ring) as sessions:
         with pytest.raises(BackendUnavailable):
-            sessions.load("A" * 59)
+            sessions.load(cookie)
         session = sessions.load(None)
         session.data["a"] = 1
         with pytest.raises(BackendUnavailable):

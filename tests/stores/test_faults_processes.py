@@ -50,8 +50,8 @@ def work(store: Store, who: int, turns: int) -> int:
         revision = checked(current)
         assert revision >= newest, "an older value was read than before"
         newest = revision
-        answer = persist(store.run, SWAP, [SWAPPED], [current[:8], value(revision + 1, text), 600_000])
-        counted += answer == [1]
+        answer = persist(store.run, SWAP, [SWAPPED], [current[:8], value(revision + 1, text), 600_000, b""])
+        counted += answer[0] == 1
     return counted
 
 

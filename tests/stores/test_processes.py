@@ -74,8 +74,8 @@ def swap_many(url: str, who: int, times: int) -> None:
                 assert current is not None
                 assert hashlib.sha256(current[40:]).digest() == current[8:40], "a torn value was read"
                 revision = int.from_bytes(current[:8], "big")
-                answer = persist(store.run, SWAP, [b"row"], [current[:8], blob(revision + 1, text), 600_000])
-                if answer == [1]:
+                answer = persist(store.run, SWAP, [b"row"], [current[:8], blob(revision + 1, text), 600_000, b""])
+                if answer[0] == 1:
                     break
     print("done")  # noqa: T201 - the parent reads it
 

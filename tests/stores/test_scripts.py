@@ -49,6 +49,12 @@ def asked(buckets: int) -> st.SearchStrategy[list[bytes | int]]:
     return st.tuples(pairs, costs).map(lambda parts: [*parts[0], *parts[1]])
 
 
+def swaps(rows: int) -> st.SearchStrategy[list[bytes | int]]:
+    """Arguments of SWAP for so many rows."""
+    one = st.tuples(REVISIONS, st.one_of(BLOBS, st.just(b"")), TTLS, st.one_of(ENDS, st.just(b"")))
+    return st.tuples(*[one] * rows).map(lambda groups: [arg for group in groups for arg in group])
+
+
 Call = tuple[Script[object], list[bytes], list[bytes | int]]
 
 CALLS = st.one_of(
@@ -58,10 +64,8 @@ CALLS = st.one_of(
     st.tuples(st.just(LEASE_ACQUIRE), st.just([LEASE, FENCE]), st.tuples(OWNERS, TTLS).map(list)),
     st.tuples(st.just(LEASE_RENEW), st.just([LEASE]), st.tuples(OWNERS, TTLS).map(list)),
     st.tuples(st.just(LEASE_RELEASE), st.just([LEASE]), st.tuples(OWNERS).map(list)),
-    st.tuples(
-        st.just(SWAP),
-        st.just([ROW, GUARD]),
-        st.one_of(st.tuples(REVISIONS, BLOBS, TTLS), st.tuples(REVISIONS, BLOBS, TTLS, ENDS)).map(list),
+    st.lists(st.sampled_from([ROW, GUARD]), min_size=1, max_size=2, unique=True).flatmap(
+        lambda rows: st.tuples(st.just(SWAP), st.just(rows), swaps(len(rows)))
     ),
     st.lists(st.sampled_from(BUCKETS), min_size=1, max_size=3, unique=True).flatmap(
         lambda buckets: st.tuples(st.just(GCRA), st.just(buckets), asked(len(buckets)))
@@ -143,13 +147,36 @@ def test_what_is_no_generation_is_a_missing_one(store: Store, planted: bytes) ->
 
 def test_a_swap_needs_the_revision_it_read(store: Store) -> None:
     """Created once, replaced by who read it, refused to who did not, and never brought back."""
-    assert store.run(SWAP, [ROW], [b"", b"00000001a", 60_000]) == [1]
-    assert store.run(SWAP, [ROW], [b"", b"00000001b", 60_000]) == [2, b"00000001a"]
-    assert store.run(SWAP, [ROW], [b"00000001", b"00000002a", 60_000]) == [1]
-    assert store.run(SWAP, [ROW], [b"00000001", b"00000002b", 60_000]) == [2, b"00000002a"]
+
+    def swap(expected: bytes, blob: bytes) -> list[object]:
+        kept, _, *rows = store.run(SWAP, [ROW], [expected, blob, 60_000, b""])
+        return [kept, *rows]
+
+    assert swap(b"", b"00000001a") == [1]
+    assert swap(b"", b"00000001b") == [0, b"00000001a"]
+    assert swap(b"00000001", b"00000002a") == [1]
+    assert swap(b"00000001", b"00000002b") == [0, b"00000002a"]
     store.delete([ROW])
-    assert store.run(SWAP, [ROW], [b"00000002", b"00000003a", 60_000]) == [0]
+    assert swap(b"00000002", b"00000003a") == [0, None]
     assert store.get([ROW]) == [None]
+
+
+def test_several_rows_are_swapped_all_or_none(store: Store) -> None:
+    """One made, one replaced and one dropped together; a row that another changed leaves all as they were."""
+    store.set({TAGS[0]: b"00000001a", TAGS[1]: b"00000001b"}, 60_000)
+    keys = [ROW, *TAGS[:2]]
+    made, replaced, dropped = (
+        [b"", b"00000001c", 60_000, b""],
+        [b"00000001", b"00000002a", 60_000, b""],
+        [b"00000001", b"", 60_000, b""],
+    )
+    wrong = [b"00000009", b"", 60_000, b""]
+    kept, _, *rows = store.run(SWAP, keys, [*made, *replaced, *wrong])
+    assert (kept, rows) == (0, [None, b"00000001a", b"00000001b"])
+    assert store.get(keys) == [None, b"00000001a", b"00000001b"]
+    kept, now, *rows = store.run(SWAP, keys, [*made, *replaced, *dropped])
+    assert (kept, rows, isinstance(now, int)) == (1, [], True)
+    assert store.get(keys) == [b"00000001c", b"00000002a", None]
 
 
 SECOND, HOUR = 1_000_000, 3_600_000_000

@@ -118,8 +118,7 @@ class CsrfToken:
     """``request.state["csrf_token"]``: call it for the token to put into a form; in async code ``await`` it.
 
     Calling is enough in async code too once the session was awaited: nothing is read then. Each token is another text
-    (a random salt, against BREACH) and lasts as long as its session's id: a login, which changes the id, ends those
-    before. Make them after it, or answer a login with a redirect.
+    (a random salt, against BREACH) and lasts as long as its session: a login, which begins another, ends those before. Make them after it, or answer a login with a redirect.
     """
 
     def __init__(self, keys: KeyRing, access: SessionAccess, visitor: str | None) -> None:
@@ -152,9 +151,9 @@ class CsrfToken:
         return self._visitor if self._is_new else None
 
     def _token(self, session: Any) -> str:
-        if session.id is None and session.user_id is not None:
-            raise UsageError("the id of a login is known once the head has left: answer a login with a redirect")
-        if session.id is None and self._visitor is None:
+        if session.anchor is None and session.user_id is not None:
+            raise UsageError("the session of a login is known once the head has left: answer a login with a redirect")
+        if session.anchor is None and self._visitor is None:
             if self._left:
                 raise UsageError("the first csrf_token of a visitor needs a cookie: ask for it before the head leaves")
             self._visitor, self._is_new = secrets.token_urlsafe(48), True
@@ -165,9 +164,9 @@ class CsrfToken:
     def _owners(self, session: Any) -> list[bytes]:
         """Whom a token may be bound to, the best first: the session, and as long as nobody is logged in the visitor.
 
-        A first page that shows a form may begin a session too, whose id is known only once the page has been made.
+        A first page that shows a form may begin a session too, which is known only once the page has been made.
         """
-        owners = [] if session.id is None else [b"session:" + session.id.encode()]
+        owners = [] if session.anchor is None else [b"session:" + session.anchor]
         if self._visitor is not None and session.user_id is None:
             owners.append(b"visitor:" + self._visitor.encode())
         return owners

@@ -204,8 +204,8 @@ class Asking:
             session = await access
             if session.user_id is not None:
                 return "user", session.user_id
-            if session.id is not None:
-                return "session", session.id
+            if session.anchor is not None:
+                return "session", session.anchor.hex()
         # Clients that no layer knows may share an address, but not their credentials.
         return "address", f"{request.client} {request.headers.get('authorization')}"
 

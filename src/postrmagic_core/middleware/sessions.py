@@ -8,9 +8,11 @@ from typing import Any, Protocol
 
 from .._problem import problem_for
 from ..errors import BackendError
+from ..sessions.binding import Client
 from .interface import AsyncLayer, Head, Middleware, Request, Response
 from .order import middleware
 
+_AGENT = 512  # characters of a User-Agent that are looked at
 _COOKIE_BYTES = 4096  # name and value (RFC 6265bis, section 5.6)
 
 
@@ -22,8 +24,8 @@ class Sessions(Protocol):
         """The async face: the same names, to be awaited."""
         ...
 
-    def load(self, cookie_value: str | None) -> Any:
-        """The session of a cookie, or a new one."""
+    def load(self, cookie_value: str | None, client: Client | None = None) -> Any:
+        """The session of a cookie that ``client`` sent, or a new one."""
         ...
 
     def save(self, session: Any) -> str | None:
@@ -37,12 +39,12 @@ class SessionAccess:
     ``access.get()`` is the same for sync code. Either raises :class:`BackendError` when the store is away.
     """
 
-    def __init__(self, sessions: Sessions, face: Any, cookie: str | None) -> None:
+    def __init__(self, sessions: Sessions, face: Any, cookie: str | None, client: Client) -> None:
         self.session: Any = None
         self.failure: BackendError | None = None
         self._sessions = sessions
         self._face = face
-        self._cookie = cookie
+        self._sent = cookie, client
         self._turn = asyncio.Lock()
 
     @property
@@ -54,7 +56,7 @@ class SessionAccess:
         """The session, for sync code: WSGI, or an endpoint that runs in a thread."""
         if self.session is None:
             try:
-                self.session = self._sessions.load(self._cookie)
+                self.session = self._sessions.load(*self._sent)
             except BackendError as error:
                 self.failure = error
                 raise
@@ -67,7 +69,7 @@ class SessionAccess:
         async with self._turn:  # two tasks of one request must not hold two sessions
             if self.session is None:
                 try:
-                    self.session = await self._face.load(self._cookie)
+                    self.session = await self._face.load(*self._sent)
                 except BackendError as error:
                     self.failure = error
                     raise
@@ -79,15 +81,17 @@ def sessions(store: Sessions, *, cookie: str = "session", secure: bool = True) -
 
     The cookie is set only when its value changes: ``Secure; HttpOnly; SameSite=Lax; Path=/``, its name after
     ``__Host-`` (RFC 6265bis, section 4.1.3.2). ``secure=False`` drops ``Secure`` and the prefix, for plain HTTP in
-    development. A response that touched the session says ``Vary: Cookie`` and ``Cache-Control: no-store``.
+    development. A user's session is bound to the agent and the network that requests come from, as ``store`` says: put
+    ``trusted_proxies`` outside where a proxy stands before. A response that touched the session says ``Vary: Cookie`` and ``Cache-Control: no-store``.
     With the store away: 503, and the visitor's cookie stays as it is.
     """
     name = f"__Host-{cookie}" if secure else cookie
 
-    @middleware(name="sessions", after=["errors"])
+    @middleware(name="sessions", after=["errors", "trusted_proxies"])
     async def layer(request: Request) -> AsyncLayer:
         face = request.face(store)
-        access = request.state["session"] = SessionAccess(store, face, request.cookies.get(name))
+        client = Client(request.client, (request.headers.get("user-agent") or "")[:_AGENT])
+        access = request.state["session"] = SessionAccess(store, face, request.cookies.get(name), client)
         try:
             head = yield
         except BackendError as error:

@@ -1,7 +1,10 @@
 """Sessions: encrypted, typed, saved field by field, and final when they end."""
 
 from .._crypto import KeyRing
+from .binding import Binding, Client
+from .devices import Device
+from .incidents import Incident
 from .manager import SessionStore
-from .session import Session
+from .session import Flash, Session
 
-__all__ = ["KeyRing", "Session", "SessionStore"]
+__all__ = ["Binding", "Client", "Device", "Flash", "Incident", "KeyRing", "Session", "SessionStore"]

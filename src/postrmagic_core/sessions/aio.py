@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 
 from .._steps import Steps, adrive
 from ..stores.aio import AsyncStoreFace
+from .binding import Client
+from .devices import Device
 from .session import Session
 
 if TYPE_CHECKING:
@@ -23,9 +25,9 @@ class AsyncSessionStore(Generic[M]):
         self._sessions = sessions
         self._port = _Port(AsyncStoreFace(sessions.store, sessions.bridge))
 
-    async def load(self, cookie_value: str | None) -> Session[M]:
+    async def load(self, cookie_value: str | None, client: Client | None = None) -> Session[M]:
         """See :meth:`SessionStore.load`."""
-        return await self._run(self._sessions.procedures.load(cookie_value))
+        return await self._run(self._sessions.procedures.load(cookie_value, client))
 
     async def save(self, session: Session[M]) -> str | None:
         """See :meth:`SessionStore.save`."""
@@ -35,9 +37,21 @@ class AsyncSessionStore(Generic[M]):
         """See :meth:`SessionStore.delete`."""
         await self._run(self._sessions.procedures.delete(session))
 
+    async def devices(self, user_id: str, current: Session[M] | None = None) -> list[Device]:
+        """See :meth:`SessionStore.devices`."""
+        return await self._run(self._sessions.procedures.devices(user_id, current))
+
+    async def revoke(self, user_id: str, device_id: str) -> bool:
+        """See :meth:`SessionStore.revoke`."""
+        return await self._run(self._sessions.procedures.roster.revoke(user_id, device_id))
+
+    async def revoke_others(self, session: Session[M]) -> None:
+        """See :meth:`SessionStore.revoke_others`."""
+        await self._run(self._sessions.procedures.revoke_others(session))
+
     async def revoke_all(self, user_id: str) -> None:
         """See :meth:`SessionStore.revoke_all`."""
-        await self._run(self._sessions.procedures.revoke_all(user_id))
+        await self._run(self._sessions.procedures.roster.revoke_all(user_id))
 
     async def _run(self, steps: Steps[R]) -> R:
         self._sessions.ensure_open()

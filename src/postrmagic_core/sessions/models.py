@@ -1,9 +1,9 @@
-"""Session data as fields: a pydantic model's, or those of a free mapping."""
+"""Session data as fields: a pydantic model's, or those of a free mapping, of a version that can be migrated."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Generic, Protocol, TypeVar
+from collections.abc import Callable, Mapping
+from typing import Any, Generic, Protocol, TypeAlias, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
@@ -12,6 +12,11 @@ from ..errors import ConfigurationError, DecodeError, EncodeError
 
 M = TypeVar("M")
 B = TypeVar("B", bound=BaseModel)
+
+Migrate: TypeAlias = Callable[[int, dict[str, Any]], Mapping[str, Any]]
+
+# Fields whose names begin so are the package's: flash messages.
+OWN = "\x00"
 
 
 class Shape(Protocol[M]):
@@ -25,7 +30,7 @@ class Shape(Protocol[M]):
         """Each field's name and encoded value."""
         ...
 
-    def restored(self, fields: Mapping[str, bytes]) -> M:
+    def restored(self, plain: dict[str, Any]) -> M:
         """The data; :class:`DecodeError` if they do not fit the type."""
         ...
 
@@ -39,13 +44,17 @@ class FreeShape:
 
     def fields(self, data: dict[str, Any]) -> dict[str, bytes]:
         """See :meth:`Shape.fields`."""
-        if not all(isinstance(name, str) for name in data):
-            raise EncodeError("session data has strings for keys")
+        if not all(_is_free(name) for name in data):
+            raise EncodeError("session data has strings for keys, which do not begin with NUL")
         return {name: encode(value) for name, value in data.items()}
 
-    def restored(self, fields: Mapping[str, bytes]) -> dict[str, Any]:
+    def restored(self, plain: dict[str, Any]) -> dict[str, Any]:
         """See :meth:`Shape.restored`."""
-        return {name: decode(value) for name, value in fields.items()}
+        return plain
+
+
+def _is_free(name: object) -> bool:
+    return isinstance(name, str) and not name.startswith(OWN)
 
 
 class ModelShape(Generic[B]):
@@ -61,6 +70,7 @@ class ModelShape(Generic[B]):
                 f"{model.__name__} cannot be a new session's data: give {', '.join(required)} a default"
             )
         self._model = model
+        self._names = frozenset(model.model_fields)
 
     def fresh(self) -> B:
         """One with its defaults."""
@@ -68,16 +78,51 @@ class ModelShape(Generic[B]):
 
     def fields(self, data: B) -> dict[str, bytes]:
         """See :meth:`Shape.fields`."""
-        plain = data.model_dump(include=set(self._model.model_fields), by_alias=False, warnings="error")
+        plain = data.model_dump(include=set(self._names), by_alias=False, warnings="error")
         return {name: encode(value) for name, value in plain.items()}
 
-    def restored(self, fields: Mapping[str, bytes]) -> B:
+    def restored(self, plain: dict[str, Any]) -> B:
         """See :meth:`Shape.restored`."""
-        known = {name: decode(value) for name, value in fields.items() if name in self._model.model_fields}
+        known = {name: value for name, value in plain.items() if name in self._names}
         try:
             return self._model.model_validate(known, by_name=True)
         except ValidationError as error:
             raise DecodeError(f"the session's data are not a {self._model.__name__}") from error
+
+
+class Format(Generic[M]):
+    """Data of one version: a shape, and the function that makes data of an earlier one into this.
+
+    ``migrate(version, data)`` gets the plain values of that version by name and returns this version's. Data of a later
+    version, as another release has written them, are read as they are: a release must do with the data of the next.
+    """
+
+    def __init__(self, model: Any, version: int, migrate: Migrate | None) -> None:
+        if version < 1:
+            raise ConfigurationError(f"expected a version of 1 or more, got {version}")
+        if version > 1 and migrate is None:
+            raise ConfigurationError("a version above 1 needs migrate=, which makes data of the earlier ones into it")
+        self.version = version
+        self._migrate = migrate
+        self._shape: Shape[M] = shape_of(model)
+        self.fresh = self._shape.fresh
+        self.fields = self._shape.fields
+
+    def restored(self, fields: Mapping[str, bytes], version: int) -> tuple[M, Mapping[str, bytes]]:
+        """The data, and the fields they are compared with when they are saved; :class:`DecodeError` if they do not fit.
+
+        Data that were migrated are compared with what is stored: so all that the migration changed is saved.
+        """
+        plain = {name: decode(value) for name, value in fields.items() if not name.startswith(OWN)}
+        if version >= self.version or self._migrate is None:
+            data = self._shape.restored(plain)
+            return data, self._shape.fields(data)
+        try:
+            migrated = dict(self._migrate(version, plain))
+        except Exception as error:
+            raise DecodeError(f"the session's data could not be migrated from version {version}") from error
+        stored = {name: value for name, value in fields.items() if not name.startswith(OWN)}
+        return self._shape.restored(migrated), stored
 
 
 def shape_of(model: Any) -> Shape[Any]:

@@ -1,42 +1,109 @@
-"""Ids, records and merging: what a session is, decided without a store, a clock or chance."""
+"""Records, merging and time-outs: what a session is, decided without a store, a clock or chance."""
 
 from __future__ import annotations
 
-import base64
-import re
+import math
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
+from typing import Literal
 
 from .._codec import decode, encode
 from ..errors import DecodeError
+from .binding import Place
+from .ids import LAST_SERIAL
 
-# 12 bytes that name the user and 32 random ones (OWASP ASVS 5.0 7.2.3 asks for 16): 59 characters of base64url.
-PREFIX = 12
-SECRET = 32
-_COOKIE = re.compile(r"[A-Za-z0-9_-]{59}", re.ASCII)
+_VERSION = 2
 
-_VERSION = 1
+Standing = Literal["current", "next", "previous", "old", "ahead"]
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Seconds: without a request, in any case, between two prolongations, until the id is renewed, and after that for
+    the old one; and how many sessions a user may have.
+    """
+
+    idle: float
+    absolute: float
+    touch: float
+    renewal: float
+    grace: float
+    sessions: int
+
+    def __post_init__(self) -> None:
+        if not (0 <= self.touch < self.idle <= self.absolute < math.inf):
+            raise ValueError(
+                "expected 0 <= touch_interval < idle_timeout <= absolute_timeout (seconds), got "
+                f"{self.touch}, {self.idle} and {self.absolute}"
+            )
+        if not 0 <= self.grace < self.renewal:
+            raise ValueError(f"expected 0 <= grace < renewal_timeout (seconds), got {self.grace} and {self.renewal}")
+        if self.absolute / self.renewal > LAST_SERIAL:
+            raise ValueError(f"renewal_timeout is too short for absolute_timeout: over {LAST_SERIAL:,} renewals")
+        if self.sessions < 1:
+            raise ValueError(f"expected max_sessions of 1 or more, got {self.sessions}")
+
+    @property
+    def idle_ms(self) -> int:
+        """The idle time-out in milliseconds."""
+        return max(round(self.idle * 1000), 1)
+
+    @property
+    def absolute_ms(self) -> int:
+        """The absolute time-out in milliseconds."""
+        return max(round(self.absolute * 1000), 1)
+
+    @property
+    def guard_ms(self) -> int:
+        """How long a user's generation and list are kept: longer than any session that they name."""
+        return math.ceil(self.absolute * 1000) + 60_000
 
 
 @dataclass(frozen=True, slots=True)
 class Record:
     """What is sealed in a row.
 
-    ``generation`` is the user's when they logged in. ``ends_us`` is the absolute end by the store's clock,
-    ``touched_us`` the last write by the writer's. ``fields`` are the data, each encoded by itself, so that two requests
-    that changed different ones are merged without reading either.
+    ``generation`` is the user's when they logged in. ``serial`` is the issue of the id that counts. ``began_us``,
+    ``ends_us`` and ``left_us`` are by the store's clock, ``touched_us``, the last write, and ``renewed_us``, when
+    ``serial`` was first used, by the writer's: of hosts whose clocks differ none renews at each request. ``left_us`` is
+    when the id before ``serial`` was left or, where ``moved`` names the row of the session that took this one's place,
+    this session was. ``agent`` and ``network`` are where the client was last seen. ``version`` is the model's.
+    ``fields`` are the data, each encoded by itself, so that two requests that changed different ones are merged without
+    reading either.
     """
 
     user_id: str | None
     generation: int
+    began_us: int
     ends_us: int
     touched_us: int
+    serial: int
+    renewed_us: int
+    left_us: int
+    agent: str | None
+    network: str | None
+    version: int
+    moved: bytes | None
     fields: Mapping[str, bytes]
 
     def merged(self, changes: Changes, now_us: int) -> Record:
         """This record with ``changes`` made, touched now."""
         kept = {name: value for name, value in self.fields.items() if name not in changes.removed}
         return replace(self, fields={**kept, **changes.changed}, touched_us=now_us)
+
+    def renewed(self, serial: int, now_us: int) -> Record:
+        """This record, being touched, once ``serial`` has been used; the one before it is left at ``now_us``."""
+        if serial != self.serial + 1:
+            return self
+        return replace(self, serial=serial, renewed_us=self.touched_us, left_us=now_us)
+
+    def seen_at(self, place: Place) -> Record:
+        """This record with where its client is now, as far as that is known."""
+        return replace(self, agent=place.agent or self.agent, network=place.network or self.network)
+
+    def left(self, successor: bytes, now_us: int) -> Record:
+        """What stays of this session when another takes its place."""
+        return replace(self, moved=successor, left_us=now_us)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,36 +123,66 @@ def difference(before: Mapping[str, bytes], after: Mapping[str, bytes]) -> Chang
     return Changes(changed, before.keys() - after.keys())
 
 
-def read_id(cookie: str | None) -> bytes | None:
-    """The 44 bytes of an id as this package writes it, or ``None`` for whatever else a client sends."""
-    if cookie is None or not _COOKIE.fullmatch(cookie):
-        return None
-    raw = base64.urlsafe_b64decode(cookie + "=")
-    return raw if write_id(raw) == cookie else None
-
-
-def write_id(raw: bytes) -> str:
-    """The cookie value of an id."""
-    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
-
-
 def pack(record: Record) -> bytes:
     """The bytes of ``record``, to be sealed."""
-    fields = dict(record.fields)
-    return encode([_VERSION, record.user_id, record.generation, record.ends_us, record.touched_us, fields])
+    owner = [record.user_id, record.generation]
+    times = [record.began_us, record.ends_us, record.touched_us, record.serial, record.renewed_us, record.left_us]
+    client = [record.agent, record.network]
+    return encode([_VERSION, *owner, *times, *client, record.version, record.moved, dict(record.fields)])
 
 
 def unpack(data: bytes) -> Record:
     """The record in ``data``; anything that :func:`pack` did not write raises :class:`DecodeError`."""
     match decode(data):
-        case [1, str() | None as user_id, int() as generation, int() as ends, int() as touched, dict() as fields]:
-            return Record(user_id, generation, ends, touched, fields)
+        case [
+            2,
+            str() | None as user_id,
+            int() as generation,
+            int() as began,
+            int() as ends,
+            int() as touched,
+            int() as serial,
+            int() as renewed,
+            int() as left,
+            str() | None as agent,
+            str() | None as network,
+            int() as version,
+            bytes() | None as moved,
+            dict() as fields,
+        ]:
+            times = (began, ends, touched, serial, renewed, left)
+            return Record(user_id, generation, *times, agent, network, version, moved, fields)
     raise DecodeError("the session is not of this version")
 
 
-def touch_due(touched_us: int, now_us: int, interval: float) -> bool:
+def standing(presented: int, serial: int) -> Standing:
+    """How the issue of an id that a client presents stands to the one that counts.
+
+    ``next`` was offered and is used for the first time; ``previous`` is good for a grace; ``old`` has been replaced
+    twice. ``ahead`` was offered by a later state of the row than this one: it has been put back.
+    """
+    names: dict[int, Standing] = {0: "current", 1: "next", -1: "previous"}
+    return names.get(presented - serial, "ahead" if presented > serial else "old")
+
+
+def renewal_due(renewed_us: int, now_us: int, interval: float) -> bool:
+    """Whether the id is to be replaced."""
+    return now_us - renewed_us >= interval * 1e6
+
+
+def touch_due(since_us: int, now_us: int, interval: float) -> bool:
     """Whether a request that changed nothing should prolong the session.
 
     A time in the future was written by a host whose clock is ahead: prolong, lest the session ends though it is used.
     """
-    return not 0 <= now_us - touched_us < interval * 1e6
+    return not 0 <= now_us - since_us < interval * 1e6
+
+
+def in_grace(left_us: int, now_us: int, grace: float) -> bool:
+    """Whether an id that was replaced at ``left_us`` is still good; both by the store's clock."""
+    return now_us - left_us < grace * 1e6
+
+
+def generation(raw: bytes | None) -> int | None:
+    """The number in a user's generation; ``None`` where there is none, or what no Script wrote."""
+    return int(raw) if raw is not None and raw.isdigit() and len(raw) <= 16 else None

@@ -6,34 +6,63 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from .models import Shape
+from .._codec import decode, encode
+from .._ids import uuid7
+from .binding import Place
+from .ids import Id
+from .incidents import Incident
+from .models import OWN, Format
 from .policy import Changes, Record, difference
 
 M = TypeVar("M")
 
+_FLASH = OWN + "flash:"
+
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Row:
-    """The stored session: ``cookie`` is its secret, ``key`` its name in the store."""
+    """The stored session: ``cookie`` is its secret as the client has it, ``key`` its name in the store."""
 
+    id: Id
     cookie: str
     key: bytes
     revision: int
     record: Record
 
 
+@dataclass(frozen=True, slots=True)
+class Flash:
+    """A message for the next page, such as "saved", and what kind it is of, such as ``"error"``."""
+
+    text: str
+    category: str = "info"
+
+
 class Session(Generic[M]):
     """Typed ``data`` that are saved when they changed, and who is logged in.
 
     Made by ``SessionStore.load``; nothing is stored before ``save``. Not to be shared between requests.
+
+    ``incident`` says why the session that the client's cookie named is not this one, or that it is used from another
+    place than before.
     """
 
-    def __init__(self, shape: Shape[M], data: M, row: Row | None = None) -> None:
+    def __init__(
+        self,
+        form: Format[M],
+        data: M,
+        view: Mapping[str, bytes],
+        row: Row | None = None,
+        place: Place | None = None,
+    ) -> None:
         self.data = data
-        self._shape = shape
+        self.incident: Incident | None = None
+        self._form = form
         self._row = row
         self._user_id = row.record.user_id if row is not None else None
-        self._view: Mapping[str, bytes] = shape.fields(data)
+        self._flashes = {} if row is None else _flashes_of(row.record.fields)
+        self._view: Mapping[str, bytes] = {**view, **self._flashes}
+        self._place = place or Place()
         self._rotates = False
         self._doomed: Row | None = None
         self._ended = False
@@ -43,8 +72,15 @@ class Session(Generic[M]):
 
     @property
     def id(self) -> str | None:
-        """The cookie's value, a secret: ``None`` until the session is saved."""
+        """The cookie's value, a secret: ``None`` until the session is saved. It changes at each renewal."""
         return None if self._row is None else self._row.cookie
+
+    @property
+    def anchor(self) -> bytes | None:
+        """What stays the same from login to logout, whatever the id, and is no secret of the client's: bind tokens and
+        keys of this session to it. ``None`` until the session is saved.
+        """
+        return None if self._row is None else self._row.key
 
     @property
     def is_new(self) -> bool:
@@ -58,19 +94,23 @@ class Session(Generic[M]):
 
     @property
     def ended(self) -> bool:
-        """Whether a save found that the session was logged out meanwhile: nothing was stored, nothing will be."""
+        """Whether a save found that the session was ended or replaced meanwhile: nothing is stored then."""
         return self._ended
 
     def login(self, user_id: str) -> None:
-        """From the next ``save`` on the session is this user's, under a new id; the old id is dead then.
+        """From the next ``save`` on the session is this user's, under a new id; the old one does not get what it may.
 
         What was gathered before stays, unless it was another user's.
         """
         if not user_id:
             raise ValueError("expected the user's id, a non-empty string")
         if self._user_id not in {None, user_id}:
-            self.data = self._shape.fresh()
+            self._clear()
         self._user_id = user_id
+        self._rotates = True
+
+    def rotate(self) -> None:
+        """From the next ``save`` on the session has a new id: to be called whenever what it may do has grown."""
         self._rotates = True
 
     def logout(self) -> None:
@@ -79,8 +119,26 @@ class Session(Generic[M]):
         self._row = None
         self._user_id = None
         self._rotates = False
-        self.data = self._shape.fresh()
-        self._view = self._shape.fields(self.data)
+        self._clear()
+        self._view = self._form.fields(self.data)
+
+    def flash(self, text: str, category: str = "info") -> None:
+        """Leave a message for the next page that asks; of two requests at once both are kept."""
+        self._flashes[f"{_FLASH}{uuid7()}"] = encode([str(text), str(category)])
+
+    def flashes(self) -> list[Flash]:
+        """The messages left, the oldest first; they are gone from the next ``save`` on."""
+        found = [Flash(*decode(self._flashes[name])) for name in sorted(self._flashes)]
+        self._flashes = {}
+        return found
+
+    def _clear(self) -> None:
+        self.data = self._form.fresh()
+        self._flashes = {}
+
+
+def _flashes_of(fields: Mapping[str, bytes]) -> dict[str, bytes]:
+    return {name: value for name, value in fields.items() if name.startswith(_FLASH)}
 
 
 class Draft(Generic[M]):
@@ -88,7 +146,7 @@ class Draft(Generic[M]):
 
     def __init__(self, session: Session[M]) -> None:
         self._session = session
-        self.fields = session._shape.fields(session.data)
+        self.fields = {**session._form.fields(session.data), **session._flashes}
         self.changes: Changes = difference(session._view, self.fields)
 
     @property
@@ -102,6 +160,16 @@ class Draft(Generic[M]):
         return self._session.user_id
 
     @property
+    def place(self) -> Place:
+        """Where the request came from."""
+        return self._session._place
+
+    @property
+    def version(self) -> int:
+        """Of the data's model."""
+        return self._session._form.version
+
+    @property
     def doomed(self) -> Row | None:
         """The row that a logout left to be deleted."""
         return self._session._doomed
@@ -109,13 +177,19 @@ class Draft(Generic[M]):
     @property
     def begins(self) -> bool:
         """Whether a row under a new id is to be made."""
-        return self._session._rotates or (self._session._row is None and bool(self.changes))
+        session = self._session
+        has_row_or_user = session._row is not None or session.user_id is not None
+        return session._rotates if has_row_or_user else bool(self.changes)
 
     def stored(self, row: Row) -> None:
         """The row is in the store."""
         self._session._row = row
         self._session._view = self.fields
         self._session._rotates = False
+
+    def replaced(self, row: Row) -> None:
+        """The row in the store is another, with the same data."""
+        self._session._row = row
 
     def forgotten(self) -> None:
         """The row that was to be deleted is."""

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import secrets
+from hmac import compare_digest
 
 from .._crypto import KeyRing
 from ..errors import DecodeError, SealBroken
 from ..stores.keys import Keys
-from . import policy
+from . import devices, ids, policy
+from .devices import Entry
+from .ids import Id
 from .policy import Record
 
 _ROW = "session"
 _GUARD = "sessionuser"
+_LIST = "sessionsof"
 _REVISION = 8
 
 
@@ -25,43 +29,79 @@ class Vault:
         self._ring = ring
         self._keys = Keys(namespace)
 
-    def new_id(self, user_id: str | None) -> bytes:
+    def new_id(self, user_id: str | None) -> Id:
         """A fresh id: which user (or chance, before login), and 256 random bits."""
-        prefix = secrets.token_bytes(policy.PREFIX) if user_id is None else self._prefixes(user_id)[0]
-        return prefix + secrets.token_bytes(policy.SECRET)
+        prefix = secrets.token_bytes(ids.PREFIX) if user_id is None else self._prefixes(user_id)[0]
+        return Id(prefix, secrets.token_bytes(ids.FAMILY), 0)
 
-    def row(self, raw_id: bytes) -> bytes:
+    def write(self, session_id: Id) -> str:
+        """The cookie of an id, signed: an id that nobody was given is refused without asking the store."""
+        return ids.write(session_id, self._ring.mac(ids.body(session_id), purpose="session-tag")[: ids.TAG])
+
+    def read(self, cookie: str | None) -> Id | None:
+        """The id in a cookie; ``None`` for whatever this package did not write."""
+        found = ids.read(cookie)
+        if found is None:
+            return None
+        session_id, tag = found
+        tags = self._ring.macs(ids.body(session_id), purpose="session-tag")
+        return session_id if any(compare_digest(made[: ids.TAG], tag) for made in tags) else None
+
+    def row(self, session_id: Id) -> bytes:
         """The key of a new session's row."""
-        return self._keys.build(_ROW, self._ring.mac(raw_id, purpose="session-id"))
+        return self._keys.build(_ROW, self._ring.mac(session_id.name, purpose="session-id"))
 
-    def rows(self, raw_id: bytes) -> list[bytes]:
-        """The keys under which the row of ``raw_id`` may be, one per key of the ring, newest first."""
-        return [self._keys.build(_ROW, mac) for mac in self._ring.macs(raw_id, purpose="session-id")]
+    def rows(self, session_id: Id) -> list[bytes]:
+        """The keys under which the row of an id may be, one per key of the ring, newest first."""
+        return [self._keys.build(_ROW, mac) for mac in self._ring.macs(session_id.name, purpose="session-id")]
 
-    def guard(self, raw_id: bytes) -> bytes:
-        """The key of the generation of whoever ``raw_id`` belongs to."""
-        return self._keys.build(_GUARD, raw_id[: policy.PREFIX])
+    def guard(self, session_id: Id) -> bytes:
+        """The key of the generation of whoever an id belongs to."""
+        return self._keys.build(_GUARD, session_id.prefix)
 
     def guards(self, user_id: str) -> list[bytes]:
-        """The keys of a user's generation, one per key of the ring."""
+        """The keys of a user's generation, one per key of the ring, newest first."""
         return [self._keys.build(_GUARD, prefix) for prefix in self._prefixes(user_id)]
+
+    def lists(self, user_id: str) -> list[bytes]:
+        """The keys of a user's list of sessions, one per key of the ring, newest first."""
+        return [self._keys.build(_LIST, prefix) for prefix in self._prefixes(user_id)]
 
     def seal(self, key: bytes, revision: int, record: Record) -> bytes:
         """The blob of ``record`` for the row ``key``."""
-        head = revision.to_bytes(_REVISION, "big")
-        return head + self._ring.seal(policy.pack(record), purpose="session", context=head + key)
+        return self._sealed(key, revision, policy.pack(record), "session")
 
     def open(self, key: bytes, blob: bytes) -> tuple[int, Record]:
         """Revision and record of the row ``key``; :class:`SealBroken` if the blob was not made for it."""
-        head = blob[:_REVISION]
-        opened = self._ring.open(blob[_REVISION:], purpose="session", context=head + key)
+        revision, opened = self._opened(key, blob, "session")
         try:
-            return int.from_bytes(head, "big"), policy.unpack(opened)
+            return revision, policy.unpack(opened)
         except DecodeError as error:
             raise SealBroken("the sealed value is not a session of this version") from error
 
+    def seal_list(self, key: bytes, revision: int, entries: list[Entry]) -> bytes:
+        """The blob of a list of sessions for the row ``key``."""
+        return self._sealed(key, revision, devices.pack(entries), "session-list")
+
+    def open_list(self, key: bytes, blob: bytes) -> tuple[int, list[Entry]]:
+        """Revision and entries of the list ``key``; :class:`SealBroken` if the blob was not made for it."""
+        revision, opened = self._opened(key, blob, "session-list")
+        try:
+            return revision, devices.unpack(opened)
+        except DecodeError as error:
+            raise SealBroken("the sealed value is not a list of sessions of this version") from error
+
+    def _sealed(self, key: bytes, revision: int, plaintext: bytes, purpose: str) -> bytes:
+        head = revision_bytes(revision)
+        return head + self._ring.seal(plaintext, purpose=purpose, context=head + key)
+
+    def _opened(self, key: bytes, blob: bytes, purpose: str) -> tuple[int, bytes]:
+        head = blob[:_REVISION]
+        opened = self._ring.open(blob[_REVISION:], purpose=purpose, context=head + key)
+        return int.from_bytes(head, "big"), opened
+
     def _prefixes(self, user_id: str) -> list[bytes]:
-        return [mac[: policy.PREFIX] for mac in self._ring.macs(user_id.encode(), purpose="session-user")]
+        return [mac[: ids.PREFIX] for mac in self._ring.macs(user_id.encode(), purpose="session-user")]
 
 
 def revision_bytes(revision: int) -> bytes:

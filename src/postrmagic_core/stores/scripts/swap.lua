@@ -1,19 +1,32 @@
--- keys: the row, then guards. args: expected revision (8 bytes, or empty for none), new blob, milliseconds to live, and
--- optionally the microsecond at which it ends in any case.
-local current = get(1)
-if not current and arg(1) ~= '' then
-  return {0}
+-- keys: rows. args, four for each: how it must begin (empty: there is none), the new blob (empty: drop the row), its
+-- milliseconds to live, and the microsecond at which it ends in any case, or empty.
+local answer = {0, now}
+local lives = {}
+local kept = true
+for i = 1, #KEYS do
+  local at = 4 * (i - 1)
+  local expected, row = arg(at + 1), get(i)
+  lives[i] = tonumber(arg(at + 3))
+  if arg(at + 4) ~= '' then
+    lives[i] = math.min(lives[i], math.floor((tonumber(arg(at + 4)) - now) / 1000))
+  end
+  if lives[i] < 1 then
+    drop(i)
+    row, kept = false, false
+  elseif (row and true or false) ~= (expected ~= '') or (row and string.sub(row, 1, #expected) ~= expected) then
+    kept = false
+  end
+  answer[i + 2] = row
 end
-if current and string.sub(current, 1, 8) ~= arg(1) then
-  return {2, current}
+if not kept then
+  return answer
 end
-local ttl_ms = tonumber(arg(3))
-if arg(4) then
-  ttl_ms = math.min(ttl_ms, math.floor((tonumber(arg(4)) - now) / 1000))
+for i = 1, #KEYS do
+  local blob = arg(4 * i - 2)
+  if blob == '' then
+    drop(i)
+  else
+    put(i, blob, lives[i])
+  end
 end
-if ttl_ms < 1 then
-  drop(1)
-  return {0}
-end
-put(1, arg(2), ttl_ms)
-return {1}
+return {1, now}

@@ -1,4 +1,4 @@
-"""Replace a row if nobody else did meanwhile: compare and swap by revision."""
+"""Replace rows if nobody else did meanwhile: compare and swap by revision, all of them or none."""
 
 from __future__ import annotations
 
@@ -7,21 +7,30 @@ from collections.abc import Sequence
 from postrmagic_core.stores.interface import View
 
 
-def body(view: View, keys: Sequence[bytes], args: Sequence[bytes], now_us: int) -> list[bytes | int]:
-    """``keys``: the row (further ones are guards: declared, not read); a blob's first 8 bytes are its revision.
+def body(view: View, keys: Sequence[bytes], args: Sequence[bytes], now_us: int) -> list[bytes | int | None]:
+    """``keys``: the rows. ``args``, four for each: how it must begin, empty for "there is none"; the new blob, empty
+    to drop the row; its milliseconds to live; and the microsecond at which it ends in any case, or empty.
 
-    ``args``: the revision expected, 8 bytes or empty for "there is none"; the new blob; its milliseconds to live; and,
-    optionally, the microsecond at which it ends in any case. Answers ``[1]`` stored, ``[0]`` the row is gone (a row
-    past its end goes now), or ``[2, blob]``: the row as another left it.
+    Answers ``[1, now]``, all stored, or ``[0, now, row, …]``, none stored, with each row as it is (``None``: gone). A
+    row past its end goes now and counts as gone.
     """
-    current = view.get(keys[0])
-    if current is None and args[0]:
-        return [0]
-    if current is not None and current[:8] != args[0]:
-        return [2, current]
-    ttl_ms = int(args[2]) if len(args) < 4 else min(int(args[2]), (int(args[3]) - now_us) // 1000)
-    if ttl_ms < 1:
-        view.drop(keys[0])
-        return [0]
-    view.put(keys[0], args[1], ttl_ms)
-    return [1]
+    rows = [view.get(key) for key in keys]
+    kept = True
+    lives = []
+    for place, key in enumerate(keys):
+        expected, _, ttl, ends = args[4 * place : 4 * place + 4]
+        row = rows[place]
+        lives.append(min(int(ttl), (int(ends) - now_us) // 1000) if ends else int(ttl))
+        if lives[-1] < 1:
+            view.drop(key)
+            rows[place], kept = None, False
+        elif (row is not None) != bool(expected) or (row is not None and row[: len(expected)] != expected):
+            kept = False
+    if not kept:
+        return [0, now_us, *rows]
+    for place, key in enumerate(keys):
+        if blob := args[4 * place + 1]:
+            view.put(key, blob, lives[place])
+        else:
+            view.drop(key)
+    return [1, now_us]
