@@ -145,6 +145,26 @@ class SessionSettings(StoreSettings):
     touch_interval: Seconds = Field(
         default=60.0, description="A read-only request prolongs the session at most this often."
     )
+    renewal_timeout: Seconds = Field(default=3600.0, description="Seconds after which a session's id is replaced.")
+    grace: float = Field(
+        default=10.0,
+        ge=0,
+        le=3600,
+        description="Seconds for which a replaced id is still good; then whoever uses it ends the session.",
+    )
+    max_sessions: int = Field(
+        default=100,
+        ge=1,
+        le=10_000,
+        description="Sessions a user may have; one more ends the one that was not used for the longest time.",
+    )
+    bind_agent: Literal["off", "log", "revoke"] = Field(
+        default="log", description="What happens when another kind of browser or system uses a user's session."
+    )
+    bind_network: Literal["off", "log", "revoke"] = Field(
+        default="log",
+        description="What happens when a user's session is used from another network (IPv4 /24, IPv6 /48).",
+    )
     cookie: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")] = Field(
         default="session", description="Cookie name; `__Host-` is put before it when the cookie is secure."
     )

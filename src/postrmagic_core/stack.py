@@ -151,19 +151,13 @@ class Stack(Lifecycle):
     @cached_property
     def sessions(self) -> SessionStore[Any]:
         """The sessions, with free-form data; for a typed model make a SessionStore of your own on ``store()``."""
-        from .sessions import SessionStore
+        from .sessions import Binding, SessionStore
 
         room = self.settings.sessions
-        return SessionStore(
-            self.store(room),
-            self.settings.key_ring(),
-            namespace=room.namespace,
-            idle_timeout=room.idle_timeout,
-            absolute_timeout=room.absolute_timeout,
-            touch_interval=room.touch_interval,
-            clock=self.clock,
-            metrics=self.metrics,
-        )
+        timeouts = {"idle_timeout", "absolute_timeout", "touch_interval", "renewal_timeout", "grace"}
+        how: dict[str, Any] = room.model_dump(include={"namespace", "max_sessions", *timeouts})
+        how |= {"binding": Binding(room.bind_agent, room.bind_network), "clock": self.clock, "metrics": self.metrics}
+        return SessionStore(self.store(room), self.settings.key_ring(), **how)
 
     @cached_property
     def jobs(self) -> JobQueue:

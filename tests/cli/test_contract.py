@@ -108,6 +108,15 @@ def test_the_cache_on_it_by_either_face(run: Run) -> None:
     ]
 
 
+def test_the_sessions_on_it(run: Run) -> None:
+    """``--sessions`` adds what sessions promise."""
+    result = told(run("memory://", "--sessions", "--json", "-k", "logout_is_final or one_device_is_ended"))
+    assert {(row["suite"], row["promise"], row["state"], row["cases"]) for row in result["promises"]} == {
+        ("sessions", "logout is final", "held", 2),
+        ("sessions", "one device is ended alone", "held", 2),
+    }
+
+
 def test_what_others_keep_in_the_store_is_left_alone(run: Run, tmp_path: Path) -> None:
     """Names like those the contracts use, and of a cache under way; nothing of the trial remains."""
     cached = CacheKeys("app")
@@ -180,5 +189,5 @@ def test_help_says_what_it_does(run: Run) -> None:
     """Every option, and the exit status."""
     shown = run("--help").stdout
     assert "exit status 0" in shown
-    for option in ("--cache", "--face", "-k", "--timeout", "--json"):
+    for option in ("--cache", "--sessions", "--face", "-k", "--timeout", "--json"):
         assert option in shown

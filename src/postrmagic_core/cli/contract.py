@@ -103,6 +103,7 @@ class Trial:
 def contract(
     url: Annotated[str, typer.Argument(help="The store, for example files:///tmp/kv; its adapter must be installed.")],
     cache: Annotated[bool, typer.Option("--cache", help="Also what a cache promises on it.")] = False,
+    sessions: Annotated[bool, typer.Option("--sessions", help="Also what sessions promise on it.")] = False,
     face: Annotated[Face | None, typer.Option(help="Only the promises on this face.")] = None,
     keyword: Annotated[str, typer.Option("-k", help="Only promises that match, as pytest's -k does.")] = "",
     timeout: Annotated[float, typer.Option(min=0.01, help="Seconds the store may take for an operation.")] = 5.0,
@@ -119,7 +120,8 @@ def contract(
         raise MissingExtra("the contracts are run by pytest: pip install 'postrmagic-core[testing]'") from error
     prefix = b"pmc-%s-" % secrets.token_hex(4).encode()
     adapter = _checked(url, prefix, timeout)
-    suites = frozenset({"store", "cache"} if cache else {"store"})
+    wanted = {"store": True, "cache": cache, "sessions": sessions}
+    suites = frozenset(suite for suite, is_wanted in wanted.items() if is_wanted)
     with Progress(
         TextColumn("{task.description}"),
         BarColumn(),
@@ -171,7 +173,7 @@ def _named(trial: Trial) -> object:
 
 
 def _suite(node: str) -> str:
-    return "cache" if "::TestCache::" in node else "store"
+    return node.split("::Test")[1].partition("::")[0].lower()
 
 
 def _face(item: pytest.Item) -> Face:

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Generator
 from typing import Any, Protocol
 
-from .._problem import problem_for
+from .._problem import Problem
 from ..errors import BackendError
 from ..sessions.binding import Client
 from .interface import AsyncLayer, Head, Middleware, Request, Response
@@ -113,7 +113,7 @@ def sessions(store: Sessions, *, cookie: str = "session", secure: bool = True) -
 
 
 def _away(error: BackendError) -> Response:
-    return Response.of(problem_for(error))
+    return Response.of(Problem(503, error.code))
 
 
 def _mark(head: Head, cookie: str | None) -> None:

@@ -2,9 +2,21 @@
 
 from .._crypto import KeyRing
 from .binding import Binding, Client
+from .cookie import CookieSessions, SessionTooLarge
 from .devices import Device
 from .incidents import Incident
 from .manager import SessionStore
 from .session import Flash, Session
 
-__all__ = ["Binding", "Client", "Device", "Flash", "Incident", "KeyRing", "Session", "SessionStore"]
+__all__ = [
+    "Binding",
+    "Client",
+    "CookieSessions",
+    "Device",
+    "Flash",
+    "Incident",
+    "KeyRing",
+    "Session",
+    "SessionStore",
+    "SessionTooLarge",
+]

@@ -45,9 +45,9 @@ class Watch:
     """Tells of incidents: ``session.<kind>`` in the log, a counter, and a function that must neither wait nor fail."""
 
     def __init__(self, metrics: Metrics, namespace: str, hear: Callable[[Incident], None] | None) -> None:
+        self.hear = hear
         self._metrics = metrics
         self._namespace = namespace
-        self._hear = hear
 
     def tell(self, incident: Incident) -> Incident:
         """Tell it once, everywhere; returns it."""
@@ -55,9 +55,9 @@ class Watch:
         event = f"session.{incident.kind}"
         told = {"action": incident.action, "device": incident.device, "user_id": incident.user_id}
         _log.warning("%s: %s", event, incident, extra={"event": event, **told, "reasons": list(incident.reasons)})
-        if self._hear is not None:
+        if self.hear is not None:
             try:
-                self._hear(incident)
+                self.hear(incident)
             except Exception as error:
                 _log.exception("whoever hears of incidents failed", exc_info=error)
         return incident

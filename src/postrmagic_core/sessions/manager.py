@@ -64,8 +64,8 @@ class SessionStore(Lifecycle, Generic[M]):
     first used, then whoever uses it ends the session.
 
     ``max_sessions`` (100) of one user live at once: a login beyond ends the one that was not used for the longest time.
-    ``binding`` says what happens when a session is used from another place (:class:`Binding`); ``on_incident`` is
-    called with each :class:`Incident`, and must neither wait nor fail.
+    ``binding`` says what happens when a session is used from another place (:class:`Binding`); ``on_incident``, or
+    ``watch.hear`` set later, is called with each :class:`Incident`, and must neither wait nor fail.
     """
 
     @overload
@@ -92,7 +92,8 @@ class SessionStore(Lifecycle, Generic[M]):
         )
         self.store = store
         self.bridge = Bridge(name="postrmagic-sessions")
-        rows = Rows(Vault(keys, namespace), limits, Watch(metrics, namespace, options.get("on_incident")))
+        self.watch = Watch(metrics, namespace, options.get("on_incident"))
+        rows = Rows(Vault(keys, namespace), limits, self.watch)
         form: Format[M] = Format(model, options.get("version", 1), options.get("migrate"))
         self.procedures: Procedures[M] = Procedures(
             rows, form, options.get("binding", Binding()), clock, metrics, namespace

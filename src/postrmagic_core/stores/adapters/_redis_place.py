@@ -86,7 +86,7 @@ class Place:
         """
         told: list[Command] = [self.auth] if self.auth else []
         told.append(("SELECT", self.db))
-        told.append(("PING",) if self.service is None else ("ROLE",))
+        told.append(("ROLE",))
         return told
 
     def moved(self) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 import hiredis
 
 from postrmagic_core._steps import Steps
-from postrmagic_core.errors import BackendError, BackendRejected, BackendUnavailable
+from postrmagic_core.errors import BackendError, BackendReadOnly, BackendRejected, BackendUnavailable
 from postrmagic_core.stores.adapters._redis_errors import LOST, HungUp, code_of, refusal, unwelcome
 from postrmagic_core.stores.adapters._redis_place import CONFIRMED_FOR, Address, Command, Place
 
@@ -87,18 +87,20 @@ def _greeted(place: Place, server: Address, until: float) -> Steps[Any]:
 
 def _welcome(place: Place, replies: list[Any]) -> None:
     for command, reply in zip(place.greeting, replies, strict=True):
-        # A user who may not PING may do all else.
-        if isinstance(reply, hiredis.ReplyError) and command[0] != "PING":
+        # A user who may not ask for the ROLE of the server that the URL names may do all else.
+        if isinstance(reply, hiredis.ReplyError) and (command[0] != "ROLE" or place.service is not None):
             wrong = command[0] == "AUTH" and code_of(reply) == "ERR"
             raise BackendRejected("the server refused user or password") if wrong else refusal(reply) from reply
-    if place.service is not None:
-        verify(replies[-1])
+    verify(replies[-1], place.service is not None)
 
 
-def verify(role: Any) -> None:
-    """Refuse a server whose answer to ROLE is not that of a primary."""
-    if role[0] != b"master":
+def verify(role: Any, named_by_sentinel: bool) -> None:
+    """Refuse a server whose answer to ROLE is not that of a primary: what a replica says may be over already."""
+    named = role[0] if isinstance(role, list) and role else None
+    if named_by_sentinel and named != b"master":
         raise BackendUnavailable("the server that the Sentinel named is no primary: a failover is not over yet")
+    if named == b"slave":
+        raise BackendReadOnly("the server is a replica, which takes no writes and may be behind: name its primary")
 
 
 def _now(port: Any) -> Any:

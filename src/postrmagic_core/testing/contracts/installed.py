@@ -16,6 +16,7 @@ from postrmagic_core.stores import Store, SupportsScan, open_store
 from postrmagic_core.stores.checks import MAX_KEY
 
 from .cache import CacheContract
+from .session import SessionContract
 from .store import StoreContract
 from .through import Through, through
 
@@ -82,3 +83,7 @@ class TestStore(_Installed, StoreContract):
 
 class TestCache(_Installed, CacheContract):
     """Under a cache."""
+
+
+class TestSessions(_Installed, SessionContract):
+    """Under sessions."""

@@ -1,0 +1,64 @@
+"""The contract of sessions can fail: each planted fault turns the promises red that it breaks."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+# Who breaks what: the store of doubles.py, and the tests that must notice.
+PLANTED = {
+    "Undead": {"logout_is_final[sync]", "one_device_is_ended_alone[async]", "delete_ends_a_session_now[sync]"},
+    "LastWriteWins": {
+        "logout_is_final[sync]",
+        "parallel_requests_keep_each_others_fields[async]",
+        "messages_of_parallel_requests_are_all_kept[sync]",
+    },
+    "Unlisted": {"a_user_sees_their_devices[sync]", "a_login_beyond_the_limit_ends_the_one_longest_unused[sync]"},
+    "Unguarded": {"revoking_a_user_ends_all_their_sessions[sync]"},
+    "Forgetful": {"data_come_back_with_their_types[sync]", "login_changes_the_id[async]"},
+}
+
+MODULE = """
+import pytest
+from postrmagic_core.stores.adapters.memory import MemoryStore
+from postrmagic_core.testing.contracts.session import SessionContract
+from tests.sessions import doubles
+
+def planted(name, tests):
+    plant = getattr(doubles, name, MemoryStore)
+
+    class Planted(SessionContract):
+        @pytest.fixture
+        def open_store(self):
+            return plant
+
+    for test in dir(Planted):
+        if test.startswith("test_") and test not in tests:
+            setattr(Planted, test, None)
+    return Planted
+
+for name, tests in {tests}.items():
+    globals()["Test" + name] = planted(name, tests)
+"""
+
+
+def test_each_planted_fault_is_red(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And the same tests are green where nothing was planted."""
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    tests = {name: {f"test_{test.partition('[')[0]}" for test in expected} for name, expected in PLANTED.items()}
+    tests["Good"] = set().union(*tests.values())
+    pytester.makepyfile(MODULE.format(tests=tests))
+    ran = pytester.runpytest_subprocess("-q", "-rA", "--tb=no", timeout=100)
+    seen: defaultdict[str, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
+    for state, name, test in re.findall(r"^(PASSED|FAILED|ERROR) \S+?::Test(\w+)::test_(\S+)", ran.stdout.str(), re.M):
+        seen[state][name].add(test)
+    assert not seen["FAILED"]["Good"]
+    assert not seen["ERROR"]
+    for name, expected in PLANTED.items():
+        assert expected <= seen["PASSED"]["Good"], name
+        assert expected <= seen["FAILED"][name], name
