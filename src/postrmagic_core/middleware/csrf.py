@@ -118,7 +118,8 @@ class CsrfToken:
     """``request.state["csrf_token"]``: call it for the token to put into a form; in async code ``await`` it.
 
     Calling is enough in async code too once the session was awaited: nothing is read then. Each token is another text
-    (a random salt, against BREACH) and lasts as long as its session: a login, which begins another, ends those before. Make them after it, or answer a login with a redirect.
+    (a random salt, against BREACH) and lasts as long as its session: a login, which begins another, ends those before.
+    Make them after it, or answer a login with a redirect.
     """
 
     def __init__(self, keys: KeyRing, access: SessionAccess, visitor: str | None) -> None:

@@ -82,8 +82,8 @@ def sessions(store: Sessions, *, cookie: str = "session", secure: bool = True) -
     The cookie is set only when its value changes: ``Secure; HttpOnly; SameSite=Lax; Path=/``, its name after
     ``__Host-`` (RFC 6265bis, section 4.1.3.2). ``secure=False`` drops ``Secure`` and the prefix, for plain HTTP in
     development. A user's session is bound to the agent and the network that requests come from, as ``store`` says: put
-    ``trusted_proxies`` outside where a proxy stands before. A response that touched the session says ``Vary: Cookie`` and ``Cache-Control: no-store``.
-    With the store away: 503, and the visitor's cookie stays as it is.
+    ``trusted_proxies`` outside where a proxy stands before. A response that touched the session says ``Vary: Cookie``
+    and ``Cache-Control: no-store``. With the store away: 503, and the visitor's cookie stays as it is.
     """
     name = f"__Host-{cookie}" if secure else cookie
 

@@ -53,6 +53,10 @@ class AsyncSessionStore(Generic[M]):
         """See :meth:`SessionStore.revoke_all`."""
         await self._run(self._sessions.procedures.roster.revoke_all(user_id))
 
+    async def revoke_everyone(self) -> int:
+        """See :meth:`SessionStore.revoke_everyone`."""
+        return await self._run(self._sessions.procedures.roster.revoke_everyone())
+
     async def _run(self, steps: Steps[R]) -> R:
         self._sessions.ensure_open()
         return await adrive(steps, self._port)

@@ -12,8 +12,8 @@ from .._crypto import KeyRing
 from .._lifecycle import Lifecycle
 from .._metrics import Metrics
 from .._steps import Steps, drive
-from ..errors import ConfigurationError
-from ..stores.interface import Store
+from ..errors import ConfigurationError, Unsupported
+from ..stores.interface import Store, SupportsScan
 from .binding import Binding, Client
 from .devices import Device
 from .incidents import Incident, Watch
@@ -149,6 +149,16 @@ class SessionStore(Lifecycle, Generic[M]):
     def revoke_all(self, user_id: str) -> None:
         """End every session of a user, in one operation, on every device."""
         self._run(self.procedures.roster.revoke_all(user_id))
+
+    def revoke_everyone(self) -> int:
+        """End every session of every user and visitor of the namespace; how many there were.
+
+        Not in one step: whoever logs in meanwhile may have to do so again. Raises :class:`Unsupported` where the store
+        cannot find keys by prefix.
+        """
+        if not isinstance(self.store, SupportsScan):
+            raise Unsupported(f"{type(self.store).__name__} cannot find keys by prefix: it has no clear()")
+        return self._run(self.procedures.roster.revoke_everyone())
 
     def _run(self, steps: Steps[R]) -> R:
         self.ensure_open()

@@ -230,7 +230,9 @@ class Procedures(Generic[M]):
         if old is not None and opened is not None and opened[1].moved is None:
             if old.record.user_id in {None, draft.user_id}:
                 fields = dict(opened[1].merged(draft.changes, 0).fields)
-            swaps.append(self._rows.update(old.key, opened[0], opened[1].left(key, now)))
+                swaps.append(self._rows.update(old.key, opened[0], opened[1].left(key, now)))
+            else:
+                swaps.append(self._rows.drop(old.key, opened[0]))
         here = self._clock.now_us()
         times = (now, ends, here, session_id.serial, here, now)
         where = (draft.place.agent, draft.place.network)

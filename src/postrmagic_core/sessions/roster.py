@@ -67,6 +67,11 @@ class Roster:
         guards = self._vault.guards(user_id)
         yield lambda port: port.store.run(INVALIDATE, guards, [self._rows.limits.guard_ms])
 
+    def revoke_everyone(self) -> Steps[int]:
+        """End every session of the namespace: what is in flight finds its row gone."""
+        prefix = self._vault.all_rows
+        return int((yield lambda port: port.store.clear(prefix)))
+
     def revoke_others(self, row: Row | None) -> Steps[Row]:
         """End every session of the user but this one, whatever is in flight: it alone gets the new generation."""
         if row is None or row.record.user_id is None or row.record.moved is not None:

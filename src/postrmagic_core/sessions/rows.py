@@ -67,6 +67,10 @@ class Rows:
         ttl_ms = self.limits.idle_ms if record.moved is None else self.limits.absolute_ms
         return Swap(key, expected, blob, ttl_ms, record.ends_us)
 
+    def drop(self, key: bytes, revision: int) -> Swap:
+        """Take away a row whose revision is known."""
+        return Swap(key, revision_bytes(revision), b"", 1)
+
     def update_list(self, key: bytes, revision: int, entries: list[Entry]) -> Swap:
         """Replace a user's list whose revision is known."""
         expected = revision_bytes(revision) if revision else b""

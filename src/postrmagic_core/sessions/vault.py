@@ -67,6 +67,11 @@ class Vault:
         """The keys of a user's list of sessions, one per key of the ring, newest first."""
         return [self._keys.build(_LIST, prefix) for prefix in self._prefixes(user_id)]
 
+    @property
+    def all_rows(self) -> bytes:
+        """What the key of every row begins with."""
+        return self._keys.prefix(_ROW)
+
     def seal(self, key: bytes, revision: int, record: Record) -> bytes:
         """The blob of ``record`` for the row ``key``."""
         return self._sealed(key, revision, policy.pack(record), "session")

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from postrmagic_core.stores import Store
+from postrmagic_core.stores import Store, SupportsScan
 
 from .session_rig import Face
 
@@ -57,6 +57,20 @@ class EndPromises:
         assert all(face.is_dead(cookie) for cookie in cookies)
         assert face.devices("alice") == []
         assert face.load(bobs).user_id == "bob"
+        assert face.load(face.begun("alice")).user_id == "alice"
+
+    def test_everybodys_sessions_are_ended_and_nobody_elses(self, face: Face, scanning: SupportsScan) -> None:
+        """Users' and visitors', also what is in flight; those of another application on the same store stay."""
+        cookies = [face.begun("alice"), face.begun("bob"), face.begun(a=1)]
+        other = face.also(namespace="other")
+        theirs = other.begun("alice")
+        in_flight = face.load(cookies[0])
+        assert face.revoke_everyone() == 3
+        in_flight.data["a"] = 1
+        assert face.save(in_flight) is None
+        assert in_flight.ended
+        assert all(face.is_dead(cookie) for cookie in cookies)
+        assert other.load(theirs).user_id == "alice"
         assert face.load(face.begun("alice")).user_id == "alice"
 
     def test_revoking_reaches_a_session_that_is_in_no_list(self, face: Face, store: Store) -> None:

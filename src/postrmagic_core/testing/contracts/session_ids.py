@@ -52,11 +52,14 @@ class IdPromises:
 
     def test_another_user_gets_nothing_of_the_first(self, face: Face) -> None:
         """Logging in as somebody else begins with empty data, and without the first one's messages."""
-        session = face.load(face.begun("alice", diary="hers"))
+        hers = face.begun("alice", diary="hers")
+        session = face.load(hers)
         session.flash("for alice")
         session.login("bob")
         found = face.load(face.save(session))
         assert (found.user_id, found.data, found.flashes()) == ("bob", {}, [])
+        assert face.is_dead(hers)
+        assert face.devices("alice") == []
 
     def test_login_keeps_what_parallel_requests_added(self, face: Face) -> None:
         """The old row is read again when its place is taken."""
