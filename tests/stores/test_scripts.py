@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from postrmagic_core.stores import Keys, Script, Store, open_store
 from postrmagic_core.stores.scripts import (
+    ADVANCE,
     ALL,
     GCRA,
     GCRA_PEEK,
@@ -64,6 +65,7 @@ CALLS = st.one_of(
     st.tuples(st.just(LEASE_ACQUIRE), st.just([LEASE, FENCE]), st.tuples(OWNERS, TTLS).map(list)),
     st.tuples(st.just(LEASE_RENEW), st.just([LEASE]), st.tuples(OWNERS, TTLS).map(list)),
     st.tuples(st.just(LEASE_RELEASE), st.just([LEASE]), st.tuples(OWNERS).map(list)),
+    st.tuples(st.just(ADVANCE), st.just([ROW, GUARD]), st.tuples(st.integers(0, 5), TTLS).map(list)),
     st.lists(st.sampled_from([ROW, GUARD]), min_size=1, max_size=2, unique=True).flatmap(
         lambda rows: st.tuples(st.just(SWAP), st.just(rows), swaps(len(rows)))
     ),
@@ -110,7 +112,7 @@ def test_no_script_is_left_out() -> None:
         {LEASE_ACQUIRE, LEASE_RENEW, LEASE_RELEASE},
         {GCRA, GCRA_PEEK, SEMAPHORE_ACQUIRE, SEMAPHORE_RELEASE},
     )
-    assert set(ALL) == {READ_TAGGED, INVALIDATE, SWAP, NOW} | leases | limits
+    assert set(ALL) == {READ_TAGGED, INVALIDATE, SWAP, NOW, ADVANCE} | leases | limits
 
 
 # What each of them means, told once, on every store.

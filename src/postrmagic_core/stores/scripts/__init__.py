@@ -12,6 +12,7 @@ from typing import TypeVar
 from postrmagic_core.stores.interface import Script, View
 
 from . import (
+    advance,
     gcra,
     invalidate,
     lease_acquire,
@@ -48,6 +49,7 @@ GCRA_PEEK = Script("gcra_peek", gcra.body, _text("gcra"), read_only=True)
 """The same for costs of 0, with which it only looks."""
 SEMAPHORE_ACQUIRE = _script("semaphore_acquire", semaphore_acquire.body)
 SEMAPHORE_RELEASE = _script("semaphore_release", semaphore_release.body)
+ADVANCE = _script("advance", advance.body)
 NOW = Script("now", now.body, _text("now"), read_only=True)
 
 ALL = (
@@ -61,5 +63,6 @@ ALL = (
     GCRA_PEEK,
     SEMAPHORE_ACQUIRE,
     SEMAPHORE_RELEASE,
+    ADVANCE,
     NOW,
 )

@@ -1,0 +1,77 @@
+"""Where the newest used step of each user is kept: in the package's table, or on any Store."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeVar
+
+from ..._crypto import KeyRing
+from ..._protocols import UnitLike
+from ...database.manager import DatabaseManager
+from ...errors import ConfigurationError, OutsideUnit
+from ...stores.interface import Store
+from ...stores.keys import Keys
+from ...stores.scripts import ADVANCE
+from . import policy, rows
+
+R = TypeVar("R")
+
+_PURPOSE = "totp-step"
+
+
+def written(database: DatabaseManager, tx: UnitLike | None, work: Callable[[UnitLike], R]) -> R:
+    """What ``work`` returns: in ``tx``, else in a write unit of its own, run again after a conflict."""
+    if tx is not None:
+        return work(tx)
+    if database.current() is not None:
+        raise OutsideUnit("a unit of this database is open here: pass its tx, so that both commit or neither")
+    return database.transact(work)
+
+
+class DatabaseLedger:
+    """In ``pm_authenticators``, beside the secret: what :class:`SecondFactors` uses."""
+
+    def __init__(self, database: DatabaseManager) -> None:
+        self._database = database
+
+    def advance(
+        self,
+        user_id: str,
+        step: int,
+        *,
+        seen: rows.Authenticator | None = None,
+        resealed: bytes | None = None,
+        tx: UnitLike | None = None,
+    ) -> bool:
+        """See :meth:`StepLedger.advance`; ``False`` too for a user without a confirmed factor.
+
+        With ``seen`` only while the factor is the one that was looked at; ``resealed`` replaces its secret's seal.
+        """
+        return written(self._database, tx, lambda unit: rows.advance(unit, user_id, step, seen, resealed))
+
+
+class StoreLedger:
+    """On any Store whose Scripts are atomic over several keys; a user is named there by an HMAC.
+
+    ``keep``: seconds for which a user's newest step is remembered by the Store's clock. Choose it longer than any clock
+    is ever set back: a code whose time seems to be now is refused as long as its step is remembered. The Store must not
+    evict what it was told to keep.
+    """
+
+    def __init__(self, store: Store, keys: KeyRing, *, namespace: str = "app", keep: float = 86_400.0) -> None:
+        if store.atomic != "keys":
+            raise ConfigurationError("a ledger of used codes needs a store whose scripts are atomic over several keys")
+        if not keep >= 600.0:
+            raise ValueError(f"keep is at least 600 seconds, got {keep!r}: an old code must not outlive its memory")
+        self.store = store
+        self._ring = keys
+        self._names = Keys(namespace)
+        self._keep_ms = round(keep * 1000)
+
+    def advance(self, user_id: str, step: int) -> bool:
+        """See :meth:`StepLedger.advance`; one operation, never sent again."""
+        policy.check_user(user_id)
+        # Under every key of the ring: after a rotation the step is still found where the older key put it.
+        digests = self._ring.macs(user_id.encode(), purpose=_PURPOSE)
+        names = [self._names.build("totp-step", digest) for digest in digests]
+        return self.store.run(ADVANCE, names, [step, self._keep_ms])[0] == 1
