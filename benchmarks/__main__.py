@@ -21,9 +21,12 @@ CONDITIONAL = ("url", "adapter", "threads", "duration")
 
 def available() -> dict[str, str]:
     """Each benchmark's name and the first line of its docstring, without importing any."""
+    files = [*FOLDER.glob("[!_]*.py"), *FOLDER.glob("[!_]*/__init__.py")]
     return {
-        path.stem: (ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or "").split("\n")[0]
-        for path in sorted(FOLDER.glob("[!_]*.py"))
+        path.parent.name if path.stem == "__init__" else path.stem: (
+            ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
+        ).split("\n")[0]
+        for path in sorted(files)
     }
 
 

@@ -13,7 +13,7 @@ import hashlib
 import hmac
 import secrets
 from collections.abc import Callable, Sequence
-from functools import cached_property
+from functools import cache, cached_property
 from typing import TYPE_CHECKING
 
 from .errors import ConfigurationError, SealBroken
@@ -53,6 +53,12 @@ class KeyRing:
     def _by_id(self) -> dict[bytes, _Key]:
         return {key.id: key for key in self._keys}
 
+    @cached_property
+    def _invalid(self) -> type[Exception]:
+        from cryptography.exceptions import InvalidTag
+
+        return InvalidTag
+
     def seal(self, plaintext: bytes, *, purpose: str, context: bytes = b"") -> bytes:
         """Encrypt ``plaintext`` for ``purpose``; only the same purpose and ``context`` open it again."""
         key = self._keys[0]
@@ -62,15 +68,13 @@ class KeyRing:
 
     def open(self, sealed: bytes, *, purpose: str, context: bytes = b"") -> bytes:
         """Decrypt what :meth:`seal` made; anything else raises :class:`SealBroken`, always with the same text."""
-        from cryptography.exceptions import InvalidTag
-
         key = self._by_id.get(sealed[1:5])
         if key is None or sealed[:1] != _VERSION or len(sealed) < _HEAD + 16:
             raise SealBroken("the sealed value cannot be opened")
         try:
             additional = _additional(purpose, key.id, context)
             return key.cipher(purpose).decrypt(sealed[5:_HEAD], sealed[_HEAD:], additional)
-        except InvalidTag:
+        except self._invalid:
             raise SealBroken("the sealed value cannot be opened") from None
 
     def is_current(self, sealed: bytes) -> bool:
@@ -116,8 +120,13 @@ class _Key:
 
 
 def _additional(purpose: str, key_id: bytes, context: bytes) -> bytes:
+    return _named(purpose) + key_id + context
+
+
+@cache
+def _named(purpose: str) -> bytes:
     name = purpose.encode()
-    return len(name).to_bytes(2, "big") + name + key_id + context
+    return len(name).to_bytes(2, "big") + name
 
 
 def _checked(key: str | bytes) -> bytes:

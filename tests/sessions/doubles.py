@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from typing import Any
 
 from postrmagic_core._crypto import KeyRing
@@ -29,7 +28,7 @@ def last_write_wins(swaps: Sequence[Swap]) -> Callable[[Any], Any]:
 
 def unmerged(record: Record, changes: Changes, now_us: int) -> Record:
     """The last writer's own changes, and nothing of the others'."""
-    return replace(record, fields=dict(changes.changed), touched_us=now_us)
+    return record._replace(fields=dict(changes.changed), touched_us=now_us)
 
 
 def newest_key_only(ring: KeyRing, message: bytes, *, purpose: str) -> list[bytes]:

@@ -70,6 +70,9 @@ class Place:
     network: str | None = None
 
 
+NOWHERE = Place()
+
+
 @dataclass(frozen=True, slots=True)
 class Verdict:
     """What to do about a session, and why."""
@@ -81,7 +84,7 @@ class Verdict:
 def place_of(client: Client | None) -> Place:
     """What of a client is kept."""
     if client is None:
-        return Place()
+        return NOWHERE
     return Place(agent_family(client.agent), network_of(client.address))
 
 

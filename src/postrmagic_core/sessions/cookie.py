@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import re
 import secrets
-from dataclasses import replace
 from functools import cached_property
 from typing import Any, Generic, TypedDict, TypeVar, Unpack, overload
 
@@ -91,10 +90,10 @@ class CookieSessions(Generic[M]):
         if record is None or cookie_value is None:
             return self._new(place, None)
         try:
-            data, view = self._form.restored(record.fields, record.version)
+            data, before = self._form.restored(record.fields, record.version)
         except DecodeError as error:
             return self._new(place, Incident("data_unreadable", "refused", "", record.user_id, (str(error),)))
-        return Session(self._form, data, view, _row(cookie_value, record), place)
+        return Session(self._form, data, before, _row(cookie_value, record), place)
 
     def save(self, session: Session[M]) -> str | None:
         """What to set the cookie to; ``None``: leave it, ``""``: drop it. Raises :class:`SessionTooLarge`."""
@@ -110,7 +109,7 @@ class CookieSessions(Generic[M]):
             return self._written(draft, Record(draft.user_id, 0, *times, *where, fields))
         if row is not None and (draft.changes or policy.touch_due(row.record.touched_us, now, self._touch)):
             merged = row.record.merged(draft.changes, now)
-            return self._written(draft, replace(merged, version=max(merged.version, draft.version)))
+            return self._written(draft, merged._replace(version=max(merged.version, draft.version)))
         if draft.doomed is not None:
             draft.forgotten()
             return ""
@@ -147,8 +146,7 @@ class CookieSessions(Generic[M]):
         return record if is_live and _ANCHOR in record.fields else None
 
     def _new(self, place: Place, incident: Incident | None) -> Session[M]:
-        data = self._form.fresh()
-        session = Session(self._form, data, self._form.fields(data), place=place)
+        session = Session(self._form, *self._form.begun(), place=place)
         session.incident = incident
         return session
 

@@ -4,24 +4,27 @@ from __future__ import annotations
 
 import base64
 import re
-from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 # 12 bytes that name the user, 256 random bits that name the session, which issue of its id this is, and a signature of
 # these: 63 bytes, so that its 84 characters of base64url have no spare bits and one id has one spelling.
 PREFIX, FAMILY, _SERIAL, TAG = 12, 32, 3, 16
 _BODY = PREFIX + FAMILY + _SERIAL
-_COOKIE = re.compile(r"[A-Za-z0-9_-]{84}", re.ASCII)
+LENGTH = 84
+_COOKIE = re.compile(rf"[A-Za-z0-9_-]{{{LENGTH}}}", re.ASCII)
 
 LAST_SERIAL = 2 ** (8 * _SERIAL) - 1
 
 
-@dataclass(frozen=True, slots=True, repr=False)
-class Id:
+class Id(NamedTuple):
     """One issue of a session's id: ``serial`` grows at each renewal, ``name`` stays."""
 
     prefix: bytes
     family: bytes
     serial: int
+
+    def __repr__(self) -> str:
+        return "Id(…)"
 
     @property
     def name(self) -> bytes:
@@ -30,7 +33,7 @@ class Id:
 
     def issue(self, serial: int) -> Id:
         """The id of the same session with another serial."""
-        return replace(self, serial=serial)
+        return self._replace(serial=serial)
 
 
 def body(session_id: Id) -> bytes:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, Generic, Protocol, TypeAlias, TypeVar
+from typing import Any, Generic, NamedTuple, Protocol, TypeAlias, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
@@ -26,6 +26,10 @@ class Shape(Protocol[M]):
         """The data of a session that was never written."""
         ...
 
+    def image(self, data: M) -> bytes:
+        """All of the data: equal images are equal data."""
+        ...
+
     def fields(self, data: M) -> dict[str, bytes]:
         """Each field's name and encoded value."""
         ...
@@ -41,6 +45,10 @@ class FreeShape:
     def fresh(self) -> dict[str, Any]:
         """An empty one."""
         return {}
+
+    def image(self, data: dict[str, Any]) -> bytes:
+        """See :meth:`Shape.image`."""
+        return encode(data)
 
     def fields(self, data: dict[str, Any]) -> dict[str, bytes]:
         """See :meth:`Shape.fields`."""
@@ -71,15 +79,22 @@ class ModelShape(Generic[B]):
             )
         self._model = model
         self._names = frozenset(model.model_fields)
+        self._included = set(self._names)
 
     def fresh(self) -> B:
         """One with its defaults."""
         return self._model()
 
+    def image(self, data: B) -> bytes:
+        """See :meth:`Shape.image`."""
+        return encode(self._dumped(data))
+
     def fields(self, data: B) -> dict[str, bytes]:
         """See :meth:`Shape.fields`."""
-        plain = data.model_dump(include=set(self._names), by_alias=False, warnings="error")
-        return {name: encode(value) for name, value in plain.items()}
+        return {name: encode(value) for name, value in self._dumped(data).items()}
+
+    def _dumped(self, data: B) -> dict[str, Any]:
+        return data.model_dump(include=self._included, by_alias=False, warnings="error")
 
     def restored(self, plain: dict[str, Any]) -> B:
         """See :meth:`Shape.restored`."""
@@ -88,6 +103,13 @@ class ModelShape(Generic[B]):
             return self._model.model_validate(known, by_name=True)
         except ValidationError as error:
             raise DecodeError(f"the session's data are not a {self._model.__name__}") from error
+
+
+class Before(NamedTuple):
+    """What a session held when it was loaded: as one image, to see whether anything changed, and by field."""
+
+    image: bytes
+    fields: Callable[[], Mapping[str, bytes]]
 
 
 class Format(Generic[M]):
@@ -106,23 +128,33 @@ class Format(Generic[M]):
         self._migrate = migrate
         self._shape: Shape[M] = shape_of(model)
         self.fresh = self._shape.fresh
+        self.image = self._shape.image
         self.fields = self._shape.fields
 
-    def restored(self, fields: Mapping[str, bytes], version: int) -> tuple[M, Mapping[str, bytes]]:
-        """The data, and the fields they are compared with when they are saved; :class:`DecodeError` if they do not fit.
+    def begun(self) -> tuple[M, Before]:
+        """The data of a session that was never written."""
+        data = self.fresh()
+        return data, Before(self.image(data), lambda: self.fields(self.fresh()))
+
+    def restored(self, fields: Mapping[str, bytes], version: int) -> tuple[M, Before]:
+        """The data, and what they are compared with when they are saved; :class:`DecodeError` if they do not fit.
 
         Data that were migrated are compared with what is stored: so all that the migration changed is saved.
         """
-        plain = {name: decode(value) for name, value in fields.items() if not name.startswith(OWN)}
         if version >= self.version or self._migrate is None:
-            data = self._shape.restored(plain)
-            return data, self._shape.fields(data)
+            data = self._shape.restored(_plain(fields))
+            # Made again where it is needed: the data are the application's to change in place.
+            return data, Before(self.image(data), lambda: self.fields(self._shape.restored(_plain(fields))))
         try:
-            migrated = dict(self._migrate(version, plain))
+            migrated = dict(self._migrate(version, _plain(fields)))
         except Exception as error:
             raise DecodeError(f"the session's data could not be migrated from version {version}") from error
         stored = {name: value for name, value in fields.items() if not name.startswith(OWN)}
-        return self._shape.restored(migrated), stored
+        return self._shape.restored(migrated), Before(b"", lambda: stored)
+
+
+def _plain(fields: Mapping[str, bytes]) -> dict[str, Any]:
+    return {name: decode(value) for name, value in fields.items() if name[:1] != OWN}
 
 
 def shape_of(model: Any) -> Shape[Any]:

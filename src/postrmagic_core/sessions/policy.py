@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, replace
-from typing import Literal
+from dataclasses import dataclass
+from itertools import product
+from typing import Literal, NamedTuple
 
 from .._codec import decode, encode
 from ..errors import DecodeError
@@ -15,6 +16,8 @@ from .ids import LAST_SERIAL
 _VERSION = 2
 
 Standing = Literal["current", "next", "previous", "old", "ahead"]
+
+_STANDING: Mapping[int, Standing] = {0: "current", 1: "next", -1: "previous"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,9 +62,8 @@ class Limits:
         return math.ceil(self.absolute * 1000) + 60_000
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
-    """What is sealed in a row.
+class Record(NamedTuple):
+    """What is sealed in a row; a tuple, for one is made at each request.
 
     ``generation`` is the user's when they logged in. ``serial`` is the issue of the id that counts. ``began_us``,
     ``ends_us`` and ``left_us`` are by the store's clock, ``touched_us``, the last write, and ``renewed_us``, when
@@ -89,21 +91,25 @@ class Record:
     def merged(self, changes: Changes, now_us: int) -> Record:
         """This record with ``changes`` made, touched now."""
         kept = {name: value for name, value in self.fields.items() if name not in changes.removed}
-        return replace(self, fields={**kept, **changes.changed}, touched_us=now_us)
+        return self._replace(fields={**kept, **changes.changed}, touched_us=now_us)
 
     def renewed(self, serial: int, now_us: int) -> Record:
         """This record, being touched, once ``serial`` has been used; the one before it is left at ``now_us``."""
         if serial != self.serial + 1:
             return self
-        return replace(self, serial=serial, renewed_us=self.touched_us, left_us=now_us)
+        return self._replace(serial=serial, renewed_us=self.touched_us, left_us=now_us)
 
     def seen_at(self, place: Place) -> Record:
         """This record with where its client is now, as far as that is known."""
-        return replace(self, agent=place.agent or self.agent, network=place.network or self.network)
+        return self._replace(agent=place.agent or self.agent, network=place.network or self.network)
+
+    def is_at(self, place: Place) -> bool:
+        """Whether the client is where it was, as far as that is known."""
+        return place.agent in {None, self.agent} and place.network in {None, self.network}
 
     def left(self, successor: bytes, now_us: int) -> Record:
         """What stays of this session when another takes its place."""
-        return replace(self, moved=successor, left_us=now_us)
+        return self._replace(moved=successor, left_us=now_us)
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +121,9 @@ class Changes:
 
     def __bool__(self) -> bool:
         return bool(self.changed or self.removed)
+
+
+NONE = Changes({}, ())
 
 
 def difference(before: Mapping[str, bytes], after: Mapping[str, bytes]) -> Changes:
@@ -134,25 +143,17 @@ def pack(record: Record) -> bytes:
 def unpack(data: bytes) -> Record:
     """The record in ``data``; anything that :func:`pack` did not write raises :class:`DecodeError`."""
     match decode(data):
-        case [
-            2,
-            str() | None as user_id,
-            int() as generation,
-            int() as began,
-            int() as ends,
-            int() as touched,
-            int() as serial,
-            int() as renewed,
-            int() as left,
-            str() | None as agent,
-            str() | None as network,
-            int() as version,
-            bytes() | None as moved,
-            dict() as fields,
-        ]:
-            times = (began, ends, touched, serial, renewed, left)
-            return Record(user_id, generation, *times, agent, network, version, moved, fields)
+        case [2, *values] if tuple(map(type, values)) in _TYPES:
+            return Record(*values)
     raise DecodeError("the session is not of this version")
+
+
+_NONE = type(None)
+# The types of a record's values, in their order: four of them may be None.
+_TYPES = frozenset(
+    (user_id, *[int] * 7, agent, network, int, moved, dict)
+    for user_id, agent, network, moved in product((str, _NONE), (str, _NONE), (str, _NONE), (bytes, _NONE))
+)
 
 
 def standing(presented: int, serial: int) -> Standing:
@@ -161,8 +162,18 @@ def standing(presented: int, serial: int) -> Standing:
     ``next`` was offered and is used for the first time; ``previous`` is good for a grace; ``old`` has been replaced
     twice. ``ahead`` was offered by a later state of the row than this one: it has been put back.
     """
-    names: dict[int, Standing] = {0: "current", 1: "next", -1: "previous"}
-    return names.get(presented - serial, "ahead" if presented > serial else "old")
+    return _STANDING.get(presented - serial, "ahead" if presented > serial else "old")
+
+
+def is_revoked(record: Record, generation: bytes | None) -> bool:
+    """Whether the user's generation is another than at login."""
+    return record.user_id is not None and generation != b"%d" % record.generation
+
+
+def is_in_place(record: Record, presented: int, place: Place) -> bool:
+    """Whether nothing has to be asked: the issue of the id that counts, used where it was."""
+    is_bound = record.user_id is not None
+    return record.moved is None and presented == record.serial and (not is_bound or record.is_at(place))
 
 
 def renewal_due(renewed_us: int, now_us: int, interval: float) -> bool:

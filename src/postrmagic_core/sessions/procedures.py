@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Generic, TypeVar
 
 from .._clock import Clock
@@ -10,7 +9,7 @@ from .._metrics import Metrics
 from .._steps import Steps
 from ..errors import Conflict, DecodeError
 from ..stores.scripts import READ_TAGGED
-from . import binding, policy
+from . import binding, ids, policy
 from .binding import Binding, Client, Place
 from .devices import Device, device_id
 from .ids import Id
@@ -47,26 +46,26 @@ class Procedures(Generic[M]):
     def load(self, cookie: str | None, client: Client | None = None) -> Steps[Session[M]]:
         """The session of ``cookie``, or a new one: in one read, and in none where the cookie is not ours."""
         place = binding.place_of(client)
-        session_id = self._vault.read(cookie)
-        if session_id is None or cookie is None:
+        # Longer ones are not ours, and would be remembered by their full length.
+        names = self._vault.names(cookie) if cookie is not None and len(cookie) == ids.LENGTH else None
+        if names is None or cookie is None:
             return self._new(place)
-        keys = self._vault.rows(session_id)
-        *blobs, generation = yield getting([*keys, self._vault.guard(session_id)])
-        for key, blob in zip(keys, blobs, strict=True):
+        *blobs, generation = yield getting(names.keys)
+        for key, blob in zip(names.keys, blobs, strict=False):
             if blob is not None:
                 opened = self._rows.opened(key, blob)
-                if opened is None:
+                if opened is None or policy.is_revoked(opened[1], generation):
                     return self._new(place)
-                return (yield from self._found(Row(session_id, cookie, key, *opened), generation, place))
+                row = Row(names.id, cookie, key, *opened)
+                if policy.is_in_place(row.record, row.id.serial, place):
+                    return self._restored(row, place)
+                return (yield from self._found(row, place))
         return self._new(place)
 
-    def _found(self, row: Row, generation: bytes | None, place: Place) -> Steps[Session[M]]:
-        """The session of a row, unless it was revoked or is in the wrong hands."""
-        record = row.record
-        if record.user_id is not None and generation != b"%d" % record.generation:
-            return self._new(place)
-        if record.moved is not None:
-            return (yield from self._left(row, record.moved, place))
+    def _found(self, row: Row, place: Place) -> Steps[Session[M]]:
+        """The session of a row that is another's by now, or is used under an older id, or elsewhere."""
+        if row.record.moved is not None:
+            return (yield from self._left(row, row.record.moved, place))
         incident = yield from self._misuse(row, place)
         if incident is not None and incident.action != "logged":
             return self._new(place, incident)
@@ -112,7 +111,7 @@ class Procedures(Generic[M]):
                 break
             _, record = opened
         yield dropping(keys)
-        last = replace(row, key=keys[-1], record=record)
+        last = row._replace(key=keys[-1], record=record)
         return self._tell("reused", "revoked", last)
 
     def _in_grace(self, record: Record) -> Steps[bool]:
@@ -121,14 +120,13 @@ class Procedures(Generic[M]):
 
     def _restored(self, row: Row, place: Place) -> Session[M]:
         try:
-            data, view = self._form.restored(row.record.fields, row.record.version)
+            data, before = self._form.restored(row.record.fields, row.record.version)
         except DecodeError as error:
             return self._new(place, self._tell("data_unreadable", "refused", row, (str(error),)))
-        return Session(self._form, data, view, row, place)
+        return Session(self._form, data, before, row, place)
 
     def _new(self, place: Place, incident: Incident | None = None) -> Session[M]:
-        data = self._form.fresh()
-        session = Session(self._form, data, self._form.fields(data), place=place)
+        session = Session(self._form, *self._form.begun(), place=place)
         session.incident = incident
         return session
 
@@ -188,7 +186,7 @@ class Procedures(Generic[M]):
             return None
         session_id = row.id.issue(serial)
         cookie = self._vault.write(session_id)
-        draft.replaced(replace(row, cookie=cookie))
+        draft.replaced(row._replace(cookie=cookie))
         return cookie
 
     def _begin(self, draft: Draft[M]) -> Steps[str]:
@@ -246,7 +244,7 @@ class Procedures(Generic[M]):
         """Whether there is anything to write."""
         record = row.record
         touch = policy.touch_due(record.touched_us, self._clock.now_us(), self._limits.touch)
-        moved = record.user_id is not None and record.seen_at(draft.place) != record
+        moved = record.user_id is not None and not record.is_at(draft.place)
         return bool(draft.changes) or touch or moved or row.id.serial > record.serial
 
     def _update(self, draft: Draft[M], row: Row) -> Steps[bool]:
@@ -258,7 +256,7 @@ class Procedures(Generic[M]):
             updated = self._updated(draft, row, record, now)
             kept, _, *rows = yield swapping([self._rows.update(row.key, revision, updated)])
             if kept:
-                draft.stored(replace(row, revision=revision + 1, record=updated))
+                draft.stored(row._replace(revision=revision + 1, record=updated))
                 return True
             opened = self._rows.opened(row.key, rows[0])
             if opened is None or opened[1].moved is not None:
@@ -273,7 +271,7 @@ class Procedures(Generic[M]):
 
     def _updated(self, draft: Draft[M], row: Row, record: Record, now_us: int) -> Record:
         merged = record.merged(draft.changes, self._clock.now_us()).renewed(row.id.serial, now_us)
-        return replace(merged.seen_at(draft.place), version=max(record.version, draft.version))
+        return merged.seen_at(draft.place)._replace(version=max(record.version, draft.version))
 
     def _drop(self, draft: Draft[M]) -> Steps[None]:
         """End the row that a logout left, and the one that took its place."""

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from .._steps import Steps
 from ..errors import UsageError
 from ..stores.scripts import INVALIDATE
@@ -86,7 +84,7 @@ class Roster:
             revision, record = opened
             now = yield from store_time()
             generation = max([now, *((policy.generation(number) or 0) + 1 for number in numbers)])
-            renewed = replace(row, revision=revision + 1, record=replace(record, generation=generation))
+            renewed = row._replace(revision=revision + 1, record=record._replace(generation=generation))
             text = b"%d" % generation
             limit = self._rows.limits.guard_ms
             swaps = [Swap(guard, number or b"", text, limit) for guard, number in zip(guards, numbers, strict=True)]

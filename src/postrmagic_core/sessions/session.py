@@ -4,23 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from functools import cached_property
+from typing import Generic, NamedTuple, TypeVar
 
 from .._codec import decode, encode
 from .._ids import uuid7
 from .binding import Place
 from .ids import Id
 from .incidents import Incident
-from .models import OWN, Format
-from .policy import Changes, Record, difference
+from .models import OWN, Before, Format
+from .policy import NONE, Changes, Record, difference
 
 M = TypeVar("M")
 
 _FLASH = OWN + "flash:"
 
 
-@dataclass(frozen=True, slots=True, repr=False)
-class Row:
+class Row(NamedTuple):
     """The stored session: ``cookie`` is its secret as the client has it, ``key`` its name in the store."""
 
     id: Id
@@ -28,6 +28,9 @@ class Row:
     key: bytes
     revision: int
     record: Record
+
+    def __repr__(self) -> str:
+        return "Row(…)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +54,7 @@ class Session(Generic[M]):
         self,
         form: Format[M],
         data: M,
-        view: Mapping[str, bytes],
+        before: Before,
         row: Row | None = None,
         place: Place | None = None,
     ) -> None:
@@ -60,8 +63,9 @@ class Session(Generic[M]):
         self._form = form
         self._row = row
         self._user_id = row.record.user_id if row is not None else None
-        self._flashes = {} if row is None else _flashes_of(row.record.fields)
-        self._view: Mapping[str, bytes] = {**view, **self._flashes}
+        self._flashes: Mapping[str, bytes] = {} if row is None else _flashes_of(row.record.fields)
+        self._before = before
+        self._flashes_before = self._flashes
         self._place = place or Place()
         self._rotates = False
         self._doomed: Row | None = None
@@ -120,11 +124,12 @@ class Session(Generic[M]):
         self._user_id = None
         self._rotates = False
         self._clear()
-        self._view = self._form.fields(self.data)
+        _, self._before = self._form.begun()
+        self._flashes_before = {}
 
     def flash(self, text: str, category: str = "info") -> None:
         """Leave a message for the next page that asks; of two requests at once both are kept."""
-        self._flashes[f"{_FLASH}{uuid7()}"] = encode([str(text), str(category)])
+        self._flashes = {**self._flashes, f"{_FLASH}{uuid7()}": encode([str(text), str(category)])}
 
     def flashes(self) -> list[Flash]:
         """The messages left, the oldest first; they are gone from the next ``save`` on."""
@@ -137,8 +142,8 @@ class Session(Generic[M]):
         self._flashes = {}
 
 
-def _flashes_of(fields: Mapping[str, bytes]) -> dict[str, bytes]:
-    return {name: value for name, value in fields.items() if name.startswith(_FLASH)}
+def _flashes_of(fields: Mapping[str, bytes]) -> Mapping[str, bytes]:
+    return {name: value for name, value in fields.items() if name[:1] == OWN and name.startswith(_FLASH)}
 
 
 class Draft(Generic[M]):
@@ -146,8 +151,19 @@ class Draft(Generic[M]):
 
     def __init__(self, session: Session[M]) -> None:
         self._session = session
-        self.fields = {**session._form.fields(session.data), **session._flashes}
-        self.changes: Changes = difference(session._view, self.fields)
+        self.changes = self._changes()
+
+    def _changes(self) -> Changes:
+        session = self._session
+        is_same = session._flashes == session._flashes_before
+        if is_same and session._form.image(session.data) == session._before.image:
+            return NONE
+        return difference({**session._before.fields(), **session._flashes_before}, self.fields)
+
+    @cached_property
+    def fields(self) -> Mapping[str, bytes]:
+        """All of the data and messages, as they are to be stored."""
+        return {**self._session._form.fields(self._session.data), **self._session._flashes}
 
     @property
     def row(self) -> Row | None:
@@ -183,9 +199,11 @@ class Draft(Generic[M]):
 
     def stored(self, row: Row) -> None:
         """The row is in the store."""
-        self._session._row = row
-        self._session._view = self.fields
-        self._session._rotates = False
+        session, fields = self._session, self.fields
+        session._row = row
+        session._before = Before(session._form.image(session.data), lambda: fields)
+        session._flashes_before = {}
+        session._rotates = False
 
     def replaced(self, row: Row) -> None:
         """The row in the store is another, with the same data."""

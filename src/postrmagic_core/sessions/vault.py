@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import secrets
+from functools import lru_cache
 from hmac import compare_digest
+from typing import NamedTuple
 
 from .._crypto import KeyRing
 from ..errors import DecodeError, SealBroken
@@ -17,6 +19,14 @@ _ROW = "session"
 _GUARD = "sessionuser"
 _LIST = "sessionsof"
 _REVISION = 8
+_NAMES = 4096
+
+
+class Names(NamedTuple):
+    """An id, and the keys to ask for: where its row may be, then that of its owner's generation."""
+
+    id: Id
+    keys: list[bytes]
 
 
 class Vault:
@@ -28,6 +38,8 @@ class Vault:
     def __init__(self, ring: KeyRing, namespace: str) -> None:
         self._ring = ring
         self._keys = Keys(namespace)
+        # The ids that live here come again and again: their signature is verified and their keys are made once.
+        self.names = lru_cache(maxsize=_NAMES)(self._names)
 
     def new_id(self, user_id: str | None) -> Id:
         """A fresh id: which user (or chance, before login), and 256 random bits."""
@@ -46,6 +58,11 @@ class Vault:
         session_id, tag = found
         tags = self._ring.macs(ids.body(session_id), purpose="session-tag")
         return session_id if any(compare_digest(made[: ids.TAG], tag) for made in tags) else None
+
+    def _names(self, cookie: str) -> Names | None:
+        """What a cookie names; ``None`` for whatever this package did not write."""
+        session_id = self.read(cookie)
+        return None if session_id is None else Names(session_id, [*self.rows(session_id), self.guard(session_id)])
 
     def row(self, session_id: Id) -> bytes:
         """The key of a new session's row."""

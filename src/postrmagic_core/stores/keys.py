@@ -21,13 +21,14 @@ class Keys:
     Cluster's hash tag: all keys of a namespace share a slot, so that one Script may use several.
     """
 
-    __slots__ = ("_base", "namespace")
+    __slots__ = ("_base", "_prefixes", "namespace")
 
     def __init__(self, namespace: str) -> None:
         if not re.fullmatch(NAMESPACE, namespace):
             raise ValueError(f"a namespace has 1 to 64 of A-Z a-z 0-9 _ . : -, got {namespace!r}")
         self.namespace = namespace
         self._base = b"{%s}:" % namespace.encode()
+        self._prefixes: dict[str, bytes] = {}
 
     def build(self, kind: str, *parts: str | bytes) -> bytes:
         """The key of ``kind`` (lower case, at most 32 characters) for these parts, at most 240 bytes."""
@@ -43,9 +44,12 @@ class Keys:
         """What all keys of ``kind``, or of the namespace, begin with, and no others: for ``clear()``."""
         if kind is None:
             return self._base
-        if not _KIND.match(kind):
-            raise ValueError(f"a kind has 1 to 32 of a-z 0-9 _ - and begins with a letter, got {kind!r}")
-        return self._base + kind.encode() + b":"
+        prefix = self._prefixes.get(kind)
+        if prefix is None:
+            if not _KIND.match(kind):
+                raise ValueError(f"a kind has 1 to 32 of a-z 0-9 _ - and begins with a letter, got {kind!r}")
+            prefix = self._prefixes[kind] = self._base + kind.encode() + b":"
+        return prefix
 
 
 def companion(key: bytes, name: bytes) -> bytes:
