@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+import re
 import tomllib
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
-_project = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+_root = Path(__file__).parents[1]
+_project = tomllib.loads((_root / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+_asvs = _root / "tests" / "asvs.toml"
 
 project = _project["name"]
 version = release = _project["version"]
@@ -54,9 +58,43 @@ def settings_table() -> str:
     return "\n".join(parts)
 
 
+def in_words(test: str) -> str:
+    """A test's name as it is read: ``TestLogin::test_it_is_slow[sqlite]`` is "TestLogin: it is slow [sqlite]"."""
+    name, _, parameters = test.partition("[")
+    words = ": ".join(part.removeprefix("test_").replace("_", " ") for part in name.split("::"))
+    return f"{words} \\[{parameters}" if parameters else words
+
+
+def asvs_table(chapter: str) -> str:
+    """A chapter's requirements with status and proof, from tests/asvs.toml."""
+    from postrmagic_core.testing.asvs import load_requirements
+
+    lines = ["| id | level | requirement | status | proof, or why |", "| --- | --- | --- | --- | --- |"]
+    for entry in load_requirements(_asvs):
+        if entry.chapter == chapter:
+            files: dict[str, list[str]] = {}
+            for file, _, test in (name.partition("::") for name in entry.named):
+                files.setdefault(file, []).append(in_words(test))
+            proofs = [f"{file}: {'; '.join(tests)}." for file, tests in files.items()]
+            proof = "<br>".join([entry.why, *proofs] if entry.why else proofs)
+            lines.append(f"| {entry.id} | {entry.level} | {entry.what} | {entry.status} | {proof} |")
+    return "\n".join(lines)
+
+
+def asvs_count() -> str:
+    """How many requirements stand how."""
+    from postrmagic_core.testing.asvs import load_requirements
+
+    count = Counter(entry.status for entry in load_requirements(_asvs))
+    return ", ".join(f"{number} {status}" for status, number in count.most_common())
+
+
 def _fill_in(app: Any, docname: str, source: list[str]) -> None:
     if docname == "reference/settings":
         source[0] = source[0].replace("{settings}", settings_table())
+    elif docname == "reference/security":
+        text = source[0].replace("{asvs}", asvs_count())
+        source[0] = re.sub(r"\{asvs (V\d+)\}", lambda found: asvs_table(found[1]), text)
 
 
 def setup(app: Any) -> None:

@@ -15,6 +15,7 @@ CONTENT_TYPE = "application/problem+json"
 _STATUS: dict[type[BaseException], int] = {
     errors.ValidationFailed: 422,
     errors.UniqueViolation: 409,
+    errors.LastHolder: 409,
     errors.IntegrityViolation: 409,
     errors.Conflict: 503,
     errors.BackendUnavailable: 503,
@@ -62,7 +63,17 @@ class Problem:
 
 def problem_for(error: BaseException) -> Problem:
     """What a client may know about ``error``: a stable code and the fields at fault, never the exception's text."""
+    if isinstance(error, errors.AccessDenied):
+        return _refused(error)
     status = next((_STATUS[kind] for kind in type(error).__mro__ if kind in _STATUS), 500)
     if isinstance(error, errors.ValidationFailed):
         return Problem(status, error.code, errors=error.errors)
     return Problem(status, error.code if isinstance(error, errors.PostrMagicError) and status != 500 else "internal")
+
+
+def _refused(error: errors.AccessDenied) -> Problem:
+    if error.nobody:
+        return Problem(401, "authentication.required", detail="This needs valid credentials.")
+    if error.hidden:
+        return Problem(404, "not_found")
+    return Problem(403, error.code, detail="You may not do this.")

@@ -25,12 +25,14 @@
     │   ├── OutcomeUnknown            the answer was cut off: it may have happened
     │   ├── NotRepeatable             rolled back by a conflict after it had acted outside the database
     │   └── BackendRejected           the server refused the request itself (rights, syntax, limits)
+    ├── AccessDenied                  who asks may not do this, or nobody is logged in
     ├── DataError                     a value, stored or given, is not acceptable
     │   ├── EncodeError               the value has no lossless encoding
     │   ├── DecodeError               the bytes are not what this package wrote
     │   ├── SealBroken                authenticated decryption failed
     │   ├── IntegrityViolation        a constraint of the database refused the row
     │   │   └── UniqueViolation       with the constraint's name and columns
+    │   ├── LastHolder                a role that somebody must have would be nobody's
     │   └── ValidationFailed          input did not satisfy its rules; every error is listed
     ├── Overloaded (r)                more is asked for than can be worked off
     └── JobError                      a job cannot go on
@@ -208,6 +210,22 @@ class BackendRejected(BackendError):
     code = "backend.rejected"
 
 
+class AccessDenied(PostrMagicError):
+    """Who asks may not do this: 403, or 401 where ``nobody`` is logged in.
+
+    ``permission`` is what was asked for. ``hidden``: that there is such an object must not be told either, so that it
+    is answered with 404.
+    """
+
+    code = "access.denied"
+
+    def __init__(self, message: str, *, permission: str = "", hidden: bool = False, nobody: bool = False) -> None:
+        self.permission = permission
+        self.hidden = hidden
+        self.nobody = nobody
+        super().__init__(message)
+
+
 class DataError(PostrMagicError):
     """A value, stored or given, is not acceptable."""
 
@@ -250,6 +268,12 @@ class UniqueViolation(IntegrityViolation):
         self.constraint = constraint
         self.columns = tuple(columns)
         super().__init__(message)
+
+
+class LastHolder(DataError):
+    """A role that somebody must always hold would be revoked from the last user who has it."""
+
+    code = "data.last_holder"
 
 
 class ValidationFailed(DataError):

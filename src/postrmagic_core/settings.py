@@ -57,12 +57,18 @@ class StackSettings(_Room):
 
 
 class SecuritySettings(_Room):
-    """Keys."""
+    """Keys, and what accounts need."""
 
     keys: tuple[SecretStr, ...] = Field(
         default=(),
         description="Encryption keys, 32 characters or more each; the first seals, all open. "
         "Left out, development makes one in `data_dir`; production refuses to start.",
+    )
+    issuer: str | None = Field(
+        default=None, description="What authenticator apps call the application; default `stack.service`."
+    )
+    role_max_age: Seconds = Field(
+        default=1.0, description="Seconds for which a revoked role may still count in another process."
     )
 
 

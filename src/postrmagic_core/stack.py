@@ -7,7 +7,7 @@ Two Stacks can live in one process.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection
 from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass
 from functools import cached_property
@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Self
 from ._clock import Clock, SystemClock
 from ._lifecycle import Lifecycle
 from ._metrics import Metrics
+from ._services import Services
 from .errors import ConfigurationError, PostrMagicError
 from .registry import Registry
 from .settings import Settings, StoreSettings
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from .jobs.worker import Worker
     from .limits import RateLimiter
     from .middleware.named import Assembly
+    from .security.manager import Security
     from .sessions import SessionStore
     from .stores import Store
 
@@ -72,7 +74,7 @@ class Stack(Lifecycle):
         self._configure_logging = configure_logging
         self._added: list[Lifecycle] = []
         self._provided: dict[str, object] = {}
-        self._services = _Services(self, self._provided)
+        self._services = Services(self, self._provided)
         self._opened = ExitStack()
         self._stores: dict[tuple[str, float], Store] = {}
 
@@ -185,7 +187,7 @@ class Stack(Lifecycle):
             self.events.run_delivery(ctx, event_id, listener)
 
         queue.include(deliver)
-        queue.upkeep.append(lambda: self.events.sweep())
+        queue.upkeep += [lambda: self.events.sweep(), lambda: self.security.sweep()]
         return queue
 
     @cached_property
@@ -215,6 +217,17 @@ class Stack(Lifecycle):
         room = self.settings.limits
         how: dict[str, Any] = {"clock": self.clock, "metrics": self.metrics}
         return RateLimiter(self.store(room), namespace=room.namespace, unavailable=room.unavailable, **how)
+
+    @cached_property
+    def security(self) -> Security:
+        """Passwords, throttled logins, one-time tokens, second factors, roles, and the audit log."""
+        from .security.manager import Security
+
+        room, stack = self.settings.security, self.settings.stack
+        how: dict[str, Any] = {"clock": self.clock, "metrics": self.metrics}
+        how |= {"issuer": room.issuer or stack.service, "role_max_age": room.role_max_age}
+        strict = stack.environment != "production"
+        return Security(self.database, self.limiter, self.settings.key_ring(), strict=strict, **how)
 
     def store(self, room: StoreSettings) -> Store:
         """The store of one room; rooms with the same URL and time-out share one adapter."""
@@ -335,6 +348,7 @@ class Stack(Lifecycle):
             CacheWindow(self.cache_subject, self.metrics),
             self.sessions,
             self.limiter,
+            self.security,
             self.jobs,
             self.events,
             *self._added,
@@ -384,23 +398,3 @@ class Stack(Lifecycle):
         room = self.settings.log
         how: dict[str, Any] = {"level": room.level, "format": room.format, "file": room.file, "redact": room.redact}
         return configure(service=self.settings.stack.service, **how)
-
-
-class _Services(Mapping[str, Any]):
-    """What a job's context offers besides its own: looked up when asked for, so that wiring stays lazy."""
-
-    _managers = ("cache", "events", "database", "settings")
-
-    def __init__(self, stack: Stack, provided: Mapping[str, object]) -> None:
-        self._stack = stack
-        self._provided = provided
-
-    def __getitem__(self, name: str) -> Any:
-        return getattr(self._stack, name) if name in self._managers else self._provided[name]
-
-    def __iter__(self) -> Iterator[str]:
-        yield from self._managers
-        yield from self._provided
-
-    def __len__(self) -> int:
-        return len(self._managers) + len(self._provided)

@@ -32,6 +32,7 @@ def run() -> None:
     from .middleware import middleware
     from .outbox import outbox
     from .pool import pool
+    from .roles import roles
     from .schedules import schedules
     from .schema import database
     from .worker import worker
@@ -44,6 +45,7 @@ def run() -> None:
     app.add_typer(jobs, name="jobs")
     app.add_typer(events, name="events")
     app.add_typer(schedules, name="schedules")
+    app.add_typer(roles, name="roles")
     app.command()(contract)
     app.command()(dev)
     app.command()(middleware)

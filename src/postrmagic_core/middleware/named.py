@@ -51,6 +51,7 @@ OWN: Mapping[str, Callable[[Any], dict[str, Any]]] = {
     },
     "csrf": lambda stack: {"keys": stack.settings.key_ring()},
     "authentication": lambda _: {},
+    "authorization": lambda stack: {"access": stack.security.access},
     "idempotency": lambda stack: {"units": stack.database},
 }
 _MODULES = {"concurrency_limit": "rate_limit"}

@@ -1,0 +1,134 @@
+"""Denials on their way to the audit log: summed, bounded, and written by a thread that nobody waits for."""
+
+from __future__ import annotations
+
+import contextlib
+import contextvars
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from ..._lifecycle import after_fork
+
+_MOST = 1000
+_ACTOR_BYTES = 190
+
+
+@dataclass(slots=True)
+class Summed:
+    """Denials of one user and permission that are not written yet; ``due``: when they may be, on a monotonic clock."""
+
+    actor: str | None
+    subject: str
+    why: str
+    count: int
+    due: float
+
+
+class Denials:
+    """At most one row ``every`` so many seconds for each user and permission, the first one at once.
+
+    Of more than 1,000 users and permissions in that time, the rest are summed as a user ``None`` and ``"others"``.
+    """
+
+    def __init__(self, write: Callable[[Summed], object], monotonic: Callable[[], float], every: float) -> None:
+        if every <= 0:
+            raise ValueError(f"expected seconds above 0 between two rows of a denial, got {every}")
+        self._write = write
+        self._monotonic = monotonic
+        self._every = every
+        self._changed = threading.Condition()
+        self._summed: dict[tuple[str | None, str], Summed] = {}
+        self._thread: threading.Thread | None = None
+        self._closed = True
+        after_fork(self._forget)
+
+    def open(self) -> None:
+        """Take denials."""
+        self._closed = False
+
+    def note(self, actor: str | None, subject: str, why: str) -> None:
+        """Count one; the thread that writes is started by the first."""
+        key = (_fit(actor), _fit(subject) or "")
+        with self._changed:
+            if key not in self._summed and len(self._summed) >= _MOST:
+                key, why = (None, "others"), "more users and permissions than are told apart"
+            found = self._summed.get(key)
+            if found is not None:
+                found.count += 1
+                return
+            self._summed[key] = Summed(*key, why[:200], 1, self._monotonic())
+            if self._thread is None and not self._closed:
+                # A context of its own: the request's unit, work and log fields are not the thread's.
+                run = contextvars.Context().run
+                self._thread = threading.Thread(target=run, args=(self._run,), name="postrmagic-audit", daemon=True)
+                self._thread.start()
+            self._changed.notify_all()
+
+    def flush(self, *, everything: bool = True) -> None:
+        """Write what waits; or only what is due, and forget who has not been denied since.
+
+        It ends at the first row that cannot be written: that and the others are kept for the next time.
+        """
+        with self._changed:
+            waiting = list(self._summed.items())
+        for key, summed in waiting:
+            now = self._monotonic()
+            if not everything and now < summed.due:
+                continue
+            with self._changed:
+                if summed.count == 0 and now >= summed.due:
+                    self._summed.pop(key, None)
+                    continue
+                taken = Summed(*key, summed.why, summed.count, now)
+                summed.count, summed.due = 0, now + self._every
+            if taken.count:
+                try:
+                    self._write(taken)
+                except Exception:
+                    self._put_back(summed, taken.count)
+                    return
+
+    def close(self) -> None:
+        """End the thread, then write what waits."""
+        with self._changed:
+            self._closed = True
+            thread, self._thread = self._thread, None
+            self._changed.notify_all()
+        if thread is not None and thread is not threading.current_thread():
+            thread.join()
+        self.flush()
+        with self._changed:
+            self._summed.clear()
+
+    def _put_back(self, summed: Summed, count: int) -> None:
+        with self._changed:
+            summed.count += count
+
+    def _run(self) -> None:
+        while True:
+            with contextlib.suppress(Exception):
+                self.flush(everything=False)
+            with self._changed:
+                if self._closed:
+                    return
+                self._changed.wait(self._pause())
+
+    def _pause(self) -> float | None:
+        """Seconds to the next thing that is due; ``None`` where nothing is known."""
+        if not self._summed:
+            return None
+        return max(min(summed.due for summed in self._summed.values()) - self._monotonic(), 0.01)
+
+    def _forget(self) -> None:
+        """In a forked child: the thread did not come along, and what it had to write is the parent's."""
+        self._changed = threading.Condition()
+        self._summed = {}
+        self._thread = None
+
+
+def _fit(text: str | None) -> str | None:
+    """As much of a text as the column takes, whatever is in it."""
+    if text is None:
+        return None
+    return str(text).encode("utf-8", "replace")[:_ACTOR_BYTES].decode("utf-8", "ignore")

@@ -1,0 +1,18 @@
+"""Logging in: guessing slowed down without locking anybody out, and tokens that are good for one use.
+
+::
+
+    throttle = LoginThrottle(limiter, keys)
+    admitted = throttle.check(name, address)  # before the password is looked at
+    if not admitted:
+        answer_429(retry_after=admitted.retry_after)
+
+    tokens = LoginTokens(database, keys)
+    token = tokens.issue("reset", user_id, lifetime=1800)
+    redeemed = tokens.redeem("reset", token)  # once
+"""
+
+from .interface import Admission, Redeemed, ThrottleLimits
+from .manager import LoginThrottle, LoginTokens
+
+__all__ = ["Admission", "LoginThrottle", "LoginTokens", "Redeemed", "ThrottleLimits"]

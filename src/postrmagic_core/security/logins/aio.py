@@ -1,0 +1,86 @@
+"""AsyncLoginThrottle and AsyncLoginTokens: the same for asyncio."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+
+from ..._steps import adrive
+from .interface import Admission, Detail, Redeemed
+from .throttling import Address
+
+if TYPE_CHECKING:
+    from .manager import LoginThrottle, LoginTokens
+
+R = TypeVar("R")
+
+
+class AwaitableUnitLike(Protocol):
+    """What ``async with db.aio.write()`` gives."""
+
+    async def run(self, fn: Callable[[Any], R], /) -> R:
+        """``fn(tx)`` with the sync unit, on the unit's own thread."""
+        ...
+
+
+class AsyncLoginThrottle:
+    """The async face of a :class:`LoginThrottle`."""
+
+    def __init__(self, throttle: LoginThrottle) -> None:
+        self._limiter = throttle.limiter
+        self._throttling = throttle.throttling
+
+    async def check(self, account: str, address: Address, *, device: str | None = None) -> Admission:
+        """See :meth:`LoginThrottle.check`."""
+        return await adrive(self._throttling.check(account, address, device), self._limiter.aio)
+
+    async def failed(self, account: str, address: Address) -> None:
+        """See :meth:`LoginThrottle.failed`."""
+        self._throttling.failed(account, address)
+
+    async def succeeded(self, account: str, address: Address, *, device: str | None = None) -> None:
+        """See :meth:`LoginThrottle.succeeded`."""
+        await adrive(self._throttling.succeeded(account, address, device), self._limiter.aio)
+
+    def remember(self, account: str) -> str:
+        """See :meth:`LoginThrottle.remember`: no I/O."""
+        return self._throttling.remember(account)
+
+
+class AsyncLoginTokens:
+    """The async face of :class:`LoginTokens`; ``tx`` is what ``async with db.aio.write()`` gave."""
+
+    def __init__(self, tokens: LoginTokens) -> None:
+        self._tokens = tokens
+
+    async def issue(
+        self, purpose: str, user_id: str, *, lifetime: float, detail: Detail = None, tx: AwaitableUnitLike | None = None
+    ) -> str:
+        """See :meth:`LoginTokens.issue`."""
+        return await self._run(
+            tx, lambda unit: self._tokens.issue(purpose, user_id, lifetime=lifetime, detail=detail, tx=unit)
+        )
+
+    async def peek(self, purpose: str, token: str) -> Redeemed | None:
+        """See :meth:`LoginTokens.peek`."""
+        return await self._run(None, lambda _: self._tokens.peek(purpose, token))
+
+    async def redeem(self, purpose: str, token: str, *, tx: AwaitableUnitLike | None = None) -> Redeemed | None:
+        """See :meth:`LoginTokens.redeem`."""
+        return await self._run(tx, lambda unit: self._tokens.redeem(purpose, token, tx=unit))
+
+    async def revoke(self, user_id: str, purpose: str | None = None, *, tx: AwaitableUnitLike | None = None) -> int:
+        """See :meth:`LoginTokens.revoke`."""
+        return await self._run(tx, lambda unit: self._tokens.revoke(user_id, purpose, tx=unit))
+
+    async def sweep(self) -> int:
+        """See :meth:`LoginTokens.sweep`."""
+        return await self._tokens.bridge.lift(self._tokens.sweep)
+
+    async def _run(self, tx: AwaitableUnitLike | None, call: Callable[[Any], R]) -> R:
+        if tx is not None:
+            return await tx.run(call)
+        self._tokens.ensure_open()
+        self._tokens.tokens.refuse_open_unit()
+        return await self._tokens.bridge.lift(partial(call, None))

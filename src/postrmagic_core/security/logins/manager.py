@@ -1,0 +1,162 @@
+"""LoginThrottle and LoginTokens: the sync faces."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from ..._bridge import Bridge
+from ..._clock import Clock, SystemClock
+from ..._crypto import KeyRing
+from ..._lifecycle import Lifecycle
+from ..._metrics import Metrics
+from ..._protocols import UnitLike, Units
+from ..._steps import drive
+from ...errors import ConfigurationError
+from ...limits import RateLimiter
+from ...limits.interface import Unavailable
+from . import policy
+from .interface import Admission, Detail, Redeemed, ThrottleLimits
+from .rows import Tokens
+from .throttling import Address, Terms, Throttling
+
+if TYPE_CHECKING:
+    from .aio import AsyncLoginThrottle, AsyncLoginTokens
+
+
+class LoginThrottle:
+    """Slows guessing down: exactly, over all processes that share the limiter's store, and without locking out.
+
+    ``limiter`` is borrowed; its namespace holds all that is stored. Who has logged in to the account from their network
+    within ``remember`` seconds, or shows the token that :meth:`remember` gave their device, is judged by a bucket of
+    their own, which no attempt of others takes from. Accounts stand in keys and logs as HMACs of ``keys``. While the
+    store is away, ``unavailable`` holds: ``"closed"`` admits nobody, ``"local"`` limits in each process; a login is
+    never open.
+
+    Counts ``logins_throttled_total`` (by ``judged``), ``logins_failed_total``, ``logins_succeeded_total`` and
+    ``logins_unremembered_total``.
+    """
+
+    def __init__(
+        self,
+        limiter: RateLimiter,
+        keys: KeyRing,
+        *,
+        limits: ThrottleLimits = ThrottleLimits(),  # noqa: B008 - frozen value object
+        unavailable: Unavailable = "closed",
+        remember: float = 90 * 86_400.0,
+        clock: Clock | None = None,
+        metrics: Metrics | None = None,
+    ) -> None:
+        if unavailable not in {"closed", "local"}:
+            raise ConfigurationError(f"a login is 'closed' or 'local' while the store is away, got {unavailable!r}")
+        policy.check_limits(limits)
+        self.limiter = limiter
+        terms = Terms(limits, unavailable, remember)
+        self.throttling = Throttling(limiter, keys, terms, clock or SystemClock(), metrics or Metrics())
+
+    @cached_property
+    def aio(self) -> AsyncLoginThrottle:
+        """The same throttle for asyncio, with the same names."""
+        from .aio import AsyncLoginThrottle
+
+        return AsyncLoginThrottle(self)
+
+    def check(self, account: str, address: Address, *, device: str | None = None) -> Admission:
+        """Whether the attempt may be made, asked before the password is verified: it is counted here, in any case.
+
+        ``account`` is the name as typed, whether there is such an account or not; ``address`` the client's, as found
+        behind trusted proxies; ``device`` the cookie with what :meth:`remember` gave.
+        """
+        return drive(self.throttling.check(account, address, device), self.limiter)
+
+    def failed(self, account: str, address: Address) -> None:
+        """The attempt was wrong: told to the log, as :meth:`check` has counted it."""
+        self.throttling.failed(account, address)
+
+    def succeeded(self, account: str, address: Address, *, device: str | None = None) -> None:
+        """The login is complete, second factor included: its network is known from now on, and its own bucket full.
+
+        With the store away nothing is remembered, and nothing raised: the login counts.
+        """
+        drive(self.throttling.succeeded(account, address, device), self.limiter)
+
+    def remember(self, account: str) -> str:
+        """A token for a cookie of the device that has just logged in (75 characters); it proves no more than that."""
+        return self.throttling.remember(account)
+
+
+class LoginTokens(Lifecycle):
+    """One-time tokens on ``pm_login_tokens``: for a reset of the password, an e-mail address to be confirmed.
+
+    The table holds their HMACs; ``detail`` is sealed, and opens beside its own token alone. A new key goes to the front
+    of ``keys``: what older ones named is redeemed as long as they are there. ``longest``: seconds that a token may live
+    at most, whatever is asked for (a day; never more than 30).
+
+    Counts ``login_tokens_issued_total``, ``…_redeemed_total``, ``…_refused_total``, ``…_revoked_total`` and
+    ``…_seal_broken_total``, by ``purpose``.
+    """
+
+    def __init__(
+        self,
+        database: Units,
+        keys: KeyRing,
+        *,
+        longest: float = 86_400.0,
+        clock: Clock | None = None,
+        metrics: Metrics | None = None,
+    ) -> None:
+        super().__init__()
+        if not 0 < longest <= policy.LONGEST:
+            raise ConfigurationError(f"a token lives at most {policy.LONGEST:g} seconds, got longest={longest}")
+        self.database = database
+        self.bridge = Bridge(name="postrmagic-login-tokens")
+        self.tokens = Tokens(database, keys, longest, clock or SystemClock(), metrics or Metrics())
+
+    @cached_property
+    def aio(self) -> AsyncLoginTokens:
+        """The same tokens for asyncio, with the same names."""
+        from .aio import AsyncLoginTokens
+
+        return AsyncLoginTokens(self)
+
+    def issue(
+        self, purpose: str, user_id: str, *, lifetime: float, detail: Detail = None, tx: UnitLike | None = None
+    ) -> str:
+        """A token of 256 random bits (43 characters of base64url) for ``lifetime`` seconds.
+
+        It ends those that the user has for the purpose; with ``tx``, if and when that unit commits. ``purpose`` is at
+        most 32 of ``a-z 0-9 _ . -``. Raises :class:`ValueError` for a lifetime above ``longest``.
+        """
+        self.ensure_open()
+        return self.tokens.issue(purpose, user_id, lifetime, detail, tx)
+
+    def peek(self, purpose: str, token: str) -> Redeemed | None:
+        """What :meth:`redeem` would return now; the token remains good."""
+        self.ensure_open()
+        return self.tokens.peek(purpose, token)
+
+    def redeem(self, purpose: str, token: str, *, tx: UnitLike | None = None) -> Redeemed | None:
+        """Whose it is, once: of any number of callers at once one gets it.
+
+        ``None`` alike for a token that is malformed, unknown, used, expired, ended by a newer one or of another
+        purpose. With ``tx`` it is used if and when that unit commits.
+        """
+        self.ensure_open()
+        return self.tokens.redeem(purpose, token, tx)
+
+    def revoke(self, user_id: str, purpose: str | None = None, *, tx: UnitLike | None = None) -> int:
+        """End a user's tokens, of one purpose or of all; returns how many there were."""
+        self.ensure_open()
+        return self.tokens.revoke(user_id, purpose, tx)
+
+    def sweep(self) -> int:
+        """Delete expired tokens, 500 at a time; returns how many."""
+        self.ensure_open()
+        return self.tokens.sweep()
+
+    def _open(self) -> None:
+        pass
+
+    def _close(self) -> None:
+        self.bridge.close()

@@ -1,0 +1,159 @@
+"""Security: what accounts need, made for one application from its database, its keys and its limiter."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from functools import cached_property
+from typing import TYPE_CHECKING, TypeVar
+
+from .._clock import Clock
+from .._crypto import KeyRing
+from .._lifecycle import Lifecycle
+from .._metrics import Metrics
+from ..errors import UsageError
+
+if TYPE_CHECKING:
+    from ..database import DatabaseManager
+    from ..limits import RateLimiter
+    from .access import Access, AuditLog, Roles
+    from .factors import SecondFactors
+    from .logins import LoginThrottle, LoginTokens
+    from .passwords import Passwords
+
+P = TypeVar("P", bound=Lifecycle)
+
+_SWEEP_EVERY = 3600.0
+
+
+class Security(Lifecycle):
+    """Passwords, throttled logins, one-time tokens, second factors, roles and the audit log: each made when asked for.
+
+    ``database``, ``limiter`` and ``keys`` are borrowed. ``issuer`` is what authenticator apps call the application;
+    ``role_max_age`` (seconds) is how long a revoked role may still count in another process; ``strict`` raises for a
+    permission that does not exist, for development. Used once it is open, as the Stack opens it.
+    """
+
+    def __init__(
+        self,
+        database: DatabaseManager,
+        limiter: RateLimiter,
+        keys: KeyRing,
+        *,
+        issuer: str,
+        role_max_age: float,
+        strict: bool,
+        clock: Clock,
+        metrics: Metrics,
+    ) -> None:
+        super().__init__()
+        self._database = database
+        self._limiter = limiter
+        self._keys = keys
+        self._issuer = issuer
+        self._role_max_age = role_max_age
+        self._strict = strict
+        self._clock = clock
+        self._metrics = metrics
+        self._roles: Roles | None = None
+        self._making = threading.RLock()
+        self._swept: float | None = None
+        self._parts: dict[str, Lifecycle] = {}
+
+    def use_roles(self, roles: Roles) -> None:
+        """Decide by these roles; to be called before :attr:`access` is first used. Without, there are none."""
+        if "access" in self._parts:
+            raise UsageError("use_roles() comes before the first use of security.access")
+        self._roles = roles
+
+    @property
+    def passwords(self) -> Passwords:
+        """Hashing and verifying, and the rules for new ones; needs the extra ``security``."""
+
+        def make() -> Passwords:
+            from .passwords import Passwords
+
+            return Passwords(metrics=self._metrics)
+
+        return self._part("passwords", make)
+
+    @cached_property
+    def throttle(self) -> LoginThrottle:
+        """Guessing slowed down without locking anybody out."""
+        from .logins import LoginThrottle
+
+        return LoginThrottle(self._limiter, self._keys, clock=self._clock, metrics=self._metrics)
+
+    @property
+    def tokens(self) -> LoginTokens:
+        """Tokens that are good for one use: to reset a password, to prove an address."""
+
+        def make() -> LoginTokens:
+            from .logins import LoginTokens
+
+            return LoginTokens(self._database, self._keys, clock=self._clock, metrics=self._metrics)
+
+        return self._part("tokens", make)
+
+    @property
+    def factors(self) -> SecondFactors:
+        """Time-based one-time passwords and recovery codes; needs the extra ``security``."""
+
+        def make() -> SecondFactors:
+            from .factors import SecondFactors
+
+            how = {"issuer": self._issuer, "limiter": self._limiter, "clock": self._clock}
+            return SecondFactors(self._database, self._keys, **how)  # type: ignore[arg-type]  # by name
+
+        return self._part("factors", make)
+
+    @property
+    def audit(self) -> AuditLog:
+        """What was refused, and who changed what others may do."""
+
+        def make() -> AuditLog:
+            from .access import AuditLog
+
+            return AuditLog(self._database, clock=self._clock, metrics=self._metrics)
+
+        return self._part("audit", make)
+
+    @property
+    def access(self) -> Access:
+        """Who may do what, and who has which role."""
+
+        def make() -> Access:
+            from .access import Access, Roles
+
+            roles = self._roles if self._roles is not None else Roles([])
+            how = {"max_age": self._role_max_age, "strict": self._strict, "clock": self._clock}
+            return Access(roles, self._database, audit=self.audit, metrics=self._metrics, **how)  # type: ignore[arg-type]  # by name
+
+        return self._part("access", make)
+
+    def sweep(self) -> None:
+        """Delete tokens that have expired, once an hour at most: each worker calls it every few seconds."""
+        now = self._clock.monotonic()
+        if self._swept is None or now - self._swept >= _SWEEP_EVERY:
+            self._swept = now
+            self.tokens.sweep()
+
+    def _part(self, name: str, make: Callable[[], P]) -> P:
+        found = self._parts.get(name)
+        if found is None:
+            with self._making:
+                found = self._parts.get(name)
+                if found is None:
+                    found = make()
+                    if self.is_open:
+                        found.open()
+                    self._parts[name] = found
+        return found  # type: ignore[return-value]  # of the type that make() gives
+
+    def _open(self) -> None:
+        for part in self._parts.values():
+            part.open()
+
+    def _close(self) -> None:
+        for part in reversed(self._parts.values()):
+            part.close()
