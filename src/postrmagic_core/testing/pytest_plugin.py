@@ -158,13 +158,14 @@ def captured_events(stack: Stack) -> Iterator[list[Event]]:
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add ``--faults-report``."""
+    """Add ``--faults-report`` and ``--asvs-report``."""
     group = parser.getgroup("postrmagic")
     group.addoption("--faults-report", metavar="FILE", help="fail unless every fault claimed in this file was proved")
+    group.addoption("--asvs-report", metavar="FILE", help="fail unless every requirement met in this file was proved")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Register the contracts' marker, take away the guard under trial, listen for the faults report."""
+    """Register the contracts' marker, take away the guard under trial, listen for the reports."""
     config.addinivalue_line("markers", "promise(row): the reliability promise that a contract's test checks")
     if "POSTRMAGIC_TEST_GUARD" in os.environ:
         from .faults import BadRow, apply_from_environment
@@ -177,3 +178,12 @@ def pytest_configure(config: pytest.Config) -> None:
         from ._faults_report import FaultsReport
 
         config.pluginmanager.register(FaultsReport(config.rootpath / path))
+    path = config.getoption("--asvs-report")
+    if path and not hasattr(config, "workerinput"):  # a process of pytest-xdist sees a part of the run
+        from ._asvs_report import AsvsReport
+        from .asvs import BadEntry
+
+        try:
+            config.pluginmanager.register(AsvsReport(config.rootpath / path, config))
+        except BadEntry as error:
+            raise pytest.UsageError(str(error)) from error

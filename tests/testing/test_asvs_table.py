@@ -1,0 +1,103 @@
+"""Our own asvs.toml: it is complete, names tests that exist, and is what the documentation shows."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+from runpy import run_path
+
+import pytest
+
+from postrmagic_core.testing.asvs import EDITION, covers, function_of, load_requirements
+
+ROOT = Path(__file__).parents[2]
+TABLE = load_requirements(ROOT / "tests/asvs.toml")
+PAGE = ROOT / "docs/reference/security.md"
+
+# Section -> the levels of its requirements, in order (OWASP ASVS 5.0.0, chapters 6 to 8).
+LEVELS = {
+    "6.1": (1, 2, 2),
+    "6.2": (1, 1, 1, 1, 1, 1, 1, 1, 2, 2, 2, 2),
+    "6.3": (1, 1, 2, 2, 3, 3, 3, 3),
+    "6.4": (1, 1, 2, 2, 3, 3),
+    "6.5": (2, 2, 2, 2, 2, 3, 3, 3),
+    "6.6": (2, 2, 2, 3),
+    "6.7": (3, 3),
+    "6.8": (2, 2, 2, 2),
+    "7.1": (2, 2, 2),
+    "7.2": (1, 1, 1, 1),
+    "7.3": (2, 2),
+    "7.4": (1, 1, 2, 2, 2),
+    "7.5": (2, 2, 3),
+    "7.6": (2, 2),
+    "8.1": (1, 2, 3, 3),
+    "8.2": (1, 1, 2, 3),
+    "8.3": (1, 3, 3),
+    "8.4": (2, 3),
+}
+
+
+def in_words(test: str) -> str:
+    """The last part of a test's name, without its parameters, as the page writes it."""
+    return function_of(test).rpartition("::")[2].removeprefix("test_").replace("_", " ")
+
+
+def test_every_requirement_of_the_chapters_is_there() -> None:
+    """None is left out, none invented, each with its level."""
+    published = {
+        f"{section}.{number}": level
+        for section, levels in LEVELS.items()
+        for number, level in enumerate(levels, start=1)
+    }
+    assert {entry.id: entry.level for entry in TABLE} == published
+
+
+def test_every_test_that_is_named_is_collected() -> None:
+    """A test that was renamed or removed is told here, before a whole run says so."""
+    named = sorted({test for entry in TABLE for test in entry.named})
+    files = sorted({test.partition("::")[0] for test in named})
+    command = [sys.executable, "-m", "pytest", "--collect-only", "-q", "-p", "no:cacheprovider", *files]
+    collected = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert collected.returncode == 0, collected.stdout[-3000:] + collected.stderr[-3000:]
+    nodes = collected.stdout.splitlines()
+    assert [test for test in named if not any(covers(test, node) for node in nodes)] == []
+
+
+def test_the_reference_applications_tests_stand_apart() -> None:
+    """Under ``app_tests`` are those of the application, and only they."""
+    assert [test for entry in TABLE for test in entry.tests if test.startswith("tests/app/")] == []
+    assert [test for entry in TABLE for test in entry.app_tests if not test.startswith("tests/app/")] == []
+
+
+@pytest.fixture(scope="module")
+def page() -> str:
+    """The page as Sphinx sees it, filled in by the documentation's own configuration."""
+    configuration = run_path(str(ROOT / "docs/conf.py"))
+    source = [PAGE.read_text(encoding="utf-8")]
+    configuration["_fill_in"](None, "reference/security", source)
+    return source[0]
+
+
+def test_the_page_shows_every_requirement_with_its_proof(page: str) -> None:
+    """One line each under its chapter: level, status, and every test or the reason."""
+    assert "{asvs}" not in page
+    assert EDITION in page
+    for chapter, text in re.findall(r"^## (V\d+)\b[^\n]*\n(.*?)(?=^## |\Z)", page, re.MULTILINE | re.DOTALL):
+        cells = [line.split(" | ") for line in text.splitlines() if re.match(r"\| \d", line)]
+        mine = [entry for entry in TABLE if entry.chapter == chapter]
+        assert [line[0].lstrip("| ") for line in cells] == [entry.id for entry in mine]
+        for entry, (_, level, what, status, proof) in zip(mine, cells, strict=True):
+            assert (level, what, status) == (str(entry.level), entry.what, entry.status)
+            assert entry.why in proof
+            assert all(in_words(test) in proof for test in entry.named)
+            assert all(test.partition("::")[0] in proof for test in entry.named)
+    assert len(re.findall(r"^\| \d+\.\d+\.\d+ \|", page, re.MULTILINE)) == len(TABLE)
+
+
+def test_the_example_of_the_page_can_be_loaded(page: str, tmp_path: Path) -> None:
+    """Who copies it has a file that is checked."""
+    (example,) = re.findall(r"^```toml\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
+    (tmp_path / "asvs.toml").write_text(example, encoding="utf-8")
+    assert [entry.status for entry in load_requirements(tmp_path / "asvs.toml")] == ["met"]
