@@ -10,11 +10,13 @@ from typing import Any
 import pytest
 
 from postrmagic_core._crypto import KeyRing
+from postrmagic_core._metrics import Metrics
 from postrmagic_core.errors import BackendUnavailable
 from postrmagic_core.sessions import SessionStore
 from postrmagic_core.stores import Store
 from postrmagic_core.stores.adapters.memory import MemoryStore
 from postrmagic_core.stores.interface import Script
+from postrmagic_core.testing import FakeClock
 
 
 def test_twenty_writers_at_once_keep_twenty_fields(store: Store, ring: KeyRing) -> None:
@@ -118,6 +120,27 @@ def test_a_store_that_is_away_is_an_error_and_no_anonymous_session(ring: KeyRing
         with pytest.raises(BackendUnavailable):
             sessions.save(session)
         assert session.is_new
+
+
+def test_a_request_that_changed_nothing_is_not_failed_by_a_busy_store(ring: KeyRing, frozen_clock: FakeClock) -> None:
+    """It was read; what could not be prolonged now the next request prolongs. A change that is not kept is an error."""
+    store, metrics = Interrupted(), Metrics()
+    store.between = fail
+    with SessionStore(store, ring, clock=frozen_clock, metrics=metrics) as sessions:
+        session = sessions.load(None)
+        session.data["a"] = 1
+        cookie = sessions.save(session)
+        for seconds in (60, 1):
+            frozen_clock.advance(seconds)
+            store.at = 0 if seconds == 60 else -1
+            session = sessions.load(cookie)
+            assert sessions.save(session) is None
+            assert not session.ended
+        assert metrics.counter("sessions_unprolonged_total", namespace="app").value == 1
+        session.data["a"] = 2
+        store.at = 0
+        with pytest.raises(BackendUnavailable):
+            sessions.save(session)
 
 
 @pytest.mark.redis

@@ -90,10 +90,10 @@ class CookieSessions(Generic[M]):
         if record is None or cookie_value is None:
             return self._new(place, None)
         try:
-            data, before = self._form.restored(record.fields, record.version)
+            content = self._form.restored(record.fields, record.version)
         except DecodeError as error:
             return self._new(place, Incident("data_unreadable", "refused", "", record.user_id, (str(error),)))
-        return Session(self._form, data, before, _row(cookie_value, record), place)
+        return Session(self._form, content, _row(cookie_value, record), place)
 
     def save(self, session: Session[M]) -> str | None:
         """What to set the cookie to; ``None``: leave it, ``""``: drop it. Raises :class:`SessionTooLarge`."""
@@ -146,7 +146,7 @@ class CookieSessions(Generic[M]):
         return record if is_live and _ANCHOR in record.fields else None
 
     def _new(self, place: Place, incident: Incident | None) -> Session[M]:
-        session = Session(self._form, *self._form.begun(), place=place)
+        session = Session(self._form, self._form.begun(), place=place)
         session.incident = incident
         return session
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, Generic, NamedTuple, Protocol, TypeAlias, TypeVar
+from typing import Any, ClassVar, Generic, Protocol, TypeAlias, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
@@ -20,7 +20,12 @@ OWN = "\x00"
 
 
 class Shape(Protocol[M]):
-    """How data of one type is made, taken apart and put together."""
+    """How data of one type is made, taken apart and put together.
+
+    ``fits_always``: whatever was stored is data of the type, so that there is no need to look before it is used.
+    """
+
+    fits_always: ClassVar[bool]
 
     def fresh(self) -> M:
         """The data of a session that was never written."""
@@ -41,6 +46,8 @@ class Shape(Protocol[M]):
 
 class FreeShape:
     """A ``dict`` with string keys and plain values."""
+
+    fits_always: ClassVar[bool] = True
 
     def fresh(self) -> dict[str, Any]:
         """An empty one."""
@@ -70,6 +77,8 @@ class ModelShape(Generic[B]):
 
     Fields that another version of the model stored and this one does not know are left alone.
     """
+
+    fits_always: ClassVar[bool] = False
 
     def __init__(self, model: type[B]) -> None:
         required = [name for name, field in model.model_fields.items() if field.is_required()]
@@ -105,11 +114,53 @@ class ModelShape(Generic[B]):
             raise DecodeError(f"the session's data are not a {self._model.__name__}") from error
 
 
-class Before(NamedTuple):
-    """What a session held when it was loaded: as one image, to see whether anything changed, and by field."""
+class Content(Generic[M]):
+    """The data of one session: made when first asked for, and compared with what was stored when they are saved.
 
-    image: bytes
-    fields: Callable[[], Mapping[str, bytes]]
+    ``before`` gives the fields as they are stored, or would be. It is asked only where something changed, since an
+    image of the whole says whether anything did.
+    """
+
+    __slots__ = ("_before", "_data", "_image", "_is_made", "_make", "_shape")
+
+    def __init__(self, shape: Shape[M], make: Callable[[], M], before: Callable[[], Mapping[str, bytes]]) -> None:
+        self._shape = shape
+        self._make = make
+        self._before = before
+        self._is_made = False
+        self._image: bytes | None = None
+
+    @property
+    def data(self) -> M:
+        """The data, to be changed in place."""
+        if not self._is_made:
+            self._data = self._make()
+            self._image = self._shape.image(self._data)
+            self._is_made = True
+        return self._data
+
+    @data.setter
+    def data(self, data: M) -> None:
+        self._data = data
+        self._is_made = True
+
+    @property
+    def is_same(self) -> bool:
+        """Whether the data are as they were; without an image of how they were, their fields tell."""
+        return not self._is_made or (self._image is not None and self._shape.image(self._data) == self._image)
+
+    def fields(self) -> dict[str, bytes]:
+        """The fields as they are now."""
+        return self._shape.fields(self.data)
+
+    def before(self) -> Mapping[str, bytes]:
+        """The fields as they were."""
+        return self._before()
+
+    def stored(self, fields: Mapping[str, bytes]) -> None:
+        """As they are now, in ``fields``, they are in the store."""
+        self._image = None
+        self._before = lambda: fields
 
 
 class Format(Generic[M]):
@@ -127,30 +178,35 @@ class Format(Generic[M]):
         self.version = version
         self._migrate = migrate
         self._shape: Shape[M] = shape_of(model)
-        self.fresh = self._shape.fresh
-        self.image = self._shape.image
-        self.fields = self._shape.fields
 
-    def begun(self) -> tuple[M, Before]:
+    def begun(self) -> Content[M]:
         """The data of a session that was never written."""
-        data = self.fresh()
-        return data, Before(self.image(data), lambda: self.fields(self.fresh()))
+        shape = self._shape
+        return Content(shape, shape.fresh, lambda: shape.fields(shape.fresh()))
 
-    def restored(self, fields: Mapping[str, bytes], version: int) -> tuple[M, Before]:
-        """The data, and what they are compared with when they are saved; :class:`DecodeError` if they do not fit.
+    def restored(self, fields: Mapping[str, bytes], version: int) -> Content[M]:
+        """The data that are stored in ``fields``; :class:`DecodeError` if they do not fit.
 
         Data that were migrated are compared with what is stored: so all that the migration changed is saved.
         """
+        shape = self._shape
+
+        def make() -> M:  # again where it is needed: the data are the application's to change in place
+            return shape.restored(_plain(fields))
+
         if version >= self.version or self._migrate is None:
-            data = self._shape.restored(_plain(fields))
-            # Made again where it is needed: the data are the application's to change in place.
-            return data, Before(self.image(data), lambda: self.fields(self._shape.restored(_plain(fields))))
+            content = Content(shape, make, lambda: shape.fields(make()))
+            if not shape.fits_always:
+                _ = content.data
+            return content
         try:
             migrated = dict(self._migrate(version, _plain(fields)))
         except Exception as error:
             raise DecodeError(f"the session's data could not be migrated from version {version}") from error
         stored = {name: value for name, value in fields.items() if not name.startswith(OWN)}
-        return self._shape.restored(migrated), Before(b"", lambda: stored)
+        content = Content(shape, make, lambda: stored)
+        content.data = shape.restored(migrated)
+        return content
 
 
 def _plain(fields: Mapping[str, bytes]) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import Generic, TypeVar
 from .._clock import Clock
 from .._metrics import Metrics
 from .._steps import Steps
-from ..errors import Conflict, DecodeError
+from ..errors import BackendError, Conflict, DecodeError
 from ..stores.scripts import READ_TAGGED
 from . import binding, ids, policy
 from .binding import Binding, Client, Place
@@ -41,6 +41,7 @@ class Procedures(Generic[M]):
         self._clock = clock
         self._created = metrics.counter("sessions_created_total", namespace=namespace)
         self._merged = metrics.counter("sessions_merged_total", namespace=namespace)
+        self._unprolonged = metrics.counter("sessions_unprolonged_total", namespace=namespace)
         self._refused = metrics.counter("sessions_refused_total", namespace=namespace)
 
     def load(self, cookie: str | None, client: Client | None = None) -> Steps[Session[M]]:
@@ -120,13 +121,13 @@ class Procedures(Generic[M]):
 
     def _restored(self, row: Row, place: Place) -> Session[M]:
         try:
-            data, before = self._form.restored(row.record.fields, row.record.version)
+            content = self._form.restored(row.record.fields, row.record.version)
         except DecodeError as error:
             return self._new(place, self._tell("data_unreadable", "refused", row, (str(error),)))
-        return Session(self._form, data, before, row, place)
+        return Session(self._form, content, row, place)
 
     def _new(self, place: Place, incident: Incident | None = None) -> Session[M]:
-        session = Session(self._form, *self._form.begun(), place=place)
+        session = Session(self._form, self._form.begun(), place=place)
         session.incident = incident
         return session
 
@@ -151,8 +152,15 @@ class Procedures(Generic[M]):
             if draft.changes:
                 self._refuse(draft)
             return None
-        if self._is_due(draft, row) and not (yield from self._update(draft, row)):
-            return None
+        if self._is_due(draft, row):
+            try:
+                if not (yield from self._update(draft, row)):
+                    return None
+            except BackendError:
+                if draft.changes:
+                    raise
+                self._unprolonged.add()  # it was read, and is as good as it was: the next request prolongs it
+                return None
         return self._reissued(draft)
 
     def delete(self, session: Session[M]) -> Steps[None]:

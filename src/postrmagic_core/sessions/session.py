@@ -12,7 +12,7 @@ from .._ids import uuid7
 from .binding import Place
 from .ids import Id
 from .incidents import Incident
-from .models import OWN, Before, Format
+from .models import OWN, Content, Format
 from .policy import NONE, Changes, Record, difference
 
 M = TypeVar("M")
@@ -53,18 +53,16 @@ class Session(Generic[M]):
     def __init__(
         self,
         form: Format[M],
-        data: M,
-        before: Before,
+        content: Content[M],
         row: Row | None = None,
         place: Place | None = None,
     ) -> None:
-        self.data = data
         self.incident: Incident | None = None
         self._form = form
         self._row = row
         self._user_id = row.record.user_id if row is not None else None
         self._flashes: Mapping[str, bytes] = {} if row is None else _flashes_of(row.record.fields)
-        self._before = before
+        self._content = content
         self._flashes_before = self._flashes
         self._place = place or Place()
         self._rotates = False
@@ -73,6 +71,15 @@ class Session(Generic[M]):
 
     def __repr__(self) -> str:
         return f"<Session {'new' if self.is_new else 'stored'}{', logged in' if self._user_id is not None else ''}>"
+
+    @property
+    def data(self) -> M:
+        """What is kept between requests: a ``dict`` or the model, to be changed in place or replaced."""
+        return self._content.data
+
+    @data.setter
+    def data(self, data: M) -> None:
+        self._content.data = data
 
     @property
     def id(self) -> str | None:
@@ -124,7 +131,6 @@ class Session(Generic[M]):
         self._user_id = None
         self._rotates = False
         self._clear()
-        _, self._before = self._form.begun()
         self._flashes_before = {}
 
     def flash(self, text: str, category: str = "info") -> None:
@@ -138,7 +144,7 @@ class Session(Generic[M]):
         return found
 
     def _clear(self) -> None:
-        self.data = self._form.fresh()
+        self._content = self._form.begun()
         self._flashes = {}
 
 
@@ -156,14 +162,18 @@ class Draft(Generic[M]):
     def _changes(self) -> Changes:
         session = self._session
         is_same = session._flashes == session._flashes_before
-        if is_same and session._form.image(session.data) == session._before.image:
+        if is_same and session._content.is_same:
             return NONE
-        return difference({**session._before.fields(), **session._flashes_before}, self.fields)
+        return difference({**session._content.before(), **session._flashes_before}, self.fields)
 
     @cached_property
     def fields(self) -> Mapping[str, bytes]:
         """All of the data and messages, as they are to be stored."""
-        return {**self._session._form.fields(self._session.data), **self._session._flashes}
+        return {**self._data, **self._session._flashes}
+
+    @cached_property
+    def _data(self) -> Mapping[str, bytes]:
+        return self._session._content.fields()
 
     @property
     def row(self) -> Row | None:
@@ -199,10 +209,11 @@ class Draft(Generic[M]):
 
     def stored(self, row: Row) -> None:
         """The row is in the store."""
-        session, fields = self._session, self.fields
+        session = self._session
         session._row = row
-        session._before = Before(session._form.image(session.data), lambda: fields)
-        session._flashes_before = {}
+        if self.changes or session._rotates:
+            session._content.stored(self._data)
+            session._flashes_before = session._flashes
         session._rotates = False
 
     def replaced(self, row: Row) -> None:
