@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -12,37 +10,13 @@ from sqlalchemy import text
 
 from postrmagic_core.database import DatabaseManager
 from postrmagic_core.database.tables import metadata
+from tests.databases import database_url, open_database  # noqa: F401 - pytest looks for fixtures here
 
 COUNTER = "CREATE TABLE counter (id INTEGER PRIMARY KEY, n INTEGER NOT NULL)"
 
 
-SERVERS = {"mariadb": "mysql_url", "mysql": "mysqld_url"}
-
-
-@pytest.fixture(
-    params=[
-        "sqlite",
-        pytest.param("mariadb", marks=pytest.mark.mysql),
-        pytest.param("mysql", marks=[pytest.mark.mysql, pytest.mark.soak]),
-    ]
-)
-def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """URL of an empty database of this test's own."""
-    if request.param == "sqlite":
-        return f"sqlite:///{tmp_path / 'app.db'}"
-    url: str = request.getfixturevalue(SERVERS[request.param])
-    return url
-
-
 @pytest.fixture
-def open_database(database_url: str) -> Iterator[Callable[..., DatabaseManager]]:
-    """A factory of open managers over the same database, closed after the test."""
-    with ExitStack() as opened:
-        yield lambda **options: opened.enter_context(DatabaseManager(database_url, **options))
-
-
-@pytest.fixture
-def database(open_database: Callable[..., DatabaseManager]) -> DatabaseManager:
+def database(open_database: Callable[..., DatabaseManager]) -> DatabaseManager:  # noqa: F811 - the fixture imported
     """An open database with a table `counter` whose row 1 is at 0."""
     manager = open_database()
     with manager.write() as tx:

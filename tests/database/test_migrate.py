@@ -5,10 +5,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import ExitStack
-from typing import Any
 
 import pytest
-from sqlalchemy import inspect, text
+from sqlalchemy import text
 
 from postrmagic_core.database import DatabaseManager
 from postrmagic_core.database.migrating.environment import script
@@ -16,34 +15,13 @@ from postrmagic_core.database.schema import PACKAGE, revisions
 from postrmagic_core.database.tables import metadata
 from postrmagic_core.errors import SchemaMismatch
 from postrmagic_core.testing import spawn
-
-COLUMNS = ("name", "type", "nullable", "default", "autoincrement")
-
-
-def schema(database: DatabaseManager) -> dict[str, Any]:
-    """What the database says of our tables."""
-    with database.read() as tx:
-        found = inspect(tx.connection)
-        return {
-            table: (
-                [tuple(str(column.get(part)) for part in COLUMNS) for column in found.get_columns(table)],
-                found.get_pk_constraint(table)["constrained_columns"],
-                sorted((str(index["name"]), *index["column_names"]) for index in found.get_indexes(table)),
-                sorted((str(key["name"]), *key["column_names"]) for key in found.get_unique_constraints(table)),
-            )
-            for table in metadata.tables
-        }
+from tests.databases import made_by_migrations, schema
 
 
 def test_the_migrations_make_what_the_code_declares(open_database: Callable[..., DatabaseManager]) -> None:
     """tables.py and the history cannot drift apart: types, keys and indexes are equal."""
-    database = open_database()
-    database.upgrade()
-    migrated = schema(database)
-    with database.write() as tx:
-        metadata.drop_all(tx.connection)
-        metadata.create_all(tx.connection)
-    assert migrated == schema(database)
+    migrated, declared = made_by_migrations(open_database(), metadata)
+    assert migrated == declared
 
 
 def test_an_upgrade_tells_whether_it_is_needed(open_database: Callable[..., DatabaseManager]) -> None:
@@ -52,9 +30,9 @@ def test_an_upgrade_tells_whether_it_is_needed(open_database: Callable[..., Data
     assert not database.schema_current()
     database.upgrade()
     assert database.schema_current()
-    before = schema(database)
+    before = schema(database, metadata)
     database.upgrade()
-    assert schema(database) == before
+    assert schema(database, metadata) == before
 
 
 def test_the_newest_revision_is_known_without_alembic() -> None:
@@ -86,13 +64,13 @@ def test_any_step_may_be_killed_and_is_done_again(open_database: Callable[..., D
     """Each revision runs over its own finished work, as after a kill between its statement and the note of it."""
     database = open_database()
     database.upgrade()
-    whole = schema(database)
+    whole = schema(database, metadata)
     with database.write() as tx:
         tx.execute(text("DELETE FROM pm_alembic_version"))
     assert not database.schema_current()
     database.upgrade()
     assert database.schema_current()
-    assert schema(database) == whole
+    assert schema(database, metadata) == whole
 
 
 def migrate_in_child(url: str) -> None:

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import re
-from collections import defaultdict
-from pathlib import Path
-
 import pytest
 
-ROOT = Path(__file__).parents[2]
+from tests.planted import expect_red
 
 # Who breaks what: the store of doubles.py, and the tests that must notice.
 PLANTED = {
@@ -49,16 +45,4 @@ for name, tests in {tests}.items():
 
 def test_each_planted_fault_is_red(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
     """And the same tests are green where nothing was planted."""
-    monkeypatch.setenv("PYTHONPATH", str(ROOT))
-    tests = {name: {f"test_{test.partition('[')[0]}" for test in expected} for name, expected in PLANTED.items()}
-    tests["Good"] = set().union(*tests.values())
-    pytester.makepyfile(MODULE.format(tests=tests))
-    ran = pytester.runpytest_subprocess("-q", "-rA", "--tb=no", timeout=100)
-    seen: defaultdict[str, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
-    for state, name, test in re.findall(r"^(PASSED|FAILED|ERROR) \S+?::Test(\w+)::test_(\S+)", ran.stdout.str(), re.M):
-        seen[state][name].add(test)
-    assert not seen["FAILED"]["Good"]
-    assert not seen["ERROR"]
-    for name, expected in PLANTED.items():
-        assert expected <= seen["PASSED"]["Good"], name
-        assert expected <= seen["FAILED"][name], name
+    expect_red(pytester, monkeypatch, MODULE, PLANTED)

@@ -1,0 +1,63 @@
+"""The databases that tests run on, of each technology, and what they say of their tables."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import MetaData, inspect
+
+from postrmagic_core.database import DatabaseManager
+
+SERVERS = {"mariadb": "mysql_url", "mysql": "mysqld_url"}
+_COLUMN = ("name", "type", "nullable", "default", "autoincrement")
+
+
+@pytest.fixture(
+    params=[
+        "sqlite",
+        pytest.param("mariadb", marks=pytest.mark.mysql),
+        pytest.param("mysql", marks=[pytest.mark.mysql, pytest.mark.soak]),
+    ]
+)
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """URL of an empty database of this test's own."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'app.db'}"
+    url: str = request.getfixturevalue(SERVERS[request.param])
+    return url
+
+
+@pytest.fixture
+def open_database(database_url: str) -> Iterator[Callable[..., DatabaseManager]]:
+    """A factory of open managers over the same database, closed after the test."""
+    with ExitStack() as opened:
+        yield lambda **options: opened.enter_context(DatabaseManager(database_url, **options))
+
+
+def schema(database: DatabaseManager, metadata: MetaData) -> dict[str, Any]:
+    """What the database says of the tables that ``metadata`` declares."""
+    with database.read() as tx:
+        found = inspect(tx.connection)
+        return {
+            table: (
+                [tuple(str(column.get(part)) for part in _COLUMN) for column in found.get_columns(table)],
+                found.get_pk_constraint(table)["constrained_columns"],
+                sorted((str(index["name"]), *index["column_names"]) for index in found.get_indexes(table)),
+                sorted((str(key["name"]), *key["column_names"]) for key in found.get_unique_constraints(table)),
+            )
+            for table in metadata.tables
+        }
+
+
+def made_by_migrations(database: DatabaseManager, metadata: MetaData) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The tables as the migrations make them, and as their declarations do: types, keys and indexes."""
+    database.upgrade()
+    migrated = schema(database, metadata)
+    with database.write() as tx:
+        metadata.drop_all(tx.connection)
+        metadata.create_all(tx.connection)
+    return migrated, schema(database, metadata)
