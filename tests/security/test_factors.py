@@ -519,7 +519,7 @@ def test_it_is_used_while_open(database: DatabaseManager, ring: KeyRing) -> None
 def test_a_missing_package_is_named(one: Rig, package: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """With the extra that brings it."""
     monkeypatch.setitem(sys.modules, package, None)
-    with pytest.raises(MissingExtra, match=r"postrmagic-core\[totp\]"):
+    with pytest.raises(MissingExtra, match=r"postrmagic-core\[security\]"):
         one.enrol(ALICE)
 
 
