@@ -164,6 +164,7 @@ class Stack(Lifecycle):
     @cached_property
     def jobs(self) -> JobQueue:
         """The job queue; a job's context carries the Stack's managers (``ctx.cache``, ``ctx.events``)."""
+        from .database.expired import sweep
         from .jobs import JobQueue, task
         from .log import carried
 
@@ -187,7 +188,7 @@ class Stack(Lifecycle):
             self.events.run_delivery(ctx, event_id, listener)
 
         queue.include(deliver)
-        queue.upkeep += [lambda: self.events.sweep(), lambda: self.security.sweep()]
+        queue.upkeep += [lambda: self.events.sweep(), lambda: self.security.sweep(), lambda: sweep(self.database)]
         return queue
 
     @cached_property

@@ -22,9 +22,6 @@ if TYPE_CHECKING:
     from ..database.unit import Unit
 
 _OPEN, _KIND = "request.open", "request"
-# Rows are swept this long (microseconds) after they expired: a slow handler whose row is still there may yet commit.
-_GRACE_US = 3_600 * 1_000_000
-_BATCH = 100
 
 
 class Overtaken(PostrMagicError):
@@ -165,19 +162,6 @@ def taking(owner: object) -> Callable[[Unit], None]:
             claim.take(tx)
 
     return take
-
-
-def expired(tx: Unit) -> list[str]:
-    """Some rows that may go, of whatever kind."""
-    old = once.c.expires_us < tx.now_us - _GRACE_US
-    return list(tx.scalars(select(once.c.id).where(old).order_by(once.c.expires_us).limit(_BATCH)))
-
-
-def sweep(tx: Unit, rows: Sequence[str]) -> None:
-    """Delete those of ``rows`` that are still expired: each by its key, in order, so that no gap is locked."""
-    limit = tx.now_us - _GRACE_US
-    for row in sorted(rows):
-        tx.execute(delete(once).where(once.c.id == row, once.c.expires_us < limit))
 
 
 def _row(name: str) -> Any:

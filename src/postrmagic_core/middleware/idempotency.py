@@ -295,12 +295,12 @@ async def _settle(face: Any, claim: Claim, seen: Seen) -> None:
 
 
 async def _sweep(face: Any) -> None:
-    from . import _once
+    from ..database import expired
 
     try:
-        rows = await face.transact(_once.expired)
+        rows = await face.transact(expired.expired)
         if rows:
-            await face.transact(_once.sweep, rows)
+            await face.transact(expired.forget, rows)
     except PostrMagicError as error:
         logger.warning("expired rows of pm_once were not deleted: %s", error.code)
 
