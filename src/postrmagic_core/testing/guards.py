@@ -3,25 +3,29 @@
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import re
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from .faults import Row, disarm, load_rows
+from . import _fork_server
+from .faults import VARIABLE, Row, disarm, load_rows
 
-Verdict = Literal["red", "green", "skipped", "broken", "not applicable"]
+Verdict = Literal["red", "green", "skipped", "broken", "passed", "not applicable"]
 _PYTEST_FAILED, _PYTEST_NONE_FAILED = 1, 0
+_TIMEOUT = 180.0
 _ENDED = "had to be ended after"
 # An interpreter that crashed exits with 1 as well, but has counted nothing.
 _COUNTED = re.compile(rf"\d+ (failed|errors?)\b|{_ENDED}")
+_LINUX = sys.platform == "linux"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +33,8 @@ class Trial:
     """What became of a row: ``red`` and ``not applicable`` are good. ``output`` is pytest's.
 
     ``broken``: the tests did not run, or code stumbled over the ``None`` of a double that should have returned
-    something (choose another double); neither shows that the guard matters.
+    something (choose another double); neither shows that the guard matters. ``passed`` is what is good where the guards
+    were left in place.
     """
 
     row: Row
@@ -40,19 +45,97 @@ class Trial:
     @property
     def good(self) -> bool:
         """Whether the guard was proved to matter, or the fault cannot occur."""
-        return self.verdict in {"red", "not applicable"}
+        return self.verdict in {"red", "passed", "not applicable"}
 
 
-def attempt(row: Row, timeout: float = 180.0) -> Trial:
-    """Run the row's tests without its guard: each must fail.
+@dataclass(frozen=True, slots=True)
+class Ways:
+    """How rows are tried: at most ``timeout`` seconds each, ``jobs`` at once.
+
+    ``fresh``: each in a new interpreter instead of a fork of one that has loaded what the tests import from others.
+    ``intact``: with the guards in place, so that every test must pass; otherwise red shows nothing.
+    """
+
+    jobs: int = 2
+    timeout: float = _TIMEOUT
+    fresh: bool = not _LINUX
+    intact: bool = False
+
+
+def attempt(row: Row, timeout: float = _TIMEOUT) -> Trial:
+    """Run the row's tests without its guard, in a new interpreter: each must fail.
 
     A run longer than ``timeout`` seconds is ended and counts as red.
     """
+    return _attempt(row, Ways(timeout=timeout))
+
+
+def attempt_all(rows: Sequence[Row], ways: Ways) -> Iterator[Trial]:
+    """:func:`attempt` for every row, each told when it has ended."""
+    if ways.fresh:
+        with ThreadPoolExecutor(ways.jobs) as pool:
+            yield from pool.map(lambda row: _attempt(row, ways), rows)
+    else:
+        yield from (_not_applicable(row) for row in rows if not row.claimed)
+        yield from _forked([row for row in rows if row.claimed], ways)
+
+
+def _attempt(row: Row, ways: Ways) -> Trial:
     if not row.claimed:
-        return Trial(row, "not applicable", 0.0)
+        return _not_applicable(row)
     began = time.monotonic()
-    code, output = _pytest(row, timeout)
-    seconds = time.monotonic() - began
+    code, output = _pytest(row, ways)
+    return _judged(row, ways, code, output, time.monotonic() - began)
+
+
+def _forked(rows: Sequence[Row], ways: Ways) -> Iterator[Trial]:
+    runs: list[_fork_server.Run] = [
+        {
+            "package": row.guard.partition(":")[0].partition(".")[0],
+            "tests": row.tests,
+            "arguments": _arguments(row, ways),
+            "environment": _environment(row, ways),
+        }
+        for row in rows
+    ]
+    order: _fork_server.Order = {"runs": runs, "jobs": ways.jobs, "timeout": ways.timeout}
+    unanswered = dict(enumerate(rows))
+    command = [sys.executable, "-P", _fork_server.__file__, str(os.getpid())]
+    server = subprocess.Popen(
+        command,
+        env=_undisturbed(),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    with server:
+        try:
+            assert server.stdin is not None
+            assert server.stdout is not None
+            json.dump(order, server.stdin)
+            server.stdin.close()
+            for line in server.stdout:
+                answer: _fork_server.Answer = json.loads(line)
+                row = unanswered.pop(answer["number"])
+                code, output = answer["code"], answer["output"]
+                if answer["late"]:
+                    code, output = _late(output, ways)
+                yield _judged(row, ways, code, output, answer["seconds"])
+        finally:
+            server.kill()
+    for row in unanswered.values():
+        yield Trial(row, "broken", 0.0, f"the fork server ended with code {server.returncode}: try --fresh")
+
+
+def _not_applicable(row: Row) -> Trial:
+    return Trial(row, "not applicable", 0.0)
+
+
+def _judged(row: Row, ways: Ways, code: int, output: str, seconds: float) -> Trial:
+    if ways.intact:
+        passed = code == _PYTEST_NONE_FAILED and " passed" in output
+        return Trial(row, "passed" if passed else "broken", seconds, output)
     if code == _PYTEST_FAILED and _COUNTED.search(output) and "NoneType" not in output:
         green = _stayed_green(row, output)
         verdict: Verdict = "green" if green else "red"
@@ -69,25 +152,42 @@ def _stayed_green(row: Row, output: str) -> list[str]:
     return [test for test in row.tests if not re.search(rf"^(FAILED|ERROR) {re.escape(test)}(\[|::| |$)", output, re.M)]
 
 
-def _pytest(row: Row, timeout: float) -> tuple[int, str]:
-    command = [sys.executable, "-m", "pytest", "-q", "-rfE", "--tb=line", "-p", "no:cacheprovider", *row.tests]
-    if len(row.tests) == 1:  # the first of its parameters that fails has shown it red
-        command.append("--exitfirst")
+def _arguments(row: Row, ways: Ways) -> list[str]:
+    arguments = ["-q", "-rfE", "--tb=line", "-p", "no:cacheprovider", *row.tests]
+    if len(row.tests) == 1:  # the first of its cases that fails has shown it red
+        return [*arguments, "--exitfirst"]
+    return arguments if ways.intact else [*arguments, "-p", "postrmagic_core.testing._first_red"]
+
+
+def _environment(row: Row, ways: Ways) -> dict[str, str]:
+    return {} if ways.intact else disarm(row)
+
+
+def _undisturbed() -> dict[str, str]:
+    """The environment without a guard that somebody else takes away."""
+    return {name: value for name, value in os.environ.items() if name != VARIABLE}
+
+
+def _pytest(row: Row, ways: Ways) -> tuple[int, str]:
     process = subprocess.Popen(
-        command,
-        env={**os.environ, **disarm(row)},
+        [sys.executable, "-m", "pytest", *_arguments(row, ways)],
+        env={**_undisturbed(), **_environment(row, ways)},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
         start_new_session=True,
     )
     try:
-        output, _ = process.communicate(timeout=timeout)
+        output, _ = process.communicate(timeout=ways.timeout)
     except subprocess.TimeoutExpired:
         os.killpg(process.pid, signal.SIGKILL)
         output, _ = process.communicate()
-        return _PYTEST_FAILED, f"{output}\n{_ENDED} {timeout} s"
+        return _late(output, ways)
     return process.returncode, output
+
+
+def _late(output: str, ways: Ways) -> tuple[int, str]:
+    return _PYTEST_FAILED, f"{output}\n{_ENDED} {ways.timeout} s"
 
 
 def report(trials: Iterable[Trial]) -> None:
@@ -97,7 +197,7 @@ def report(trials: Iterable[Trial]) -> None:
 
     console, trials = Console(), list(trials)
     table = Table("fault", "without the guard", "its tests are", "s", title="Fault proofs that can fail")
-    colours = {"red": "green", "not applicable": "dim"}
+    colours = {"red": "green", "passed": "green", "not applicable": "dim"}
     for trial in trials:
         verdict = f"[{colours.get(trial.verdict, 'bold red')}]{trial.verdict}[/]"
         table.add_row(trial.row.id, trial.row.guard or trial.row.not_applicable, verdict, f"{trial.seconds:.1f}")
@@ -119,12 +219,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("path", type=Path, help="faults.toml")
     parser.add_argument("ids", nargs="*", help="only these faults")
     parser.add_argument("--jobs", type=int, default=2, help="rows tried at once")
+    parser.add_argument("--fresh", action="store_true", help="a new interpreter for each row (slower)")
+    parser.add_argument("--intact", action="store_true", help="leave the guards in place: every test must pass")
     given = parser.parse_args(arguments)
     rows = [row for row in load_rows(given.path) if not given.ids or row.id in given.ids]
-    with ThreadPoolExecutor(given.jobs) as pool:
-        trials = [_told(trial) for trial in pool.map(attempt, rows)]
-    report(trials)
-    return 0 if all(trial.good for trial in trials) else 1
+    ways = Ways(jobs=given.jobs, fresh=given.fresh or not _LINUX, intact=given.intact)
+    trials = {trial.row.id: _told(trial) for trial in attempt_all(rows, ways)}
+    report([trials[row.id] for row in rows])
+    return 0 if all(trial.good for trial in trials.values()) else 1
 
 
 if __name__ == "__main__":
