@@ -24,6 +24,7 @@ _STATUS: dict[type[BaseException], int] = {
     errors.PoolExhausted: 503,
     errors.OutOfSpace: 507,
     errors.OutcomeUnknown: 503,
+    errors.Overloaded: 503,
 }
 
 

@@ -139,6 +139,17 @@ def test_an_attack_from_the_same_network_does_not_lock_a_known_device_out(thrott
     assert throttle.check("alice", HOME, device=device)
 
 
+def test_a_login_gives_nothing_back_to_who_guesses_from_its_network(throttle: Any) -> None:
+    """The owner comes in by a known device as often as they like: the guesses of their network stay counted."""
+    throttle.succeeded("alice", HOME)
+    device = throttle.remember("alice")
+    exhausted(throttle)
+    for _ in range(3):
+        assert throttle.check("alice", HOME, device=device)
+        throttle.succeeded("alice", HOME, device=device)
+        assert not throttle.check("alice", HOME)
+
+
 def test_an_attack_on_a_network_does_not_lock_its_known_users_out(throttle: Any) -> None:
     """Who has logged in from there is not judged by what others of the network do to other accounts."""
     throttle.succeeded("alice", HOME)

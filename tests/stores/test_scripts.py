@@ -167,12 +167,10 @@ def test_several_rows_are_swapped_all_or_none(store: Store) -> None:
     """One made, one replaced and one dropped together; a row that another changed leaves all as they were."""
     store.set({TAGS[0]: b"00000001a", TAGS[1]: b"00000001b"}, 60_000)
     keys = [ROW, *TAGS[:2]]
-    made, replaced, dropped = (
-        [b"", b"00000001c", 60_000, b""],
-        [b"00000001", b"00000002a", 60_000, b""],
-        [b"00000001", b"", 60_000, b""],
-    )
-    wrong = [b"00000009", b"", 60_000, b""]
+    made: list[bytes | int] = [b"", b"00000001c", 60_000, b""]
+    replaced: list[bytes | int] = [b"00000001", b"00000002a", 60_000, b""]
+    dropped: list[bytes | int] = [b"00000001", b"", 60_000, b""]
+    wrong: list[bytes | int] = [b"00000009", b"", 60_000, b""]
     kept, _, *rows = store.run(SWAP, keys, [*made, *replaced, *wrong])
     assert (kept, rows) == (0, [None, b"00000001a", b"00000001b"])
     assert store.get(keys) == [None, b"00000001a", b"00000001b"]

@@ -74,12 +74,10 @@ class Throttling:
         attempt = self._attempt(account, address, device)
         self._metrics.counter("logins_succeeded_total").add()
         self._event(logging.INFO, "a login succeeded", "security.login_succeeded", account, address)
-        own = {
-            self._bucket(policy.takes(self._terms.limits, self._names, attempt, who)[0])
-            for who in (policy.judged(attempt, known=True), "network")
-        }
+        # Their own alone: who guesses from the same network gets nothing back.
+        own, *_ = policy.takes(self._terms.limits, self._names, attempt, policy.judged(attempt, known=True))
         try:
-            yield lambda port: port.store.delete(sorted(own))
+            yield lambda port: port.store.delete([self._bucket(own)])
             if attempt.network:
                 known = {self._known_keys(attempt)[0]: b"1"}
                 yield lambda port: port.store.set(known, self._terms.remember_ms)
