@@ -1,4 +1,4 @@
-"""``python -m media_library``: prepare, seed, serve, demo, smoke, sweep."""
+"""``python -m media_library``: prepare, seed, serve, demo, smoke, sweep, admin, reset-link."""
 
 from __future__ import annotations
 
@@ -21,11 +21,12 @@ Port = Annotated[int, typer.Option(help="Port of the web process.")]
 @app.command()
 def prepare(
     guest: Annotated[bool, typer.Option(help="Also make an account without media.")] = False,
+    keeper: Annotated[bool, typer.Option(help="Also make an administrator's account, with a public password.")] = False,
 ) -> None:
-    """Create the tables and the demo account; what is there stays."""
+    """Create the tables and the demo account, whose password is public; what is there stays."""
     from .seed import prepare as create
 
-    create(_application(), guest=guest)
+    create(_application(), guest=guest, keeper=keeper)
 
 
 @app.command()
@@ -53,14 +54,47 @@ def serve(port: Port = 8000, host: Annotated[str, typer.Option(help="Address to 
 
 
 @app.command()
+def admin(name: Annotated[str, typer.Argument(help="Name of an account.")]) -> None:
+    """Make an account an administrator's: the first one of a new installation."""
+    from .roles import ADMIN
+
+    application = _application()
+    with application.stack:
+        user = application.accounts.by_name(name)
+        if user is None:
+            raise SystemExit(f"there is no account {name!r}")
+        application.stack.security.access.grant(user.key, ADMIN, by=None)
+    console.print(f"{name} is an administrator")
+
+
+@app.command()
+def reset_link(
+    name: Annotated[str, typer.Argument(help="Name of an account.")],
+    url: Annotated[str, typer.Option(help="Address of the site, as its users open it.")] = "http://127.0.0.1:8000",
+) -> None:
+    """Print a link that sets a new password, once, within half an hour. It is not sent: hand it over yourself.
+
+    A second factor is asked for afterwards as before.
+    """
+    application = _application()
+    with application.stack:
+        token = application.accounts.reset_token(name)
+    if token is None:
+        raise SystemExit(f"there is no account {name!r}")
+    # Behind the #, which browsers keep to themselves.
+    typer.echo(f"{url.rstrip('/')}/#reset={token}")
+
+
+@app.command()
 def demo(port: Port = 8000) -> None:
     """Prepare, seed and serve: open the printed address in a browser."""
-    from .smoke import DEMO
+    from .smoke import DEMO, KEEPER
 
-    prepare()
+    prepare(keeper=True)
     seed()
     console.print(
-        f"\n  Open [bold]http://127.0.0.1:{port}[/bold]  (name: {DEMO['name']}, password: {DEMO['password']})\n"
+        f"\n  Open [bold]http://127.0.0.1:{port}[/bold]  (name: {DEMO['name']}, password: {DEMO['password']}; "
+        f"an administrator: {KEEPER['name']}, {KEEPER['password']})\n"
     )
     serve(port=port)
 

@@ -1,71 +1,208 @@
-"""Who may come in: accounts with argon2id passwords."""
+"""Accounts: names, passwords, and links that set a new password. What a password must be, the package knows."""
 
 from __future__ import annotations
 
-import threading
-from dataclasses import dataclass
-from functools import cached_property
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
-from pwdlib import PasswordHash
-from sqlalchemy import insert, select
+from sqlalchemy import insert, select, update
 
-from postrmagic_core._clock import SystemClock
-from postrmagic_core.database import DatabaseManager
+from postrmagic_core._clock import Clock
+from postrmagic_core.database import DatabaseManager, Unit
+from postrmagic_core.errors import UniqueViolation, ValidationFailed
+from postrmagic_core.events import EventManager
+from postrmagic_core.security.manager import Security
+from postrmagic_core.security.tables import user_roles
 
+from .events import AccountChanged
+from .roles import USER
 from .tables import inserted_id, users
 
 DEFAULT_QUOTA = 512 * 1024 * 1024
+RESET_LIFETIME = 1800.0
+PAGE = 50
+# No password may be little more than this.
+_SERVICE = "PostrMagic"
+_RESET = "reset"
 
 
 @dataclass(frozen=True, slots=True)
 class User:
-    """An account."""
+    """An account. ``password_us``: when its password was set; a session of an older one is none any more."""
 
     id: int
     name: str
-    is_admin: bool
+    password_us: int = field(repr=False)
+
+    @property
+    def key(self) -> str:
+        """The account as sessions, roles and second factors name it."""
+        return str(self.id)
 
 
 class Accounts:
-    """Accounts in the database. At most two passwords are hashed at once: each takes tens of megabytes."""
+    """The accounts in the database."""
 
-    def __init__(self, database: DatabaseManager) -> None:
+    def __init__(self, database: DatabaseManager, security: Security, events: EventManager, clock: Clock) -> None:
         self._database = database
-        self._hashing = threading.BoundedSemaphore(2)
+        self._security = security
+        self._events = events
+        self._clock = clock
 
-    @cached_property
-    def _passwords(self) -> PasswordHash:
-        return PasswordHash.recommended()
+    def create(self, name: str, password: str, *, roles: Sequence[str] = (USER,)) -> int:
+        """Add an account and return its id.
 
-    @cached_property
-    def _nobody(self) -> str:
-        return self._passwords.hash("nobody has this password")
+        Raises :class:`ValidationFailed` for a password that is too easy, :class:`UniqueViolation` for a taken name.
+        """
+        return self.add(name, self._new_hash(name, password, "/password"), roles=roles)
 
-    def create(self, name: str, password: str, *, is_admin: bool = False, quota_bytes: int = DEFAULT_QUOTA) -> int:
-        """Add an account and return its id; a taken name raises ``UniqueViolation``."""
-        with self._hashing:
-            hashed = self._passwords.hash(password)
-        row = {"name": name, "password_hash": hashed, "is_admin": is_admin, "quota_bytes": quota_bytes}
-        with self._database.write() as tx:
-            added = tx.execute(insert(users).values(used_bytes=0, created_us=SystemClock().now_us(), **row))
-            return inserted_id(added)
+    def sign_up(self, name: str, password: str) -> User:
+        """Add an account for whoever asks; every problem is told as one of a field."""
+        # Before the work of hashing; of two at once the second is told by the database.
+        taken = ValidationFailed([{"pointer": "/name", "code": "name.taken", "message": "this name is taken"}])
+        if self.by_name(name) is not None:
+            raise taken
+        try:
+            user_id = self.create(name, password)
+        except UniqueViolation:
+            raise taken from None
+        return self._must_find(user_id)
 
-    def login(self, name: str, password: str) -> User | None:
+    def add(
+        self, name: str, password_hash: str, *, roles: Sequence[str] = (USER,), quota_bytes: int = DEFAULT_QUOTA
+    ) -> int:
+        """Add an account whose password is hashed already, with its roles, and return its id."""
+        now_us = self._clock.now_us()
+        row = {"name": name, "password_hash": password_hash, "quota_bytes": quota_bytes, "password_us": now_us}
+
+        def unit(tx: Unit) -> int:
+            user_id = inserted_id(tx.execute(insert(users).values(used_bytes=0, created_us=now_us, **row)))
+            self._note("account.created", str(user_id), tx)
+            for role in roles:
+                self._security.access.grant(str(user_id), role, by=None, tx=tx)
+            return user_id
+
+        return self._database.transact(unit)
+
+    def verify(self, name: str, password: str) -> User | None:
         """The account, if the password is right; an unknown name takes as long as a wrong password."""
-        with self._database.read() as unit:
-            row = unit.execute(select(users).where(users.c.name == name)).mappings().first()
-        with self._hashing:
-            right = self._passwords.verify(password, row["password_hash"] if row else self._nobody)
-        return User(row["id"], row["name"], bool(row["is_admin"])) if row is not None and right else None
+        row = self._row(users.c.name == name)
+        found = self._security.passwords.verify(password, None if row is None else row["password_hash"])
+        if row is None or not found.ok:
+            return None
+        if found.rehash is not None:
+            self._rehash(row, found.rehash)
+        return _user(row)
+
+    def set_password(self, user: User, password: str, *, pointer: str = "/password") -> User:
+        """Give the account, as it was when its present password was verified, another password; the new state.
+
+        The links that would set one end with it. Of two at once one is done, the other is :class:`ValidationFailed`.
+        """
+        hashed = self._new_hash(user.name, password, pointer)
+        changed = self._database.transact(self._store_password, user, hashed, "password.changed")
+        if changed is None:
+            told = "the password was changed meanwhile: log in again"
+            raise ValidationFailed([{"pointer": pointer, "code": "password.changed", "message": told}])
+        return changed
+
+    def reset_token(self, name: str) -> str | None:
+        """A text that sets a new password, once and within half an hour; ``None``: there is no such account."""
+        user = self.by_name(name)
+        return None if user is None else self._security.tokens.issue(_RESET, user.key, lifetime=RESET_LIFETIME)
+
+    def reset(self, token: str, password: str) -> User | None:
+        """Set a new password by a token, which is used by that; ``None`` for a token that is none or none any more."""
+        asked = self._security.tokens.peek(_RESET, token)
+        user = None if asked is None else self.find(int(asked.user_id))
+        if user is None:
+            return None
+        hashed = self._new_hash(user.name, password, "/password")
+
+        def unit(tx: Unit) -> User | None:
+            if self._security.tokens.redeem(_RESET, token, tx=tx) is None:
+                return None
+            return self._store_password(tx, user, hashed, "password.reset")
+
+        return self._database.transact(unit)
+
+    def note(self, what: str, user: User, tx: Unit) -> None:
+        """Write what happened to the account into the audit log, and have its user told, if and when ``tx`` commits."""
+        self._note(what, user.key, tx)
+        self._events.emit(AccountChanged(user_id=user.id, what=what), tx=tx)
 
     def find(self, user_id: int) -> User | None:
         """The account with this id."""
-        with self._database.read() as unit:
-            row = unit.execute(select(users).where(users.c.id == user_id)).mappings().first()
-        return None if row is None else User(row["id"], row["name"], bool(row["is_admin"]))
+        row = self._row(users.c.id == user_id)
+        return None if row is None else _user(row)
 
     def by_name(self, name: str) -> User | None:
         """The account with this name."""
+        row = self._row(users.c.name == name)
+        return None if row is None else _user(row)
+
+    async def of_session(self, face: Any, user_id: str, password_us: object) -> User | None:
+        """The account behind a session that began when its password was that of ``password_us``.
+
+        ``face`` is the database's async one: each request asks.
+        """
+        async with face.read() as unit:
+            found = await unit.execute(select(users).where(users.c.id == int(user_id)))
+        row = found.mappings().first()
+        return None if row is None or row["password_us"] != password_us else _user(row)
+
+    def listed(self, after: int = 0) -> list[dict[str, Any]]:
+        """Accounts in the order of their ids, from behind ``after`` on, one more than a page; with their roles."""
+        wanted = select(users.c.id, users.c.name, users.c.created_us).where(users.c.id > after)
         with self._database.read() as unit:
-            user_id = unit.scalar(select(users.c.id).where(users.c.name == name))
-        return None if user_id is None else self.find(user_id)
+            found = [dict(row) for row in unit.execute(wanted.order_by(users.c.id).limit(PAGE + 1)).mappings()]
+            roles: dict[str, list[str]] = {str(row["id"]): [] for row in found}
+            held = select(user_roles.c.user_id, user_roles.c.role).where(user_roles.c.user_id.in_(roles))
+            for row in unit.execute(held.order_by(user_roles.c.role)):
+                roles[row.user_id].append(row.role)
+        return [row | {"roles": roles[str(row["id"])]} for row in found]
+
+    def names(self, keys: set[str]) -> dict[str, str]:
+        """The accounts' names, by the texts that stand for them in roles and in the audit log."""
+        ids = [int(key) for key in keys if key.isascii() and key.isdigit() and len(key) <= 18]
+        with self._database.read() as unit:
+            rows = unit.execute(select(users.c.id, users.c.name).where(users.c.id.in_(ids)))
+            return {str(row.id): row.name for row in rows}
+
+    def _new_hash(self, name: str, password: str, pointer: str) -> str:
+        passwords = self._security.passwords
+        passwords.require(password, context=[name, _SERVICE], pointer=pointer)
+        return passwords.hash(password)
+
+    def _store_password(self, tx: Unit, user: User, hashed: str, what: str) -> User | None:
+        now_us = max(self._clock.now_us(), user.password_us + 1)
+        as_verified = (users.c.id == user.id, users.c.password_us == user.password_us)
+        values = {"password_hash": hashed, "password_us": now_us}
+        if tx.execute(update(users).where(*as_verified).values(values)).rowcount == 0:
+            return None
+        self._security.tokens.revoke(user.key, tx=tx)
+        self.note(what, user, tx)
+        return User(user.id, user.name, now_us)
+
+    def _rehash(self, row: Any, hashed: str) -> None:
+        """Replace an outdated hash, unless the password was changed meanwhile."""
+        verified = (users.c.id == row["id"], users.c.password_hash == row["password_hash"])
+        self._database.transact(lambda tx: tx.execute(update(users).where(*verified).values(password_hash=hashed)))
+
+    def _note(self, what: str, key: str, tx: Unit) -> None:
+        self._security.audit.record(what, actor=key, subject=key, tx=tx)
+
+    def _must_find(self, user_id: int) -> User:
+        user = self.find(user_id)
+        if user is None:
+            raise LookupError(f"the account {user_id} was just made and is gone")
+        return user
+
+    def _row(self, condition: Any) -> Any:
+        with self._database.read() as unit:
+            return unit.execute(select(users).where(condition)).mappings().first()
+
+
+def _user(row: Any) -> User:
+    return User(row["id"], row["name"], row["password_us"])

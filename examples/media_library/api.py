@@ -1,4 +1,4 @@
-"""The HTTP interface, version 1, under ``/api/v1``."""
+"""The HTTP interface of the library, version 1, under ``/api/v1``."""
 
 from __future__ import annotations
 
@@ -7,33 +7,29 @@ from typing import Any
 
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import UploadFile
-from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 from starlette.routing import Route
 
 from postrmagic_core._clock import to_us
-from postrmagic_core._problem import CONTENT_TYPE, Problem
+from postrmagic_core._problem import Problem
 from postrmagic_core.errors import ValidationFailed, translating
 from postrmagic_core.stack import Stack
 from postrmagic_core.validation.output import content_disposition
 from postrmagic_core.validation.uploads import inspect, receive, storage_error
 
-from .accounts import Accounts, User
-from .forms import answer, change_form, cursor_of, login_form, position_of, seen_form, shown, told
+from .forms import answer, change_form, cursor_of, position_of, seen_form, shown, told
 from .library import POLICY, Library, NotFound
 from .names import filename_of, title_of
 from .notifications import Notifications
-
-_JSON_LIMIT = 64 * 1024
+from .wire import body_of, expect, identity_of, number_of, problem, user_of
 
 
 @dataclass(frozen=True, slots=True)
 class Api:
-    """The routes over one Stack, its accounts, its library and its notifications."""
+    """The routes over one Stack, its library and its notifications."""
 
     stack: Stack
-    accounts: Accounts
     library: Library
     notifications: Notifications
 
@@ -41,9 +37,6 @@ class Api:
         """Every route of the interface."""
         one = "/api/v1/media/{id}"
         return [
-            Route("/api/v1/login", self.login, methods=["POST"]),
-            Route("/api/v1/logout", self.logout, methods=["POST"]),
-            Route("/api/v1/me", self.me, methods=["GET"]),
             Route("/api/v1/media", self.list_media, methods=["GET"]),
             Route("/api/v1/media", self.add_media, methods=["POST"]),
             Route(one, self.show_media, methods=["GET"]),
@@ -58,29 +51,9 @@ class Api:
             Route("/health", self.health, methods=["GET"]),
         ]
 
-    async def login(self, request: Request) -> Response:
-        """Open a session with a new id; a wrong name and a wrong password look the same."""
-        form = login_form.validate_json(await _body(request))
-        user = await run_in_threadpool(self.accounts.login, form.name, form.password)
-        if user is None:
-            return problem(Problem(401, "login.refused", detail="Name or password is wrong."))
-        session = await _session(request)
-        session.login(str(user.id))
-        return answer(_who(user))
-
-    async def logout(self, request: Request) -> Response:
-        """End the session, here and in every process."""
-        session = await _session(request)
-        session.logout()
-        return Response(status_code=204)
-
-    async def me(self, request: Request) -> Response:
-        """Who is asking."""
-        return answer(_who(await self._user(request)))
-
     async def list_media(self, request: Request) -> Response:
         """A page of media, newest first; ``q`` searches, ``after`` goes on where ``next`` of the last page ended."""
-        user = await self._user(request)
+        user = user_of(request)
         asked = request.query_params.get("q", "")[:500]
         after = position_of(request.query_params.get("after"))
         page = await run_in_threadpool(lambda: self.library.page(user.id, asked=asked, after=after))
@@ -88,8 +61,8 @@ class Api:
 
     async def add_media(self, request: Request) -> Response:
         """Take one image as multipart field ``file`` (and ``title``): 201, or 200 if the user already has this file."""
-        user = await self._user(request)
-        _expect(request, "multipart/form-data")
+        user = user_of(request)
+        expect(request, "multipart/form-data")
         # Starlette spools a large file to disk while it arrives.
         with translating(storage_error):
             async with request.form(max_files=1, max_fields=4, max_part_size=16 * 1024) as form:
@@ -115,16 +88,14 @@ class Api:
 
     async def change_media(self, request: Request) -> Response:
         """Rename, or replace the tags of, one medium."""
-        user = await self._user(request)
-        media_id = _media_id(request)
-        form = change_form.validate_json(await _body(request))
-        await run_in_threadpool(lambda: self.library.change(user.id, media_id, title=form.title, tag_names=form.tags))
+        who, media_id = identity_of(request), _media_id(request)
+        form = change_form.validate_json(await body_of(request))
+        await run_in_threadpool(lambda: self.library.change(who, media_id, title=form.title, tag_names=form.tags))
         return answer(shown(await self._own(request)))
 
     async def delete_media(self, request: Request) -> Response:
         """Remove one medium."""
-        user = await self._user(request)
-        await run_in_threadpool(self.library.delete, user.id, _media_id(request))
+        await run_in_threadpool(self.library.delete, identity_of(request), _media_id(request))
         return Response(status_code=204)
 
     async def file(self, request: Request) -> Response:
@@ -145,25 +116,25 @@ class Api:
 
     async def tags(self, request: Request) -> Response:
         """The user's tags, most used first."""
-        user = await self._user(request)
+        user = user_of(request)
         return answer((await run_in_threadpool(self.library.stats, user.id))["tags"])
 
     async def stats(self, request: Request) -> Response:
         """How much the user has; beside it, what share of its reads the cache of this process could answer."""
-        user = await self._user(request)
+        user = user_of(request)
         found = await run_in_threadpool(self.library.stats, user.id)
         return answer(found, cache={"hit_rate": round(self.stack.cache.stats().hit_rate, 3)})
 
     async def list_notifications(self, request: Request) -> Response:
         """What the user was told, the latest first, and how much of it is new."""
-        user = await self._user(request)
+        user = user_of(request)
         found = await run_in_threadpool(self.notifications.latest, user.id)
         return answer([told(each) for each in found], unread=sum(each["read_us"] is None for each in found))
 
     async def read_notifications(self, request: Request) -> Response:
         """The user has seen what changed up to ``until``."""
-        user = await self._user(request)
-        form = seen_form.validate_json(await _body(request))
+        user = user_of(request)
+        form = seen_form.validate_json(await body_of(request))
         await run_in_threadpool(self.notifications.read, user.id, to_us(form.until))
         return Response(status_code=204)
 
@@ -173,54 +144,18 @@ class Api:
         parts = {name: {"ok": it.ok, "ms": round(it.seconds * 1000, 1)} for name, it in found.items()}
         return answer(parts, status=200 if all(it.ok for it in found.values()) else 503)
 
-    async def _user(self, request: Request) -> User:
-        session = await _session(request)
-        user = await run_in_threadpool(self.accounts.find, int(session.user_id)) if session.user_id else None
-        if user is None:
-            raise HTTPException(401)
-        return user
-
     async def _own(self, request: Request) -> dict[str, Any]:
-        user = await self._user(request)
-        return await run_in_threadpool(self.library.get, user.id, _media_id(request))
+        item = await run_in_threadpool(self.library.get, user_of(request).id, _media_id(request))
+        self.stack.security.access.require(identity_of(request), "media:read", item, hidden=True)
+        return item
 
 
 _PRIVATE = {"Cache-Control": "private, no-cache", "Cross-Origin-Resource-Policy": "same-origin"}
 
 
-def _who(user: User) -> dict[str, Any]:
-    return {"id": user.id, "name": user.name, "admin": user.is_admin}
-
-
-def problem(document: Problem) -> Response:
-    """A problem document as a response."""
-    return Response(document.body(), document.status, media_type=CONTENT_TYPE)
-
-
-async def _body(request: Request) -> bytes:
-    """A small JSON body."""
-    _expect(request, "application/json")
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > _JSON_LIMIT:
-            raise HTTPException(413)
-    return bytes(body)
-
-
-def _expect(request: Request, content_type: str) -> None:
-    """Another content type is refused: a plain form of another site does not pass for one of ours."""
-    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != content_type:
-        raise HTTPException(415)
-
-
 def _media_id(request: Request) -> int:
     """The id in the path; what cannot be one is the id of nothing."""
-    given: str = request.path_params["id"]
-    if not (given.isascii() and given.isdigit() and len(given) <= 18):
+    found = number_of(request.path_params["id"])
+    if found is None:
         raise NotFound("a medium's id is a number")
-    return int(given)
-
-
-async def _session(request: Request) -> Any:
-    return await request.state.session
+    return found

@@ -9,7 +9,9 @@ from postrmagic_core.stack import Stack
 from . import tables, tasks, warming
 from .accounts import Accounts
 from .library import Library
+from .logins import Logins
 from .notifications import Notifications
+from .roles import ROLES
 from .storage import Storage
 
 
@@ -19,6 +21,7 @@ class Application:
 
     stack: Stack
     accounts: Accounts
+    logins: Logins
     library: Library
     notifications: Notifications
 
@@ -30,10 +33,13 @@ class Application:
 def assemble(stack: Stack) -> Application:
     """The application on ``stack``; opens nothing."""
     storage = Storage(stack.settings.stack.data_dir / "media")
-    library = Library(stack.database, stack.cache, stack.events, storage)
+    stack.security.use_roles(ROLES)
+    library = Library(stack.database, stack.cache, stack.events, storage, stack.security.access)
     stack.use_migrations("media_library:migrations", tables.metadata)
     notifications = Notifications(stack.database, stack.cache)
     stack.provide(library=library, notifications=notifications)
     stack.include(tasks)
     warming.register(stack.cache, library)
-    return Application(stack, Accounts(stack.database), library, notifications)
+    accounts = Accounts(stack.database, stack.security, stack.events, stack.clock)
+    logins = Logins(accounts, stack.database, stack.security, stack.clock)
+    return Application(stack, accounts, logins, library, notifications)

@@ -39,3 +39,9 @@ class QuotaNearlyUsed(Notable):
     """An upload took the user's files past the mark from which they should know: ``percent`` of the room is used."""
 
     percent: int
+
+
+class AccountChanged(Notable):
+    """Something happened to an account that its user should know of; ``what`` is as in the audit log."""
+
+    what: str

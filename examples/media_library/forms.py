@@ -5,24 +5,85 @@ from __future__ import annotations
 import base64
 import binascii
 import json
+import re
 from typing import Annotated, Any
 
-from pydantic import AwareDatetime, Field
+from pydantic import AfterValidator, AwareDatetime, Field, model_validator
 from starlette.responses import Response
 
 from postrmagic_core._clock import from_us
 from postrmagic_core.errors import ValidationFailed
-from postrmagic_core.validation import Input, Validator
+from postrmagic_core.validation import Input, Validator, invalid
 from postrmagic_core.validation.rules import PlainText, Tag
 
 from .notifications import message_of
+
+_NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")
+
+
+def _plain(name: str) -> str:
+    if not _NAME.fullmatch(name):
+        raise invalid("name.characters", "use a to z, 0 to 9 and . _ - with a letter or digit at the beginning")
+    return name
+
+
+# How long a password must be, and what else, the rules say: these bound the work before them.
+Password = Annotated[str, Field(min_length=1, max_length=1024)]
+# One spelling only: nobody takes a name that looks like another's.
+NewName = Annotated[str, Field(min_length=2, max_length=32), AfterValidator(_plain)]
 
 
 class Login(Input):
     """Name and password."""
 
     name: Annotated[str, Field(min_length=1, max_length=64)]
-    password: Annotated[str, Field(min_length=1, max_length=256)]
+    password: Password
+
+
+class SignUp(Input):
+    """A new account."""
+
+    name: NewName
+    password: Password
+
+
+class SecondStep(Input):
+    """The code of an authenticator app, or a recovery code."""
+
+    code: Annotated[str, Field(max_length=16)] | None = None
+    recovery_code: Annotated[str, Field(max_length=80)] | None = None
+
+    @model_validator(mode="after")
+    def _one(self) -> SecondStep:
+        if (self.code is None) == (self.recovery_code is None):
+            raise invalid("login.one_code", "expected a code or a recovery code")
+        return self
+
+
+class PasswordChange(Input):
+    """The present password and the next."""
+
+    current: Password
+    new: Password
+
+
+class Again(Input):
+    """The password of who is logged in."""
+
+    password: Password
+
+
+class Confirmation(Input):
+    """The first code of an authenticator app."""
+
+    code: Annotated[str, Field(max_length=16)]
+
+
+class Reset(Input):
+    """A new password, by the token of a link."""
+
+    token: Annotated[str, Field(max_length=200)]
+    password: Password
 
 
 class Change(Input):
@@ -39,6 +100,12 @@ class Seen(Input):
 
 
 login_form = Validator(Login)
+sign_up_form = Validator(SignUp)
+second_step_form = Validator(SecondStep)
+password_form = Validator(PasswordChange)
+again_form = Validator(Again)
+confirmation_form = Validator(Confirmation)
+reset_form = Validator(Reset)
 change_form = Validator(Change)
 seen_form = Validator(Seen)
 

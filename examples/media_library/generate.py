@@ -54,7 +54,6 @@ def _user(number: int) -> dict[str, object]:
         "password_hash": "none",
         "quota_bytes": 10**15,
         "used_bytes": 0,
-        "is_admin": False,
         "created_us": _FIRST_US,
     }
 

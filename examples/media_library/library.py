@@ -14,6 +14,8 @@ from postrmagic_core.cache import CacheManager
 from postrmagic_core.database import DatabaseManager, Unit
 from postrmagic_core.errors import PostrMagicError
 from postrmagic_core.events import EventManager
+from postrmagic_core.security.access import Access
+from postrmagic_core.security.access import User as Identity
 from postrmagic_core.validation import ImageInfo, ImagePolicy
 
 from . import figures, search
@@ -68,17 +70,20 @@ def tag_of(user_id: int) -> str:
 
 
 class Library:
-    """The library over a database, a cache, events and a place for files.
+    """The library over a database, a cache, events, a place for files, and who may do what.
 
     ``page``, ``get`` and ``stats`` are the methods of these names with an underscore, answered from the cache until the
     user's media change.
     """
 
-    def __init__(self, database: DatabaseManager, cache: CacheManager, events: EventManager, storage: Storage) -> None:
+    def __init__(
+        self, database: DatabaseManager, cache: CacheManager, events: EventManager, storage: Storage, access: Access
+    ) -> None:
         self.database = database
         self.cache = cache
         self.events = events
         self.storage = storage
+        self._access = access
         self._clock = SystemClock()
         self.page = cache.cached("list:{user_id}:{asked}:{after}", **_KEPT)(self._page)
         self.get = cache.cached("medium:{user_id}:{media_id}", **_KEPT)(self._get)
@@ -187,8 +192,13 @@ class Library:
             for row in rows
         ]
 
-    def change(self, user_id: int, media_id: int, *, title: str | None, tag_names: Iterable[str] | None) -> None:
-        """Rename a medium and replace its tags (each in its one spelling), whichever is given."""
+    def change(self, who: Identity, media_id: int, *, title: str | None, tag_names: Iterable[str] | None) -> None:
+        """Rename a medium and replace its tags (each in its one spelling), whichever is given.
+
+        :class:`NotFound`, or :class:`AccessDenied` to whom it is not: to be answered alike.
+        """
+
+        user_id = self._owner_for(who, "media:edit", media_id)
 
         def unit(tx: Unit) -> None:
             self._own(tx, user_id, media_id)
@@ -204,8 +214,9 @@ class Library:
 
         self.database.transact(unit)
 
-    def delete(self, user_id: int, media_id: int) -> None:
-        """Remove a medium; its file goes when nobody holds the same one."""
+    def delete(self, who: Identity, media_id: int) -> None:
+        """Remove a medium; its file goes when nobody holds the same one. Raises as :meth:`change` does."""
+        user_id = self._owner_for(who, "media:delete", media_id)
 
         def unit(tx: Unit) -> None:
             digest = self._own(tx, user_id, media_id)["digest"]
@@ -223,7 +234,20 @@ class Library:
 
         self.database.transact(unit)
 
+    def _owner_for(self, who: Identity, permission: str, media_id: int) -> int:
+        """Whose the medium is, if ``who`` may do that with it: found out before any row is locked.
+
+        So nobody waits, or makes others wait, for rows that are not theirs.
+        """
+        with self.database.read() as unit:
+            row = unit.execute(select(media.c.user_id).where(media.c.id == media_id)).mappings().first()
+        if row is None:
+            raise NotFound("there is no such medium")
+        self._access.require(who, permission, row, hidden=True)
+        return int(row["user_id"])
+
     def _own(self, tx: Unit, user_id: int, media_id: int) -> Any:
+        """The medium's row, locked; it may have gone since, and its id to somebody else."""
         self._lock(tx, user_id)
         found = tx.execute(select(media).where(media.c.id == media_id, media.c.user_id == user_id).with_for_update())
         row = found.mappings().first()

@@ -11,11 +11,20 @@ from postrmagic_core._clock import SystemClock
 from postrmagic_core.cache import CacheManager
 from postrmagic_core.database import DatabaseManager, Unit
 
-from .events import Notable, PosterReady, QuotaNearlyUsed
+from .events import AccountChanged, Notable, PosterReady, QuotaNearlyUsed
 from .tables import notifications, users
 
 SHOWN = 50
 KEPT_US = 90 * 86_400 * 1_000_000
+# What is told of an account, by its kind.
+_OF_ACCOUNTS = {
+    "password.changed": "Your password was changed.",
+    "password.reset": "Your password was reset by a link.",
+    "factor.enabled": "A second factor was set up for your account.",
+    "factor.disabled": "The second factor of your account was turned off.",
+    "factor.codes_renewed": "New recovery codes were made for your account.",
+    "factor.recovery_code_used": "A recovery code was used to log in.",
+}
 
 
 class Notifications:
@@ -80,6 +89,8 @@ def message_of(kind: str, amount: int) -> str:
     """The notification in words."""
     if kind == "posters_ready":
         return "A poster is ready." if amount == 1 else f"{amount} posters are ready."
+    if kind in _OF_ACCOUNTS:
+        return _OF_ACCOUNTS[kind]
     return f"{amount} % of your room is used."
 
 
@@ -89,4 +100,6 @@ def _told_of(event: Notable) -> tuple[str, int, Callable[[int, int], int]]:
         return "posters_ready", 1, int.__add__
     if isinstance(event, QuotaNearlyUsed):
         return "quota_nearly_used", event.percent, max
+    if isinstance(event, AccountChanged) and event.what in _OF_ACCOUNTS:
+        return event.what, 1, int.__add__
     raise TypeError(f"nobody has said how to tell users of {type(event).__name__}")

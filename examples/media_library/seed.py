@@ -14,16 +14,23 @@ from postrmagic_core.validation import inspect
 from .application import Application
 from .library import POLICY
 from .posters import POSTERS, draw
-from .smoke import DEMO
+from .roles import ADMIN, USER
+from .smoke import DEMO, KEEPER
 
 
-def prepare(application: Application, *, guest: bool) -> None:
-    """Create the application's tables and directories, the demo account and, if asked for, a guest's."""
+def prepare(application: Application, *, guest: bool, keeper: bool = False) -> None:
+    """Create the application's tables and directories, the demo account and, if asked for, a guest's and an admin's.
+
+    Their passwords are public. Nothing else makes an account that nobody asked for.
+    """
+    accounts = [(DEMO, [USER])]
+    accounts += [({**DEMO, "name": "guest"}, [USER])] if guest else []
+    accounts += [(KEEPER, [USER, ADMIN])] if keeper else []
     with application.stack:
         application.prepare()
-        for name in (DEMO["name"], "guest") if guest else (DEMO["name"],):
+        for account, roles in accounts:
             with contextlib.suppress(UniqueViolation):
-                application.accounts.create(name, DEMO["password"])
+                application.accounts.create(account["name"], account["password"], roles=roles)
 
 
 def seed(application: Application) -> None:
@@ -33,11 +40,12 @@ def seed(application: Application) -> None:
         user = application.accounts.by_name(DEMO["name"])
         if user is None:
             raise SystemExit("there is no demo account: run `python -m media_library prepare` first")
+        owner = application.stack.security.access.identity(user.key)
         for poster in track(POSTERS, description="Drawing posters"):
             file: Path = library.storage.incoming / secrets.token_hex(16)
             file.write_bytes(draw(poster))
             info = inspect(file, POLICY)
             added = library.add(user.id, file, info, title=poster.title, filename=poster.filename)
             if added.created:
-                library.change(user.id, added.media_id, title=None, tag_names=poster.tags)
+                library.change(owner, added.media_id, title=None, tag_names=poster.tags)
         application.stack.cache.warm()

@@ -22,12 +22,15 @@ from pathlib import Path
 
 import httpx
 from PIL import Image
+from pyotp.totp import TOTP
 from rich.console import Console
 from rich.table import Table
 
 from .posters import POSTERS, Poster, draw
 
 DEMO = {"name": "demo", "password": "posters-for-everyone"}
+KEEPER = {"name": "keeper", "password": "keys-to-every-drawer"}
+NEWCOMER = {"name": "newcomer", "password": "seven lanterns over water"}
 _LOG = "application.log"
 _PATIENCE = 60.0
 _EXAMPLES = Path(__file__).parents[1]
@@ -79,6 +82,8 @@ class Smoke:
 
     client: Client
     stranger: Client
+    newcomer: Client
+    elsewhere: Client
     files: Path
     log: Path
     uploaded: dict[str, int] = field(default_factory=dict)
@@ -192,6 +197,45 @@ class Smoke:
         _check(names[0] == "outdoor", f"most used tag is {names[0]}")
         return f"{stats['media']} media, {stats['bytes'] // 1024} KiB, {len(names)} tags"
 
+    def sign_up(self) -> str:
+        """A password that is too easy is refused; a new account begins with an empty library and no other rights."""
+        easy = self.newcomer.send("POST", "/api/v1/signup", 422, json={"name": "newcomer", "password": "short"}).json()
+        _check(easy["errors"][0]["pointer"] == "/password", f"told of {easy['errors'][0]}")
+        who = self.newcomer.send("POST", "/api/v1/signup", 201, json=NEWCOMER).json()["data"]
+        _check(who["roles"] == ["user"] and self.newcomer.media() == [], f"a new account has {who}")
+        self.newcomer.send("GET", "/api/v1/admin/users", 403)
+        return f"{who['name']} is a {who['roles'][0]}"
+
+    def add_a_second_factor(self) -> str:
+        """Enrolled by its first code; from then on the password alone opens nothing, and no code works twice."""
+        password = {"password": NEWCOMER["password"]}
+        shown = self.newcomer.send("POST", "/api/v1/account/factor", 201, json=password).json()["data"]
+        app = TOTP(shown["secret"].replace(" ", ""))
+        # The code before the present one still counts: so the present one is left for the login.
+        first, second = _two_codes(app)
+        codes = self.newcomer.send("POST", "/api/v1/account/factor/confirm", 200, json={"code": first}).json()["data"]
+        self.newcomer.send("POST", "/api/v1/logout", 204)
+        step = self.newcomer.send("POST", "/api/v1/login", 200, json=NEWCOMER).json()["data"]
+        _check(step["second_factor"] == "required", "the password was enough")
+        self.newcomer.send("GET", "/api/v1/media", 401)
+        self.newcomer.send("POST", "/api/v1/login/second-factor", 401, json={"code": first})
+        self.newcomer.send("POST", "/api/v1/login/second-factor", 200, json={"code": second})
+        self.elsewhere.send("POST", "/api/v1/login", 200, json=NEWCOMER)
+        spare = {"recovery_code": codes["recovery_codes"][0]}
+        self.elsewhere.send("POST", "/api/v1/login/second-factor", 200, json=spare)
+        return f"one login by code, one by recovery code of {len(codes['recovery_codes'])}"
+
+    def end_a_device(self) -> str:
+        """Both sessions are listed; the other one is ended and out at once."""
+        devices = self.newcomer.send("GET", "/api/v1/account/devices", 200).json()["data"]
+        others = [device for device in devices if not device["current"]]
+        _check(len(devices) == 2 and len(others) == 1, f"{len(devices)} devices, {len(others)} others")
+        self.elsewhere.send("GET", "/api/v1/me", 200)
+        self.newcomer.send("DELETE", f"/api/v1/account/devices/{others[0]['id']}", 204)
+        self.elsewhere.send("GET", "/api/v1/me", 401)
+        self.newcomer.send("GET", "/api/v1/me", 200)
+        return f"one of {len(devices)}"
+
     def keep_strangers_out(self) -> str:
         """Another user sees none of it, by list, by id or by file."""
         self.stranger.send("POST", "/api/v1/login", 200, json={**DEMO, "name": "guest"})
@@ -233,6 +277,9 @@ class Smoke:
             self.follow_a_request,
             self.tag_and_search,
             self.count,
+            self.sign_up,
+            self.add_a_second_factor,
+            self.end_a_device,
             self.keep_strangers_out,
             self.delete,
             self.log_out,
@@ -272,8 +319,9 @@ def run(urls: str) -> int:
     table = Table("step", "what happened", "ms", title=f"media library on {urls}")
     with ExitStack() as resources:
         address, directory = resources.enter_context(application(urls))
-        clients = [Client(resources.enter_context(httpx.Client(base_url=address, timeout=30))) for _ in range(2)]
-        for step in Smoke(clients[0], clients[1], directory / "media", directory / _LOG).steps():
+        clients = [Client(resources.enter_context(httpx.Client(base_url=address, timeout=30))) for _ in range(4)]
+        first, second, third, fourth = clients
+        for step in Smoke(first, second, third, fourth, directory / "media", directory / _LOG).steps():
             started = time.monotonic()
             try:
                 outcome, colour = step(), "green"
@@ -357,6 +405,14 @@ def _free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+def _two_codes(app: TOTP) -> tuple[str, str]:
+    """The code before the present one and the present one, with a few seconds left to use both."""
+    while time.time() % app.interval > app.interval - 5:
+        time.sleep(0.2)
+    now = int(time.time())
+    return app.at(now - app.interval), app.at(now)
 
 
 def _stored(files: Path) -> list[Path]:

@@ -6,7 +6,6 @@ from typing import Any
 
 from sqlalchemy import (
     BigInteger,
-    Boolean,
     CheckConstraint,
     Column,
     ForeignKey,
@@ -17,7 +16,6 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
-    text,
 )
 from sqlalchemy.engine import CursorResult
 
@@ -45,8 +43,8 @@ users = Table(
     Column("password_hash", String(255), nullable=False),
     Column("quota_bytes", BigInteger, nullable=False),
     Column("used_bytes", BigInteger, nullable=False, server_default="0"),
-    Column("is_admin", Boolean(name="is_admin"), nullable=False, server_default=text("0")),
     Column("created_us", BigInteger, nullable=False),
+    Column("password_us", BigInteger, nullable=False, server_default="0"),
     CheckConstraint("used_bytes >= 0", name="used_not_negative"),
     **_MYSQL,
 )

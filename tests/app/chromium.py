@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]  # ships no types
 from playwright.sync_api import ConsoleMessage, FilePayload, Locator, Page, expect
 
 from media_library.posters import Poster, draw
@@ -14,10 +15,22 @@ def told(message: ConsoleMessage) -> list[str]:
     return [] if asked_who or message.type not in {"error", "warning"} else [f"{message.text} {message.location}"]
 
 
+def told_but(message: ConsoleMessage, *statuses: int) -> list[str]:
+    """The same, where answers of these statuses are what the test is about."""
+    return [each for each in told(message) if not any(f"status of {status} " in each for status in statuses)]
+
+
+def violations(page: Page) -> list[str]:
+    """What axe found against WCAG 2 A and AA and its best practices, shortly."""
+    found = Axe().run(page).response
+    assert found["passes"]
+    return [f"{rule['id']}: {node['html']}" for rule in found["violations"] for node in rule["nodes"]]
+
+
 def log_in(page: Page, name: str = DEMO["name"]) -> None:
     """By mouse."""
-    page.get_by_label("Name").fill(name)
-    page.get_by_label("Password").fill(DEMO["password"])
+    page.locator("#name").fill(name)
+    page.locator("#password").fill(DEMO["password"])
     page.get_by_role("button", name="Log in").click()
     expect(page.get_by_role("button", name="Log out")).to_be_visible()
 

@@ -6,6 +6,12 @@ from io import FileIO
 from typing import Any
 
 from PIL import Image
+from sqlalchemy import select
+
+from media_library.accounts import Accounts, User
+from media_library.library import Library
+from media_library.logins import Logins, Pending
+from media_library.tables import media
 
 
 def decode_here(file: FileIO, *_: object, **__: object) -> Any:
@@ -14,3 +20,24 @@ def decode_here(file: FileIO, *_: object, **__: object) -> Any:
     with Image.open(file) as image:
         image.load()
         return {"width": image.width, "height": image.height}
+
+
+def owner_unasked(self: Library, _who: object, _permission: str, media_id: int) -> int:
+    """Whose the medium is, whoever asks."""
+    with self.database.read() as unit:
+        return int(unit.scalar(select(media.c.user_id).where(media.c.id == media_id)) or 0)
+
+
+async def any_password(self: Accounts, _face: object, user_id: str, _password_us: object) -> User | None:
+    """The account of a session, whichever password it began with."""
+    return self.find(int(user_id))
+
+
+def pending_for_ever(self: Logins, session: Any) -> Pending:
+    """The login that a session waits with, however long ago it began."""
+    return Pending(**session.data["login"])
+
+
+def begun_as_logged_in(self: Logins, session: Any, user: User) -> None:
+    """Take the password for enough."""
+    self.complete(session, user)

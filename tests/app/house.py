@@ -18,9 +18,12 @@ from sqlalchemy import MetaData, func, select, update
 from media_library.application import Application, assemble
 from media_library.library import Added
 from media_library.posters import POSTERS, draw
+from media_library.roles import ADMIN, USER
 from media_library.smoke import DEMO
 from media_library.tables import users
 from media_library.web import site
+from postrmagic_core._clock import Clock
+from postrmagic_core.security.access import User as Identity
 from postrmagic_core.settings import Settings
 from postrmagic_core.stack import Stack
 from postrmagic_core.validation import ImageInfo
@@ -31,8 +34,8 @@ _numbers = itertools.count()
 class _InProcess(httpx.BaseTransport):
     """Hands requests to an ASGI application that lives in the portal's event loop."""
 
-    def __init__(self, site: Any, portal: BlockingPortal) -> None:
-        self._site = httpx.ASGITransport(site, raise_app_exceptions=False)
+    def __init__(self, site: Any, portal: BlockingPortal, address: str) -> None:
+        self._site = httpx.ASGITransport(site, raise_app_exceptions=False, client=(address, 50_000))
         self._portal = portal
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
@@ -48,6 +51,16 @@ class _InProcess(httpx.BaseTransport):
 class Browser(httpx.Client):
     """A browser without a page: keeps cookies, talks to the site in this process."""
 
+    @property
+    def session(self) -> str:
+        """The session's cookie."""
+        return self.cookies["__Host-session"]
+
+    @session.setter
+    def session(self, value: str) -> None:
+        # As the site itself would set it: another one of the name beside it would be sent, too.
+        self.cookies.set("__Host-session", value, domain="library.test", path="/")
+
     def upload(self, name: str, data: bytes, **fields: str) -> httpx.Response:
         """Upload one file."""
         return self.post("/api/v1/media", files={"file": (name, data)}, data=fields)
@@ -62,23 +75,30 @@ class Browser(httpx.Client):
 
 @dataclass(frozen=True)
 class House:
-    """An application that is open, with the accounts ``demo`` and ``guest``."""
+    """An application that is open, with the accounts ``demo`` and ``guest``, and the administrator ``keeper``."""
 
     application: Application
     site: Any
     portal: BlockingPortal
 
-    def browser(self, name: str | None = DEMO["name"]) -> Browser:
-        """A new browser, with a session of the user ``name`` unless that is ``None``."""
+    def browser(self, name: str | None = DEMO["name"], *, address: str = "127.0.0.1") -> Browser:
+        """A new browser at ``address``, with a session of the user ``name`` unless that is ``None``."""
         # As browsers say it of what a page of the site itself asks for.
         own = {"Sec-Fetch-Site": "same-origin"}
-        browser = Browser(transport=_InProcess(self.site, self.portal), base_url="https://library.test", headers=own)
+        transport = _InProcess(self.site, self.portal, address)
+        browser = Browser(transport=transport, base_url="https://library.test", headers=own)
         if name is not None:
-            sessions = self.application.stack.sessions
+            # As after a login, without the time that verifying a password takes.
+            sessions, user = self.application.stack.sessions, self.application.accounts.by_name(name)
+            assert user is not None
             session = sessions.load(None)
-            session.login(str(self.user_id(name)))
-            browser.cookies["__Host-session"] = sessions.save(session) or ""
+            self.application.logins.complete(session, user)
+            browser.session = sessions.save(session) or ""
         return browser
+
+    def who(self, name: str = DEMO["name"]) -> Identity:
+        """The user ``name`` with the roles they have."""
+        return self.application.stack.security.access.identity(str(self.user_id(name)))
 
     def user_id(self, name: str = DEMO["name"]) -> int:
         """The id of the user ``name``."""
@@ -129,18 +149,19 @@ def stored_files(application: Application) -> set[str]:
 
 
 def furnish(settings: Settings) -> None:
-    """Make the tables and the accounts ``demo`` and ``guest``."""
+    """Make the tables and the accounts ``demo``, ``guest`` and ``keeper``, all with one password, hashed once."""
     application = assemble(Stack(settings, configure_logging=False))
     with application.stack:
         application.prepare()
-        for name in (DEMO["name"], "guest"):
-            application.accounts.create(name, DEMO["password"])
+        hashed = application.stack.security.passwords.hash(DEMO["password"])
+        for name, roles in ((DEMO["name"], [USER]), ("guest", [USER]), ("keeper", [USER, ADMIN])):
+            application.accounts.add(name, hashed, roles=roles)
 
 
 @contextmanager
-def open_house(settings: Settings) -> Iterator[House]:
+def open_house(settings: Settings, clock: Clock | None = None) -> Iterator[House]:
     """The site on these settings, furnished before."""
-    application = assemble(Stack(settings, configure_logging=False))
+    application = assemble(Stack(settings, configure_logging=False, clock=clock))
     application.library.storage.prepare()
     with application.stack, start_blocking_portal() as portal:
         yield House(application, site(application), portal)

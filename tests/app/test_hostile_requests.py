@@ -161,8 +161,10 @@ MALFORMED = {
 }
 
 
-# What a request may well have: it is looked at, and answered as anybody's who is not logged in.
+# What a request may well have, and paths that no rule lets anybody pass to: answered as anybody's who is not logged in.
 SOUND = {"%ff in the query", "%00 in the query", "no UTF-8 in a cookie"}
+SOUND |= {"a target without a slash", "a target of another site", "a tunnel"}
+SOUND |= {"a file outside", "a file outside, encoded"}
 
 
 @pytest.mark.parametrize("shape", OVERSIZED | MALFORMED)

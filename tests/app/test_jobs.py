@@ -100,8 +100,8 @@ def test_two_holders_of_one_file_see_what_was_found_in_it(any_house: House) -> N
     for user, media_id in users.items():
         assert library.get(user, media_id)["colours"]
     assert rows(house, details) == 1
-    for left, (user, media_id) in zip((1, 0), users.items(), strict=True):
-        library.delete(user, media_id)
+    for left, name, added in ((1, "demo", mine), (0, "guest", theirs)):
+        library.delete(house.who(name), added.media_id)
         assert rows(house, details) == left
 
 
@@ -119,7 +119,7 @@ def test_a_file_deleted_while_it_is_looked_at_leaves_no_details(house: House, mo
 
     def deleting(*arguments: Any) -> Any:
         found = look_at(*arguments)
-        library.delete(house.user_id(), added.media_id)
+        library.delete(house.who(), added.media_id)
         return found
 
     monkeypatch.setattr("media_library.tasks.look_at", deleting)
@@ -184,7 +184,7 @@ def test_a_burst_of_changes_makes_one_refresh(any_house: House) -> None:
     """Five uploads and a deletion: one job waits, and what it then computes is how things are."""
     house, stack = any_house, any_house.application.stack
     added = [house.add(small()) for _ in range(5)]
-    house.application.library.delete(house.user_id(), added[0].media_id)
+    house.application.library.delete(house.who(), added[0].media_id)
     with stack.relay():
         wait_until(lambda: sum(count.waiting for count in stack.database.outbox_counts().values()) == 0)
     deliveries = stack.jobs.find({"queued"}, task="postrmagic.events.deliver")

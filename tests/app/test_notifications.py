@@ -60,7 +60,7 @@ def test_who_shares_a_file_is_told_once_and_not_again(house: House) -> None:
     house.add(data, "guest")
     settle(house)
     assert listed(house.browser())["data"][0]["amount"] == listed(house.browser("guest"))["data"][0]["amount"] == 1
-    house.application.library.delete(house.user_id("guest"), house.add(data, "guest").media_id)
+    house.application.library.delete(house.who("guest"), house.add(data, "guest").media_id)
     house.add(data, "guest")
     settle(house)
     assert listed(house.browser("guest"))["data"][0]["amount"] == 1

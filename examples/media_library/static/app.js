@@ -1,83 +1,25 @@
 // The library's page: every state comes from the API, nothing is kept but what is shown.
 
-const byId = (id) => document.getElementById(id);
+import { api, byId, explain, fill, hear, json, make, shape, show } from "./page.js";
+import { begin } from "./accounts.js";
+import "./account.js";
+import "./admin.js";
+
 const state = { query: "", tag: "", next: null, items: new Map(), stats: null, open: null, turn: 0, told: [] };
 let watching = 0;
 
-async function api(path, options = {}) {
-  const response = await fetch(`/api/v1/${path}`, { headers: { Accept: "application/json" }, ...options });
-  if (response.status === 401 && path !== "login") showLogin();
-  if (response.status === 204) return null;
-  const body = await response.json();
-  if (!response.ok) throw new Error(tooMany(response) || explain(body));
-  return body;
-}
-
-// A limit says when there is room again.
-function tooMany(response) {
-  const wait = response.status === 429 ? Number(response.headers.get("Retry-After")) : 0;
-  return wait && `Too many attempts: try again in ${wait} ${wait === 1 ? "second" : "seconds"}.`;
-}
-
-const json = (method, body) => ({ method, headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) });
-
-function explain(problem) {
-  const first = problem.errors?.[0]?.message;
-  return first || problem.detail || problem.title || "Something went wrong";
-}
-
-function make(tag, properties = {}, ...children) {
-  const element = Object.assign(document.createElement(tag), properties);
-  element.append(...children);
-  return element;
-}
-
-function shape(tag, attributes = {}, ...children) {
-  const element = document.createElementNS("http://www.w3.org/2000/svg", tag);
-  for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
-  element.append(...children);
-  return element;
-}
-
-// New content for the element; whoever was on one of its buttons stays on the one that took its place.
-function fill(element, children) {
-  const key = element.contains(document.activeElement) ? document.activeElement.dataset.key : null;
-  element.replaceChildren(...children);
-  if (key) element.querySelector(`[data-key="${CSS.escape(key)}"]`)?.focus();
-}
-
-// Log in and out
-
-function showLogin() {
-  for (const id of ["library", "search", "bell", "logout"]) byId(id).hidden = true;
+hear("logged-out", () => {
+  clearTimeout(watching);
+  state.turn += 1;
+  state.items = new Map();
   byId("notifications").hidePopover();
   byId("stats").textContent = "";
-  byId("login").hidden = false;
-  byId("name").focus();
-}
-
-function showLibrary() {
-  byId("login").hidden = true;
-  for (const id of ["library", "search", "bell", "logout"]) byId(id).hidden = false;
-  return refresh();
-}
-
-byId("login").addEventListener("submit", async (event) => {
-  event.preventDefault();
-  const form = new FormData(event.target);
-  byId("login-error").textContent = "";
-  try {
-    await api("login", json("POST", { name: form.get("name"), password: form.get("password") }));
-    event.target.reset();
-    await showLibrary();
-  } catch (error) {
-    byId("login-error").textContent = error.message;
-  }
+  byId("detail").close();
 });
 
-byId("logout").addEventListener("click", async () => {
-  await api("logout", { method: "POST" });
-  showLogin();
+hear("library", (focus) => {
+  show("library", focus);
+  return refresh();
 });
 
 // Gallery
@@ -365,4 +307,4 @@ byId("delete").addEventListener("click", () => {
   if (confirm(`Delete “${state.open.title}”?`)) change(() => api(`media/${state.open.id}`, { method: "DELETE" }));
 });
 
-api("me").then(showLibrary, () => {});
+begin();
