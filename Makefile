@@ -43,6 +43,7 @@ soak: $(VENV)/.dev ## Run the slow proofs, on MySQL itself too
 	@scripts/need.sh servers
 	@scripts/mysql.sh || true
 	@$(VENV)/bin/python -m pytest -m soak
+	@if python3.12 -c '' 2>/dev/null; then $(VENV)/bin/python -m tox run -q -e py312; fi
 
 docs: $(VENV)/.docs ## Build the documentation into docs/_build/html
 	@$(VENV)/bin/sphinx-build -q -W -n --keep-going docs docs/_build/html

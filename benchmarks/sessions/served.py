@@ -126,8 +126,11 @@ def _p95(found: Found) -> float:
 @contextmanager
 def running(name: str, folder: Path) -> Iterator[Served]:
     """The side ``name`` in its processes, its files in ``folder``."""
-    served = Served(folder / "listens", folder / _TOKENS)
-    with socket.socket(socket.AF_UNIX) as listener:
+    with ExitStack() as opened:
+        # A socket's name has at most 107 bytes, wherever the files are.
+        listens = Path(opened.enter_context(tempfile.TemporaryDirectory(prefix="s", dir="/tmp"))) / "listens"
+        served = Served(listens, folder / _TOKENS)
+        listener = opened.enter_context(socket.socket(socket.AF_UNIX))
         listener.bind(str(served.listens))
         listener.listen(4 * CLIENTS)
         shared = listener.fileno()

@@ -6,7 +6,7 @@ import pytest
 
 from postrmagic_core._crypto import KeyRing
 from postrmagic_core.sessions import SessionStore
-from postrmagic_core.stores.adapters.memory import MemoryStore
+from postrmagic_core.stores import Store
 
 OLD_KEY = "an-old-master-value-0123456789-abcdefghij"
 NEW_KEY = "the-next-master-value-9876543210-klmnopqr"
@@ -24,9 +24,8 @@ def started(sessions: SessionStore[dict[str, object]], user_id: str | None = Non
     return cookie, session.anchor
 
 
-def test_a_blob_flipped_or_cut_at_any_byte_is_absent(ring: KeyRing) -> None:
+def test_a_blob_flipped_or_cut_at_any_byte_is_absent(store: Store, ring: KeyRing) -> None:
     """The revision in front is authenticated too; other sessions are fine; the original still opens."""
-    store = MemoryStore()
     with SessionStore(store, ring) as sessions:
         cookie, key = started(sessions, a=1)
         other, _ = started(sessions, b=2)
@@ -43,9 +42,8 @@ def test_a_blob_flipped_or_cut_at_any_byte_is_absent(ring: KeyRing) -> None:
         assert sessions.load(cookie).data == {"a": 1}
 
 
-def test_a_blob_moved_to_another_id_is_absent(ring: KeyRing) -> None:
+def test_a_blob_moved_to_another_id_is_absent(store: Store, ring: KeyRing) -> None:
     """Who can write the store cannot give their session to another's cookie, nor take it."""
-    store = MemoryStore()
     with SessionStore(store, ring) as sessions:
         mine, my_key = started(sessions, owner="mallory")
         hers, her_key = started(sessions, owner="alice")
@@ -57,9 +55,8 @@ def test_a_blob_moved_to_another_id_is_absent(ring: KeyRing) -> None:
         assert sessions.load(hers).is_new
 
 
-def test_a_save_that_meets_a_broken_blob_is_refused(ring: KeyRing) -> None:
+def test_a_save_that_meets_a_broken_blob_is_refused(store: Store, ring: KeyRing) -> None:
     """Merging with what does not open is not tried, and it is not written over."""
-    store = MemoryStore()
     with SessionStore(store, ring) as sessions:
         cookie, key = started(sessions, a=1)
         session = sessions.load(cookie)
@@ -70,9 +67,8 @@ def test_a_save_that_meets_a_broken_blob_is_refused(ring: KeyRing) -> None:
         assert store.get([key]) == [b"8 bytes!" + bytes(60)]
 
 
-def test_a_key_is_rotated_without_a_logout() -> None:
+def test_a_key_is_rotated_without_a_logout(store: Store) -> None:
     """New key first: old sessions are read and sealed anew at the next write; revoking reaches both."""
-    store = MemoryStore()
     with SessionStore(store, KeyRing([OLD_KEY])) as before:
         cookie, key = started(before, "alice", a=1)
         other, _ = started(before, "alice")
@@ -92,9 +88,8 @@ def test_a_key_is_rotated_without_a_logout() -> None:
 
 
 @pytest.mark.parametrize("keys", [[NEW_KEY], [NEW_KEY, "a-third-master-value-0246813579-stuvwxyz"]])
-def test_a_session_of_an_unknown_key_is_absent(keys: list[str]) -> None:
+def test_a_session_of_an_unknown_key_is_absent(keys: list[str], store: Store) -> None:
     """A key taken from the ring ends what it sealed."""
-    store = MemoryStore()
     with SessionStore(store, KeyRing([OLD_KEY])) as before:
         cookie, _ = started(before, a=1)
     with SessionStore(store, KeyRing(keys)) as after:

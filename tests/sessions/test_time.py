@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import pytest
 
+from postrmagic_core._clock import SystemClock
 from postrmagic_core._crypto import KeyRing
 from postrmagic_core.sessions import SessionStore
 from postrmagic_core.stores import Store, open_store
@@ -97,6 +100,44 @@ def test_a_host_whose_clock_is_wrong_moves_no_end(store: Store, ring: KeyRing, f
             frozen_clock.advance(100)
             assert right.load(cookie).is_new
             assert wrong.load(cookie).is_new
+
+
+@pytest.mark.parametrize(
+    "server", [pytest.param("mysql", marks=pytest.mark.mysql), pytest.param("redis", marks=pytest.mark.redis)]
+)
+def test_a_host_whose_clock_is_wrong_moves_no_end_on_a_server(
+    server: str, url_of: Callable[[str], str], ring: KeyRing
+) -> None:
+    """A day ahead, and a day behind: used, a session outlives its idle time-out, and ends when it must."""
+    idle, absolute = 3.0, 7.0
+    with closing(open_store(url_of(server), timeout=5.0)) as opened, ExitStack() as hosts:
+        began, live = time.monotonic(), []
+        for skew in (-86_400, 86_400):
+            clock = Skewed(skew)
+            sessions = SessionStore(
+                opened, ring, clock=clock, idle_timeout=idle, absolute_timeout=absolute, touch_interval=0.5
+            )
+            wrong = hosts.enter_context(sessions)
+            live.append((wrong, started(wrong)))
+        while time.monotonic() - began < idle + 1:
+            time.sleep(0.25)
+            for wrong, cookie in live:
+                session = wrong.load(cookie)
+                assert not session.is_new
+                wrong.save(session)
+        time.sleep(max(0.0, absolute + 0.5 - (time.monotonic() - began)))
+        assert [wrong.load(cookie).is_new for wrong, cookie in live] == [True, True]
+
+
+class Skewed(SystemClock):
+    """A host's clock that is wrong by so many seconds."""
+
+    def __init__(self, seconds: float) -> None:
+        self._skew_us = round(seconds * 1e6)
+
+    def now_us(self) -> int:
+        """See :meth:`Clock.now_us`."""
+        return super().now_us() + self._skew_us
 
 
 def test_logging_in_again_begins_a_new_absolute_time(store: Store, ring: KeyRing, frozen_clock: FakeClock) -> None:

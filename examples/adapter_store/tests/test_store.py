@@ -65,8 +65,9 @@ def test_sessions_live_and_end(store: FileStore) -> None:
         session = sessions.load(before)
         session.login("alice")
         after = sessions.save(session)
-        assert sessions.load(before).is_new
-        assert sessions.load(after).data == {"cart": "a-secret-poster"}
+        assert after != before
+        assert sessions.load(before).user_id is None
+        assert (sessions.load(after).user_id, sessions.load(after).data) == ("alice", {"cart": "a-secret-poster"})
         files = [path for path in store._directory.iterdir() if path.is_file()]
         assert files
         assert all(b"a-secret-poster" not in path.read_bytes() for path in files)

@@ -38,6 +38,7 @@ class Denials:
         self._monotonic = monotonic
         self._every = every
         self._changed = threading.Condition()
+        self._writing = threading.Lock()
         self._summed: dict[tuple[str | None, str], Summed] = {}
         self._thread: threading.Thread | None = None
         self._closed = True
@@ -70,6 +71,10 @@ class Denials:
 
         It ends at the first row that cannot be written: that and the others are kept for the next time.
         """
+        with self._writing:  # or what the thread is just writing would be neither written nor waiting
+            self._flush(everything)
+
+    def _flush(self, everything: bool) -> None:
         with self._changed:
             waiting = list(self._summed.items())
         for key, summed in waiting:
@@ -123,6 +128,7 @@ class Denials:
     def _forget(self) -> None:
         """In a forked child: the thread did not come along, and what it had to write is the parent's."""
         self._changed = threading.Condition()
+        self._writing = threading.Lock()
         self._summed = {}
         self._thread = None
 

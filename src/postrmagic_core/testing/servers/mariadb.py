@@ -97,11 +97,14 @@ class MariaDBServer(ServerProcess):
 
     def _argv(self) -> list[str]:
         here = self.directory
+        # Its own: a server that starts deletes what others have left, or still use, in the directory that all share.
+        (here / "tmp").mkdir(exist_ok=True)
         return [
             str(self.binary()),
             "--no-defaults",
             *as_root(),
             f"--datadir={here / 'data'}",
+            f"--tmpdir={here / 'tmp'}",
             f"--socket={here / 's'}",
             f"--pid-file={here / 'pid'}",
             f"--init-file={here / 'init.sql'}",

@@ -42,10 +42,12 @@ class MySQLServer(MariaDBServer):
 
     def _argv(self) -> list[str]:
         here = self.directory
+        (here / "tmp").mkdir(exist_ok=True)
         return [
             *_command(str(self.binary())),
             "--no-defaults",
             *_places(str(self.binary()), here / "data"),
+            f"--tmpdir={here / 'tmp'}",
             f"--socket={here / 's'}",
             f"--pid-file={here / 'pid'}",
             f"--init-file={here / 'init.sql'}",
