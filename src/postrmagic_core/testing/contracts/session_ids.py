@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -230,13 +229,12 @@ class IdPromises:
         cookie = bound.begun(client=LAPTOP, cart=[1])
         assert bound.load(cookie, PHONE).data == {"cart": [1]}
 
-    @pytest.mark.parametrize("damage", [lambda cookie: cookie[:-1] + "A", lambda cookie: "A" + cookie[1:]])
+    @pytest.mark.parametrize("place", [0, 20, 58, 62, -1])
     def test_an_id_changed_in_any_place_is_refused_unasked(
-        self, face: Face, damage: Callable[[str], str], monkeypatch: pytest.MonkeyPatch
+        self, face: Face, place: int, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """Its signature is wrong, and the store is not asked."""
-        cookie = face.begun(a=1)
-        damaged = damage(cookie)
-        assert damaged != cookie
+        letters = list(face.begun(a=1))
+        letters[place] = "B" if letters[place] == "A" else "A"
         monkeypatch.setattr(face.sessions.store, "get", lambda keys: pytest.fail("the store was asked"))
-        assert face.is_dead(damaged)
+        assert face.is_dead("".join(letters))
