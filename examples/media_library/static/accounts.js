@@ -48,6 +48,8 @@ function leave(text = "") {
 }
 
 function go(focus = true) {
+  // A link that was opened while the page still asked who is here.
+  if (resetToken) return show("reset");
   const wanted = place();
   if (!here.user) return show(wanted === "signup" ? "signup" : "login");
   if (wanted === "account" || (wanted === "admin" && here.user.admin)) return tell(wanted);
@@ -56,7 +58,7 @@ function go(focus = true) {
 
 addEventListener("hashchange", () => {
   notice("");
-  if (takeToken()) return show("reset");
+  if (!takeToken()) resetToken = "";
   return go();
 });
 

@@ -17,7 +17,7 @@ from postrmagic_core.database import DatabaseManager
 from postrmagic_core.errors import OutcomeUnknown
 from postrmagic_core.jobs.interface import ENDED, LIVE, BrokerAdapter, BrokerOptions, Selection
 
-from .broker_rig import Worker, change, new, record_of, state_of, status_of
+from .broker_rig import Worker, change, new, persist, record_of, state_of, status_of
 from .reliability import ReliabilityContract
 from .rig import Budget, Rig
 
@@ -57,12 +57,13 @@ class BrokerReliabilityContract(ReliabilityContract[Client]):
 
         An adapter that keeps rows makes its tables before.
         """
-        client = self.make(url)
-        client.broker.put([new("prepared")])
+        client = persist(self.make, url)  # impatient, and no promise of these: a busy machine may need another try
+        persist(client.broker.put, [new("prepared")])
         worker = Worker(client.broker)
-        for claim in worker.claim(queues=["prepared"]):
-            worker.settle(claim)
-        change(client.broker, "forget", *(record.status.id for record in client.broker.records(_EVERYTHING)))
+        for claim in persist(lambda: worker.claim(queues=["prepared"])):
+            persist(worker.settle, claim)
+        prepared = [record.status.id for record in persist(client.broker.records, _EVERYTHING)]
+        persist(change, client.broker, "forget", *prepared)
         self.close(client)
 
     def make(self, url: str) -> Client:
