@@ -30,7 +30,7 @@ class Roster:
 
         If there are too many, those that were not used for the longest time are ended first.
         """
-        newest, *_ = self._vault.lists(user_id)
+        newest, *_ = self.lists(user_id)
         [blob] = yield getting([newest])
         opened = self._rows.opened_list(newest, blob)
         if opened is None:
@@ -62,7 +62,7 @@ class Roster:
 
     def revoke_all(self, user_id: str) -> Steps[None]:
         """End every session of a user, whatever is in flight: none has the generation they get now."""
-        guards = self._vault.guards(user_id)
+        guards = self.guards(user_id)
         yield lambda port: port.store.run(INVALIDATE, guards, [self._rows.limits.guard_ms])
 
     def revoke_everyone(self) -> Steps[int]:
@@ -74,7 +74,7 @@ class Roster:
         """End every session of the user but this one, whatever is in flight: it alone gets the new generation."""
         if row is None or row.record.user_id is None or row.record.moved is not None:
             raise UsageError("expected the stored session of a user, to end all their others")
-        guards = self._vault.guards(row.record.user_id)
+        guards = self.guards(row.record.user_id)
         failures = 0
         while True:
             [blob, *numbers] = yield getting([row.key, *guards])
@@ -95,7 +95,7 @@ class Roster:
             yield from pause(failures)
 
     def _entries(self, user_id: str) -> Steps[list[Entry]]:
-        keys = self._vault.lists(user_id)
+        keys = self.lists(user_id)
         blobs = yield getting(keys)
         lists = [self._rows.opened_list(key, blob) for key, blob in zip(keys, blobs, strict=True)]
         return [entry for found in lists if found is not None for entry in found[1]]
@@ -103,7 +103,7 @@ class Roster:
     def _live(self, user_id: str, entries: list[Entry]) -> Steps[dict[bytes, Record]]:
         """Which of the listed sessions are there, under a generation that counts, and were not left for another."""
         keys = list(dict.fromkeys(entry.row for entry in entries))
-        guards = self._vault.guards(user_id)
+        guards = self.guards(user_id)
         found = yield getting([*guards, *keys])
         generations = {policy.generation(number) for number in found[: len(guards)]}
         live = {}
