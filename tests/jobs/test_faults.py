@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import os
 import random
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -31,6 +32,7 @@ LEASE = 1.0
 LONG = 5.0
 QUICK = RetryPolicy(attempts=100, base=0.05, cap=0.05)
 gate = threading.Event()
+opened: list[DatabaseManager] = []
 
 
 def say(line: str) -> None:
@@ -51,6 +53,7 @@ def slow(ctx: Any, seconds: float) -> None:
     except AlreadyDone:
         say("refused")
         raise
+    say("done")
 
 
 @task(name="cut", retries=3)
@@ -95,12 +98,23 @@ def gated(ctx: Any) -> int:
 def hog(ctx: Any, seconds: float) -> None:
     say(f"started {ctx.attempt}")
     if ctx.attempt == 1:
-        ctypes.PyDLL(None).usleep(round(seconds * 1e6))  # keeps the interpreter to itself meanwhile
+        keep_the_interpreter(seconds)
     try:
         effect(ctx, "hog")
     except AlreadyDone:
         say("refused")
         raise
+    say("done")
+
+
+def keep_the_interpreter(seconds: float) -> None:
+    """Let no other thread of this process run; outside their writes: stopped in one, it would hold the row's lock."""
+    sleep = ctypes.PyDLL(None).usleep  # of PyDLL: it does not release the interpreter
+    sys.setswitchinterval(60)  # from here on, threads take turns where they wait and nowhere else
+    while any(pool.in_use for db in opened for pool in db.pools()):
+        time.sleep(0.002)
+    sleep(round(seconds * 1e6))
+    sys.setswitchinterval(0.005)
 
 
 TASKS = (slow, cut, killer, bystander, small, gated, hog)
@@ -110,6 +124,7 @@ TASKS = (slow, cut, killer, bystander, small, gated, hog)
 def queue(database_url: str, broker_url: str, lease: float = LEASE) -> Iterator[JobQueue]:
     with ExitStack() as stack:
         db = stack.enter_context(DatabaseManager(database_url))
+        opened.append(db)
         jobs = stack.enter_context(JobQueue(broker_url, database=db, lease=lease))
         jobs.include(*TASKS)
         if broker_url != database_url:
