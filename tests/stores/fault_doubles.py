@@ -45,9 +45,9 @@ def attempt_again(store: Any, keys: Sequence[bytes], work: Callable[[Any], Any])
     raise OutcomeUnknown("three times")
 
 
-def own_anchor(store: Any, held: Held) -> int:
+def own_anchor(store: Any, held: Held) -> bool:
     """Each process's clock as it was when the store was opened, whatever the others think."""
-    return int(store._anchor_us)
+    return True
 
 
 def set_by_hand(store: Any, held: object = None) -> int:

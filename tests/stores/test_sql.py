@@ -11,9 +11,11 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Connection, text
+from sqlalchemy import text
 
-from postrmagic_core._sql import open_backend
+from postrmagic_core._sql import Link, open_backend
+from postrmagic_core._sql.link import EngineLink
+from postrmagic_core._sql.sqlite_link import FileLink
 from postrmagic_core.errors import BackendRejected, BackendUnavailable, Conflict, OutcomeUnknown, SchemaMismatch
 from postrmagic_core.stores import open_store
 from postrmagic_core.stores.adapters._sweeper import Sweeper
@@ -167,11 +169,12 @@ def test_a_lost_commit_is_unknown(sql: SqlStore, monkeypatch: pytest.MonkeyPatch
     sql.set({b"k": b"1"}, None)
     commits = []
 
-    def cut(self: Connection) -> None:
+    def cut(self: Link) -> None:
         commits.append(self)
         raise BackendUnavailable("cut")
 
-    monkeypatch.setattr(Connection, "commit", cut)
+    for link in (EngineLink, FileLink):
+        monkeypatch.setattr(link, "commit", cut)
     with pytest.raises(OutcomeUnknown):
         sql.set({b"k": b"2"}, None)
     assert len(commits) == 1
@@ -211,6 +214,18 @@ def test_a_writer_that_stays_is_a_conflict_in_time(tmp_path: Path) -> None:
             other.execute("ROLLBACK")
         store.set({b"k": b"3"}, None)
         assert store.get([b"k"]) == [b"3"]
+
+
+def test_a_process_that_starts_waits_for_no_writer(tmp_path: Path) -> None:
+    """What is there already is only read: of fifty processes that start at once none takes the writer's turn."""
+    path = tmp_path / "kv.db"
+    with closing(open_store(f"sqlite:///{path}")) as store:
+        store.set({b"k": b"1"}, None)
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        with closing(open_store(f"sqlite:///{path}", timeout=0.2)) as store:
+            assert store.get([b"k"]) == [b"1"]
+        other.execute("ROLLBACK")
 
 
 @pytest.mark.mysql

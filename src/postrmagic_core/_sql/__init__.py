@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING
 from .._metrics import Metrics
 from ..registry import DATABASES, Registry
 from .interface import Backend, PoolLimits, PoolState, Role, Timeouts
+from .link import Link, links_of
 
 if TYPE_CHECKING:
     from typing import Any
 
-__all__ = ["Backend", "PoolLimits", "PoolState", "Role", "Timeouts", "open_backend"]
+__all__ = ["Backend", "Link", "PoolLimits", "PoolState", "Role", "Timeouts", "links_of", "open_backend"]
 
 
 def open_backend(

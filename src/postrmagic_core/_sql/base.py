@@ -25,7 +25,8 @@ logger = logging.getLogger("postrmagic_core.database")
 # The table a failed Core or ORM statement wrote to, for the names that a driver's error leaves out.
 Target = Any
 # A driver's refusal, by Python's own errors, of an integer beyond 64 bits and of half a surrogate pair.
-_UNFIT = (OverflowError, UnicodeEncodeError)
+UNFIT = (OverflowError, UnicodeEncodeError)
+UNFIT_TOLD = "a value does not fit its column"
 
 
 class SqlBackend:
@@ -139,15 +140,18 @@ class SqlBackend:
         execution = context.execution_context
         if execution is not None and execution.execution_options.get("skip_user_error_events"):
             return None  # SQLAlchemy asks whether a table exists and expects the driver's own refusal
-        if isinstance(context.original_exception, _UNFIT):
-            return IntegrityViolation("a value does not fit its column")
+        if isinstance(context.original_exception, UNFIT):
+            return IntegrityViolation(UNFIT_TOLD)
         ours = self._translate(context.original_exception, context)
         if self._evicts(ours):
             context.is_disconnect = True
-            for engine in list(self._engines.values()):
-                pool: Any = engine.pool
-                pool.outdate()
+            self._evict()
         return ours
+
+    def _evict(self) -> None:
+        for engine in list(self._engines.values()):
+            pool: Any = engine.pool
+            pool.outdate()
 
     def _evicts(self, error: PostrMagicError | None) -> bool:
         """Whether all connections go, the readers' too: a demoted server goes on answering, its successor is elsewhere.

@@ -6,7 +6,7 @@ import sqlite3
 import time
 import weakref
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, NoReturn, Self
 
 from sqlalchemy import URL, Engine, create_engine, event, make_url
 from sqlalchemy.dialects import registry
@@ -14,12 +14,14 @@ from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
 from sqlalchemy.exc import ArgumentError
 
 from .._metrics import Metrics
-from ..errors import ConfigurationError, PostrMagicError
-from .base import SqlBackend, written_table
+from ..errors import ConfigurationError, IntegrityViolation, PostrMagicError
+from .base import UNFIT, UNFIT_TOLD, SqlBackend, written_table
 from .dialect import MODE, Instrumented
 from .gate import gate_of
 from .interface import PoolLimits, Role, Timeouts
+from .link import Link
 from .sqlite_errors import translated
+from .sqlite_link import FileLink
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import ExceptionContext
@@ -57,6 +59,25 @@ class SqliteBackend(SqlBackend):
     def database_id(self) -> str:
         """The file's real path."""
         return f"sqlite:{self.path}"
+
+    def link(self, role: Role) -> Link:
+        """See :class:`SupportsLinks`."""
+        return FileLink(self, role)
+
+    def begin(self, connection: Any, role: Role) -> None:
+        """Begin on the pool's proxy of a connection, as the engine of ``role`` does."""
+        (self._begin_read if role == "read" else self._begin_write)(connection)
+
+    def refuse(self, error: Exception, role: Role) -> NoReturn:
+        """Raise this package's error for what the driver raised to a :class:`FileLink`; any other as it is."""
+        if isinstance(error, UNFIT):
+            raise IntegrityViolation(UNFIT_TOLD) from error
+        if not isinstance(error, sqlite3.Error):
+            raise error
+        ours = translated(error, table=None, reading=role == "read")
+        if self._evicts(ours):
+            self._evict()
+        raise ours from error
 
     def _build(self, role: Role) -> Engine:
         engine = create_engine(

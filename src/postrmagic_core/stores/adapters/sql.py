@@ -8,15 +8,14 @@ import time
 from abc import abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any, ClassVar, TypeVar
-
-from sqlalchemy import Connection
+from types import TracebackType
+from typing import Any, ClassVar, Self, TypeVar
 
 from postrmagic_core._clock import Clock
 from postrmagic_core._lifecycle import after_fork
 from postrmagic_core._metrics import Metrics
 from postrmagic_core._retry import RetryPolicy
-from postrmagic_core._sql import Backend, PoolLimits, Timeouts, open_backend
+from postrmagic_core._sql import Backend, Link, PoolLimits, Role, Timeouts, links_of, open_backend
 from postrmagic_core.errors import BackendTimeout, BackendUnavailable, Conflict, OutcomeUnknown
 from postrmagic_core.registry import scheme_of
 from postrmagic_core.stores.adapters._sweeper import Sweeper
@@ -35,16 +34,22 @@ _LOOK = 10_000
 class Held:
     """A connection: in a transaction that ``locks`` what it loads, or reading alone; ``until``: its time-out ends.
 
-    ``now``: the server's time in microseconds, once it is known.
+    A block gives the connection back at its end. ``now``: the server's time in microseconds, once it is known.
     """
 
-    __slots__ = ("connection", "locks", "now", "until")
+    __slots__ = ("link", "locks", "now", "until")
 
-    def __init__(self, connection: Connection, until: float, *, locks: bool) -> None:
-        self.connection = connection
+    def __init__(self, link: Link, until: float, *, locks: bool) -> None:
+        self.link = link
         self.until = until
         self.locks = locks
         self.now: int | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        self.link.__exit__(kind, error, tb)
 
 
 class SqlStore(LockedStore[Held]):
@@ -63,6 +68,7 @@ class SqlStore(LockedStore[Held]):
         if not timeout > 0:
             raise ValueError(f"timeout is a positive number of seconds, got {timeout}")
         self._backend = backend
+        self._link = links_of(backend)
         self._timeout = timeout
         self._retry = RetryPolicy(attempts=10_000, base=0.002, cap=0.05)
         self._sweeper = Sweeper(self.sweep, sweep_every)
@@ -188,15 +194,14 @@ class SqlStore(LockedStore[Held]):
     def locked(self, keys: Sequence[bytes]) -> Iterator[Held]:
         """A write transaction that holds the rows of ``keys``."""
         self._prepare()
-        with self._backend.engine("write").connect() as connection:
-            held = Held(connection, time.monotonic() + self._timeout, locks=True)
+        with self._held("write") as held:
             self.bound(held)
-            connection.begin()
+            held.link.begin()
             self.lock(held, keys)
             yield held
             self.bound(held)
             try:
-                connection.commit()
+                held.link.commit()
             except (BackendUnavailable, BackendTimeout) as error:
                 raise OutcomeUnknown("the answer to a commit was lost; it was not tried again") from error
 
@@ -217,12 +222,12 @@ class SqlStore(LockedStore[Held]):
     def rows(self, held: Held, statement: str, values: Sequence[Any]) -> list[Any]:
         """The rows of a query."""
         self.bound(held)
-        return list(held.connection.exec_driver_sql(statement, tuple(values)))
+        return held.link.rows(statement, values)
 
     def change(self, held: Held, statement: str, values: Sequence[Any]) -> int:
         """How many rows a statement changed."""
         self.bound(held)
-        return held.connection.exec_driver_sql(statement, tuple(values)).rowcount
+        return held.link.change(statement, values)
 
     @abstractmethod
     def create(self, held: Held) -> None:
@@ -266,11 +271,12 @@ class SqlStore(LockedStore[Held]):
     def _writing(self, work: Callable[[Held], R]) -> R:
         return self.attempt((), work)
 
-    @contextmanager
-    def _reading(self) -> Iterator[Held]:
+    def _reading(self) -> Held:
         self._prepare()
-        with self._backend.engine("read").connect() as connection:
-            yield Held(connection, time.monotonic() + self._timeout, locks=False)
+        return self._held("read")
+
+    def _held(self, role: Role) -> Held:
+        return Held(self._link(role), time.monotonic() + self._timeout, locks=role == "write")
 
     def _in_batches(self, condition: str, values: Sequence[Any], limit: int | None = None) -> int:
         total = 0
@@ -289,8 +295,7 @@ class SqlStore(LockedStore[Held]):
                 self._prepare_once()
 
     def _prepare_once(self) -> None:
-        with self._backend.engine("write").connect() as connection:
-            held = Held(connection, time.monotonic() + self._timeout, locks=True)
+        with self._held("write") as held:
             self.bound(held)
             self.create(held)
         self._prepared = True

@@ -76,8 +76,7 @@ class MysqlStore(SqlStore):
         left = held.until - time.monotonic()
         if left <= 0:
             raise BackendTimeout("the time-out ended before the store's work did; nothing was changed")
-        dbapi: Any = held.connection.connection.dbapi_connection
-        dbapi._read_timeout = left
+        held.link.driver._read_timeout = left
 
     def moment(self) -> tuple[int, ...]:
         """Nothing: the server knows."""

@@ -37,9 +37,14 @@ class SqliteStore(SqlStore):
         self._anchor_us = (clock or SystemClock()).now_us() - self._elapsed_us()
 
     def create(self, held: Held) -> None:
-        """Make the table and note its version in ``user_version``; then agree on the time."""
-        held.connection.begin()
-        version = self.rows(held, "PRAGMA user_version", ())[0][0]
+        """Make the table and note its version in ``user_version``; then agree on the time.
+
+        Where all of it is there already nothing is written: of many processes that start at once none waits.
+        """
+        if self._version(held) == _VERSION and (not self._start or self._has_agreed(held)):
+            return
+        held.link.begin()
+        version = self._version(held)
         if version == 0:
             # A rowid table: a large value in the key's own B-tree would make every search read it.
             self.change(held, "CREATE TABLE pm_kv (k BLOB NOT NULL PRIMARY KEY, v BLOB NOT NULL, e INTEGER)", ())
@@ -51,8 +56,8 @@ class SqliteStore(SqlStore):
                 "give stores a file of their own"
             )
         if self._start:
-            self._anchor_us = self._agreed(held)
-        held.connection.commit()
+            self._agree(held)
+        held.link.commit()
 
     def lock(self, held: Held, keys: Sequence[bytes]) -> None:
         """BEGIN IMMEDIATE has locked the whole file."""
@@ -97,12 +102,24 @@ class SqliteStore(SqlStore):
         chosen = f"SELECT rowid FROM pm_kv WHERE {condition} LIMIT ?"  # noqa: S608 - our own conditions
         return self.change(held, f"DELETE FROM pm_kv WHERE rowid IN ({chosen})", (*values, limit))  # noqa: S608 - same
 
-    def _agreed(self, held: Held) -> int:
-        """The anchor of the first process since the machine started; those of earlier starts mean nothing any more."""
+    def _version(self, held: Held) -> int:
+        return int(self.rows(held, "PRAGMA user_version", ())[0][0])
+
+    def _has_agreed(self, held: Held) -> bool:
+        """Take the anchor of the first process since the machine started, if there was one."""
+        if not self.rows(held, "SELECT 1 FROM sqlite_master WHERE name = 'pm_clock'", ()):
+            return False
+        for (anchor,) in self.rows(held, "SELECT anchor FROM pm_clock WHERE start = ?", (self._start,)):
+            self._anchor_us = int(anchor)
+            return True
+        return False
+
+    def _agree(self, held: Held) -> None:
+        """Take that anchor, or give it; those of earlier starts mean nothing any more."""
         self.change(held, "CREATE TABLE IF NOT EXISTS pm_clock (start TEXT PRIMARY KEY, anchor INTEGER NOT NULL)", ())
         self.change(held, "DELETE FROM pm_clock WHERE start <> ?", (self._start,))
         self.change(held, "INSERT OR IGNORE INTO pm_clock VALUES (?, ?)", (self._start, self._anchor_us))
-        return int(self.rows(held, "SELECT anchor FROM pm_clock", ())[0][0])
+        self._has_agreed(held)
 
     def _now_us(self) -> int:
         return self._anchor_us + self._elapsed_us()
