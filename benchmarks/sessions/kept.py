@@ -2,6 +2,9 @@
 
 A session is read with each request and written when it changed, or once a minute to prolong it: the default. They were
 last prolonged at times spread over the minute before, so that also a short run has as many of these writes as a day.
+
+The list is asked for in the driver's words, as the other side does: what is compared is how sessions are kept, and not
+SQLAlchemy with nothing. What that costs :class:`KeptByCore` tells.
 """
 
 from __future__ import annotations
@@ -9,13 +12,14 @@ from __future__ import annotations
 import random
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Any
 
 from sqlalchemy import text
 
 from postrmagic_core._clock import Clock, SystemClock
-from postrmagic_core.database import DatabaseManager
+from postrmagic_core.database import DatabaseManager, Unit
 from postrmagic_core.sessions import KeyRing, SessionStore
 from postrmagic_core.stores import open_store
 
@@ -46,7 +50,7 @@ class Kept:
         user = int(session.user_id)
         if request.title is None:
             with self._database.read() as unit:
-                response = listed(unit.execute(_LIST, {"user": user}).all())
+                response = listed(self.rows(unit, user))
         else:
             created = {"user": user, "title": request.title, "created_us": time.time_ns() // 1000}
             with self._database.write() as unit:
@@ -55,11 +59,25 @@ class Kept:
         self.sessions.save(session)
         return response
 
+    def rows(self, unit: Unit, user: int) -> Iterable[Iterable[Any]]:
+        """What the user has."""
+        driver: Any = unit.connection.connection.driver_connection
+        found: list[tuple[Any, ...]] = driver.execute(LIST, {"user": user}).fetchall()
+        return found
+
     def close(self) -> None:
         """Close what it opened."""
         self.sessions.close()
         self._store.close()
         self._database.close()
+
+
+class KeptByCore(Kept):
+    """The same, its list by SQLAlchemy's Core."""
+
+    def rows(self, unit: Unit, user: int) -> Iterable[Iterable[Any]]:
+        """See :meth:`Kept.rows`."""
+        return unit.execute(_LIST, {"user": user}).all()
 
 
 def prepare(folder: Path, users: int, ago: Callable[[], float] = lambda: random.uniform(0, TOUCH)) -> list[str]:

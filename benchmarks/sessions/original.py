@@ -8,7 +8,8 @@ What is taken from where:
 - PDO's driver for SQLite: a statement outside a transaction commits by itself, and a busy file is waited for up to
   60 seconds (``PDO::ATTR_TIMEOUT``, ``sqlite3_busy_timeout`` in ``ext/pdo_sqlite/sqlite_driver.c``);
 - SQLite's own defaults, since nothing set others: a rollback journal, ``synchronous=FULL``, no pragmas;
-- five processes, each with one request at a time: ``pm.max_children`` in the pool that php-fpm comes with.
+- as many processes as clients, each with one request at a time: Apache with PHP in it (``mpm_prefork``) starts up to
+  256, on Debian 150. With five, ``pm.max_children`` in the pool that php-fpm comes with, it is measured too.
 
 Python's ``sqlite3`` is the same library under another language. With ``wal``, the file keeps a write-ahead log instead,
 the first thing that one would try: it is measured too, so that nobody takes the journal's share for the sessions'.

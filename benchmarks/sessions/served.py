@@ -27,12 +27,13 @@ from .._stats import Comparison, Sample, percentile
 from . import kept, library, original
 from .client import CLIENTS, UPLOADS, Found
 
-ORIGINAL, ON_WAL, OURS = "original", "original_wal", "ours"
-PROCESSES = 5
-"""Of each side: ``pm.max_children`` in the pool that php-fpm comes with."""
-_LABELS = {OURS: "ours", ORIGINAL: "original", ON_WAL: "original, its file on WAL"}
+ORIGINAL, ON_WAL, OURS, CORE = "original", "original_wal", "ours", "ours_core"
+FEW = 5
+"""``pm.max_children`` in the pool that php-fpm comes with. Apache with PHP in it has a process for each client."""
+_LABELS = {OURS: "ours", CORE: "ours, with SQLAlchemy", ORIGINAL: "original", ON_WAL: "original, its file on WAL"}
 _PREPARE: dict[str, Callable[[Path, int], list[str]]] = {
     OURS: kept.prepare,
+    CORE: kept.prepare,
     ORIGINAL: original.prepare,
     ON_WAL: partial(original.prepare, wal=True),
 }
@@ -59,26 +60,36 @@ class Served:
 def compared(bench: Bench) -> None:
     """``app_rate_ratio``: answers a second, ours over the original's; ``app_time_ratio``: the 95th percentiles.
 
-    With ``.wal``: over the original whose file has a write-ahead log. ``locked``: requests that ours refused since it
-    gave up waiting for a database's lock. The disk decides how slow the original is: ``app_fsync_us`` is what it takes
-    to make 4 KiB durable.
+    Both sides have a process for each client. With ``.few`` both have five; with ``.core`` ours runs its list by
+    SQLAlchemy's Core; with ``.wal`` the original's file has a write-ahead log. ``locked``: requests that ours refused
+    since it gave up waiting for a database's lock. The disk decides how slow the original is: ``app_fsync_us`` is what
+    it takes to make 4 KiB durable.
     """
-    seconds = bench.options.duration or (1.5 if bench.options.quick else 8.0)
+    seconds = bench.options.duration or (0.7 if bench.options.quick else 6.0)
     with tempfile.TemporaryDirectory(prefix="sessions-") as name:
         folder = Path(name)
         bench.figure("app_fsync_us", _fsync(folder / "fsync") * 1e6)
         prepared(folder, bench.scaled(4000, 1000))
-        found = _in_turns(bench, folder, seconds)
-    title = f"{CLIENTS} clients list media, one request in {UPLOADS} uploads; {PROCESSES} processes a side"
-    bench.comparisons.append(Comparison(title, {_LABELS[name]: _sample(name, all_) for name, all_ in found.items()}))
+        found = _in_turns(bench, folder, seconds, list(_LABELS), CLIENTS)
+        few = _in_turns(bench, folder, seconds, [ORIGINAL, OURS], FEW)
+    for processes, sides in ((CLIENTS, found), (FEW, few)):
+        title = f"{CLIENTS} clients list media, one request in {UPLOADS} uploads; {processes} processes a side"
+        samples = {_LABELS[name]: _sample(name, rounds) for name, rounds in sides.items()}
+        bench.comparisons.append(Comparison(title, samples))
     for name, rounds in found.items():
         bench.figure(f"app_rate.{name}", median(one.rate for one in rounds))
         bench.figure(f"app_p95_ms.{name}", median(map(_p95, rounds)) * 1e3)
-        bench.figure("locked" if name == OURS else f"locked.{name}", sum(one.locked for one in rounds))
-    for name, suffix in ((ORIGINAL, ""), (ON_WAL, ".wal")):
-        pairs = list(zip(found[OURS], found[name], strict=True))
-        bench.figure(f"app_rate_ratio{suffix}", median(one.rate / other.rate for one, other in pairs))
-        bench.figure(f"app_time_ratio{suffix}", median(_p95(one) / _p95(other) for one, other in pairs))
+    bench.figure("locked", sum(one.locked for one in [*found[OURS], *found[CORE], *few[OURS]]))
+    _compare(bench, "", found[OURS], found[ORIGINAL])
+    _compare(bench, ".core", found[CORE], found[ORIGINAL])
+    _compare(bench, ".wal", found[OURS], found[ON_WAL])
+    _compare(bench, ".few", few[OURS], few[ORIGINAL])
+
+
+def _compare(bench: Bench, suffix: str, ours: list[Found], theirs: list[Found]) -> None:
+    pairs = list(zip(ours, theirs, strict=True))
+    bench.figure(f"app_rate_ratio{suffix}", median(one.rate / other.rate for one, other in pairs))
+    bench.figure(f"app_time_ratio{suffix}", median(_p95(one) / _p95(other) for one, other in pairs))
 
 
 def prepared(folder: Path, users: int, names: Iterable[str] = tuple(_LABELS)) -> None:
@@ -89,11 +100,13 @@ def prepared(folder: Path, users: int, names: Iterable[str] = tuple(_LABELS)) ->
         (folder / name / _TOKENS).write_text(json.dumps(_PREPARE[name](folder / name, users)), encoding="utf-8")
 
 
-def _in_turns(bench: Bench, folder: Path, seconds: float) -> dict[str, list[Found]]:
+def _in_turns(
+    bench: Bench, folder: Path, seconds: float, names: Iterable[str], processes: int
+) -> dict[str, list[Found]]:
     drawn = random.Random(bench.options.seed)
-    found: dict[str, list[Found]] = {name: [] for name in _LABELS}
+    found: dict[str, list[Found]] = {name: [] for name in names}
     with ExitStack() as opened:
-        sides = {name: opened.enter_context(running(name, folder / name)) for name in _LABELS}
+        sides = {name: opened.enter_context(running(name, folder / name, processes)) for name in found}
         for _ in range(bench.repeats(5, 2)):
             for name in drawn.sample(list(sides), len(sides)):
                 found[name].append(sides[name].asked(seconds, drawn.randrange(2**32)))
@@ -124,8 +137,8 @@ def _p95(found: Found) -> float:
 
 
 @contextmanager
-def running(name: str, folder: Path) -> Iterator[Served]:
-    """The side ``name`` in its processes, its files in ``folder``."""
+def running(name: str, folder: Path, processes: int) -> Iterator[Served]:
+    """The side ``name`` in so many processes, its files in ``folder``."""
     with ExitStack() as opened:
         # A socket's name has at most 107 bytes, wherever the files are.
         listens = Path(opened.enter_context(tempfile.TemporaryDirectory(prefix="s", dir="/tmp"))) / "listens"
@@ -134,12 +147,12 @@ def running(name: str, folder: Path) -> Iterator[Served]:
         listener.bind(str(served.listens))
         listener.listen(4 * CLIENTS)
         shared = listener.fileno()
-        argv = [sys.executable, "-m", "benchmarks.sessions.workers", name, str(folder), str(shared), str(PROCESSES)]
+        argv = [sys.executable, "-m", "benchmarks.sessions.workers", name, str(folder), str(shared), str(processes)]
         group = subprocess.Popen(argv, cwd=_ROOT, pass_fds=[shared], stdout=subprocess.PIPE, start_new_session=True)
         with group:
             assert group.stdout is not None
             try:
-                for _ in range(PROCESSES):
+                for _ in range(processes):
                     if group.stdout.readline() != b"ready\n":
                         raise RuntimeError(f"the processes of {name} did not start")
                 yield served

@@ -16,11 +16,16 @@ from pathlib import Path
 
 from postrmagic_core.errors import Conflict
 
-from .kept import Kept
+from .kept import Kept, KeptByCore
 from .library import Request, Response, Side
 from .original import Original
 
-SIDES: dict[str, Callable[[Path], Side]] = {"original": Original, "original_wal": Original, "ours": Kept}
+SIDES: dict[str, Callable[[Path], Side]] = {
+    "original": Original,
+    "original_wal": Original,
+    "ours": Kept,
+    "ours_core": KeptByCore,
+}
 LOCKED = Response(503, b"database is locked")
 
 

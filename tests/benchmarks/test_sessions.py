@@ -84,7 +84,7 @@ def installed(module: str) -> bool:
     return find_spec(module) is not None
 
 
-@pytest.fixture(params=["original", "ours"])
+@pytest.fixture(params=["original", "ours", "ours_core"])
 def side(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[library.Side, list[str]]]:
     """Each application with five users, and their sessions' tokens."""
     library.seed(tmp_path, 5)
@@ -92,7 +92,7 @@ def side(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[libra
         yield original.Original(tmp_path), original.prepare(tmp_path, 5)
     else:
         tokens = kept.prepare(tmp_path, 5)
-        ours = kept.Kept(tmp_path)
+        ours = kept.Kept(tmp_path) if request.param == "ours" else kept.KeptByCore(tmp_path)
         yield ours, tokens
         ours.close()
 
@@ -182,7 +182,7 @@ def test_a_locked_database_is_counted_and_another_error_is_not_hidden() -> None:
 def test_the_clients_are_answered_by_processes(tmp_path: Path) -> None:
     """All of them, with what they asked for; afterwards no process is left, and nobody listens."""
     served.prepared(tmp_path, 100, [served.OURS])
-    with served.running(served.OURS, tmp_path / served.OURS) as side:
+    with served.running(served.OURS, tmp_path / served.OURS, served.FEW) as side:
         found = side.asked(0.3, seed=1)
     assert found.rate > 0
     assert found.locked == 0
