@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from starlette.concurrency import run_in_threadpool
@@ -14,13 +14,14 @@ from postrmagic_core._problem import Problem
 from postrmagic_core.database import Unit
 from postrmagic_core.errors import UsageError, ValidationFailed
 from postrmagic_core.security.access import User as Identity
-from postrmagic_core.sessions import Device
 from postrmagic_core.stack import Stack
+from postrmagic_core.validation import Validator
 
 from .accounts import Accounts, User
+from .answers import DEVICES, ENROLMENT, FACTOR, ME, RECOVERY_CODES, SECOND_STEP, answer
 from .forms import (
+    SignUp,
     again_form,
-    answer,
     confirmation_form,
     login_form,
     password_form,
@@ -30,7 +31,7 @@ from .forms import (
 )
 from .logins import PENDING, Logins, StartAgain
 from .roles import ADMIN
-from .wire import body_of, origin_of, problem, session_of, user_of
+from .wire import origin_of, problem, read, session_of, user_of
 
 _NO_DEVICE = Problem(404, "device.not_found", detail="There is no such session of yours.")
 _NO_FACTOR = Problem(409, "factor.not_enabled", detail="No second factor is set up.")
@@ -45,6 +46,10 @@ class AccountApi:
     stack: Stack
     accounts: Accounts
     logins: Logins
+    sign_up_form: Validator[SignUp] = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "sign_up_form", sign_up_form(self.stack.database))
 
     def routes(self) -> list[Route]:
         """Every route of the interface."""
@@ -71,7 +76,7 @@ class AccountApi:
         """Who is asking; to nobody 401, with the ``notices`` that were left for them."""
         identity: Identity | None = request.state.identity
         if identity is not None:
-            return answer(_who(user_of(request), identity))
+            return answer(ME, _who(user_of(request), identity))
         session = await session_of(request)
         notices = [flash.text for flash in session.flashes()]
         detail = "This needs valid credentials."
@@ -79,8 +84,10 @@ class AccountApi:
 
     async def sign_up(self, request: Request) -> Response:
         """Make an account and log in to it; what is wrong is told field by field."""
-        form = sign_up_form.validate_json(await body_of(request))
-        user = await run_in_threadpool(self.accounts.sign_up, form.name, form.password)
+        form = await read(request, self.sign_up_form)
+        # Of two who want one name at once the second is told by the database, in the words of the form.
+        async with self.sign_up_form.aio.refusing(form):
+            user = await run_in_threadpool(self.accounts.sign_up, form.name, form.password)
         return await self._let_in(request, user, status=201)
 
     async def login(self, request: Request) -> Response:
@@ -89,16 +96,16 @@ class AccountApi:
         Without a second factor it is all: a session with a new id. With one, the second step is awaited for five
         minutes.
         """
-        form = login_form.validate_json(await body_of(request))
+        form = await read(request, login_form)
         user, needs_code = await run_in_threadpool(self.logins.password, form.name, form.password, origin_of(request))
         if not needs_code:
             return await self._let_in(request, user)
         self.logins.begin(await session_of(request), user)
-        return answer({"second_factor": "required", "expires_in": PENDING})
+        return answer(SECOND_STEP, {"second_factor": "required", "expires_in": PENDING})
 
     async def second_step(self, request: Request) -> Response:
         """The second step: a code of the authenticator app, or a recovery code."""
-        form = second_step_form.validate_json(await body_of(request))
+        form = await read(request, second_step_form)
         session = await session_of(request)
         pending = self.logins.pending(session)
         try:
@@ -116,7 +123,7 @@ class AccountApi:
 
     async def reset_password(self, request: Request) -> Response:
         """Set a new password by the token of a link. It logs nobody in: password and second factor are asked for."""
-        form = reset_form.validate_json(await body_of(request))
+        form = await read(request, reset_form)
         user = await run_in_threadpool(self.accounts.reset, form.token, form.password)
         if user is None:
             return problem(_NO_LINK)
@@ -125,7 +132,7 @@ class AccountApi:
 
     async def change_password(self, request: Request) -> Response:
         """Change the password, which the present one is needed for; every other session ends."""
-        form = password_form.validate_json(await body_of(request))
+        form = await read(request, password_form)
         user, session = user_of(request), await session_of(request)
         await self._again(request, form.current, pointer="/current")
         changed = await run_in_threadpool(lambda: self.accounts.set_password(user, form.new, pointer="/new"))
@@ -135,9 +142,7 @@ class AccountApi:
 
     async def factor(self, request: Request) -> Response:
         """How the second factor stands."""
-        status = await self.stack.security.factors.aio.status(user_of(request).key)
-        since = None if status.since is None else status.since.isoformat()
-        return answer({"enabled": status.enabled, "since": since, "recovery_codes": status.recovery_left})
+        return answer(FACTOR, await self.stack.security.factors.aio.status(user_of(request).key))
 
     async def enrol(self, request: Request) -> Response:
         """Begin with an authenticator app: its secret, as a text and as a QR code. The password is needed."""
@@ -146,12 +151,11 @@ class AccountApi:
             enrolment = await self.stack.security.factors.aio.enrol(user.key, _label(user))
         except UsageError:
             return problem(_HAS_FACTOR)
-        shown = {"secret": enrolment.grouped_secret, "qr": enrolment.data_uri, "alt": enrolment.alt}
-        return answer(shown | {"uri": enrolment.uri}, status=201)
+        return answer(ENROLMENT, enrolment, status=201)
 
     async def confirm(self, request: Request) -> Response:
         """The app's first code: from here on it is asked for. Recovery codes are shown once; other sessions end."""
-        form = confirmation_form.validate_json(await body_of(request))
+        form = await read(request, confirmation_form)
         user, session = user_of(request), await session_of(request)
         codes = await run_in_threadpool(self.stack.database.transact, self._confirm, user, form.code)
         if codes is None:
@@ -159,7 +163,7 @@ class AccountApi:
             raise ValidationFailed([{"pointer": "/code", "code": "factor.wrong_code", "message": told}])
         session.rotate()
         await self._alone(session)
-        return answer({"recovery_codes": codes})
+        return answer(RECOVERY_CODES, {"recovery_codes": codes})
 
     async def disable(self, request: Request) -> Response:
         """Turn the second factor off; the password is needed."""
@@ -171,13 +175,12 @@ class AccountApi:
         """New recovery codes in place of all before, shown once; the password is needed."""
         user = await self._who_knows_the_password(request)
         codes = await run_in_threadpool(self.stack.database.transact, self._renew, user)
-        return problem(_NO_FACTOR) if codes is None else answer({"recovery_codes": codes})
+        return problem(_NO_FACTOR) if codes is None else answer(RECOVERY_CODES, {"recovery_codes": codes})
 
     async def devices(self, request: Request) -> Response:
         """Where the user is logged in, the last used first."""
         session = await session_of(request)
-        found = await self.stack.sessions.aio.devices(user_of(request).key, session)
-        return answer([_device(each) for each in found])
+        return answer(DEVICES, await self.stack.sessions.aio.devices(user_of(request).key, session))
 
     async def end_device(self, request: Request) -> Response:
         """End one of the user's sessions; its next request is nobody's."""
@@ -193,10 +196,10 @@ class AccountApi:
         self.logins.complete(await session_of(request), user)
         request.state.device_token = await run_in_threadpool(self.logins.succeeded, user, origin_of(request))
         identity = await self.stack.security.access.aio.identity(user.key)
-        return answer(_who(user, identity), status=status)
+        return answer(ME, _who(user, identity), status=status)
 
     async def _who_knows_the_password(self, request: Request) -> User:
-        form = again_form.validate_json(await body_of(request))
+        form = await read(request, again_form)
         await self._again(request, form.password)
         return user_of(request)
 
@@ -226,17 +229,6 @@ class AccountApi:
 
 def _who(user: User, identity: Identity) -> dict[str, Any]:
     return {"id": user.id, "name": user.name, "roles": sorted(identity.roles), "admin": ADMIN in identity.roles}
-
-
-def _device(device: Device) -> dict[str, Any]:
-    return {
-        "id": device.id,
-        "agent": device.agent,
-        "network": device.network,
-        "began_at": device.began.isoformat(),
-        "last_seen_at": device.last_seen.isoformat(),
-        "current": device.is_current,
-    }
 
 
 def _label(user: User) -> str:

@@ -10,7 +10,7 @@ from sqlalchemy import insert, select, update
 
 from postrmagic_core._clock import Clock
 from postrmagic_core.database import DatabaseManager, Unit
-from postrmagic_core.errors import UniqueViolation, ValidationFailed
+from postrmagic_core.errors import ValidationFailed
 from postrmagic_core.events import EventManager
 from postrmagic_core.security.manager import Security
 from postrmagic_core.security.tables import user_roles
@@ -58,16 +58,11 @@ class Accounts:
         return self.add(name, self._new_hash(name, password, "/password"), roles=roles)
 
     def sign_up(self, name: str, password: str) -> User:
-        """Add an account for whoever asks; every problem is told as one of a field."""
-        # Before the work of hashing; of two at once the second is told by the database.
-        taken = ValidationFailed([{"pointer": "/name", "code": "name.taken", "message": "this name is taken"}])
-        if self.by_name(name) is not None:
-            raise taken
-        try:
-            user_id = self.create(name, password)
-        except UniqueViolation:
-            raise taken from None
-        return self._must_find(user_id)
+        """Add an account for whoever asks.
+
+        Raises :class:`ValidationFailed` for a password that is too easy, :class:`UniqueViolation` for a taken name.
+        """
+        return self._must_find(self.create(name, password))
 
     def add(
         self, name: str, password_hash: str, *, roles: Sequence[str] = (USER,), quota_bytes: int = DEFAULT_QUOTA

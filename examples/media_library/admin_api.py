@@ -10,14 +10,13 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from postrmagic_core._clock import from_us
 from postrmagic_core._problem import Problem
 from postrmagic_core.errors import ValidationFailed
 from postrmagic_core.security.access import AuditEntry
 from postrmagic_core.stack import Stack
 
 from .accounts import PAGE, Accounts, User
-from .forms import answer
+from .answers import ACCOUNTS, AUDIT, EXPLAINED, ROLES_OF, answer
 from .roles import ROLES
 from .wire import identity_of, number_of, problem
 
@@ -51,11 +50,8 @@ class AdminApi:
         if after is None:
             raise _invalid("/after", "cursor.invalid", "expected the id that the last page ended with")
         found = await run_in_threadpool(self.accounts.listed, after)
-        shown = [
-            {"id": row["id"], "name": row["name"], "roles": row["roles"], "created_at": _instant(row["created_us"])}
-            for row in found[:PAGE]
-        ]
-        return answer(shown, next=shown[-1]["id"] if len(found) > PAGE else None, roles=_described())
+        behind = found[PAGE - 1]["id"] if len(found) > PAGE else None
+        return answer(ACCOUNTS, found[:PAGE], next=behind, roles=list(ROLES))
 
     async def show_roles(self, request: Request) -> Response:
         """One account's roles."""
@@ -87,14 +83,14 @@ class AdminApi:
             raise _invalid("/permission", "permission.unknown", f"expected one of {', '.join(_permissions())}")
         access = self.stack.security.access
         found = access.explain(await access.aio.identity(user.key), permission)
-        return answer({"allowed": found.allowed, "sentence": found.sentence, "explanation": str(found)})
+        return answer(EXPLAINED, {"allowed": found.allowed, "sentence": found.sentence, "explanation": str(found)})
 
     async def list_audit(self, request: Request) -> Response:
         """The last hundred entries of the audit log, the newest first."""
         entries = await self.stack.security.audit.aio.find(limit=_ENTRIES)
         keys = {key for entry in entries for key in (entry.actor, entry.subject) if key is not None}
         names = await run_in_threadpool(self.accounts.names, keys)
-        return answer([_entry(entry, names) for entry in entries])
+        return answer(AUDIT, [_entry(entry, names) for entry in entries])
 
     async def _user(self, request: Request) -> User | None:
         number = number_of(request.path_params["id"])
@@ -102,11 +98,7 @@ class AdminApi:
 
     async def _roles(self, user: User) -> Response:
         found = await run_in_threadpool(self.stack.security.access.roles_of, user.key)
-        return answer({"id": user.id, "name": user.name, "roles": found})
-
-
-def _described() -> list[dict[str, str]]:
-    return [{"name": role.name, "about": role.about} for role in ROLES]
+        return answer(ROLES_OF, {"id": user.id, "name": user.name, "roles": found})
 
 
 def _permissions() -> list[str]:
@@ -116,7 +108,7 @@ def _permissions() -> list[str]:
 def _entry(entry: AuditEntry, names: dict[str, str]) -> dict[str, Any]:
     return {
         "id": entry.id,
-        "at": entry.at.isoformat(),
+        "at": entry.at,
         "actor": _named(entry.actor, names),
         "action": entry.action,
         "subject": _named(entry.subject, names),
@@ -127,10 +119,6 @@ def _entry(entry: AuditEntry, names: dict[str, str]) -> dict[str, Any]:
 
 def _named(key: str | None, names: dict[str, str]) -> str | None:
     return key if key is None else names.get(key, key)
-
-
-def _instant(us: int) -> str:
-    return from_us(us).isoformat()
 
 
 def _invalid(pointer: str, code: str, message: str) -> ValidationFailed:

@@ -18,11 +18,12 @@ from postrmagic_core.stack import Stack
 from postrmagic_core.validation.output import content_disposition
 from postrmagic_core.validation.uploads import inspect, receive, storage_error
 
-from .forms import answer, change_form, cursor_of, position_of, seen_form, shown, told
+from .answers import HEALTH, MEDIA, MEDIUM, NOTIFICATIONS, STATS, TAGS, answer
+from .forms import change_form, cursor_of, position_of, seen_form
 from .library import POLICY, Library, NotFound
 from .names import filename_of, title_of
 from .notifications import Notifications
-from .wire import body_of, expect, identity_of, number_of, problem, user_of
+from .wire import expect, identity_of, number_of, problem, read, user_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +58,7 @@ class Api:
         asked = request.query_params.get("q", "")[:500]
         after = position_of(request.query_params.get("after"))
         page = await run_in_threadpool(lambda: self.library.page(user.id, asked=asked, after=after))
-        return answer([shown(item) for item in page["items"]], next=cursor_of(page["next"]))
+        return answer(MEDIA, page["items"], next=cursor_of(page["next"]))
 
     async def add_media(self, request: Request) -> Response:
         """Take one image as multipart field ``file`` (and ``title``): 201, or 200 if the user already has this file."""
@@ -80,18 +81,18 @@ class Api:
             )
         item = await run_in_threadpool(self.library.get, user.id, added.media_id)
         location = {"Location": f"/api/v1/media/{added.media_id}"}
-        return answer(shown(item), status=201 if added.created else 200, headers=location)
+        return answer(MEDIUM, item, status=201 if added.created else 200, headers=location)
 
     async def show_media(self, request: Request) -> Response:
         """One medium."""
-        return answer(shown(await self._own(request)))
+        return answer(MEDIUM, await self._own(request))
 
     async def change_media(self, request: Request) -> Response:
         """Rename, or replace the tags of, one medium."""
         who, media_id = identity_of(request), _media_id(request)
-        form = change_form.validate_json(await body_of(request))
+        form = await read(request, change_form)
         await run_in_threadpool(lambda: self.library.change(who, media_id, title=form.title, tag_names=form.tags))
-        return answer(shown(await self._own(request)))
+        return answer(MEDIUM, await self._own(request))
 
     async def delete_media(self, request: Request) -> Response:
         """Remove one medium."""
@@ -117,24 +118,24 @@ class Api:
     async def tags(self, request: Request) -> Response:
         """The user's tags, most used first."""
         user = user_of(request)
-        return answer((await run_in_threadpool(self.library.stats, user.id))["tags"])
+        return answer(TAGS, (await run_in_threadpool(self.library.stats, user.id))["tags"])
 
     async def stats(self, request: Request) -> Response:
         """How much the user has; beside it, what share of its reads the cache of this process could answer."""
         user = user_of(request)
         found = await run_in_threadpool(self.library.stats, user.id)
-        return answer(found, cache={"hit_rate": round(self.stack.cache.stats().hit_rate, 3)})
+        return answer(STATS, found, cache={"hit_rate": round(self.stack.cache.stats().hit_rate, 3)})
 
     async def list_notifications(self, request: Request) -> Response:
         """What the user was told, the latest first, and how much of it is new."""
         user = user_of(request)
         found = await run_in_threadpool(self.notifications.latest, user.id)
-        return answer([told(each) for each in found], unread=sum(each["read_us"] is None for each in found))
+        return answer(NOTIFICATIONS, found, unread=sum(each["read_us"] is None for each in found))
 
     async def read_notifications(self, request: Request) -> Response:
         """The user has seen what changed up to ``until``."""
         user = user_of(request)
-        form = seen_form.validate_json(await body_of(request))
+        form = await read(request, seen_form)
         await run_in_threadpool(self.notifications.read, user.id, to_us(form.until))
         return Response(status_code=204)
 
@@ -142,7 +143,7 @@ class Api:
         """200 when every backend answers, 503 otherwise; which one, and in how many milliseconds."""
         found = await run_in_threadpool(self.stack.health)
         parts = {name: {"ok": it.ok, "ms": round(it.seconds * 1000, 1)} for name, it in found.items()}
-        return answer(parts, status=200 if all(it.ok for it in found.values()) else 503)
+        return answer(HEALTH, parts, status=200 if all(it.ok for it in found.values()) else 503)
 
     async def _own(self, request: Request) -> dict[str, Any]:
         item = await run_in_threadpool(self.library.get, user_of(request).id, _media_id(request))

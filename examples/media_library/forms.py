@@ -1,22 +1,21 @@
-"""What clients may send, and how every answer looks."""
+"""What clients may send."""
 
 from __future__ import annotations
 
 import base64
 import binascii
-import json
 import re
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import AfterValidator, AwareDatetime, Field, model_validator
-from starlette.responses import Response
 
-from postrmagic_core._clock import from_us
+from postrmagic_core.database import DatabaseManager
 from postrmagic_core.errors import ValidationFailed
 from postrmagic_core.validation import Input, Validator, invalid
 from postrmagic_core.validation.rules import PlainText, Tag
+from postrmagic_core.validation.stored import Unique
 
-from .notifications import message_of
+from .tables import users
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")
 
@@ -43,7 +42,7 @@ class Login(Input):
 class SignUp(Input):
     """A new account."""
 
-    name: NewName
+    name: Annotated[NewName, Unique(users.c.name)]
     password: Password
 
 
@@ -99,8 +98,12 @@ class Seen(Input):
     until: AwareDatetime
 
 
+def sign_up_form(database: DatabaseManager) -> Validator[SignUp]:
+    """The form of a new account, whose name nobody has."""
+    return Validator(SignUp, database=database)
+
+
 login_form = Validator(Login)
-sign_up_form = Validator(SignUp)
 second_step_form = Validator(SecondStep)
 password_form = Validator(PasswordChange)
 again_form = Validator(Again)
@@ -108,44 +111,6 @@ confirmation_form = Validator(Confirmation)
 reset_form = Validator(Reset)
 change_form = Validator(Change)
 seen_form = Validator(Seen)
-
-
-def answer(data: Any, *, status: int = 200, headers: dict[str, str] | None = None, **beside: Any) -> Response:
-    """A JSON answer: what was asked for under ``data``, anything else beside it."""
-    body = json.dumps({"data": data} | beside, ensure_ascii=False, separators=(",", ":")).encode()
-    return Response(body, status, headers, "application/json")
-
-
-def shown(item: dict[str, Any]) -> dict[str, Any]:
-    """A medium as clients see it: no digest, no user, links instead of paths."""
-    base = f"/api/v1/media/{item['id']}"
-    return {
-        "id": item["id"],
-        "title": item["title"],
-        "filename": item["filename"],
-        "size": item["size"],
-        "type": item["mime"],
-        "width": item["width"],
-        "height": item["height"],
-        "tags": item["tags"],
-        "colours": item["colours"],
-        "orientation": item["orientation"],
-        "created_at": from_us(item["created_us"]).isoformat(),
-        "file": f"{base}/file",
-        "thumbnail": f"{base}/thumbnail" if item["thumbnail"] else None,
-    }
-
-
-def told(notification: dict[str, Any]) -> dict[str, Any]:
-    """A notification as clients see it."""
-    kind, amount = notification["kind"], notification["amount"]
-    return {
-        "kind": kind,
-        "amount": amount,
-        "message": message_of(kind, amount),
-        "changed_at": from_us(notification["changed_us"]).isoformat(),
-        "read": notification["read_us"] is not None,
-    }
 
 
 def cursor_of(position: tuple[int, int] | None) -> str | None:

@@ -31,7 +31,7 @@ _TOLD: dict[type[PostrMagicError], tuple[int, str]] = {
 }
 
 
-async def refused(_: Request, error: Exception) -> Response:
+async def refused(request: Request, error: Exception) -> Response:
     """The answer to an error of ours or of Starlette's."""
     if isinstance(error, AccessDenied) and error.hidden:
         # That somebody else has such a medium is not told.
@@ -45,7 +45,7 @@ async def refused(_: Request, error: Exception) -> Response:
         return Response(status_code=499)
     if isinstance(error, HTTPException):
         return problem(Problem(error.status_code, f"http.{error.status_code}"))
-    return problem(problem_for(error))
+    return problem(problem_for(error), locale=getattr(request.state, "told_in", None))
 
 
 def _wait(error: PostrMagicError) -> float | None:

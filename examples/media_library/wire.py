@@ -3,27 +3,45 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, TypeVar
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
 from postrmagic_core._problem import CONTENT_TYPE, Problem
+from postrmagic_core.errors import ValidationFailed
 from postrmagic_core.security.access import User as Identity
+from postrmagic_core.validation import Validator
+from postrmagic_core.validation.locales import negotiate
 
 from .accounts import User
 from .logins import Origin
 
+T = TypeVar("T")
+LOCALES = ("en", "de")  # the first where the client asks for neither
 _JSON_LIMIT = 64 * 1024
 # A device that has logged in to an account is told apart from those that guess; it logs nobody in.
 DEVICE, DEVICE_SECONDS = "device", 90 * 86_400
 
 
-def problem(document: Problem, *, retry_after: float | None = None) -> Response:
-    """A problem document as a response."""
-    headers = None if retry_after is None else {"Retry-After": str(max(1, math.ceil(retry_after)))}
+def problem(document: Problem, *, retry_after: float | None = None, locale: str | None = None) -> Response:
+    """A problem document as a response; ``locale`` is the language of its messages, where the client chose it."""
+    headers = {} if retry_after is None else {"Retry-After": str(max(1, math.ceil(retry_after)))}
+    if locale is not None:
+        headers |= {"Content-Language": locale, "Vary": "Accept-Language"}
     return Response(document.body(), document.status, headers, CONTENT_TYPE)
+
+
+async def read(request: Request, form: Validator[T]) -> T:
+    """What the client sent, checked; what is wrong with it is told in the client's language."""
+    body = await body_of(request)
+    locale = negotiate(", ".join(request.headers.getlist("accept-language")), LOCALES)
+    try:
+        return await form.aio.validate_json(body, locale=locale)
+    except ValidationFailed:
+        request.state.told_in = locale
+        raise
 
 
 async def body_of(request: Request) -> bytes:

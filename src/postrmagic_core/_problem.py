@@ -14,6 +14,7 @@ CONTENT_TYPE = "application/problem+json"
 # The most specific class wins: looked up along the error's MRO.
 _STATUS: dict[type[BaseException], int] = {
     errors.ValidationFailed: 422,
+    errors.UnsupportedMedia: 415,
     errors.UniqueViolation: 409,
     errors.LastHolder: 409,
     errors.IntegrityViolation: 409,
@@ -24,6 +25,7 @@ _STATUS: dict[type[BaseException], int] = {
     errors.PoolExhausted: 503,
     errors.OutOfSpace: 507,
     errors.OutcomeUnknown: 503,
+    errors.FetchError: 422,
     errors.Overloaded: 503,
 }
 

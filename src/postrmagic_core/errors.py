@@ -33,7 +33,13 @@
     │   ├── IntegrityViolation        a constraint of the database refused the row
     │   │   └── UniqueViolation       with the constraint's name and columns
     │   ├── LastHolder                a role that somebody must have would be nobody's
+    │   ├── UnsupportedMedia          a body is of no kind that is read here
     │   └── ValidationFailed          input did not satisfy its rules; every error is listed
+    ├── FetchError                    what a URL names was not fetched
+    │   ├── DestinationRefused        it leads where this process may not go, or nowhere
+    │   ├── FetchFailed               not reached, no valid certificate, no HTTP; it may have got the request
+    │   ├── FetchTimeout              not complete within the time-out; it may have got the request
+    │   └── AnswerTooLarge            more bytes than allowed
     ├── Overloaded (r)                more is asked for than can be worked off
     └── JobError                      a job cannot go on
         ├── UnknownTask               the message names a task that was not included here
@@ -288,6 +294,48 @@ class ValidationFailed(DataError):
         self.errors = [dict(error) for error in errors]
         listed = "; ".join(f"{error['pointer'] or '/'}: {error['message']}" for error in self.errors)
         super().__init__(f"{len(self.errors)} problem(s): {listed}")
+
+    def __reduce__(self) -> tuple[type[ValidationFailed], tuple[list[dict[str, str]]]]:
+        return type(self), (self.errors,)
+
+
+class UnsupportedMedia(DataError):
+    """A body is of no kind that is read here, or in no encoding but UTF-8: 415, and nothing of it was read."""
+
+    code = "body.unsupported_type"
+
+
+class FetchError(PostrMagicError):
+    """What a URL names was not fetched."""
+
+    code = "fetch"
+
+
+class DestinationRefused(FetchError):
+    """The URL, or a redirect, leads where this process may not go, or nowhere.
+
+    A name that does not resolve ends alike, so that nobody outside learns which names exist inside.
+    """
+
+    code = "fetch.refused"
+
+
+class FetchFailed(FetchError):
+    """The server was not reached, did not prove its name, or did not answer in HTTP. It may have got the request."""
+
+    code = "fetch.failed"
+
+
+class FetchTimeout(FetchError):
+    """The answer was not complete within the time-out. The server may have got the request."""
+
+    code = "fetch.timeout"
+
+
+class AnswerTooLarge(FetchError):
+    """The answer has more bytes than were allowed; reading it ended there."""
+
+    code = "fetch.too_large"
 
 
 class Overloaded(PostrMagicError):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import shutil
+import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
@@ -17,6 +18,7 @@ from sqlalchemy import insert, inspect, select, text, update
 from typer.testing import CliRunner
 
 from media_library.__main__ import app as command
+from media_library.accounts import Accounts
 from media_library.application import assemble
 from media_library.roles import GUARDED, SIGNED_IN
 from media_library.seed import prepare
@@ -121,7 +123,7 @@ def test_a_new_account_is_logged_in_and_a_user(house: House) -> None:
 @pytest.mark.parametrize(
     ("name", "password", "pointer", "code"),
     [
-        ("demo", NEW, "/name", "name.taken"),
+        ("demo", NEW, "/name", "unique.taken"),
         ("a", NEW, "/name", "string_too_short"),
         ("a" * 33, NEW, "/name", "string_too_long"),
         ("Ann", NEW, "/name", "name.characters"),
@@ -144,6 +146,25 @@ def test_what_is_wrong_with_a_new_account_is_told_at_its_field(
     assert (found[0]["pointer"], found[0]["code"]) == (pointer, code)
     assert password not in answer.text
     assert house.left == before
+
+
+def test_of_two_who_sign_up_with_one_name_one_gets_it(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both pass the form's check before either is kept; the other is told at the field, as if it came later."""
+    both, create = threading.Barrier(2, timeout=20), Accounts.create
+
+    def together(self: Accounts, name: str, password: str, **given: Any) -> int:
+        both.wait()
+        return create(self, name, password, **given)
+
+    monkeypatch.setattr(Accounts, "create", together)
+    with ThreadPoolExecutor(2) as pool:
+        asked = {"name": "ann", "password": NEW}
+        visitors = [house.browser(None) for _ in range(2)]
+        answers = [pool.submit(visitor.post, "/api/v1/signup", json=asked) for visitor in visitors]
+        won, lost = sorted((answer.result(60) for answer in answers), key=lambda answer: answer.status_code)
+    assert won.status_code == 201
+    told = {"pointer": "/name", "code": "unique.taken", "message": "is taken already"}
+    assert problem(lost, 422, "data.invalid")["errors"] == [told]
 
 
 def test_an_account_says_nothing_of_its_rights(house: House) -> None:

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+from sqlalchemy import literal
 
+import media_library
+from media_library import library
 from media_library.library import PAGE
 from media_library.posters import POSTERS, draw
 from media_library.smoke import hostile_files
@@ -371,3 +376,100 @@ def test_lists_searches_tags_and_counts_follow_every_change(visitor: Browser) ->
         "colours": None,
         "refreshed_at": None,
     }
+
+
+# What leaves
+
+CANARY = "c4n4ry-4711"
+HOME = Path(media_library.__file__ or "").parent
+SINKS = re.compile(
+    r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\(|new Function|srcdoc|createContextualFragment"
+    r"|DOMParser|setHTMLUnsafe|javascript:|set(?:Timeout|Interval)\(\s*[\"'`]|setAttribute\(\s*[\"'`](?:on|style|src)"
+    r"|\son[a-z]+\s*=\s*[\"']|\.cssText|\bstyle\s*=\s*[\"']"
+)
+
+
+def test_a_column_that_a_row_gets_does_not_leave(
+    house: House, visitor: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Given rows of media, accounts and notifications with a column more, no answer tells of it."""
+    monkeypatch.setattr(library, "SHOWN", library.SHOWN.add_columns(literal(CANARY).label("note")))
+    medium = visitor.added()
+    row = house.application.library.get(house.user_id(), medium["id"])
+    assert row["note"] == CANARY
+    listed, latest = house.application.accounts.listed, house.application.notifications.latest
+    told = {"kind": "posters_ready", "amount": 1, "changed_us": 0, "read_us": None, "note": CANARY, "id": 4711}
+    monkeypatch.setattr(
+        type(house.application.accounts),
+        "listed",
+        lambda self, after: [one | {"password_hash": CANARY} for one in listed(after)],
+    )
+    monkeypatch.setattr(house.application.notifications, "latest", lambda user_id: [*latest(user_id), told])
+    answers = [
+        visitor.get(path) for path in ("/api/v1/media", f"/api/v1/media/{medium['id']}", "/api/v1/notifications")
+    ]
+    answers.append(house.browser("keeper").get("/api/v1/admin/users"))
+    for answer in answers:
+        assert answer.status_code == 200
+        assert CANARY not in answer.text
+    assert answers[2].json()["data"][-1]["message"] == "A poster is ready."
+    fields = ["id", "title", "filename", "size", "type", "width", "height", "tags", "colours", "orientation"]
+    assert list(answers[1].json()["data"]) == [*fields, "created_at", "file", "thumbnail"]
+
+
+@pytest.mark.parametrize("path", ["/api/v1/media", "/api/v1/tags", "/api/v1/stats", "/api/v1/me", "/health"])
+def test_an_answer_says_that_it_is_json_and_nobody_s_to_keep(visitor: Browser, path: str) -> None:
+    """Exactly application/json, not to be sniffed, not to be stored; and no page's policy lets inline scripts run."""
+    headers = visitor.get(path).headers
+    assert headers.get_list("content-type") == ["application/json"]
+    assert headers.get_list("x-content-type-options") == ["nosniff"]
+    assert headers.get_list("cache-control") == ["no-store"]
+    for answer in (headers, visitor.get("/").headers):
+        assert "unsafe" not in answer["content-security-policy"]
+
+
+def test_an_answer_that_does_not_fit_its_model_is_an_error_of_ours(
+    visitor: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Given a row whose title is no text, the answer is 500 without a word of it, not the row."""
+    medium = visitor.added()
+    monkeypatch.setattr(library.Library, "_described", lambda *_: [{"id": 1, "title": CANARY.encode()}])
+    visitor.patch(f"/api/v1/media/{medium['id']}", json={"title": "new"})
+    answer = visitor.get("/api/v1/media")
+    problem(answer, 500, "internal")
+    assert CANARY not in answer.text
+
+
+@pytest.mark.parametrize("module", ["api.py", "account_api.py", "admin_api.py"])
+def test_every_answer_leaves_by_a_model(module: str) -> None:
+    """No handler writes JSON itself: what is no answer by a model is a file, a problem document or empty."""
+    text = (HOME / module).read_text(encoding="utf-8")
+    made = re.findall(r"(?<!File)\bResponse\(([^)]*)\)", text)
+    assert set(made) <= {"status_code=204"}
+    assert not re.search(r"json\.dumps|JSONResponse|HTMLResponse|PlainTextResponse|\.body\(\)", text)
+
+
+@pytest.mark.parametrize("name", sorted(path.name for path in (HOME / "static").iterdir()))
+def test_the_page_writes_no_markup_and_runs_no_text(name: str) -> None:
+    """None of its files holds a way from text to markup, script or style, nor an inline script, handler or style."""
+    text = (HOME / "static" / name).read_text(encoding="utf-8")
+    assert SINKS.findall(text) == []
+    if name.endswith(".html"):
+        assert all("src=" in tag for tag in re.findall(r"<script[^>]*>", text))
+        assert "<style" not in text
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "x.innerHTML = y",
+        "eval(x)",
+        "setTimeout('x')",
+        '<a onclick="x">',
+        "<p style='x'>",
+        'e.setAttribute("onclick", x)',
+    ],
+)
+def test_a_sink_would_be_found(line: str) -> None:
+    """The control of the search."""
+    assert SINKS.search(line)

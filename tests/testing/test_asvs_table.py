@@ -16,8 +16,21 @@ ROOT = Path(__file__).parents[2]
 TABLE = load_requirements(ROOT / "tests/asvs.toml")
 PAGE = ROOT / "docs/reference/security.md"
 
-# Section -> the levels of its requirements, in order (OWASP ASVS 5.0.0, chapters 6 to 8).
+# Section -> the levels of its requirements, in order (OWASP ASVS 5.0.0, chapters 1, 2 and 5 to 8).
 LEVELS = {
+    "1.1": (2, 2),
+    "1.2": (1, 1, 1, 1, 1, 2, 2, 2, 2, 3),
+    "1.3": (1, 1, 2, 2, 2, 2, 2, 2, 2, 2, 2, 3),
+    "1.4": (2, 2, 2),
+    "1.5": (1, 2, 3),
+    "2.1": (1, 2, 2),
+    "2.2": (1, 1, 2),
+    "2.3": (1, 2, 2, 2, 3),
+    "2.4": (2, 3),
+    "5.1": (2,),
+    "5.2": (1, 1, 2, 3, 3, 3),
+    "5.3": (1, 1, 3),
+    "5.4": (2, 2, 2),
     "6.1": (1, 2, 2),
     "6.2": (1, 1, 1, 1, 1, 1, 1, 1, 2, 2, 2, 2),
     "6.3": (1, 1, 2, 2, 3, 3, 3, 3),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import string
 from typing import Any
 
@@ -10,17 +11,26 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic_core._pydantic_core import list_all_errors
 
-from postrmagic_core.validation.messages import ENGLISH, GENERIC, text
+from postrmagic_core.validation.messages import ENGLISH, GENERIC, Catalogue, text
+from postrmagic_core.validation.messages_de import GERMAN
 from postrmagic_core.validation.policy import failed, pointer_to, translate
 
 KNOWN: dict[str, Any] = {error["type"]: error for error in list_all_errors()}
 FROM_THE_INPUT = {"error", "tag", "actual_length", "tz_actual", "encoding_error", "attribute"}
+# What strict_json has told before pydantic could.
+RENAMED = {"json_invalid": "json.invalid"}
+BOTH = sorted(ENGLISH.keys() & GERMAN.keys())
+IN_EACH = pytest.mark.parametrize("catalogue", [ENGLISH, GERMAN], ids=["en", "de"])
+
+
+def parts_of(template: str | tuple[str, str]) -> tuple[str, ...]:
+    """A text's singular and plural, or its one form."""
+    return template if isinstance(template, tuple) else (template,)
 
 
 def placeholders(template: str | tuple[str, str]) -> set[str]:
     """The names a text fills in."""
-    parts = template if isinstance(template, tuple) else (template,)
-    return {name for part in parts for _, name, _, _ in string.Formatter().parse(part) if name}
+    return {name for part in parts_of(template) for _, name, _, _ in string.Formatter().parse(part) if name}
 
 
 @pytest.mark.parametrize("code", [code for code in ENGLISH if "." not in code])
@@ -30,15 +40,92 @@ def test_texts_for_pydantics_codes_fit_them(code: str) -> None:
     assert placeholders(ENGLISH[code]) <= supplied - FROM_THE_INPUT
 
 
+@IN_EACH
+def test_every_error_of_pydantic_has_a_text(catalogue: Catalogue) -> None:
+    """A new version of pydantic with a new error is told here: write its text in both languages."""
+    assert sorted({RENAMED.get(code, code) for code in KNOWN} - catalogue.keys()) == []
+
+
+@IN_EACH
 @pytest.mark.parametrize("code", list(KNOWN))
-def test_every_error_of_pydantic_has_words(code: str) -> None:
-    """Ours where it is common, and never pydantic's own, which may quote the input."""
+def test_every_error_of_pydantic_is_told_in_our_words(code: str, catalogue: Catalogue) -> None:
+    """Never in pydantic's own, which may quote the input, and with every gap filled."""
     example = KNOWN[code].get("example_context") or {}
     context = {name: "CANARY" if name in FROM_THE_INPUT else value for name, value in example.items()}
-    (problem,) = translate([{"type": code, "loc": (), "msg": "CANARY", "ctx": context}], {}, ENGLISH)
+    (problem,) = translate([{"type": code, "loc": (), "msg": "CANARY", "ctx": context}], {}, catalogue)
     assert problem["message"]
     assert "CANARY" not in problem["message"]
     assert "…" not in problem["message"]
+
+
+def test_both_languages_know_the_same_codes() -> None:
+    """What German lacks is listed with its English text, ready to be translated into messages_de.py."""
+    missing = [f'"{code}": {ENGLISH[code]!r},' for code in ENGLISH if code not in GERMAN]
+    unknown = [f'"{code}": {GERMAN[code]!r},' for code in GERMAN if code not in ENGLISH]
+    if missing or unknown:
+        pytest.fail("\n  ".join(["German lacks:", *missing, "English lacks:", *unknown]), pytrace=False)
+
+
+@pytest.mark.parametrize("code", BOTH)
+def test_a_translation_says_as_much_as_its_original(code: str) -> None:
+    """The same placeholders, singular and plural where the original has them; it is translated, and short."""
+    english, german = ENGLISH[code], GERMAN[code]
+    assert isinstance(german, tuple) is isinstance(english, tuple)
+    assert placeholders(german) == placeholders(english)
+    assert all(placeholders(part) == placeholders(german) for part in parts_of(german))
+    assert not set(parts_of(german)) & set(parts_of(english))
+    assert max(map(len, parts_of(german))) <= 120
+
+
+@IN_EACH
+@pytest.mark.parametrize("number", [1, 2])
+def test_no_placeholder_is_left(catalogue: Catalogue, number: int) -> None:
+    """Filled in with one and with many of what it names, a text has no brace and no gap; the form fits the number."""
+    for code, template in catalogue.items():
+        told = text(code, dict.fromkeys(placeholders(template), number), catalogue)
+        assert told
+        assert not set("{}…") & set(told), code
+        assert told == parts_of(template)[-1 if number > 1 else 0].format_map(
+            dict.fromkeys(placeholders(template), number)
+        )
+
+
+@IN_EACH
+def test_a_placeholder_is_a_plain_name(catalogue: Catalogue) -> None:
+    """No attribute, no index, no conversion: a text can only show what the rule gives it (ASVS 1.3.10)."""
+    fields = [
+        (code, name, form, conversion)
+        for code, template in catalogue.items()
+        for part in parts_of(template)
+        for _, name, form, conversion in string.Formatter().parse(part)
+        if name is not None
+    ]
+    assert [field for field in fields if not field[1].isidentifier() or field[2] or field[3]] == []
+
+
+def test_german_addresses_nobody() -> None:
+    """Neither du nor Sie: the same text fits every application."""
+    address = re.compile(r"\b(?:du|dich|dir|dein\w*|euch|eure?\w*|Sie|Ihnen|Ihr\w*|[Bb]itte|man)\b")
+    spoken = {code: part for code, template in GERMAN.items() for part in parts_of(template) if address.search(part)}
+    assert spoken == {}
+
+
+@IN_EACH
+def test_a_text_continues_the_name_of_its_field(catalogue: Catalogue) -> None:
+    """It begins in lower case and ends without a full stop, so that it can stand behind a label, or alone."""
+    texts = [part for template in catalogue.values() for part in parts_of(template)]
+    assert [part for part in texts if not part[0].islower() or part.endswith(".") or part != part.strip()] == []
+
+
+def test_one_and_many_are_told_apart_in_german() -> None:
+    """By the number of the rule, as in English."""
+    assert text("too_long", {"max_length": 1}, GERMAN) == "darf höchstens 1 Eintrag haben"
+    assert text("too_long", {"max_length": 5}, GERMAN) == "darf höchstens 5 Einträge haben"
+
+
+def test_what_a_language_lacks_is_told_in_english() -> None:
+    """A catalogue may translate a part."""
+    assert text("missing", {}, {"too_long": "zu lang"}) == ENGLISH["missing"]
 
 
 def test_a_catalogue_that_asks_for_too_much_still_speaks() -> None:

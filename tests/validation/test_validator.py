@@ -14,11 +14,20 @@ from typing import Annotated, Any, Literal, TypeAlias
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, Strict, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    Strict,
+    ValidationInfo,
+    model_validator,
+)
 
 from postrmagic_core._problem import problem_for
 from postrmagic_core.errors import ConfigurationError, UsageError, ValidationFailed
 from postrmagic_core.validation import Input, Limits, Validator, errors_by_field, invalid
+from postrmagic_core.validation.groups import In
 from postrmagic_core.validation.messages import Catalogue
 
 CANARY = "hunter2-CANARY"
@@ -237,6 +246,67 @@ def test_an_unknown_locale_is_refused() -> None:
     """A locale without messages is an error at construction, naming those there are."""
     with pytest.raises(ConfigurationError, match=r"'fr'.*known: de, en"):
         Validator(Size, locale="fr", catalogues={"de": {}})
+
+
+@pytest.mark.parametrize("way", ["data", "json", "form"])
+def test_each_call_may_have_a_locale_of_its_own(way: str) -> None:
+    """Of the catalogues the validator knows; it keeps its own for the other calls."""
+    sizes = Validator(Size, catalogues={"xx": {"missing": "xx"}})
+    calls: dict[str, Callable[..., object]] = {
+        "data": partial(sizes.validate, {}),
+        "json": partial(sizes.validate_json, b"{}"),
+        "form": partial(sizes.validate_form, []),
+    }
+
+    def text(**options: Any) -> list[str]:
+        with pytest.raises(ValidationFailed) as caught:
+            calls[way](**options)
+        return [error["message"] for error in caught.value.errors]
+
+    assert [text(), text(locale="xx"), text(locale="en"), text()] == [
+        ["is required"],
+        ["xx"],
+        ["is required"],
+        ["is required"],
+    ]
+    with pytest.raises(ConfigurationError, match=r"'fr'.*known: de, en, xx"):
+        calls[way](locale="fr")
+
+
+def test_german_comes_with_the_package() -> None:
+    """No catalogue need be given; the validator's own locale is the first it names."""
+    with pytest.raises(ValidationFailed) as caught:
+        Validator(Size, locale="de").validate({})
+    assert caught.value.errors[0]["message"] not in {"is required", "is not valid"}
+    assert (Validator(Size, locale="de").locales, Validator(Size).locales) == (("de", "en"), ("en", "de"))
+
+
+def _seen(value: int, info: ValidationInfo) -> object:
+    return value, info.context
+
+
+@pytest.mark.parametrize("groups", [(), {"create"}, ["create", "late"]])
+def test_every_rule_finds_the_groups_of_the_call(groups: Any) -> None:
+    """In pydantic's context, whatever way the input came; a call without groups names none."""
+
+    class Seen(Input):
+        create: Annotated[int | None, In("create", Field(ge=0)), In("late", Field(ge=0))] = None
+        seen: Annotated[int, AfterValidator(_seen)]
+
+    seen = Validator(Seen)
+    values: list[Any] = [
+        seen.validate({"seen": 1}, groups=groups),
+        seen.validate_json(b'{"seen": 1}', groups=groups),
+        seen.validate_form([("seen", "1")], groups=groups),
+    ]
+    assert [value.seen for value in values] == [(1, {"groups": frozenset(groups)})] * 3
+
+
+def test_groups_are_a_collection_of_the_models_names() -> None:
+    """One text, which is a collection of letters, and a name that the model lacks are mistakes."""
+    for wrong in ("create", {"create"}):
+        with pytest.raises(UsageError, match="group"):
+            Validator(Size).validate({"width": 1}, groups=wrong)
 
 
 @pytest.mark.parametrize(

@@ -80,7 +80,7 @@ function card(item) {
 function stripe(colours) {
   return make("span", { className: "stripe", ariaHidden: "true" }, ...colours.map((colour) => {
     const part = make("span", { title: colour });
-    part.style.background = colour;
+    part.style.backgroundColor = colour;  // a colour and nothing else: no picture, no address
     return part;
   }));
 }

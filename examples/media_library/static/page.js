@@ -11,8 +11,11 @@ export class Refusal extends Error {
   }
 }
 
+// What is wrong is told in the language of the page, whichever the browser prefers.
+const ASKED = { Accept: "application/json", "Accept-Language": document.documentElement.lang };
+
 export async function api(path, options = {}) {
-  const response = await fetch(`/api/v1/${path}`, { headers: { Accept: "application/json" }, ...options });
+  const response = await fetch(`/api/v1/${path}`, { ...options, headers: { ...ASKED, ...options.headers } });
   if (response.status === 204) return null;
   const body = await response.json().catch(() => ({}));
   if (response.ok) return body;

@@ -10,10 +10,10 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from io import FileIO
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, TypeAlias
 
 from ..errors import BackendUnavailable, MissingExtra
 from .interface import ImagePolicy
@@ -21,7 +21,10 @@ from .policy import failed
 
 _DECODER = str(Path(__file__).with_name("_decoder.py"))
 _HEAD = 4096
+_PIECE = 256 * 1024
 _STOPPED = {-signal.SIGKILL, -signal.SIGXCPU}
+_Read: TypeAlias = Callable[[IO[bytes]], tuple[bytes, bytes, bool]]
+"""Reads an answer: its first line, its rest, and whether it ended where it had to."""
 
 
 def ask(file: FileIO, kind: str, policy: ImagePolicy, question: Mapping[str, object], *, largest: int = 0) -> Any:
@@ -31,6 +34,41 @@ def ask(file: FileIO, kind: str, policy: ImagePolicy, question: Mapping[str, obj
     longer than ``policy.timeout``; :class:`MissingExtra` without Pillow; :class:`BackendUnavailable` when the process
     could not do its work at all. This process holds no more than the answer.
     """
+
+    def whole(output: IO[bytes]) -> tuple[bytes, bytes, bool]:
+        answer = output.read(_HEAD + largest + 1)
+        head, _, body = answer.partition(b"\n")
+        return head, body, len(answer) <= _HEAD + largest
+
+    found, body = _asked(file, kind, policy, question, whole)
+    return body if question.get("output") else found
+
+
+def pour(
+    file: FileIO,
+    kind: str,
+    policy: ImagePolicy,
+    question: Mapping[str, object],
+    write: Callable[[bytes], object],
+) -> dict[str, int]:
+    """:func:`ask` for a rendering of any size: its bytes go to ``write`` piece by piece, its findings come back.
+
+    What was written counts only once this returns. Whatever ``write`` raises ends the process.
+    """
+
+    def in_pieces(output: IO[bytes]) -> tuple[bytes, bytes, bool]:
+        head = output.readline(_HEAD + 1)
+        if len(head) > _HEAD:
+            return b"", b"", False
+        while piece := output.read(_PIECE):
+            write(piece)
+        return head, b"", True
+
+    found: dict[str, int] = _asked(file, kind, policy, question, in_pieces)[0]
+    return found
+
+
+def _asked(file: FileIO, kind: str, policy: ImagePolicy, question: Mapping[str, object], read: _Read) -> Any:
     request = {
         "format": kind,
         "max_pixels": policy.max_pixels,
@@ -42,8 +80,7 @@ def ask(file: FileIO, kind: str, policy: ImagePolicy, question: Mapping[str, obj
         "output": None,
         **question,
     }
-    status, answer = _run(file, json.dumps(request), policy.timeout, _HEAD + largest)
-    head, _, body = answer.partition(b"\n")
+    status, head, body = _run(file, json.dumps(request), policy.timeout, read)
     if status > 0 or (status == 0 and not head):
         raise BackendUnavailable("the image decoder failed to run: see that Pillow works in this environment")
     if status < 0:
@@ -51,7 +88,7 @@ def ask(file: FileIO, kind: str, policy: ImagePolicy, question: Mapping[str, obj
     found = json.loads(head)
     if "code" in found:
         raise _refused(found["code"], policy)
-    return body if request["output"] else found
+    return found, body
 
 
 def _packages() -> str:
@@ -61,7 +98,7 @@ def _packages() -> str:
     return str(Path(spec.origin).parents[1])
 
 
-def _run(file: FileIO, request: str, timeout: float, largest: int) -> tuple[int, bytes]:
+def _run(file: FileIO, request: str, timeout: float, read: _Read) -> tuple[int, bytes, bytes]:
     environment = {name: os.environ[name] for name in ("LD_LIBRARY_PATH",) if name in os.environ}
     file.seek(0)
     with subprocess.Popen(  # noqa: S603 - our own program; the request holds no text of a user
@@ -75,8 +112,8 @@ def _run(file: FileIO, request: str, timeout: float, largest: int) -> tuple[int,
         clock.start()
         try:
             assert process.stdout is not None  # noqa: S101 - a pipe was asked for
-            answer = process.stdout.read(largest + 1)
-            if len(answer) > largest:
+            head, body, ended = read(process.stdout)
+            if not ended:
                 process.kill()
             process.wait()
         except BaseException:
@@ -84,7 +121,7 @@ def _run(file: FileIO, request: str, timeout: float, largest: int) -> tuple[int,
             raise
         finally:
             clock.cancel()
-    return process.returncode, answer
+    return process.returncode, head, body
 
 
 def _refused(code: str, policy: ImagePolicy) -> Exception:

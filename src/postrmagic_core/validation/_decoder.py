@@ -113,8 +113,8 @@ def looked_at(file: BinaryIO, request: dict[str, Any]) -> dict[str, Any]:
     return {"width": width, "height": height}
 
 
-def rendered(file: BinaryIO, request: dict[str, Any]) -> bytes:
-    """The image within the asked box, upright, in sRGB, with its pixels and nothing else."""
+def rendered(file: BinaryIO, request: dict[str, Any]) -> tuple[dict[str, Any], bytes]:
+    """The image within the asked box, upright, in sRGB, with its pixels and nothing else; its width and height."""
     from PIL import Image, ImageOps
 
     image = opened(file, request)
@@ -129,8 +129,9 @@ def rendered(file: BinaryIO, request: dict[str, Any]) -> bytes:
     bare = Image.new(seen.mode, seen.size)  # carries no metadata over
     bare.paste(seen)
     output = BytesIO()
+    del image, upright, seen  # each holds all pixels
     bare.save(output, format=request["output"], quality=request["quality"])
-    return output.getvalue()
+    return {"width": bare.width, "height": bare.height, "size": output.tell()}, output.getvalue()
 
 
 def in_eight_bits(image: Image) -> Image:
@@ -167,9 +168,11 @@ def confine(request: dict[str, Any]) -> None:
 def answer(file: BinaryIO, request: dict[str, Any]) -> tuple[dict[str, Any], bytes]:
     """What to send back; a decoder may fail with any exception, and each means that the file is damaged."""
     try:
-        if request["output"]:
-            return {}, rendered(file, request)
-        return looked_at(file, request), b""
+        if not request["output"]:
+            return looked_at(file, request), b""
+        if request.get("whole"):  # a rendering alone reads the first frame, and not what lies behind it
+            looked_at(file, request)
+        return rendered(file, request)
     except Refused as refused:
         return {"code": str(refused)}, b""
     except MemoryError:

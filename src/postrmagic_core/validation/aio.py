@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable
+from collections.abc import AsyncGenerator, AsyncIterable
+from contextlib import aclosing
 from functools import partial
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from .._bridge import Bridge
 from .._lifecycle import Lifecycle
 from . import uploads
 from .interface import ImageInfo, ImagePolicy
 from .uploads import ReceivedUpload, Receiving
+
+if TYPE_CHECKING:
+    from .multipart import FormReader
 
 _CHUNK = 256 * 1024
 
@@ -33,17 +37,25 @@ class AsyncUploads(Lifecycle):
         self.ensure_open()
         receiving = await self._disk.lift(partial(Receiving, policy, Path(directory)), undo=Receiving.abandon)
         try:
-            waiting = bytearray()
-            async for chunk in source:
-                waiting += chunk
-                if len(waiting) >= _CHUNK:
-                    await self._disk.lift(partial(receiving.write, bytes(waiting)))
-                    waiting.clear()
-            await self._disk.lift(partial(receiving.write, bytes(waiting)))
+            async with aclosing(_gathered(source)) as pieces:
+                async for piece in pieces:
+                    await self._disk.lift(partial(receiving.write, piece))
             return await self._disk.lift(receiving.finish)
         except BaseException:
             receiving.abandon()  # at once: nothing may be awaited in a task that is being cancelled
             raise
+
+    async def read_form(self, source: AsyncIterable[bytes], reader: FormReader) -> list[tuple[str, object]]:
+        """Feed ``reader`` from an async iterator; the pairs that :meth:`.FormReader.judge` gives.
+
+        On any error, and cancelled, the caller lets the reader abandon what it holds.
+        """
+        self.ensure_open()
+        async with aclosing(_gathered(source)) as pieces:
+            async for piece in pieces:
+                await self._disk.lift(partial(reader.feed, piece))
+        await self._disk.lift(reader.end)
+        return await self._decoders.lift(reader.judge)
 
     async def inspect(self, path: Path | str, policy: ImagePolicy, *, name: str | None = None) -> ImageInfo:
         """:func:`.uploads.inspect`."""
@@ -72,3 +84,14 @@ class AsyncUploads(Lifecycle):
     def _close(self) -> None:
         self._disk.close()
         self._decoders.close()
+
+
+async def _gathered(source: AsyncIterable[bytes]) -> AsyncGenerator[bytes, None]:
+    """What comes, in pieces that are worth a change of threads."""
+    waiting = bytearray()
+    async for chunk in source:
+        waiting += chunk
+        if len(waiting) >= _CHUNK:
+            yield bytes(waiting)
+            waiting.clear()
+    yield bytes(waiting)

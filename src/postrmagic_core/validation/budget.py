@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from .interface import Limits
 
@@ -11,6 +11,7 @@ Broken: TypeAlias = tuple[str, int]
 """The code of a limit and its value."""
 
 _TEXT = (str, bytes, bytearray)
+_SCALARS = frozenset({int, float, bool, type(None)})
 _BLANKS = b" \t\r\n"
 _NOT_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 _ONE_KIND = bytes.maketrans(b"{}", b"[]")
@@ -19,30 +20,55 @@ _ONE_KIND = bytes.maketrans(b"{}", b"[]")
 def over_data(data: object, limits: Limits) -> Broken | None:
     """The limit that Python data breaks, if any; a cycle breaks ``depth``."""
     items = size = depth = 0
-    level: list[object] = [data]
+    level: list[Any] = [data]
     while level:
         items += len(level)
         if items > limits.items:
             return "limit.items", limits.items
-        containers = [value for value in level if isinstance(value, Collection) and not isinstance(value, _TEXT)]
-        depth += bool(containers)
+        below: list[Any] = []
+        holding = False
+        for value in level:
+            # By the exact class first: asking an abstract one takes as long as pydantic takes for the value.
+            kind = type(value)
+            if kind is str:
+                size += len(value)
+            elif kind is dict:
+                holding = True
+                size += _names(value)
+                below += value.values()
+            elif kind is list:
+                holding = True
+                below += value
+            elif kind not in _SCALARS:
+                if isinstance(value, _TEXT):
+                    size += len(value)
+                elif isinstance(value, Collection):
+                    holding = True
+                    size += _names(value) if isinstance(value, Mapping) else 0
+                    below += value.values() if isinstance(value, Mapping) else value
+        depth += holding
         if depth > limits.depth:
             return "limit.depth", limits.depth
-        size += sum(len(value) for value in level if isinstance(value, _TEXT))
-        level = []
-        for value in containers:
-            if isinstance(value, Mapping):
-                size += sum(len(key) for key in value if isinstance(key, _TEXT))
-            level += value.values() if isinstance(value, Mapping) else value
         if size > limits.bytes:
             return "limit.bytes", limits.bytes
+        level = below
     return None
+
+
+def _names(mapping: Mapping[Any, Any]) -> int:
+    try:
+        return len("".join(mapping))
+    except TypeError:  # not all of them are texts
+        return sum(len(name) for name in mapping if isinstance(name, _TEXT))
 
 
 def over_json(body: bytes, limits: Limits) -> Broken | None:
     """The limit that a JSON text breaks, if any, by counting its marks without parsing it."""
     if len(body) > limits.bytes:
         return "limit.bytes", limits.bytes
+    # A text that is shorter than its parts may be many, and opens no more than its levels may be, in whatever order.
+    if len(body) < limits.items and body.count(b"[") + body.count(b"{") <= limits.depth:
+        return None
     unescaped = body.replace(b"\\\\", b"").replace(b'\\"', b"")
     if unescaped.count(b'"') > 4 * limits.items:  # a value has at most two texts: its name, and itself
         return "limit.items", limits.items

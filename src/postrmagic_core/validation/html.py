@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Literal
 
 import nh3
@@ -13,6 +14,8 @@ from ..errors import ConfigurationError
 from .policy import failed
 
 _OPENING = re.compile(r"<[a-zA-Z]")
+# Written as &amp; by the sanitizer, each a microsecond of its time.
+_BARE_AMPERSAND = re.compile(r"&(?!#?[0-9A-Za-z]{1,31};)")
 # fmt: off
 _FORMATTING = frozenset({
     "a", "abbr", "b", "blockquote", "br", "code", "dd", "del", "dl", "dt", "em", "h2", "h3", "h4", "hr", "i", "ins",
@@ -26,6 +29,11 @@ _NEVER = frozenset({
     "svg", "math", "style", "script", "noscript", "template", "textarea", "title", "xmp", "iframe", "noembed",
     "noframes", "plaintext", "select", "option", "object", "embed", "applet", "form", "input", "button", "base",
     "link", "meta", "frame", "frameset", "head", "html", "body",
+})
+# URLs in attributes that the sanitizer does not read as URLs, so that `schemes` would not hold for them.
+_UNREAD_URLS = frozenset({
+    "action", "archive", "background", "classid", "codebase", "formaction", "imagesrcset", "longdesc", "manifest",
+    "ping", "poster", "profile", "srcset", "usemap", "xlink:href",
 })
 # fmt: on
 _ACTIVE_SCHEMES = frozenset({"javascript", "data", "vbscript", "blob", "file"})
@@ -44,7 +52,10 @@ class HtmlPolicy:
     """
 
     tags: frozenset[str] = _FORMATTING
-    attributes: Mapping[str, frozenset[str]] = field(default_factory=lambda: {"a": frozenset({"href", "title"})})
+    attributes: Mapping[str, frozenset[str]] = field(
+        default_factory=lambda: {"a": frozenset({"href", "title"})},
+        hash=False,  # a mapping has none, and what stands in an annotation is hashed
+    )
     schemes: frozenset[str] = frozenset({"http", "https", "mailto"})
     max_bytes: int = 65_536
     max_elements: int = 1_000
@@ -57,9 +68,27 @@ class HtmlPolicy:
         active = sorted(name for name in names if name.startswith("on") or name in {"style", "srcdoc", "rel"})
         if active:
             raise ConfigurationError(f"HtmlPolicy: never safe to allow (rel is set here): {', '.join(active)}")
+        unread = sorted(names & _UNREAD_URLS)
+        if unread:
+            raise ConfigurationError(
+                f"HtmlPolicy: never safe to allow, as their URLs are not checked: {', '.join(unread)}"
+            )
         schemes = sorted({scheme.lower() for scheme in self.schemes} & _ACTIVE_SCHEMES)
         if schemes:
             raise ConfigurationError(f"HtmlPolicy: never safe to allow as URL schemes: {', '.join(schemes)}")
+
+
+FORMATTING = HtmlPolicy()
+"""Paragraphs, lists, quotations, code, small headings, emphasis, and links: what a description needs."""
+
+LINKS = HtmlPolicy(tags=frozenset({"a", "br", "p"}))
+"""Paragraphs of plain text with links: what a comment needs."""
+
+NOTHING = HtmlPolicy(tags=frozenset(), attributes={}, schemes=frozenset())
+"""No element at all. What is left is the text as HTML: ``&`` is ``&amp;``, so it is shown without escaping again."""
+
+POLICIES: Mapping[str, HtmlPolicy] = {"formatting": FORMATTING, "links": LINKS, "nothing": NOTHING}
+"""The named policies, for ``SafeHtml["links"]``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,20 +114,31 @@ def clean_html(html: str, policy: HtmlPolicy) -> str:
 
 def reduced(html: str, policy: HtmlPolicy) -> str | Refused:
     """:func:`clean_html` without raising. Each pass is limited, as one can make its text longer."""
+    attributes = tuple((tag, frozenset(names)) for tag, names in policy.attributes.items())
+    cleaner = _cleaner(policy.tags, attributes, policy.schemes)
     for _ in range(_PASSES):
         if len(html) > policy.max_bytes or len(html.encode(errors="replace")) > policy.max_bytes:
             return Refused("limit.bytes", policy.max_bytes)
+        if len(html) + 4 * len(_BARE_AMPERSAND.findall(html)) > policy.max_bytes:
+            return Refused("limit.bytes", policy.max_bytes)  # what it would be, without making it
         if sum(1 for _ in _OPENING.finditer(html)) > policy.max_elements:
             return Refused("html.elements", policy.max_elements)
-        cleaned = nh3.clean(
-            html.encode(errors="replace").decode(),  # nh3 takes no surrogates
-            tags=set(policy.tags),
-            # "*": nh3 would otherwise allow lang and title everywhere.
-            attributes={"*": set(), **{tag: set(names) for tag, names in policy.attributes.items()}},
-            url_schemes=set(policy.schemes),
-            link_rel="noopener noreferrer nofollow",
-        )
+        cleaned = cleaner.clean(html.encode(errors="replace").decode())  # nh3 takes no surrogates
         if cleaned == html:
             return cleaned
         html = cleaned
     return Refused("html.unstable", _PASSES)
+
+
+@lru_cache(maxsize=64)
+def _cleaner(
+    tags: frozenset[str], attributes: tuple[tuple[str, frozenset[str]], ...], schemes: frozenset[str]
+) -> nh3.Cleaner:
+    """The sanitizer of a policy: making one takes longer than cleaning a small text."""
+    return nh3.Cleaner(
+        tags=set(tags),
+        # "*": nh3 would otherwise allow lang and title everywhere.
+        attributes={"*": set(), **{tag: set(names) for tag, names in attributes}},
+        url_schemes=set(schemes),
+        link_rel="noopener noreferrer nofollow",
+    )

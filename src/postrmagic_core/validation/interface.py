@@ -23,15 +23,17 @@ class Limits:
 
     ``depth``: arrays and objects inside each other. ``items``: values at any depth, containers included (for a form:
     its pairs). ``bytes``: the size of a JSON body; for Python data and forms, of all texts and keys together.
+    ``problems``: told at once; an input with more of them is refused for that alone.
     """
 
     depth: int = 32
     items: int = 10_000
     bytes: int = _MIB
+    problems: int = 1_000
 
     def __post_init__(self) -> None:
-        if min(self.depth, self.items, self.bytes) < 1:
-            raise ConfigurationError("Limits: depth, items and bytes must each be at least 1")
+        if min(self.depth, self.items, self.bytes, self.problems) < 1:
+            raise ConfigurationError("Limits: depth, items, bytes and problems must each be at least 1")
 
 
 @dataclass(frozen=True, slots=True)

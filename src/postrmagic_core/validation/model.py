@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import LiteralString
+from collections.abc import Sequence
+from typing import Any, ClassVar, LiteralString, Unpack
 
-from pydantic import BaseModel, ConfigDict
-from pydantic_core import PydanticCustomError
+from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler
+from pydantic_core import CoreSchema, PydanticCustomError
 
 from ..errors import UsageError
+from .siblings import Gate, ModelRule, joined
 
 
 class Input(BaseModel):
@@ -15,9 +17,23 @@ class Input(BaseModel):
 
     Strict means that ``"1"`` is no integer; JSON's own texts for dates, UUIDs and decimals are read (pydantic, *strict
     mode*). Forms, where everything is text, are read by :meth:`Validator.validate_form`.
+
+    Rules between fields (:mod:`.together`) stand on the field that gets the error; those on the whole are given to the
+    class: ``class Login(Input, together=[ExactlyOneOf("code", "recovery_code")])``. They see every field that passed,
+    also when others failed. Raises :class:`ConfigurationError` at its creation for a rule that names no field of it.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False, hide_input_in_errors=True)
+    __together__: ClassVar[tuple[ModelRule | Gate, ...]] = ()
+
+    def __init_subclass__(cls, *, together: Sequence[ModelRule | Gate] = (), **config: Unpack[ConfigDict]) -> None:
+        super().__init_subclass__(**config)
+        cls.__together__ = (*cls.__together__, *together)
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler, /) -> CoreSchema:
+        """Pydantic's schema of the model, with the rules between its fields."""
+        return joined(cls, source, handler)
 
 
 def invalid(code: LiteralString, message: LiteralString) -> PydanticCustomError:

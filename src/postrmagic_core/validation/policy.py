@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import takewhile
 from typing import Any
 
 from ..errors import ValidationFailed
-from .messages import ENGLISH, GENERIC, Catalogue, text
+from .messages import ENGLISH, Catalogue, text, told
 
 # What pydantic puts into an error's context from the input rather than from the rule.
 _FROM_INPUT = {"error", "tag", "actual_length", "tz_actual", "encoding_error", "attribute", "object_type"}
 _RENAMED = {"json_invalid": "json.invalid"}
 _SHOWN_NAME = 64
+# Errors of a field that may not be there: their pointer names it all the same.
+_MAY_BE_ABSENT = {"missing", "together.required", "together.same", "group.required"}
 
 
 def failed(code: str, pointer: str = "", *, catalogue: Catalogue = ENGLISH, **context: object) -> ValidationFailed:
@@ -21,7 +24,7 @@ def failed(code: str, pointer: str = "", *, catalogue: Catalogue = ENGLISH, **co
 
 def entry(code: str, pointer: str, context: Mapping[str, Any], catalogue: Catalogue) -> dict[str, str]:
     """One element of :attr:`ValidationFailed.errors`."""
-    return {"pointer": pointer, "code": code, "message": text(code, context, catalogue) or GENERIC}
+    return {"pointer": pointer, "code": code, "message": told(code, context, catalogue)}
 
 
 def translate(errors: Iterable[Mapping[str, Any]], data: object, catalogue: Catalogue) -> list[dict[str, str]]:
@@ -30,8 +33,8 @@ def translate(errors: Iterable[Mapping[str, Any]], data: object, catalogue: Cata
     for error in errors:
         code: str = _RENAMED.get(error["type"]) or error["type"]
         context = {name: value for name, value in error.get("ctx", {}).items() if name not in _FROM_INPUT}
-        found = entry(code, pointer_to(error["loc"], data, absent=code == "missing"), context, catalogue)
-        if found["message"] == GENERIC and "." in code and "ctx" not in error:
+        found = entry(code, pointer_to(error["loc"], data, absent=code in _MAY_BE_ABSENT), context, catalogue)
+        if "." in code and "ctx" not in error and text(code, {}, catalogue) is None:
             found["message"] = error["msg"]  # constant words, given to invalid()
         ours.setdefault(tuple(found.values()), found)
     return list(ours.values())
@@ -50,10 +53,18 @@ def pointer_to(loc: Sequence[int | str], data: object, *, absent: bool = False) 
             node = node[step]
         elif not (absent and number == len(loc)):
             continue
-        if isinstance(step, str) and not (len(step) <= _SHOWN_NAME and step.isprintable()):
-            break
         steps.append(step)
-    return "".join(f"/{str(step).replace('~', '~0').replace('/', '~1')}" for step in steps)
+    return written(steps)
+
+
+def written(steps: Iterable[object]) -> str:
+    """The JSON pointer of these steps, up to the first that may not be shown."""
+    shown = takewhile(_showable, steps)
+    return "".join(f"/{str(step).replace('~', '~0').replace('/', '~1')}" for step in shown)
+
+
+def _showable(step: object) -> bool:
+    return isinstance(step, int) or (isinstance(step, str) and len(step) <= _SHOWN_NAME and step.isprintable())
 
 
 def _holds(node: object, step: int | str) -> bool:

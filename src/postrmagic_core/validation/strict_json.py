@@ -32,12 +32,16 @@ def parse(body: bytes, limits: Limits, catalogue: Catalogue) -> Any:
         raise failed("json.bom", catalogue=catalogue)
     repeated: list[_Twice] = []
     try:
-        value = json.loads(
-            body.decode(),
-            object_pairs_hook=lambda pairs: _object(pairs, repeated),
-            parse_constant=_constant,
-            parse_float=_float,
-        )
+        text = body.decode()
+        try:
+            return _ONCE.decode(text)
+        except _Repeated:  # all of them are told: once more, with a note of each
+            value = json.loads(
+                text,
+                object_pairs_hook=lambda pairs: _object(pairs, repeated),
+                parse_constant=_constant,
+                parse_float=_float,
+            )
     except UnicodeDecodeError:
         raise failed("json.encoding", catalogue=catalogue) from None
     except _Refused as refused:
@@ -46,9 +50,11 @@ def parse(body: bytes, limits: Limits, catalogue: Catalogue) -> Any:
         raise failed("json.invalid", catalogue=catalogue) from None
     except ValueError:  # the interpreter's limit on the digits of one integer
         raise failed("json.number", catalogue=catalogue) from None
-    if repeated:
-        raise ValidationFailed(_duplicates(value, catalogue))
-    return value
+    raise ValidationFailed(_duplicates(value, catalogue))
+
+
+class _Repeated(Exception):
+    pass
 
 
 class _Refused(Exception):
@@ -75,6 +81,16 @@ def _float(text: str) -> float:
     if math.isinf(value):
         raise _Refused("json.number")
     return value
+
+
+def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    value = dict(pairs)
+    if len(value) != len(pairs):
+        raise _Repeated
+    return value
+
+
+_ONCE = json.JSONDecoder(object_pairs_hook=_distinct, parse_constant=_constant, parse_float=_float)
 
 
 def _duplicates(value: object, catalogue: Catalogue) -> list[dict[str, str]]:

@@ -23,7 +23,7 @@ from .policy import failed
 _CHUNK = 256 * 1024
 _PREFIX, _SUFFIX = ".upload-", ".part"
 _MAGIC = (("JPEG", 0, b"\xff\xd8\xff"), ("PNG", 0, b"\x89PNG\r\n\x1a\n"), ("WEBP", 8, b"WEBP"))
-_WIDEST = 8192
+WIDEST = 8192
 
 
 @runtime_checkable
@@ -105,7 +105,7 @@ def receive(source: Readable | Iterable[bytes], policy: ImagePolicy, directory: 
     """
     receiving = Receiving(policy, Path(directory))
     try:
-        for chunk in _chunks(source):
+        for chunk in chunks(source):
             receiving.write(chunk)
         return receiving.finish()
     except BaseException:
@@ -113,7 +113,8 @@ def receive(source: Readable | Iterable[bytes], policy: ImagePolicy, directory: 
         raise
 
 
-def _chunks(source: Readable | Iterable[bytes]) -> Iterator[bytes]:
+def chunks(source: Readable | Iterable[bytes]) -> Iterator[bytes]:
+    """What ``source`` gives, piece by piece."""
     if isinstance(source, Readable):
         while chunk := source.read(_CHUNK):
             yield chunk
@@ -149,12 +150,9 @@ def inspect(path: Path | str, policy: ImagePolicy, *, name: str | None = None) -
     The file is judged, not changed: metadata stays in it, and a comment inside an image may hold anything. Serve it
     with its ``mime`` and ``X-Content-Type-Options: nosniff``, or serve only what :func:`render` made.
     """
-    with _opened(path, policy) as (file, size):
-        kind = _recognised(file, policy)
-        endings = FORMATS[kind][1]
-        ending = PurePath(name or "").suffix.lower()
-        if ending and ending not in endings:
-            raise failed("upload.name_mismatch", f"/{policy.field}")
+    with opened(path, policy) as (file, size):
+        kind = recognised(file, policy)
+        check_name(kind, name or "", policy)
         found = ask(file, kind, policy, {})
         file.seek(0)
         digest = hashlib.file_digest(file, "sha256").hexdigest()
@@ -176,18 +174,19 @@ def render(
     metadata; JPEG has white where the image was transparent. Made in the same bounded process as :func:`inspect`
     uses, with the same errors. Raises :class:`UsageError` for a size outside 1 to 8,192 or a quality outside 1 to 100.
     """
-    box = (width, min(width * 4, _WIDEST) if height is None else height)
-    if not all(1 <= side <= _WIDEST for side in box) or not 1 <= quality <= 100 or format not in FORMATS:
-        raise UsageError(f"render: sides 1..{_WIDEST}, quality 1..100 and format {'/'.join(FORMATS)} expected")
+    box = (width, min(width * 4, WIDEST) if height is None else height)
+    if not all(1 <= side <= WIDEST for side in box) or not 1 <= quality <= 100 or format not in FORMATS:
+        raise UsageError(f"render: sides 1..{WIDEST}, quality 1..100 and format {'/'.join(FORMATS)} expected")
     policy = policy or ImagePolicy()
     question = {"output": format, "width": box[0], "height": box[1], "quality": quality}
-    with _opened(path, policy) as (file, _):
-        made: bytes = ask(file, _recognised(file, policy), policy, question, largest=8 * box[0] * box[1] + 65_536)
+    with opened(path, policy) as (file, _):
+        made: bytes = ask(file, recognised(file, policy), policy, question, largest=8 * box[0] * box[1] + 65_536)
         return made
 
 
 @contextmanager
-def _opened(path: Path | str, policy: ImagePolicy) -> Iterator[tuple[FileIO, int]]:
+def opened(path: Path | str, policy: ImagePolicy) -> Iterator[tuple[FileIO, int]]:
+    """The file at ``path`` for reading, and its size; raises :class:`ValidationFailed` for a size out of bounds."""
     # Not followed: a link put in the file's place leads elsewhere. Not blocking: nor does a FIFO.
     with translating(storage_error):
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
@@ -205,13 +204,21 @@ def _opened(path: Path | str, policy: ImagePolicy) -> Iterator[tuple[FileIO, int
             yield file, status.st_size
 
 
-def _recognised(file: FileIO, policy: ImagePolicy) -> str:
+def recognised(file: FileIO, policy: ImagePolicy) -> str:
+    """The format that the first bytes of ``file`` are of; raises :class:`ValidationFailed` for none of the policy's."""
     head = file.read(16)
     for kind, offset, magic in _MAGIC:
         fits = head[offset : offset + len(magic)] == magic and (kind != "WEBP" or head[:4] == b"RIFF")
         if fits and kind in policy.formats:
             return kind
     raise failed("upload.unknown_format", f"/{policy.field}", formats=", ".join(policy.formats))
+
+
+def check_name(kind: str, name: str, policy: ImagePolicy) -> None:
+    """Raise :class:`ValidationFailed` where the ending of the client's file name is another format's than ``kind``."""
+    ending = PurePath(name).suffix.lower()
+    if ending and ending not in FORMATS[kind][1]:
+        raise failed("upload.name_mismatch", f"/{policy.field}")
 
 
 def storage_error(error: BaseException) -> PostrMagicError | None:

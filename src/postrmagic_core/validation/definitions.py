@@ -1,0 +1,105 @@
+"""Models built from data while the program runs: a form's definition as JSON, compiled once.
+
+The definition may come from outside. It is checked as any input is, names its rules from fixed tables, and is never
+code: no expression, no template, no import. What it cannot say, :class:`Input` can.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Hashable, Mapping
+from typing import Any, Generic, TypeVar
+
+from ..errors import ConfigurationError
+from . import strict_json
+from ._form_builder import Builder
+from .budget import over_data
+from .definition_model import Definition, DefinitionLimits
+from .describing import describe
+from .interface import Limits
+from .messages import ENGLISH
+from .model import Input
+from .policy import failed
+from .validator import Validator
+
+__all__ = ["DefinitionLimits", "build", "describe", "validator_for"]
+
+T = TypeVar("T")
+_DEFINITION = DefinitionLimits()
+_INPUT = Limits()
+_KEPT = 256
+
+
+def build(definition: Mapping[str, Any] | bytes, *, limits: DefinitionLimits = _DEFINITION) -> type[Input]:
+    """The model that a form's definition describes, given as JSON in UTF-8 or as the data such JSON stands for.
+
+    Fields stand in the order of their names, so that equal definitions give the same class; the last 256 are kept.
+    Raises :class:`ValidationFailed` with every problem, its pointer leading into the definition;
+    :class:`ConfigurationError` for Python data that JSON could not hold.
+    """
+    return _built(definition, limits)[1]
+
+
+def validator_for(
+    definition: Mapping[str, Any] | bytes, *, limits: DefinitionLimits = _DEFINITION, inputs: Limits = _INPUT
+) -> Validator[Input]:
+    """A :class:`Validator` of :func:`build`'s model, kept as that is; ``inputs`` limits what it reads."""
+    key, model = _built(definition, limits)
+    return _VALIDATORS.get((key, inputs), lambda: Validator(model, limits=inputs))
+
+
+class _Recent(Generic[T]):
+    """The last values used, each made once whoever asks, by one thread at a time."""
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self._values: OrderedDict[Hashable, T] = OrderedDict()
+        self._renew_lock()
+        os.register_at_fork(after_in_child=self._renew_lock)
+
+    def _renew_lock(self) -> None:
+        self._lock = threading.Lock()
+
+    def get(self, key: Hashable, make: Callable[[], T]) -> T:
+        """The value under ``key``; ``make`` is called when there is none, and what it raises is not kept."""
+        with self._lock:
+            if key not in self._values:
+                self._values[key] = make()
+                if len(self._values) > self._size:
+                    self._values.popitem(last=False)
+            self._values.move_to_end(key)
+            return self._values[key]
+
+
+_MODELS: _Recent[type[Input]] = _Recent(_KEPT)
+_VALIDATORS: _Recent[Validator[Input]] = _Recent(_KEPT)
+
+
+def _built(definition: Mapping[str, Any] | bytes, limits: DefinitionLimits) -> tuple[Hashable, type[Input]]:
+    # Each level of a form is two of JSON: the object of its fields, and the field. Rules lie three below the last.
+    costs = Limits(depth=2 * limits.nesting + 4, items=limits.bytes // 4 + 1, bytes=limits.bytes)
+    data = strict_json.parse(_as_json(definition, costs), costs, ENGLISH)
+    canonical = json.dumps(data, sort_keys=True, separators=(",", ":")).encode()
+    key = (hashlib.sha256(canonical).digest(), limits)
+
+    def make() -> type[Input]:
+        # Escaped to ASCII it may be longer than what was measured.
+        known = Limits(depth=costs.depth, items=costs.items, bytes=len(canonical))
+        return Builder(limits, data).build(Validator(Definition, limits=known).validate_json(canonical))
+
+    return key, _MODELS.get(key, make)
+
+
+def _as_json(definition: Mapping[str, Any] | bytes, costs: Limits) -> bytes:
+    if isinstance(definition, bytes):
+        return definition
+    if over := over_data(definition, costs):
+        raise failed(over[0], limit=over[1])
+    try:
+        return json.dumps(dict(definition), allow_nan=False, ensure_ascii=False, separators=(",", ":")).encode()
+    except (TypeError, ValueError, RecursionError):
+        raise ConfigurationError("the definition must hold what JSON can: objects, lists, texts, numbers") from None

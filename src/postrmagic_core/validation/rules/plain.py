@@ -1,0 +1,77 @@
+"""Text for people: titles and paragraphs, slugs, tags, file names."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from pydantic import StringConstraints
+from pydantic_core import CoreSchema, core_schema
+
+from ..rule import Rule, TextFormat, after, inside, limited, refused, require, too_long
+from ..text import display_name, has_control, has_mark_run, is_tag, normalized, tag
+
+_NFC_SHRINKS = 4  # a Greek letter with three marks is one character in NFC (UAX #15, table 10)
+_TAG_LENGTH = 40
+
+
+@dataclass(frozen=True, slots=True)
+class PlainText(Rule):
+    """Text of at most ``max`` characters (code points), and at least ``min``, on one line or on several.
+
+    Changed: composed to NFC, line ends become ``\\n``, surrounding white space goes. Refused, not removed, as removing
+    would change what was meant: control and direction-changing characters, surrogates, noncharacters
+    (``text.control``), more than 30 accents on one character (``text.marks``).
+    """
+
+    max: int
+    min: int = 0
+    lines: bool = False
+
+    def __post_init__(self) -> None:
+        require(0 <= self.min <= self.max and self.max >= 1, "PlainText: max must be at least 1 and not below min")
+
+    def _behind(self, schema: CoreSchema) -> CoreSchema:
+        counted = core_schema.str_schema(min_length=self.min, max_length=self.max)
+        cleaned = after(limited(schema, self.max * _NFC_SHRINKS), self._clean)
+        return inside(cleaned, lambda inner: core_schema.chain_schema([inner, counted]))
+
+    def _said(self) -> dict[str, Any]:
+        return {"maxLength": self.max * _NFC_SHRINKS}
+
+    def _clean(self, text: str) -> str:
+        if has_control(text, "\n\r\t" if self.lines else ""):
+            raise refused("text.control")
+        if has_mark_run(text):
+            raise refused("text.marks")
+        kept = normalized(text)
+        if has_mark_run(kept):  # U+0344 is one mark, and two in NFC
+            raise refused("text.marks")
+        return kept
+
+
+def _tag(text: str) -> str:
+    if has_control(text):
+        raise refused("text.control")
+    if has_mark_run(text):
+        raise refused("text.marks")
+    folded = tag(text)
+    if has_mark_run(folded):
+        raise refused("text.marks")
+    if not folded:
+        raise refused("text.required")
+    if not is_tag(folded):
+        raise refused("tag.characters")
+    if len(folded) > _TAG_LENGTH:
+        raise too_long(_TAG_LENGTH)
+    return folded
+
+
+Slug = Annotated[str, StringConstraints(min_length=1, max_length=80, pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$")]
+"""1 to 80 of ``a-z 0-9``, parts joined by single hyphens: safe in a URL's path. (Pydantic's patterns are linear.)"""
+
+Tag = Annotated[str, TextFormat("tag", _tag, _TAG_LENGTH * _NFC_SHRINKS)]
+"""1 to 40 letters, digits, spaces and ``- _ + . # & '``; changed to one spelling: NFC, lower case, single spaces."""
+
+Filename = Annotated[str, TextFormat("filename", display_name, 65_536)]
+"""A client's file name, changed by :func:`.text.display_name`: to be shown and offered, never a path to store under."""
