@@ -7,10 +7,10 @@ from dataclasses import replace
 from typing import Any
 from urllib.parse import urljoin
 
-from postrmagic_core.validation._pinned import Deadline, exchange
-from postrmagic_core.validation._request import Answer, Request, fetchable
 from postrmagic_core.validation.destinations import Destinations, Ip
 from postrmagic_core.validation.fetch import DestinationRefused, Fetcher
+from postrmagic_core.validation.fetch.pinned import Deadline, exchange
+from postrmagic_core.validation.fetch.request import Answer, Request, fetchable
 from postrmagic_core.validation.html import HtmlPolicy
 from postrmagic_core.validation.urls import Address
 

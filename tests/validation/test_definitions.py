@@ -23,8 +23,8 @@ from hypothesis import strategies as st
 from pydantic import AfterValidator, Field, field_validator
 
 from postrmagic_core.errors import ConfigurationError, ValidationFailed
-from postrmagic_core.validation import Input, Limits, definitions
-from postrmagic_core.validation.definitions import DefinitionLimits, build, describe, validator_for
+from postrmagic_core.validation import Input, Limits
+from postrmagic_core.validation.definitions import DefinitionLimits, build, describe, forms, validator_for
 from postrmagic_core.validation.groups import In, RequiredIn
 from postrmagic_core.validation.images import file_field
 from postrmagic_core.validation.rules import PlainText
@@ -207,7 +207,7 @@ def test_threads_that_ask_at_once_get_one_class() -> None:
 
 def test_only_the_last_ones_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     """Many definitions do not fill the memory; the one used last stays longest, and a failure is not kept."""
-    recent: definitions._Recent[str] = definitions._Recent(2)
+    recent: forms._Recent[str] = forms._Recent(2)
     made: list[str] = []
 
     def ask(key: str) -> None:

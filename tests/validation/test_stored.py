@@ -129,7 +129,7 @@ def test_more_values_than_a_statement_takes_are_asked_in_turn(
     database: DatabaseManager, monkeypatch: pytest.MonkeyPatch, complaints: Complaints
 ) -> None:
     """In as few queries as it takes; no value is lost between them."""
-    monkeypatch.setattr("postrmagic_core.validation.stored_check._VALUES", 2)
+    monkeypatch.setattr("postrmagic_core.validation.stored.check._VALUES", 2)
     posters = Validator(Poster, database=database)
     with assert_queries(database, exactly=3):
         found = complaints(lambda: posters.validate({"tags": [1, 2, 7, 3, 8]}))
@@ -149,7 +149,7 @@ def test_the_columns_own_comparison_decides(database: DatabaseManager) -> None:
 
 def test_many_spellings_are_all_found(database: DatabaseManager, monkeypatch: pytest.MonkeyPatch) -> None:
     """Also where they are more than one statement looks up singly, and some are missing."""
-    monkeypatch.setattr("postrmagic_core.validation.stored_check._SINGLY", 2)
+    monkeypatch.setattr("postrmagic_core.validation.stored.check._SINGLY", 2)
     sent = ["tag 1", "TAG 1", "Tag 1", "TAG 2", "tag 9", "TAG 9", "tAG 3"]
     with database.read() as tx:
         missing = [(f"/labels/{at}", "exists.missing") for at, each in enumerate(sent) if not _finds(tx, each)]

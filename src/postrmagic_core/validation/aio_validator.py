@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from .._steps import adrive
 from ..errors import UniqueViolation
 from .checking import Checking
-from .places import Found
+from .stored.places import Found
 
 if TYPE_CHECKING:
-    from .stored_check import Refused
+    from .stored.check import Refused
 
 T = TypeVar("T")
 
@@ -62,7 +62,7 @@ class _Port:
         self._database = database
 
     async def ask(self, found: list[Found]) -> list[Refused]:
-        from .stored_check import refused
+        from .stored.check import refused
 
         async with self._database.aio.read() as tx:
             refusals: list[Refused] = await tx.run(refused, found)

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 
 from .._steps import Steps, drive
 from ..errors import UniqueViolation, ValidationFailed
-from .asking import Port, asking
 from .catalogues import Catalogues
 from .groups import groups_of, phases
 from .interface import Limits
 from .light import light
 from .messages import Catalogue
 from .reading import Context, Reading
+from .stored.asking import Port, asking
 
 if TYPE_CHECKING:
     from ..database import DatabaseManager

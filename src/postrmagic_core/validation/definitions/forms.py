@@ -1,8 +1,4 @@
-"""Models built from data while the program runs: a form's definition as JSON, compiled once.
-
-The definition may come from outside. It is checked as any input is, names its rules from fixed tables, and is never
-code: no expression, no template, no import. What it cannot say, :class:`Input` can.
-"""
+"""Definitions made into models and validators, each once."""
 
 from __future__ import annotations
 
@@ -14,19 +10,16 @@ from collections import OrderedDict
 from collections.abc import Callable, Hashable, Mapping
 from typing import Any, Generic, TypeVar
 
-from ..errors import ConfigurationError
-from . import strict_json
-from ._form_builder import Builder
-from .budget import over_data
-from .definition_model import Definition, DefinitionLimits
-from .describing import describe
-from .interface import Limits
-from .messages import ENGLISH
-from .model import Input
-from .policy import failed
-from .validator import Validator
-
-__all__ = ["DefinitionLimits", "build", "describe", "validator_for"]
+from ...errors import ConfigurationError
+from .. import strict_json
+from ..budget import over_data
+from ..interface import Limits
+from ..messages import ENGLISH
+from ..model import Input
+from ..policy import failed
+from ..validator import Validator
+from .builder import Builder
+from .model import Definition, DefinitionLimits
 
 T = TypeVar("T")
 _DEFINITION = DefinitionLimits()

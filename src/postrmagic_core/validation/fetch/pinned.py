@@ -14,9 +14,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, cast
 
-from ..errors import AnswerTooLarge, FetchFailed, FetchTimeout
-from ._request import Answer, Request
-from .urls import Address
+from ...errors import AnswerTooLarge, FetchFailed, FetchTimeout
+from ..urls import Address
+from .request import Answer, Request
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer

@@ -1,12 +1,4 @@
-"""Fetching what a URL from outside names, and nothing inside (server-side request forgery; OWASP ASVS 1.3.6).
-
-Each name is resolved once, all of its addresses are judged (:class:`.destinations.Destinations`), and the connection
-goes to a judged address: a second resolution, which could answer otherwise, does not happen. Redirects are judged like
-the first URL. Proxies named by the environment are not used: they would resolve the name again.
-
-Built on ``http.client``, ``ssl`` and ``socket``, since the address must be ours to choose and the time ours to end;
-clients with pools and redirects of their own resolve names themselves.
-"""
+"""Fetching with both faces: resolve once, judge, connect to what was judged, and follow."""
 
 from __future__ import annotations
 
@@ -18,25 +10,13 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from functools import partial
 
-from .._bridge import Bridge
-from .._lifecycle import Lifecycle, after_fork
-from ..errors import AnswerTooLarge, ConfigurationError, DestinationRefused, FetchError, FetchFailed, FetchTimeout
-from ._pinned import Deadline, exchange
-from ._request import Answer, Request, fetchable, followed
-from .destinations import Destinations
-from .urls import Address
-
-__all__ = [
-    "Answer",
-    "AnswerTooLarge",
-    "AsyncFetcher",
-    "DestinationRefused",
-    "FetchError",
-    "FetchFailed",
-    "FetchTimeout",
-    "Fetcher",
-    "resolve",
-]
+from ..._bridge import Bridge
+from ..._lifecycle import Lifecycle, after_fork
+from ...errors import ConfigurationError, DestinationRefused, FetchFailed, FetchTimeout
+from ..destinations import Destinations
+from ..urls import Address
+from .pinned import Deadline, exchange
+from .request import Answer, Request, fetchable, followed
 
 Resolver = Callable[[str, int], Sequence[str]]
 

@@ -9,16 +9,13 @@ from typing import Any, TypeAlias, TypeVar
 from pydantic import PydanticUserError
 from pydantic_core import SchemaError
 
-from ..errors import ConfigurationError, ValidationFailed
-from . import definition_model as form
-from ._form_types import KINDS
-from ._pattern_cost import cost
-from .messages import ENGLISH
-from .model import Input
-from .policy import entry, pointer_to
-from .rules.named import NAMED
-from .siblings import FieldRule, ModelRule
-from .together import (
+from ...errors import ConfigurationError, ValidationFailed
+from ..messages import ENGLISH
+from ..model import Input
+from ..policy import entry, pointer_to
+from ..rules.named import NAMED
+from ..siblings import FieldRule, ModelRule
+from ..together import (
     AtLeastOneOf,
     AtMostOneOf,
     Compared,
@@ -32,7 +29,10 @@ from .together import (
     RequiredWithout,
     SameAs,
 )
-from .validator import Validator
+from ..validator import Validator
+from . import model as form
+from .pattern_cost import cost
+from .types import KINDS
 
 Path: TypeAlias = tuple[int | str, ...]
 Fields: TypeAlias = Mapping[str, form.AnyField]

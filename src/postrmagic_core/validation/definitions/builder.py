@@ -8,12 +8,12 @@ from typing import Annotated, Any
 from pydantic import Field, GetCoreSchemaHandler, create_model
 from pydantic_core import CoreSchema, core_schema
 
-from ..errors import ConfigurationError, ValidationFailed
-from . import definition_model as form
-from ._form_rules import UNUSABLE, Fields, Path, Rules
-from ._form_types import SIMPLE
-from .model import Input
-from .rules import Matches
+from ...errors import ConfigurationError, ValidationFailed
+from ..model import Input
+from ..rules import Matches
+from . import model as form
+from .between import UNUSABLE, Fields, Path, Rules
+from .types import SIMPLE
 
 
 class Builder:

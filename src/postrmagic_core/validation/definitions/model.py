@@ -10,10 +10,10 @@ from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import AfterValidator, AwareDatetime, ConfigDict, Field, StringConstraints
 
-from ..errors import ConfigurationError
-from .model import Input, invalid
-from .rules import PlainText
-from .together import Compared, ExactlyOneOf
+from ...errors import ConfigurationError
+from ..model import Input, invalid
+from ..rules import PlainText
+from ..together import Compared, ExactlyOneOf
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +62,7 @@ class RuleUse(Input):
     """One rule of a field by its name, and its parameters beside it."""
 
     model_config = ConfigDict(extra="allow")
+    __pydantic_extra__: dict[str, Any] = Field(init=False)
     rule: Code
 
 

@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from .._steps import Steps
-from ..errors import BackendError, ConfigurationError, NestedUnit, UniqueViolation, ValidationFailed
-from .messages import Catalogue
+from ..._steps import Steps
+from ...errors import BackendError, ConfigurationError, NestedUnit, UniqueViolation, ValidationFailed
+from ..messages import Catalogue
+from ..policy import entry, written
 from .places import Found, Node, Path, Paths, Trail, find, steps
 from .planning import plan
-from .policy import entry, written
 from .violations import blamed, common
 
 if TYPE_CHECKING:
-    from ..database import DatabaseManager
-    from .stored_check import Refused
+    from ...database import DatabaseManager
+    from .check import Refused
 
 Problems: TypeAlias = list[dict[str, str]]
 _NOTHING = object()
@@ -45,7 +45,7 @@ class Port:
 
     def ask(self, found: list[Found]) -> list[Refused]:
         """What the database says against these values."""
-        from .stored_check import refused  # SQLAlchemy: only for who has database rules
+        from .check import refused  # SQLAlchemy: only for who has database rules
 
         with self._database.read() as tx:
             return refused(tx, found)

@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeAlias
 
-from ..errors import UsageError
-from .stored import StoredRule
+from ...errors import UsageError
+from .rules import StoredRule
 
 Trail: TypeAlias = tuple[Any, Any] | None
 """The way to a value, last step first: a name of an object, an index, or the ``Paths`` of a field."""

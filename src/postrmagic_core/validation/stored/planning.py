@@ -12,10 +12,10 @@ from typing import get_type_hints as hints_of
 from pydantic import AliasChoices, AliasPath, BaseModel
 from pydantic.fields import FieldInfo
 
-from ..errors import ConfigurationError
+from ...errors import ConfigurationError
 from .places import Choice, Either, Fields, Items, Node, Pairs, Path, Paths, Placed, Positions, Same
 from .placing import MAPPINGS, ORDERED, UNORDERED, Around, is_record, meant, members, put, unwrapped
-from .stored import Conditional, stored_rules
+from .rules import Conditional, stored_rules
 
 _NOT_HOLDING = (Literal, type, collections.abc.Callable)
 

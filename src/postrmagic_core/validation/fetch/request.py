@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from urllib.parse import urljoin
 
-from ..errors import DestinationRefused, FetchFailed, UsageError
-from .urls import Address, parsed
+from ...errors import DestinationRefused, FetchFailed, UsageError
+from ..urls import Address, parsed
 
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"})
 _LONGEST_URL = 8_192

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from itertools import takewhile
 from typing import Any
 
-from ..errors import UniqueViolation
+from ...errors import UniqueViolation
 from .places import Found, Trail, steps
-from .stored import Unique
+from .rules import Unique
 
 _PRIMARY = "PRIMARY"
 

@@ -9,9 +9,9 @@ from typing import Annotated, Any
 
 from pydantic import AwareDatetime, Field, WithJsonSchema
 
-from . import definition_model as form
-from .rules import EmailAddress, OneOf, PlainText
-from .urls import Url
+from ..rules import EmailAddress, OneOf, PlainText
+from ..urls import Url
+from . import model as form
 
 _DIGITS = 50
 
@@ -59,7 +59,7 @@ def _choice(field: form.ChoiceField) -> Any:
 
 
 def _image(field: form.ImageField) -> Any:
-    from .images import ImageUpload, ReceivedImage
+    from ..images import ImageUpload, ReceivedImage
 
     return Annotated[ReceivedImage, ImageUpload(max_px=field.max_px, max_bytes=field.max_bytes)]
 

@@ -14,9 +14,9 @@ from typing import Annotated, Any, Final, Literal, NotRequired, Required, Union,
 
 from pydantic import BaseModel
 
-from ..errors import ConfigurationError
+from ...errors import ConfigurationError
 from .places import Placed
-from .stored import Conditional, stored_rules
+from .rules import Conditional, stored_rules
 
 ORDERED = (list, tuple, collections.deque, collections.abc.Sequence, collections.abc.MutableSequence)
 UNORDERED = (set, frozenset, collections.abc.Set, collections.abc.MutableSet)

@@ -17,9 +17,9 @@ from uuid import UUID
 from sqlalchemy import Column, Dialect, Executable, TypeDecorator, and_, exists, func, literal, select, tuple_
 from sqlalchemy.types import TypeEngine
 
-from ..database.unit import Unit
+from ...database.unit import Unit
 from .places import Found, Placed
-from .stored import Unique
+from .rules import Unique
 
 Key: TypeAlias = tuple[Any, ...]
 """A value, and those of the fields that the rule's scope names."""
