@@ -88,7 +88,7 @@ class Validator(Generic[T]):
 
     @contextmanager
     def refusing(self, value: T, *, locale: str | None = None) -> Iterator[None]:
-        """In this block, where ``value`` is stored, a unique constraint speaks as its :class:`.stored.Unique` rule would.
+        """In this block, where ``value`` is stored, a unique constraint speaks as its rule would (:mod:`.stored`).
 
         Of two inputs that are checked before either is stored, the constraint refuses one: the
         :class:`UniqueViolation` that leaves the block becomes the rule's :class:`ValidationFailed`. It passes as it is

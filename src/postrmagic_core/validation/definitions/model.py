@@ -62,7 +62,8 @@ class RuleUse(Input):
     """One rule of a field by its name, and its parameters beside it."""
 
     model_config = ConfigDict(extra="allow")
-    __pydantic_extra__: dict[str, Any] = Field(init=False)
+    # As pydantic asks for it; the inherited annotation cannot be read where modules are loaded for their documentation.
+    __pydantic_extra__: dict[str, Any] = Field(init=False)  # pyright: ignore[reportIncompatibleVariableOverride]  # same
     rule: Code
 
 
