@@ -154,7 +154,7 @@ def test_a_person_without_a_mouse_signs_up_and_is_told_what_is_wrong(person: Cal
     page.keyboard.press("Enter")
     expect(name).to_be_focused()
     expect(name).to_have_attribute("aria-invalid", "true")
-    expect(name).to_have_accessible_description(re.compile("This name is taken"))
+    expect(name).to_have_accessible_description(re.compile("Is taken already"))
     page.keyboard.press("Control+A")
     page.keyboard.type("newcomer")
     page.keyboard.press("Enter")

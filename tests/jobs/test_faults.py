@@ -139,7 +139,9 @@ def work(database_url: str, broker_url: str, threads: int) -> None:
     stopped = threading.Event()
     with stop_signals(stopped), queue(database_url, broker_url) as jobs, jobs.worker(threads=threads):
         say("up")
-        stopped.wait()
+        # Not without an end: a signal that another thread receives, as one may after SIGCONT, does not interrupt it.
+        while not stopped.wait(0.2):
+            pass
 
 
 def work_by_another_clock(database_url: str, broker_url: str, ahead: float) -> None:

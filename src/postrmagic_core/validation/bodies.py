@@ -98,14 +98,14 @@ async def validate_body_async(
             reader.abandon()  # at once: nothing may be awaited in a task that is being cancelled
             raise
     body = bytearray()
-    limit = _limits(validator).bytes
+    limit = validator.limits.bytes
     async for chunk in source:
         body += chunk
         if len(body) > limit:
-            raise failed("limit.bytes", limit=limit, catalogue=_catalogue(validator, locale))
+            raise failed("limit.bytes", limit=limit, catalogue=validator.catalogue(locale))
     if kind.name == "json":
         return await validator.aio.validate_json(bytes(body), groups=groups, locale=locale)
-    form = decoded(bytes(body), _limits(validator), _catalogue(validator, locale))
+    form = decoded(bytes(body), validator.limits, validator.catalogue(locale))
     return await validator.aio.validate_form(form, groups=groups, locale=locale)
 
 
@@ -116,7 +116,7 @@ def validate_query(
 
     Raises :class:`ValidationFailed`, see :func:`decoded`.
     """
-    pairs = decoded(raw_query, _limits(validator), _catalogue(validator, locale))
+    pairs = decoded(raw_query, validator.limits, validator.catalogue(locale))
     return validator.validate_form(pairs, groups=groups, locale=locale)
 
 
@@ -169,11 +169,11 @@ def _kind(content_type: str | bytes | None) -> _Kind:
 
 
 def _whole(source: Iterable[bytes], validator: Validator[T], locale: str | None) -> bytes:
-    body, limit = bytearray(), _limits(validator).bytes
+    body, limit = bytearray(), validator.limits.bytes
     for chunk in source:
         body += chunk
         if len(body) > limit:
-            raise failed("limit.bytes", limit=limit, catalogue=_catalogue(validator, locale))
+            raise failed("limit.bytes", limit=limit, catalogue=validator.catalogue(locale))
     return bytes(body)
 
 
@@ -189,15 +189,7 @@ def _reader(
         boundary,
         partial(file_field, partial(validator.validate_form, groups=groups)),
         None if directory is None else Path(directory),
-        limits=_limits(validator),
+        limits=validator.limits,
         parts=parts,
-        catalogue=_catalogue(validator, locale),
+        catalogue=validator.catalogue(locale),
     )
-
-
-def _limits(validator: Validator[T]) -> Limits:
-    return validator._checking.reading._limits
-
-
-def _catalogue(validator: Validator[T], locale: str | None) -> Catalogue:
-    return validator._checking.messages if locale is None else validator._checking.catalogues.of(locale)

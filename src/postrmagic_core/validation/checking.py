@@ -36,11 +36,11 @@ class Checking(Generic[T]):
         self._groups = groups_of(model)
         self.database = database
         self.port = Port(database)
-        self._limits = limits
+        self.limits = limits
 
     def data(self, data: object, groups: Collection[str], locale: str | None) -> Steps[T]:
         """Python data."""
-        messages = self._told_in(locale)
+        messages = self.told_in(locale)
         return self._phases(lambda context: self.reading.data(data, context, messages), data, groups, messages)
 
     def short(self) -> Callable[[object], T]:
@@ -54,17 +54,17 @@ class Checking(Generic[T]):
 
         if self._asking is not None:
             return asked
-        return light(self.reading.adapter, self._limits, NO_GROUPS, plain)
+        return light(self.reading.adapter, self.limits, NO_GROUPS, plain)
 
     def json(self, body: bytes, groups: Collection[str], locale: str | None) -> Steps[T]:
         """A JSON text."""
-        messages = self._told_in(locale)
+        messages = self.told_in(locale)
         data = self.reading.parsed(body, messages)
         return self._phases(lambda context: self.reading.json(body, data, context, messages), data, groups, messages)
 
     def form(self, pairs: Iterable[tuple[str, object]], groups: Collection[str], locale: str | None) -> Steps[T]:
         """The pairs of a form."""
-        messages = self._told_in(locale)
+        messages = self.told_in(locale)
         data, wrong = self.reading.collected(pairs, messages)
         return self._phases(lambda context: self.reading.form(data, wrong, context, messages), data, groups, messages)
 
@@ -72,7 +72,7 @@ class Checking(Generic[T]):
         """The error that a check would have raised; ``None`` for a constraint that no rule speaks of."""
         if self._asking is None:
             return None
-        return (yield from self._asking.refusal(value, violation, self._told_in(locale)))
+        return (yield from self._asking.refusal(value, violation, self.told_in(locale)))
 
     def _phases(
         self, read: Callable[[Context], T], data: object, groups: Collection[str], messages: Catalogue
@@ -90,5 +90,6 @@ class Checking(Generic[T]):
             yield from self._asking.checking(value, data, groups, messages)
         return value
 
-    def _told_in(self, locale: str | None) -> Catalogue:
+    def told_in(self, locale: str | None) -> Catalogue:
+        """The texts of ``locale``, or of the validator's own."""
         return self.messages if locale is None else self.catalogues.of(locale)

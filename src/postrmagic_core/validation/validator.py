@@ -54,6 +54,15 @@ class Validator(Generic[T]):
         return self._checking.catalogues.locales
 
     @property
+    def limits(self) -> Limits:
+        """What one input may cost."""
+        return self._checking.limits
+
+    def catalogue(self, locale: str | None = None) -> Catalogue:
+        """The texts of ``locale``, or of this validator's own; :class:`ConfigurationError` for one without texts."""
+        return self._checking.told_in(locale)
+
+    @property
     def aio(self) -> AsyncValidator[T]:
         """The same validator for asyncio: the same names; the database is asked on a thread of its own."""
         from .aio_validator import AsyncValidator  # asyncio is a fifth of this room's import: only for who uses it

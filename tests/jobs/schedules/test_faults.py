@@ -59,7 +59,9 @@ def schedule(database_url: str, broker_url: str) -> None:
         jobs.include(OFTEN)
         with jobs.scheduler():
             say("up")
-            stopped.wait()
+            # Not without an end: a signal that another thread receives, as one may after SIGCONT, does not interrupt it.
+            while not stopped.wait(0.2):
+                pass
 
 
 def schedule_slowly(database_url: str, broker_url: str) -> None:
