@@ -139,7 +139,7 @@ def work(database_url: str, broker_url: str, threads: int) -> None:
     stopped = threading.Event()
     with stop_signals(stopped), queue(database_url, broker_url) as jobs, jobs.worker(threads=threads):
         say("up")
-        # Not without an end: a signal that another thread receives, as one may after SIGCONT, does not interrupt it.
+        # Not without an end: a signal that another thread gets, as one may after SIGCONT, does not interrupt it.
         while not stopped.wait(0.2):
             pass
 

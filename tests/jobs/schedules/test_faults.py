@@ -59,7 +59,7 @@ def schedule(database_url: str, broker_url: str) -> None:
         jobs.include(OFTEN)
         with jobs.scheduler():
             say("up")
-            # Not without an end: a signal that another thread receives, as one may after SIGCONT, does not interrupt it.
+            # Not without an end: a signal that another thread gets, as one may after SIGCONT, does not interrupt it.
             while not stopped.wait(0.2):
                 pass
 
