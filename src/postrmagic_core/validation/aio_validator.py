@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from .._steps import adrive
 from ..errors import UniqueViolation
 from .checking import Checking
+from .interface import Limits
+from .messages import Catalogue
 from .stored.places import Found
 
 if TYPE_CHECKING:
@@ -28,6 +30,15 @@ class AsyncValidator(Generic[T]):
     def locales(self) -> tuple[str, ...]:
         """:attr:`.Validator.locales`."""
         return self._checking.catalogues.locales
+
+    @property
+    def limits(self) -> Limits:
+        """:attr:`.Validator.limits`."""
+        return self._checking.limits
+
+    def catalogue(self, locale: str | None = None) -> Catalogue:
+        """:meth:`.Validator.catalogue`."""
+        return self._checking.told_in(locale)
 
     async def validate(self, data: object, *, groups: Collection[str] = (), locale: str | None = None) -> T:
         """:meth:`.Validator.validate`."""
