@@ -276,7 +276,6 @@ ENGLISH: Catalogue = {
     "definition.required": "does not go with a field that is always required",
     "definition.pattern": "is not a usable pattern",
     "definition.repeated": "names the same twice",
-    "definition.bounds": "leaves no possible value",
     "definition.fields": "has too many fields: at most {limit}",
     "definition.patterns": "has too many patterns: at most {limit}",
     "definition.nesting": "is nested too deeply: at most {limit} levels",

@@ -165,7 +165,6 @@ GERMAN: Catalogue = {
     "definition.required": "passt nicht zu einem Feld, das immer nötig ist",
     "definition.pattern": "ist kein brauchbares Muster",
     "definition.repeated": "nennt dasselbe zweimal",
-    "definition.bounds": "lässt keinen Wert übrig",
     "definition.fields": "hat zu viele Felder: höchstens {limit}",
     "definition.patterns": "hat zu viele Muster: höchstens {limit}",
     "definition.nesting": "ist zu tief verschachtelt: höchstens {limit} Ebenen",
