@@ -80,7 +80,8 @@ class ServerConnection(Connection):
     """A connection that is told the server's ``max_allowed_packet`` (bytes) once it is known."""
 
     max_packet = 0
-    server_status: int  # the stubs do not know it
+    server_status: int  # the stubs know neither
+    _result: Any
     _poll: select.poll | None = None
 
     def query(self, sql: Any, unbuffered: bool = False) -> Any:
@@ -94,6 +95,13 @@ class ServerConnection(Connection):
             # An error does not tell the state: a refused row may have begun a transaction, and left its lock there.
             self.server_status |= SERVER_STATUS.SERVER_STATUS_IN_TRANS
             raise
+
+    def _read_query_result(self, unbuffered: bool = False) -> Any:
+        rows = super()._read_query_result(unbuffered)  # type: ignore[misc]  # the stubs do not know it
+        if self._result is not None and self._result.server_status is None and not self.get_autocommit():
+            # Rows do not tell the state here: to read begins a transaction too, and may leave locks.
+            self.server_status |= SERVER_STATUS.SERVER_STATUS_IN_TRANS
+        return rows
 
     def _read_packet(self, packet_type: Any = MysqlPacket) -> Any:
         made = _column if packet_type is FieldDescriptorPacket else packet_type
