@@ -33,6 +33,9 @@
     │   ├── IntegrityViolation        a constraint of the database refused the row
     │   │   └── UniqueViolation       with the constraint's name and columns
     │   ├── LastHolder                a role that somebody must have would be nobody's
+    │   ├── TooManyTokens             a user has as many access tokens as one may have
+    │   ├── PreconditionFailed        what a request names is in another state by now
+    │   ├── PreconditionRequired      a change says not which version it is made from
     │   ├── UnsupportedMedia          a body is of no kind that is read here
     │   └── ValidationFailed          input did not satisfy its rules; every error is listed
     ├── FetchError                    what a URL names was not fetched
@@ -280,6 +283,24 @@ class LastHolder(DataError):
     """A role that somebody must always hold would be revoked from the last user who has it."""
 
     code = "data.last_holder"
+
+
+class TooManyTokens(DataError):
+    """The user has as many good access tokens as one may have: one of them is to be revoked first."""
+
+    code = "access_token.too_many"
+
+
+class PreconditionFailed(DataError):
+    """What a request asks to change, or to get, is not in the state that the request names: 412, nothing was done."""
+
+    code = "precondition.failed"
+
+
+class PreconditionRequired(DataError):
+    """A change that may overwrite somebody else's says not which version it is made from: 428 (RFC 6585)."""
+
+    code = "precondition.required"
 
 
 class ValidationFailed(DataError):

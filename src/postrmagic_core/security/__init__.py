@@ -1,1 +1,1 @@
-"""Security: passwords, one-time tokens, second factors, and who may do what."""
+"""Security: passwords, one-time tokens, second factors, who may do what, and tokens for scripts."""

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from ..database import DatabaseManager
     from ..limits import RateLimiter
     from .access import Access, AuditLog, Roles
+    from .access_tokens import AccessTokens
     from .factors import SecondFactors
     from .logins import LoginThrottle, LoginTokens
     from .passwords import Passwords
@@ -27,7 +28,9 @@ _SWEEP_EVERY = 3600.0
 
 
 class Security(Lifecycle):
-    """Passwords, throttled logins, one-time tokens, second factors, roles and the audit log: each made when asked for.
+    """What accounts need, each made when asked for.
+
+    Passwords, throttled logins, one-time tokens, second factors, roles, access tokens and the audit log.
 
     ``database``, ``limiter`` and ``keys`` are borrowed. ``issuer`` is what authenticator apps call the application;
     ``role_max_age`` (seconds) is how long a revoked role may still count in another process; ``strict`` raises for a
@@ -131,12 +134,24 @@ class Security(Lifecycle):
 
         return self._part("access", make)
 
+    @property
+    def access_tokens(self) -> AccessTokens:
+        """Tokens with which users' scripts use the API."""
+
+        def make() -> AccessTokens:
+            from .access_tokens import AccessTokens
+
+            return AccessTokens(self._database, self.access, clock=self._clock, metrics=self._metrics)
+
+        return self._part("access_tokens", make)
+
     def sweep(self) -> None:
-        """Delete tokens that have expired, once an hour at most: each worker calls it every few seconds."""
+        """Delete tokens that have ended, once an hour at most: each worker calls it every few seconds."""
         now = self._clock.monotonic()
         if self._swept is None or now - self._swept >= _SWEEP_EVERY:
             self._swept = now
             self.tokens.sweep()
+            self.access_tokens.sweep()
 
     def _part(self, name: str, make: Callable[[], P]) -> P:
         found = self._parts.get(name)

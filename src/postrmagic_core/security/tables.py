@@ -1,4 +1,4 @@
-"""The tables of accounts' security: one-time tokens, second factors, roles, and the audit log.
+"""The tables of accounts' security: one-time tokens, second factors, roles, the audit log, and access tokens.
 
 A user is named by the application's own id, as a text; the accounts themselves are the application's.
 """
@@ -71,5 +71,24 @@ audit = Table(
     Index("ix_pm_audit_at", "at_us"),
     Index("ix_pm_audit_actor", "actor", "at_us"),
     Index("ix_pm_audit_subject", "subject", "at_us"),
+    **TABLE_OPTIONS,
+)
+
+# An access token is found by the id that stands in it; of all of it only the SHA-256 is here.
+access_tokens = Table(
+    "pm_access_tokens",
+    metadata,
+    Column("id", Key(16), primary_key=True),
+    Column("digest", BinaryKey(32), nullable=False),
+    Column("user_id", Key(190), nullable=False),
+    Column("name", Key(256), nullable=False),
+    Column("permissions", Blob()),
+    Column("created_us", Micros(), nullable=False),
+    Column("expires_us", Micros(), nullable=False),
+    Column("used_us", Micros()),
+    Column("revoked_us", Micros()),
+    Index("ix_pm_access_tokens_user", "user_id", "created_us"),
+    Index("ix_pm_access_tokens_expires", "expires_us"),
+    Index("ix_pm_access_tokens_revoked", "revoked_us"),
     **TABLE_OPTIONS,
 )

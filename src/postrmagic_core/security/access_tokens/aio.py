@@ -1,0 +1,69 @@
+"""AsyncAccessTokens: the same names for asyncio, awaitable."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from .interface import AwaitableUnitLike, Issued, TokenInfo, Verified
+from .manager import refuse_open_unit
+
+if TYPE_CHECKING:
+    from .manager import AccessTokens
+
+R = TypeVar("R")
+
+
+class AsyncAccessTokens:
+    """The async face of :class:`AccessTokens`; ``tx`` is what ``async with db.aio.write()`` gave."""
+
+    def __init__(self, tokens: AccessTokens) -> None:
+        self._tokens = tokens
+
+    async def issue(
+        self,
+        user_id: str,
+        name: str,
+        *,
+        permissions: Iterable[str] | None = None,
+        lifetime: float | None = None,
+        by: str | None = None,
+        tx: AwaitableUnitLike | None = None,
+    ) -> Issued:
+        """See :meth:`AccessTokens.issue`."""
+        issue = partial(self._tokens.issue, user_id, name, permissions=permissions, lifetime=lifetime, by=by)
+        return await self._run(tx, lambda unit: issue(tx=unit))
+
+    async def verify(self, token: object) -> Verified | None:
+        """See :meth:`AccessTokens.verify`."""
+        return await self._tokens.bridge.lift(lambda: self._tokens.verify(token))
+
+    async def of(self, user_id: str, *, ended: bool = False) -> list[TokenInfo]:
+        """See :meth:`AccessTokens.of`."""
+        return await self._tokens.bridge.lift(lambda: self._tokens.of(user_id, ended=ended))
+
+    async def revoke(
+        self, user_id: str, token_id: str, *, by: str | None = None, tx: AwaitableUnitLike | None = None
+    ) -> bool:
+        """See :meth:`AccessTokens.revoke`."""
+        return await self._run(tx, lambda unit: self._tokens.revoke(user_id, token_id, by=by, tx=unit))
+
+    async def revoke_all(self, user_id: str, *, by: str | None = None, tx: AwaitableUnitLike | None = None) -> int:
+        """See :meth:`AccessTokens.revoke_all`."""
+        return await self._run(tx, lambda unit: self._tokens.revoke_all(user_id, by=by, tx=unit))
+
+    async def flush(self) -> None:
+        """See :meth:`AccessTokens.flush`."""
+        await self._tokens.bridge.lift(self._tokens.flush)
+
+    async def sweep(self) -> int:
+        """See :meth:`AccessTokens.sweep`."""
+        return await self._tokens.bridge.lift(self._tokens.sweep)
+
+    async def _run(self, tx: AwaitableUnitLike | None, call: Callable[[Any], R]) -> R:
+        if tx is not None:
+            return await tx.run(call)
+        self._tokens.ensure_open()
+        refuse_open_unit(self._tokens.units)
+        return await self._tokens.bridge.lift(lambda: call(None))

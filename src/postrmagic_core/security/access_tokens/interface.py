@@ -1,0 +1,98 @@
+"""What access tokens are limited to, and what is told of them: small frozen values."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Final, Protocol, TypeVar
+
+from ..access.interface import User
+
+R = TypeVar("R")
+
+DAY: Final = 86_400.0
+_LONGEST, _MOST = 365 * DAY, 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class TokenPolicy:
+    """How long tokens live, in seconds, and how many a user may have at once.
+
+    ``lifetime``: where none is asked for. ``longest``: at most, whatever is asked for; never more than 365 days.
+    ``per_user`` counts those that are good. ``keep``: how long one that has ended stays in the table, to be looked at.
+    """
+
+    lifetime: float = 90 * DAY
+    longest: float = _LONGEST
+    per_user: int = 50
+    keep: float = 30 * DAY
+
+    def __post_init__(self) -> None:
+        if not 0 < self.lifetime <= self.longest <= _LONGEST:
+            raise ValueError(
+                f"expected 0 < lifetime <= longest <= {_LONGEST:g} seconds, got {self.lifetime!r} and {self.longest!r}"
+            )
+        if type(self.per_user) is not int or not 0 < self.per_user <= _MOST:
+            raise ValueError(f"expected per_user to be a whole number of 1 to {_MOST}, got {self.per_user!r}")
+        if not 0 <= self.keep <= _LONGEST:
+            raise ValueError(f"expected keep to be 0 to {_LONGEST:g} seconds, got {self.keep!r}")
+
+
+@dataclass(frozen=True, slots=True)
+class TokenInfo:
+    """What its owner is told of a token. ``id`` stands in the token itself and is no secret.
+
+    ``permissions``: what it is limited to; ``None``: to nothing less than its owner may. ``last_used`` is told to the
+    minute. ``revoked``: when it was ended before it expired.
+    """
+
+    id: str
+    name: str
+    permissions: tuple[str, ...] | None
+    created: datetime
+    expires: datetime
+    last_used: datetime | None = None
+    revoked: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Issued:
+    """A new token: ``token`` is its text, to be shown once, as nothing keeps it and no ``repr`` shows it."""
+
+    token: str = field(repr=False)
+    info: TokenInfo
+
+
+@dataclass(frozen=True, slots=True)
+class TokenUser(User):
+    """An :class:`Identity`: a user who asks by a token, with what it is limited to as ``scopes``."""
+
+    token_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """A token that is good: whose it is, and what it is limited to (``None``: to nothing less than its owner may)."""
+
+    id: str
+    user_id: str
+    permissions: frozenset[str] | None
+    expires: datetime
+
+    def restrict(self, user: User) -> TokenUser:
+        """The owner, as :meth:`Access.identity` tells of them now, limited to what the token allows.
+
+        Raises :class:`ValueError` for somebody else, and for who is limited already.
+        """
+        if user.id != self.user_id or user.scopes is not None:
+            raise ValueError("expected the token's owner as access.identity(verified.user_id) returns them")
+        return TokenUser(user.id, user.roles, self.permissions, self.id)
+
+
+class AwaitableUnitLike(Protocol):
+    """What ``async with db.aio.write()`` gives."""
+
+    async def run(self, fn: Callable[[Any], R], /) -> R:
+        """``fn(tx)`` with the sync unit, on the unit's own thread."""
+        ...
