@@ -14,6 +14,7 @@ check ruff format --check --quiet .
 check mypy --strict src tests examples benchmarks
 check pyright --project pyproject.toml --pythonpath "$(command -v python)"
 check lint-imports --no-cache --no-logo
+check python -m tests.api.openapi.lint examples/media_library/openapi.json
 
 if [[ ${#failed[@]} -gt 0 ]]; then
     echo "failed: ${failed[*]}" >&2

@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from http import HTTPStatus
+from urllib.parse import quote
 
 from . import errors
 
 CONTENT_TYPE = "application/problem+json"
+NO_TYPE = "about:blank"
+
+# Unreserved characters (RFC 3986, section 2.3): nothing that anybody reads in two ways, no user, query or fragment.
+_TYPES = re.compile(
+    r"(?:https?://(?:[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?)?"
+    r"/(?:(?!\.{1,2}/)[A-Za-z0-9._~-]+/)*"
+)
 
 # The most specific class wins: looked up along the error's MRO.
 _STATUS: dict[type[BaseException], int] = {
@@ -17,6 +26,9 @@ _STATUS: dict[type[BaseException], int] = {
     errors.UnsupportedMedia: 415,
     errors.UniqueViolation: 409,
     errors.LastHolder: 409,
+    errors.TooManyTokens: 409,
+    errors.PreconditionFailed: 412,
+    errors.PreconditionRequired: 428,
     errors.IntegrityViolation: 409,
     errors.Conflict: 503,
     errors.BackendUnavailable: 503,
@@ -45,10 +57,13 @@ class Problem:
     errors: Sequence[Mapping[str, str]] = ()
     extra: Mapping[str, object] = field(default_factory=dict)
 
-    def to_dict(self) -> dict[str, object]:
-        """The document's members; ``type`` is ``about:blank`` as the status and ``code`` say what there is to say."""
+    def to_dict(self, types: str | None = None) -> dict[str, object]:
+        """The document's members; ``type`` is the code beneath ``types``, as :func:`checked_types` allows them.
+
+        Without ``types`` it is ``about:blank``: the status and ``code`` say what there is to say.
+        """
         document: dict[str, object] = {
-            "type": "about:blank",
+            "type": NO_TYPE if types is None else f"{types}{quote(self.code, safe='', errors='replace')}",
             "title": self.title or HTTPStatus(self.status).phrase,
             "status": self.status,
             "code": self.code,
@@ -59,9 +74,27 @@ class Problem:
             document["errors"] = [dict(error) for error in self.errors]
         return document | dict(self.extra)
 
-    def body(self) -> bytes:
+    def body(self, types: str | None = None) -> bytes:
         """The document as UTF-8 JSON."""
-        return json.dumps(self.to_dict(), ensure_ascii=False, separators=(",", ":")).encode()
+        return json.dumps(self.to_dict(types), ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def checked_types(types: object) -> str:
+    """``types`` if codes may follow it: ``/problems/`` or ``https://api.example.org/problems/``.
+
+    Else :class:`ConfigurationError`: a path without its slash at the end, a host without a scheme, a query.
+    """
+    if not isinstance(types, str) or _TYPES.fullmatch(types) is None:
+        raise errors.ConfigurationError(
+            "expected where the types of problems are as an absolute path or URL that ends in a slash, without query "
+            "or fragment, such as /problems/ or https://api.example.org/problems/"
+        )
+    return types
+
+
+def answered(kind: type[BaseException]) -> bool:
+    """Whether :func:`problem_for` knows this very class, not one above it, as something that a client is told."""
+    return kind in _STATUS or kind is errors.AccessDenied
 
 
 def problem_for(error: BaseException) -> Problem:

@@ -355,3 +355,117 @@ def test_flask_answers_what_its_views_refuse(layers: list[Any]) -> None:
     client = install(app, Pipeline(layers)).test_client()
     found = [client.get("/me", headers={"x-user": name}).status_code for name in ("", "ann", "root", "ann")]
     assert found == [401, 403, 200, 403]
+
+
+NAMED = {
+    "GET /media/{id}": "media:read",
+    "GET /media/{id}/file": "media:edit",
+    "/media/{id}/{part}": "user:manage",
+    "PATCH /media/mine": "media:edit:own",
+}
+
+
+@pytest.mark.parametrize(
+    ("line", "found"),
+    [
+        # nobody, user, admin
+        ("GET /media/7", (401, 200, 200)),
+        ("HEAD /media/7", (401, 200, 200)),
+        ("GET /media/{id}", (401, 200, 200)),
+        ("GET /media/*", (401, 200, 200)),
+        ("POST /media/7", (401, 403, 403)),
+        ("GET /media/7/file", (401, 403, 200)),
+        ("POST /media/7/file", (401, 403, 200)),
+        ("GET /media/7/other", (401, 403, 200)),
+        ("GET /media/7/file/x", (401, 403, 403)),
+        ("GET /media", (401, 403, 403)),
+        ("GET /media/", (401, 403, 403)),
+        ("GET /media//file", (401, 403, 403)),
+        ("GET /media/../file", (401, 403, 403)),
+        # What is written out comes first, wherever it stands.
+        ("GET /media/latest", (200, 200, 200)),
+        ("PATCH /media/mine", (401, 200, 200)),
+        ("GET /media/mine", (401, 200, 200)),
+        ("GET /media/latest/file", (401, 403, 200)),
+    ],
+)
+def test_a_name_in_braces_stands_for_one_segment(
+    line: str, found: tuple[int, ...], access: Access, call: Any, answer: Any
+) -> None:
+    """Any one, and never two or none."""
+    guard = authorization(access, NAMED, public=["GET /media/latest"])
+    app = Pipeline([authentication(by_header), guard]).asgi(answer())
+    method, path = line.split(" ")
+    assert tuple(call(app, method=method, path=path, headers=user(who)).status for who in ("", "ann", "root")) == found
+
+
+@pytest.mark.parametrize(
+    ("rules", "told"),
+    [
+        ({"/media/{id}": "media:read", "GET /media/{name}": "media:read"}, "'GET /media/{name}' is never reached"),
+        ({"/media/*": "media:read", "/media/{id}": "media:read"}, "'/media/{id}' is never reached"),
+        ({"/media/{id}x": "media:read"}, "braces stand around a whole segment"),
+        ({"/media/{}": "media:read"}, "braces stand around a whole segment"),
+        ({"/media/{a-b}": "media:read"}, "braces stand around a whole segment"),
+        ({"/media/}": "media:read"}, "braces stand around a whole segment"),
+    ],
+)
+def test_a_rule_with_braces_may_have_mistakes(rules: dict[str, str], told: str, access: Access) -> None:
+    """They are refused when the pipeline is made."""
+    with pytest.raises(ConfigurationError, match=told):
+        authorization(access, rules)
+
+
+def test_a_rule_beneath_holds_by_its_place(access: Access, call: Any, answer: Any) -> None:
+    """What stands before it is looked at before, what stands after it is not reached by name either."""
+    rules = {"/media/{id}": "media:read", "/media/*": "user:manage"}
+    guard = authorization(access, rules, public=["/media/latest"])
+    app = Pipeline([authentication(by_header), guard]).asgi(answer())
+    found = [call(app, path=f"/media/{path}", headers=user("ann")).status for path in ("7", "7/file", "latest")]
+    assert found == [200, 403, 403]
+
+
+_ROUTES = st.lists(
+    st.tuples(
+        st.sampled_from(["", "GET ", "POST "]),
+        st.lists(st.sampled_from(["a", "b", "{x}"]), min_size=1, max_size=3),
+        st.sampled_from(["", "/*"]),
+        st.sampled_from(["media:read", "media:edit", None]),
+    ),
+    max_size=6,
+)
+
+
+@given(_ROUTES, st.lists(st.sampled_from("abc"), min_size=1, max_size=4), st.sampled_from(["GET", "POST", "PUT"]))
+def test_the_table_finds_what_going_through_all_would(routes: Any, segments: list[str], method: str) -> None:
+    """A route beneath which everything is holds by its place; of the others what is written out comes first."""
+    units: Any = None
+    access = Access(Roles([Role("admin", allow=["*:*"])], ["media:read", "media:edit"]), units)
+    rules = {f"{verb}/{'/'.join(path)}{tail}": need for verb, path, tail, need in routes if need}
+    public = [route for verb, path, tail, need in routes if not need and (route := f"{verb}/{'/'.join(path)}{tail}")]
+    try:
+        guard = authorization(access, rules, public=set(public))
+    except ConfigurationError:
+        return
+
+    def fits(route: str) -> bool:
+        verb, _, path = route.rpartition(" ")
+        beneath, own = path.endswith("/*"), path.removesuffix("/*")[1:].split("/")
+        alike = len(segments) >= len(own) if beneath else len(segments) == len(own)
+        return verb in ("", method) and alike and all(x in ("{x}", y) for x, y in zip(own, segments, strict=False))
+
+    found = [(place, route, need) for place, (route, need) in enumerate([*rules.items()]) if fits(route)]
+    found += [(len(rules), route, None) for route in set(public) if fits(route)]
+    beneath = [one for one in found if one[1].endswith("/*")][:1]
+    itself = [one for one in found if not one[1].endswith("/*")]
+    itself.sort(key=lambda one: ([part == "{x}" for part in one[1].split("/")[1:]], one[0]))
+    # Public ones come after all rules, and with none of them it does not matter which.
+    best = min([*itself[:1], *beneath], default=None, key=lambda one: one[0])
+    expected = 401 if best is None or best[2] else 200
+    outcome = asyncio.run(_exchange(Pipeline([guard]).asgi(_passed), path="/" + "/".join(segments), method=method))
+    assert outcome.status == expected
+
+
+async def _passed(scope: Any, receive: Any, send: Any) -> None:
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    await send({"type": "http.response.body", "body": b""})

@@ -68,6 +68,14 @@ def test_code_adds_to_what_settings_name() -> None:
     assert pipeline.groups == {"/api": ["request_id", "own", "timing", "own"]}
 
 
+def test_a_pipeline_of_settings_tells_types_of_problems_too() -> None:
+    """What is no place for them is refused here as in a pipeline of code."""
+    assembly = Assembly(MiddlewareSettings(use=("errors",)), None, offered())
+    assert assembly.pipeline(problem_types="/problems/").names == ["errors"]
+    with pytest.raises(ConfigurationError, match="slash"):
+        assembly.pipeline(problem_types="problems")
+
+
 @pytest.mark.parametrize(
     ("name", "options", "complaint"),
     [

@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from starlette.responses import Response
-
 from postrmagic_core.validation.responses import Responses
 
 
@@ -28,9 +26,3 @@ def plain_json(value: object) -> str:
 def all_of_it(self: Responses[Any], value: object) -> bytes:
     """Everything that a value holds, declared or not."""
     return json.dumps(value, default=lambda one: dict(getattr(one, "_mapping", None) or vars(one))).encode()
-
-
-def answered_whole(_: object, data: object, *, status: int = 200, **beside: object) -> Response:
-    """An answer with whatever the row has."""
-    beside.pop("headers", None)
-    return Response(json.dumps({"data": data} | beside, default=str), status, media_type="application/json")

@@ -24,6 +24,7 @@ app = typer.Typer(
 def run() -> None:
     """Run the command line; our own errors become one sentence and exit status 1."""
     from .analyze import analyze
+    from .api import api
     from .cache import cache
     from .contract import contract
     from .dev import dev
@@ -46,6 +47,7 @@ def run() -> None:
     app.add_typer(events, name="events")
     app.add_typer(schedules, name="schedules")
     app.add_typer(roles, name="roles")
+    app.add_typer(api, name="api")
     app.command()(contract)
     app.command()(dev)
     app.command()(middleware)

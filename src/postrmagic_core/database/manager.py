@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import random
 import weakref
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial, wraps
-from typing import TYPE_CHECKING, Concatenate, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
+
+from sqlalchemy import Row
+from sqlalchemy.sql import Executable
 
 from .._clock import Clock, SystemClock
 from .._lifecycle import Lifecycle
@@ -106,6 +109,11 @@ class DatabaseManager(Lifecycle):
             return Reading(self._units.new("read", snapshot=snapshot))
         unit = self._units.new("read", snapshot=True)
         return Reading(unit, partial(self._units.capture, unit, tags))
+
+    def rows(self, statement: Executable, parameters: Any = None) -> Sequence[Row[Any]]:
+        """Every row of one statement, in a :meth:`read` of its own."""
+        with self.read() as tx:
+            return tx.execute(statement, parameters).all()
 
     def use_tags(self, tags: TagCapture) -> None:
         """Let ``read(tags=…)`` ask ``tags``, the cache, for their generations."""

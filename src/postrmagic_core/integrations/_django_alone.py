@@ -12,9 +12,13 @@ from ..middleware.wsgi import Environ, StartResponse
 from ._parts import needing
 
 with needing("Django", "django"):
-    from django.http import HttpResponse
+    from django.core.exceptions import BadRequest, PermissionDenied, SuspiciousOperation
+    from django.http import Http404, HttpResponse
+    from django.http.multipartparser import MultiPartParserError
     from django.http.response import HttpResponseBase
 
+DJANGOS = (Http404, PermissionDenied, BadRequest, SuspiciousOperation, MultiPartParserError)
+"""What Django answers by itself, with the project's own pages."""
 R = TypeVar("R")
 Pairs = Sequence[tuple[str, str]]
 

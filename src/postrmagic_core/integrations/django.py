@@ -1,4 +1,4 @@
-"""The pipeline and the Stack around a Django project, under WSGI and ASGI.
+"""The pipeline, the Stack and an Api in a Django project, under WSGI and ASGI.
 
 Django makes responses of exceptions before anything around it sees them, and its test client calls the middleware
 without the application around it. So there are two places::
@@ -19,7 +19,7 @@ import asyncio
 import inspect
 import sys
 from collections.abc import Callable, Iterable
-from typing import Any, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 from .._problem import problem_for
 from ..errors import ConfigurationError
@@ -40,17 +40,16 @@ with needing("Django", "django"):
     from django.conf import settings
     from django.core import signals
     from django.core.cache import caches
-    from django.core.exceptions import BadRequest, PermissionDenied, SuspiciousOperation
-    from django.http import Http404, HttpRequest, HttpResponse
-    from django.http.multipartparser import MultiPartParserError
+    from django.http import HttpRequest, HttpResponse
     from django.http.response import HttpResponseBase
     from django.utils.module_loading import import_string
+
+if TYPE_CHECKING:
+    from ..api import Api
 
 GetResponse: TypeAlias = Callable[[HttpRequest], Any]
 
 _SLOT = "postrmagic.django"
-# What Django answers by itself, with the project's own pages.
-_DJANGOS = (Http404, PermissionDenied, BadRequest, SuspiciousOperation, MultiPartParserError)
 
 
 class _Slot:
@@ -84,6 +83,17 @@ def install(application: Callable[..., Any], pipeline: Pipeline, stack: Stack | 
         return inside(environ, start_response)
 
     return installed
+
+
+def urlpatterns(api: Api) -> list[Any]:
+    """The routes of ``api``, its specification and its reference, for a project's ``urlpatterns``, at their root.
+
+    The layer ``authorization`` of the pipeline lets requests in, ``errors`` answers what is no client's mistake.
+    Raises :class:`ConfigurationError` for a handler that is ``async def``.
+    """
+    from ._django_api import urlpatterns
+
+    return urlpatterns(api)
 
 
 def _handing_wsgi(application: WSGIApp, pipeline: Pipeline) -> WSGIApp:
@@ -207,7 +217,7 @@ class _Middleware:
     def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
         """Django asks this last, when no other middleware made a response of a view's exception."""
         slot = _told(request).get(_SLOT)
-        if slot is None or not slot.takes or isinstance(error, _DJANGOS):
+        if slot is None or not slot.takes or isinstance(error, alone.DJANGOS):
             return None
         slot.error = error
         if problem_for(error).status >= 500:

@@ -1,4 +1,4 @@
-"""The pipeline and the Stack around a Flask application."""
+"""The pipeline, the Stack and an Api in a Flask application."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ from ._parts import Route, State, answers_errors, name_route, needing
 from .wsgi import install as install_wsgi
 
 if TYPE_CHECKING:
-    from flask import Flask
+    from flask import Blueprint, Flask
+
+    from ..api import Api
 
 A = TypeVar("A", bound="Flask")
 
@@ -39,3 +41,15 @@ def install(app: A, pipeline: Pipeline, stack: Stack | None = None) -> A:
     # Flask's documented way, which the types of a method do not foresee.
     setattr(app, "wsgi_app", install_wsgi(app.wsgi_app, pipeline, stack))  # noqa: B010  a plain assignment has no type
     return app
+
+
+def blueprint(api: Api) -> Blueprint:
+    """The routes of ``api``, its specification and its reference, for ``app.register_blueprint``.
+
+    Put :func:`install` around the application: the layer ``authorization`` lets requests in, ``errors`` answers what is
+    no client's mistake. The limits of the Api and of the pipeline hold for bodies, not ``MAX_CONTENT_LENGTH``. Raises
+    :class:`ConfigurationError` for a handler that is ``async def``.
+    """
+    with needing("Flask", "flask"):
+        from ._flask_api import blueprint
+    return blueprint(api)

@@ -1,4 +1,4 @@
-"""The pipeline and the Stack in a Starlette application."""
+"""The pipeline, the Stack and an Api in a Starlette application."""
 
 from __future__ import annotations
 
@@ -8,9 +8,13 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..middleware import Pipeline
 from ..stack import Stack
+from ._parts import needing
 
 if TYPE_CHECKING:
     from starlette.applications import Starlette
+    from starlette.routing import Route
+
+    from ..api import Api
 
 A = TypeVar("A", bound="Starlette")
 
@@ -34,3 +38,14 @@ def install(app: A, pipeline: Pipeline, stack: Stack | None = None) -> A:
 
     app.router.lifespan_context = lifespan
     return app
+
+
+def routes(api: Api) -> list[Route]:
+    """The routes of ``api``, its specification and its reference, for ``Starlette(routes=…)`` or FastAPI's router.
+
+    A handler that is a plain function runs on Starlette's threads. Put :func:`install` around the application: the
+    layer ``authorization`` lets requests in, ``errors`` answers what is no client's mistake.
+    """
+    with needing("Starlette", "starlette"):
+        from ._starlette_api import routes
+    return routes(api)

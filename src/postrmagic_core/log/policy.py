@@ -59,6 +59,7 @@ _PATTERNS: tuple[tuple[re.Pattern[str], str], ...] = (
     ),
     (re.compile(r"(?i)\b(bearer|negotiate)\s{1,4}[\w.~+/=-]{6,}"), rf"\1 {MASK}"),
     (re.compile(r"(?i:\b(basic|digest))\s{1,4}(?=[\w.~+/=-]{0,128}[A-Z0-9=])[\w.~+/=-]{6,}"), rf"\1 {MASK}"),
+    (re.compile(r"\bpm_[0-9A-Za-z]{16}_[0-9A-Za-z]{49}\b"), MASK),  # access tokens: security.access_tokens.PATTERN
     (re.compile(r"\beyJ[\w-]{8,}\.[\w-]+(?:\.[\w-]*){0,3}"), MASK),
     (
         re.compile(
@@ -70,7 +71,7 @@ _PATTERNS: tuple[tuple[re.Pattern[str], str], ...] = (
 # Every pattern needs one of these: looking for them costs a tenth of trying the patterns.
 _MARKED = re.compile(
     "://|passw|passphrase|pwd|secret|token|key|credential|session|signature|csrf"
-    "|jwt|authorization|cookie|bearer|negotiate|basic|digest|eyj"
+    "|jwt|authorization|cookie|bearer|negotiate|basic|digest|eyj|pm_"
 ).search
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Literal, TypeAlias
 
@@ -18,6 +18,10 @@ Default: TypeAlias = Literal["deny", "signed_in"]
 
 _PUBLIC, _SIGNED_IN = "", "*"
 _UNDECLARED = "undeclared route"
+_ANY, _OPEN = "*", "{}"
+_Needs: TypeAlias = "dict[str, tuple[int, str]]"
+"""By method: the route's place among all, and what it needs."""
+_NAMED = re.compile(r"\{[A-Za-z_]\w*\}")
 # What an application reads as another path than it is written: it must not be held against a rule for that one.
 _AMBIGUOUS = re.compile(r"//|/\.{1,2}(?:/|\Z)|[\\\x00-\x1f\x7f]").search
 
@@ -33,11 +37,12 @@ def authorization(
 ) -> Middleware:
     """Let a request pass if its route's permission is granted to ``request.state["identity"]``; else 401 or 403.
 
-    ``rules`` maps routes, ``"/media"``, ``"POST /media"`` or ``"/media/*"``, to permissions; the first that matches
-    holds. With ``:own`` at a permission's end it is enough to have it for own objects: the handler then asks about the
-    object. ``signed_in`` needs an identity and no permission, ``public`` nothing. What matches none is refused, unless
-    ``default="signed_in"``. A path with an empty, ``.`` or ``..`` segment matches none. A rule that one before it
-    always hides raises :class:`ConfigurationError`.
+    ``rules`` maps routes to permissions: ``"/media"``, ``"POST /media"``, ``"/media/{id}"`` (one segment, whatever it
+    is called), ``"/media/*"`` (all beneath); the first that matches holds, but a segment that is written out comes
+    before ``{id}`` in its place. With ``:own`` at a permission's end it is enough to have it for own objects: the
+    handler then asks about the object. ``signed_in`` needs an identity and no permission, ``public`` nothing. What
+    matches none is refused, unless ``default="signed_in"``. A path with an empty, ``.`` or ``..`` segment matches none.
+    A rule that one before it always hides raises :class:`ConfigurationError`.
 
     Who asks is then present to ``@requires`` in the application. An :class:`AccessDenied` that leaves it is answered
     too: 401 with ``challenge`` to nobody, else 403, or 404 where it is hidden. Websockets are refused alike.
@@ -98,8 +103,9 @@ class _Rules:
             *((route, _SIGNED_IN) for route in signed_in),
             *((route, _PUBLIC) for route in public),
         ]
-        self._routes = [(_Route(route), need) for route, need in ordered]
-        declared = [route for route, _ in self._routes[: len(rules)]]
+        parsed = [(_Route(route), need) for route, need in ordered]
+        self._table = _Table(parsed)
+        declared = [route for route, _ in parsed[: len(rules)]]
         for index, later in enumerate(declared):
             if hiding := next((route for route in declared[:index] if route.hides(later)), None):
                 raise ConfigurationError(
@@ -119,15 +125,12 @@ class _Rules:
     def _need(self, request: Request) -> str | None:
         if _AMBIGUOUS(request.path) is not None:
             return None
-        method, path = request.method, request.path.rstrip("/")
-        for route, need in self._routes:
-            if route.matches(method, path):
-                return need
-        return _SIGNED_IN if self._default == "signed_in" else None
+        need = self._table.find(request.method, request.path.rstrip("/"))
+        return _SIGNED_IN if need is None and self._default == "signed_in" else need
 
 
 class _Route:
-    """A route as ``by_route`` of rate limits reads it."""
+    """A route as ``by_route`` of rate limits reads it, and with ``{name}`` for any one segment."""
 
     def __init__(self, text: str) -> None:
         method, _, path = text.rpartition(" ")
@@ -136,24 +139,80 @@ class _Route:
         if "*" in path.removesuffix("/*"):
             raise ConfigurationError(f"the route {text!r}: '*' stands only at the end, for all that is beneath")
         self.text = text
-        self._methods = ("GET", "HEAD") if method == "GET" else (method,) if method else ()
-        self._beneath = path.endswith("/*")
-        self._stem = path.removesuffix("*").rstrip("/")
-        self._prefix = f"{self._stem}/"
+        self.methods = ("GET", "HEAD") if method == "GET" else (method or _ANY,)
+        self.beneath = path.endswith("/*")
+        named = path.removesuffix("*").rstrip("/").split("/")
+        if any("{" in segment or "}" in segment for segment in named if not _NAMED.fullmatch(segment)):
+            raise ConfigurationError(f"the route {text!r}: braces stand around a whole segment, as in '/media/{{id}}'")
+        self.segments = tuple(_OPEN if segment.startswith("{") else segment for segment in named)
 
-    def matches(self, method: str, path: str) -> bool:
-        """Whether a request is for it; ``path`` without a slash at its end."""
-        if path != self._stem and not (self._beneath and path.startswith(self._prefix)):
+    def fits(self, segments: Sequence[str]) -> bool:
+        """Whether a path of these segments is this one's, or beneath it where that is meant."""
+        size = len(self.segments)
+        if len(segments) < size if self.beneath else len(segments) != size:
             return False
-        return not self._methods or method in self._methods
+        return all(own in (_OPEN, given) for own, given in zip(self.segments, segments, strict=False))
 
     def hides(self, later: _Route) -> bool:
         """Whether every request for ``later`` is for this one."""
-        if self._methods and not (later._methods and set(later._methods) <= set(self._methods)):
+        if _ANY not in self.methods and not set(later.methods) <= set(self.methods):
             return False
-        if self._beneath:
-            return later._stem == self._stem or later._stem.startswith(self._prefix)
-        return not later._beneath and later._stem == self._stem
+        if not self.beneath:  # one that is written out further comes first, wherever it stands
+            return not later.beneath and self.segments == later.segments
+        return self.fits(later.segments)
+
+
+class _Table:
+    """What each route needs, found without going through all of them."""
+
+    def __init__(self, routes: Iterable[tuple[_Route, str]]) -> None:
+        self._exact: dict[str, _Needs] = {}
+        self._beneath: list[tuple[int, _Route, str]] = []
+        named: dict[int, dict[tuple[bool, ...], dict[tuple[str, ...], _Needs]]] = {}
+        for index, (route, need) in enumerate(routes):
+            if route.beneath:
+                self._beneath.append((index, route, need))
+                continue
+            if _OPEN in route.segments:
+                opens = tuple(segment == _OPEN for segment in route.segments)
+                alike = named.setdefault(len(opens), {}).setdefault(opens, {})
+                needs = alike.setdefault(route.segments, {})
+            else:
+                needs = self._exact.setdefault("/".join(route.segments), {})
+            for method in route.methods:
+                needs.setdefault(method, (index, need))
+        # By how many segments there are, then by which of them are open: what is written out further comes first.
+        self._named = {size: sorted(alike.items()) for size, alike in named.items()}
+
+    def find(self, method: str, path: str) -> str | None:
+        """What a request needs; ``path`` without a slash at its end. ``None`` where no route fits."""
+        segments = path.split("/")
+        found = self._itself(method, path, segments)
+        for index, route, need in self._beneath:
+            if found is not None and found[0] < index:
+                break
+            if (method in route.methods or _ANY in route.methods) and route.fits(segments):
+                return need
+        return None if found is None else found[1]
+
+    def _itself(self, method: str, path: str, segments: Sequence[str]) -> tuple[int, str] | None:
+        """The route of this very path, with its place among all."""
+        needs = self._exact.get(path)
+        if needs is not None and (found := _of(needs, method)) is not None:
+            return found
+        for opens, alike in self._named.get(len(segments), ()):
+            needs = alike.get(
+                tuple([_OPEN if is_open else given for is_open, given in zip(opens, segments, strict=True)])
+            )
+            if needs is not None and (found := _of(needs, method)) is not None:
+                return found
+        return None
+
+
+def _of(needs: _Needs, method: str) -> tuple[int, str] | None:
+    """What ``method`` needs there: the first of its own and that of all methods."""
+    own, every = needs.get(method), needs.get(_ANY)
+    return own or every if own is None or every is None else min(own, every)
 
 
 def _check_permission(access: Access, route: str, permission: str) -> None:

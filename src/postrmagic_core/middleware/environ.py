@@ -39,7 +39,13 @@ def path_of(environ: dict[str, Any]) -> str:
 
 
 def follow(environ: dict[str, Any], told: Scope, scope: Scope) -> None:
-    """Write into ``environ`` what the layers changed in ``scope`` since it was ``told``: client, scheme, headers."""
+    """Write into ``environ`` what the layers changed in ``scope`` since it was ``told``.
+
+    That is client, scheme, headers, and the path, beneath where the application is mounted.
+    """
+    if scope["path"] != told["path"]:
+        path = scope["path"].encode().decode("latin-1")
+        environ["PATH_INFO"] = path.removeprefix(environ.get("SCRIPT_NAME", ""))
     if scope["client"] != told["client"]:
         address, port = scope["client"] or ("", 0)
         environ |= {"REMOTE_ADDR": address, "REMOTE_PORT": str(port)}
@@ -100,6 +106,20 @@ def messages(environ: dict[str, Any]) -> Callable[[], Awaitable[MutableMapping[s
         return {"type": "http.request", "body": chunk, "more_body": left > 0}
 
     return receive
+
+
+class Bounded:
+    """``wsgi.input`` as a file that ends where the request's body does, whether the server ends it there or not."""
+
+    def __init__(self, environ: dict[str, Any]) -> None:
+        self._stream = environ["wsgi.input"]
+        self._left = _announced(environ)
+
+    def read(self, size: int, /) -> bytes:
+        """At most ``size`` bytes; none at the end."""
+        chunk: bytes = self._stream.read(min(size, self._left)) if self._left else b""
+        self._left -= len(chunk)
+        return chunk
 
 
 def _announced(environ: dict[str, Any]) -> int:

@@ -121,7 +121,7 @@ def _guarded(
         if found is not None:
             yield _told(found)
             return
-        seen = Seen(max_response)
+        seen = Seen(max_response, request.document)
         request.on_response(seen.chunk)
         # Set and put back, never reset by token: the end may run in another context than the start.
         before = _once.current.get()
@@ -231,8 +231,9 @@ class Seen:
     done: Done | None = None
     error: Exception | None = None
 
-    def __init__(self, limit: int) -> None:
+    def __init__(self, limit: int, document: Callable[[Problem], bytes]) -> None:
         self._limit = limit
+        self._document = document
         self._body: bytearray | None = bytearray()
         self._size = 0
         self._last = False
@@ -260,7 +261,7 @@ class Seen:
             if self.error is None:
                 return Answer(None), None
             problem = problem_for(self.error)
-            return Answer(problem.status, [(b"content-type", CONTENT_TYPE.encode())], problem.body()), None
+            return Answer(problem.status, [(b"content-type", CONTENT_TYPE.encode())], self._document(problem)), None
         if isinstance(head, Response):  # another layer's, in place of the application's
             body, whole = (head.body if len(head.body) <= self._limit else None), True
         else:

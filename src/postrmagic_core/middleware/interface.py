@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Iterable, Mapping, MutableMapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any, Protocol, TypeAlias
 
-from .._problem import CONTENT_TYPE, Problem
+from .._problem import CONTENT_TYPE, Problem, checked_types
 from .._work import Work
 from ..errors import DataError
 
@@ -115,11 +115,12 @@ class Head(Headers):
 class Response(Head):
     """A whole response: yield one to answer in the application's place. ``body`` is bytes."""
 
-    __slots__ = ("body",)
+    __slots__ = ("_told", "body")
 
     def __init__(self, status: int, body: bytes = b"", headers: Mapping[str, str] | None = None) -> None:
         super().__init__(status)
         self.body = body
+        self._told: tuple[Problem, bytes] | None = None
         for name, value in (headers or {}).items():
             self.add(name, value)
 
@@ -127,7 +128,20 @@ class Response(Head):
     def of(cls, problem: Problem, headers: Mapping[str, str] | None = None) -> Response:
         """A problem document (RFC 9457); never stored by caches."""
         own = {"content-type": CONTENT_TYPE, "cache-control": "no-store"}
-        return cls(problem.status, problem.body(), own | dict(headers or {}))
+        response = cls(problem.status, problem.body(), own | dict(headers or {}))
+        response._told = problem, response.body
+        return response
+
+    @property
+    def problem(self) -> Problem | None:
+        """The problem that :meth:`of` made it of, as long as the body is that document."""
+        told = getattr(self, "_told", None)  # a subclass may set up itself otherwise
+        return None if told is None or told[1] is not self.body else told[0]
+
+    def tell(self, problem: Problem, body: bytes) -> None:
+        """Put another document of ``problem`` in the place of the body."""
+        self.body = body
+        self._told = problem, body
 
 
 @dataclass(slots=True)
@@ -167,6 +181,10 @@ class Request(Work):
     """Bytes of the body there are already; counted where there is :attr:`patience`."""
     too_slow = False
     """Whether the body came too late: the application may have made an answer of its own of that."""
+    problem_types: str | None = None
+    """Where the application says what its types of problems mean: what its documents' ``type`` begins with."""
+    problem_titles: Mapping[str, str] = {}
+    """What the package's own types are called, by code; empty without :attr:`problem_types`."""
     _complete = False
     source: Callable[[], Awaitable[MutableMapping[str, Any]]]
     """Where the body comes from, in messages: ASGI's ``receive``."""
@@ -297,9 +315,27 @@ class Request(Work):
         """Call ``hook(chunk, last)`` with each chunk of the body that the application answers."""
         self.response_hooks += (hook,)
 
+    def document(self, problem: Problem) -> bytes:
+        """The body of ``problem`` as this application tells it: with its type, and the title of that."""
+        title = problem.title or self.problem_titles.get(problem.code, "")
+        return replace(problem, title=title).body(self.problem_types)
+
     def face(self, manager: _Managed) -> Any:
         """The face of ``manager`` to await in an async middleware: ``manager.aio``, under WSGI one that never waits."""
         return InlineFace(manager) if self._inline else manager.aio
+
+
+def requests(problem_types: str | None) -> type[Request]:
+    """The class of a pipeline's requests: what is the same for all of them is no work for any."""
+    if problem_types is None:
+        return Request
+    from ..api.problem_types import TITLES
+
+    class Told(Request):
+        """A request of an application whose problems have types."""
+
+    Told.problem_types, Told.problem_titles = checked_types(problem_types), TITLES
+    return Told
 
 
 class InlineFace:

@@ -91,8 +91,11 @@ class Assembly:
         self._added.extend(middleware)
         self._groups.extend(groups)
 
-    def pipeline(self) -> Pipeline:
-        """All of it; :class:`ConfigurationError` for an unknown name, for unfit options, where no order fits."""
+    def pipeline(self, *, problem_types: str | None = None) -> Pipeline:
+        """All of it; :class:`ConfigurationError` for an unknown name, for unfit options, where no order fits.
+
+        ``problem_types`` is where the types of problems are told, as :class:`.Pipeline` takes it.
+        """
         room = self._settings
         named = [name for group in room.groups.values() for name in group.use] + list(room.use)
         if strange := sorted(set(room.options) - set(named)):
@@ -102,7 +105,8 @@ class Assembly:
         for group in (*from_settings, *self._groups):
             known = merged.get(group.prefix, Group(group.prefix))
             merged[group.prefix] = Group(group.prefix, [*known.use, *group.use], [*known.without, *group.without])
-        return Pipeline([*self._made(room.use), *self._added], groups=list(merged.values()), arrange=True)
+        layers = [*self._made(room.use), *self._added]
+        return Pipeline(layers, groups=list(merged.values()), arrange=True, problem_types=problem_types)
 
     def _made(self, names: Iterable[str]) -> list[Middleware]:
         return [made(name, self._settings.options.get(name, {}), self._stack, self._find) for name in names]

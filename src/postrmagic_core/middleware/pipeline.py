@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from .asgi import ASGIApp, Exchange, Receive, Send, Wrapped
 from .environ import path_of
 from .groups import Chosen, Group, Table
-from .interface import Middleware, Request, Scope
+from .interface import Middleware, Scope, requests
 from .order import arranged, check, compiled
 from .websocket import Connection
 from .wsgi import Body, Environ, StartResponse, WSGIApp, by_hand, serve
@@ -19,10 +19,19 @@ class Pipeline:
     ``groups`` are other layers for some paths. Raises :class:`ConfigurationError` for what is no middleware, and for an
     order some middleware forbids; with ``arrange`` the layers are put where they must stand instead, if there is such
     an order. A pipeline holds nothing of a request and may wrap several applications.
+
+    ``problem_types``, such as ``"/problems/"``, is where the application says what its types of problems mean: every
+    problem document that a layer answers with then has its code beneath that as ``type``. Those of the application are
+    its own.
     """
 
     def __init__(
-        self, middleware: Sequence[Middleware], *, groups: Sequence[Group] = (), arrange: bool = False
+        self,
+        middleware: Sequence[Middleware],
+        *,
+        groups: Sequence[Group] = (),
+        arrange: bool = False,
+        problem_types: str | None = None,
     ) -> None:
         layers = tuple(compiled(given) for given in middleware)
         if arrange:
@@ -30,6 +39,7 @@ class Pipeline:
         else:
             check(layers)
         self._table = Table(layers, groups)
+        self._request = requests(problem_types)
 
     @property
     def names(self) -> list[str]:
@@ -45,14 +55,15 @@ class Pipeline:
         """``app`` inside the pipeline. Lifespan, and websockets no layer asks for, reach it untouched."""
         http, websocket = Chosen(self._table, "http"), Chosen(self._table, "websocket")
         everywhere = None if self._table.groups else http.base
+        request = self._request
 
         async def wrapped(scope: Scope, receive: Receive, send: Send) -> None:
             kind = scope["type"]
             if kind == "http":
                 layers = everywhere or http.of(scope.get("path", ""))
-                await Exchange(layers, Request(scope)).serve(app, receive, send)
+                await Exchange(layers, request(scope)).serve(app, receive, send)
             elif kind == "websocket" and (layers := websocket.of(scope.get("path", ""))).steps:
-                await Connection(layers, Request(scope)).serve(app, receive, send)
+                await Connection(layers, request(scope)).serve(app, receive, send)
             else:
                 await app(scope, receive, send)
 
@@ -63,6 +74,6 @@ class Pipeline:
         chosen = Chosen(self._table.each(by_hand), "http")
 
         def wrapped(environ: Environ, start_response: StartResponse) -> Body:
-            return serve(app, chosen.of(path_of(environ)), environ, start_response)
+            return serve(app, chosen.of(path_of(environ)), environ, start_response, self._request)
 
         return wrapped

@@ -113,6 +113,9 @@ class Run:
             if self._said is not None:
                 said, self._said = self._said, None
                 head, error = _heard(said, self._layers.names[self._level])
+                if head is not None and (problem := head.problem) is not None and self.request.problem_types:
+                    # Before the layers further out see it: what they keep of it, or count, is what leaves.
+                    head.tell(problem, self.request.document(problem))
             if head is not None and error is None and self.shown(head):
                 return head
             if self._said is None:

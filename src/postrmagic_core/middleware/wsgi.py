@@ -84,11 +84,13 @@ def by_hand(layer: Compiled) -> Compiled:
 class Call(Run):
     """One request. The head leaves with the first chunk, so that an application may still change its mind."""
 
-    def __init__(self, layers: Layers, environ: Environ, start_response: StartResponse) -> None:
+    def __init__(
+        self, layers: Layers, environ: Environ, start_response: StartResponse, kind: type[Request] = Request
+    ) -> None:
         self._environ = environ
         scope = scope_of(environ)
         self._told = dict(scope)
-        super().__init__(layers, Request(scope, inline=True))
+        super().__init__(layers, kind(scope, inline=True))
         self.request.source = messages(environ)
         self._before: Work | None = None
         self._server_start = start_response
@@ -247,10 +249,12 @@ class Body:
             self._context.run(call.close)
 
 
-def serve(app: WSGIApp, layers: Layers, environ: Environ, start_response: StartResponse) -> Body:
+def serve(
+    app: WSGIApp, layers: Layers, environ: Environ, start_response: StartResponse, kind: type[Request] = Request
+) -> Body:
     """Answer one request."""
     context = contextvars.copy_context()
-    call = Call(layers, environ, start_response)
+    call = Call(layers, environ, start_response, kind)
     context.run(call.start, app)
     return Body(context, call)
 

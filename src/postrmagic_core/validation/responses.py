@@ -20,6 +20,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from inspect import isclass
 from math import isfinite
+from types import MappingProxyType
 from typing import Annotated, Any, Generic, Self, TypeVar
 
 from pydantic import (
@@ -38,7 +39,7 @@ from ._declared import Disclosed, check_model, names_of
 from .messages import ENGLISH, GENERIC
 from .messages import text as message
 
-__all__ = ["Data", "Disclosed", "FiniteOrNull", "Output", "Page", "Rendered", "Responses"]
+__all__ = ["HEADERS", "Data", "Disclosed", "FiniteOrNull", "Output", "Page", "Rendered", "Responses"]
 
 T = TypeVar("T")
 _LONE = re.compile("[\ud800-\udfff]")
@@ -46,11 +47,10 @@ _NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _VALUE = re.compile(r"[\t\x20-\x7e]*")
 _TOLD = 10
 _WORDS = {"recursion_loop": "is cyclic or nested too deeply", "get_attribute_error": "cannot be read"}
-_HEADERS = {
-    "content-type": "application/json",
-    "x-content-type-options": "nosniff",
-    "cache-control": "no-store",
-}
+HEADERS: Mapping[str, str] = MappingProxyType(
+    {"content-type": "application/json", "x-content-type-options": "nosniff", "cache-control": "no-store"}
+)
+"""What every answer says of itself, unless it says otherwise of who may store it."""
 _CONFIG = ConfigDict(strict=True, allow_inf_nan=False, hide_input_in_errors=True)
 
 
@@ -195,9 +195,9 @@ def _words(code: str) -> str:
 
 
 def _headers(given: Mapping[str, str] | None) -> Mapping[str, str]:
-    found = dict(_HEADERS)
+    found = dict(HEADERS)
     for name, value in (given or {}).items():
-        fixed = name.lower() in {"content-type", "x-content-type-options"} and _HEADERS[name.lower()] != value
+        fixed = name.lower() in {"content-type", "x-content-type-options"} and HEADERS[name.lower()] != value
         if fixed or not _NAME.fullmatch(name) or not _VALUE.fullmatch(value):
             raise UsageError(f"expected a header of printable ASCII on one line, and no other type; {name!r} is none")
         found[name.lower()] = value

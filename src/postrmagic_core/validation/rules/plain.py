@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-from pydantic import StringConstraints
+from pydantic import StringConstraints, WithJsonSchema
 from pydantic_core import CoreSchema, core_schema
 
 from ..rule import Rule, TextFormat, after, inside, limited, refused, require, too_long
@@ -13,6 +13,13 @@ from ..text import display_name, has_control, has_mark_run, is_tag, normalized, 
 
 _NFC_SHRINKS = 4  # a Greek letter with three marks is one character in NFC (UAX #15, table 10)
 _TAG_LENGTH = 40
+# As has_control() has them, but for surrogates, which no JSON text holds, and what is beyond U+FFFF, which not every
+# dialect of regular expressions writes alike.
+_CONTROLS = (
+    r"\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff"
+    r"\ufdd0-\ufdef\ufffe\uffff"
+)
+_LINES = r"\t\n\r"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +44,9 @@ class PlainText(Rule):
         return inside(cleaned, lambda inner: core_schema.chain_schema([inner, counted]))
 
     def _said(self) -> dict[str, Any]:
-        return {"maxLength": self.max * _NFC_SHRINKS}
+        # What is always taken: a longer text that NFC makes short enough is, too.
+        said: dict[str, Any] = {"maxLength": self.max, "pattern": _pattern(lines=self.lines, empty=self.min == 0)}
+        return said | ({"minLength": self.min} if self.min else {})
 
     def _clean(self, text: str) -> str:
         if has_control(text, "\n\r\t" if self.lines else ""):
@@ -48,6 +57,12 @@ class PlainText(Rule):
         if has_mark_run(kept):  # U+0344 is one mark, and two in NFC
             raise refused("text.marks")
         return kept
+
+
+def _pattern(*, lines: bool, empty: bool) -> str:
+    """The regular expression (ECMA 262) of text without controls, of which something is left without white space."""
+    refused_ = f"{'' if lines else _LINES}{_CONTROLS}"
+    return f"^[^{refused_}]*$" if empty else rf"^[^{refused_}]*[^\s{refused_}][^{refused_}]*$"
 
 
 def _tag(text: str) -> str:
@@ -70,7 +85,11 @@ def _tag(text: str) -> str:
 Slug = Annotated[str, StringConstraints(min_length=1, max_length=80, pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$")]
 """1 to 80 of ``a-z 0-9``, parts joined by single hyphens: safe in a URL's path. (Pydantic's patterns are linear.)"""
 
-Tag = Annotated[str, TextFormat("tag", _tag, _TAG_LENGTH * _NFC_SHRINKS)]
+Tag = Annotated[
+    str,
+    TextFormat("tag", _tag, _TAG_LENGTH * _NFC_SHRINKS, format="tag"),
+    WithJsonSchema({"type": "string", "format": "tag", "minLength": 1, "maxLength": _TAG_LENGTH}),
+]
 """1 to 40 letters, digits, spaces and ``- _ + . # & '``; changed to one spelling: NFC, lower case, single spaces."""
 
 Filename = Annotated[str, TextFormat("filename", display_name, 65_536)]

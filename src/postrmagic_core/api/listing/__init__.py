@@ -1,0 +1,12 @@
+"""Lists, page by page: keyset pagination with signed cursors, filters and sorting by what is declared, nothing else.
+
+The filters are in :mod:`.filters`.
+"""
+
+from __future__ import annotations
+
+from .interface import ListQuery, Page, not_null
+from .links import next_link
+from .listing import Asked, Listing
+
+__all__ = ["Listing", "Asked", "ListQuery", "Page", "not_null", "next_link"]

@@ -1,0 +1,92 @@
+"""An API that runs: a specification, and the objects that carry out its operations."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+
+from ..errors import ConfigurationError
+from .answering import problem_answer
+from .conditional import Precondition, etag_of, not_modified_headers
+from .declaring import operations_of
+from .endpoint import Endpoint, places
+from .interface import Answer
+from .reading import Inputs
+from .specification import Specification
+
+_POLICY = "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+
+
+class Api:
+    """The endpoints of ``specification``, carried out by ``resources``: one object of each of its classes.
+
+    The framework's module of :mod:`postrmagic_core.integrations` makes routes of it. ``inputs`` says what reading the
+    requests needs. Raises :class:`ConfigurationError` where an object is missing or none is expected.
+    """
+
+    def __init__(self, specification: Specification, resources: Sequence[object], inputs: Inputs | None = None) -> None:
+        self.specification = specification
+        given = {type(one): one for one in resources}
+        if set(given) != set(specification.resources) or len(given) != len(resources):
+            names = ", ".join(kind.__name__ for kind in specification.resources)
+            raise ConfigurationError(f"Api: expected one object of each of {names}")
+        self.inputs = inputs or Inputs()
+        self.endpoints = tuple(self._bound(given))
+        self.places = places(self.endpoints, specification.base, specification.problems)
+        self.pages: Mapping[str, Answer] = dict(self._pages())
+
+    def page(self, path: str, headers: Mapping[str, str], method: str = "GET") -> Answer:
+        """One of :attr:`pages`, 304 for a client that has it, 405 for another method than ``GET`` and ``HEAD``.
+
+        ``headers`` are the request's, names in lower case.
+        """
+        if method not in {"GET", "HEAD"}:
+            problems = self.specification.problems
+            return problem_answer(problems, problems.problem("http.405"), {"allow": "GET, HEAD"})
+        found = self.pages[path]
+        # Whoever asks for another one by If-Match reads it all the same: there is nothing to lose.
+        asked = {name: value for name, value in headers.items() if name == "if-none-match"}
+        if Precondition.of(asked).is_unmodified(found.headers["etag"]):
+            return Answer(304, not_modified_headers(found.headers))
+        return found
+
+    def _bound(self, given: Mapping[type, object]) -> Iterator[Endpoint]:
+        operations = {one.name: one for one in self.specification.operations}
+        for kind in self.specification.resources:
+            for name in [one.name for one in operations_of(kind)]:
+                handler = getattr(given[kind], name)
+                yield Endpoint(operations[name], handler, self.inputs, self.specification.problems)
+
+    def _pages(self) -> Iterator[tuple[str, Answer]]:
+        """What is read about the API, by path: it is everybody's, and the same for all."""
+        # Needed once, when the server starts: whoever declares operations waits for none of them.
+        from .page_style import STYLE
+        from .problem_pages import list_page, type_page
+        from .reference_page import reference_html
+
+        specification = self.specification
+        document = specification.openapi()
+        base = specification.base
+        text = json.dumps(document, ensure_ascii=False, indent=2).encode()
+        yield f"{base}/openapi.json", _page("application/json", text)
+        yield f"{base}/docs", _page("text/html; charset=utf-8", reference_html(document, stylesheet=f"{base}/docs.css"))
+        yield f"{base}/docs.css", _page("text/css; charset=utf-8", STYLE.encode())
+        at = specification.problems.base
+        if at is not None and at.startswith("/"):
+            types = specification.problems.types
+            sheet = f"{base}/docs.css"
+            yield at, _page("text/html; charset=utf-8", list_page(types, base=at, stylesheet=sheet))
+            for one in types:
+                page = type_page(one, base=at, stylesheet=sheet)
+                yield f"{at}{one.code}", _page("text/html; charset=utf-8", page)
+
+
+def _page(media_type: str, body: bytes) -> Answer:
+    headers = {
+        "content-type": media_type,
+        "content-security-policy": _POLICY,
+        "x-content-type-options": "nosniff",
+        "cache-control": "no-cache",
+        "etag": etag_of(body),
+    }
+    return Answer(200, headers, body)

@@ -1,0 +1,26 @@
+"""What the how-to about lists shows runs as it is shown."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+PAGE = Path(__file__).parents[3] / "docs" / "how-to" / "page-through-a-list.md"
+
+
+def test_its_lines_run_and_print_what_they_say(tmp_path: Path) -> None:
+    """Copied into a file in an empty folder."""
+    shown = re.findall(r"^```python\n(.*?)^```", PAGE.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+    (tmp_path / "shown.py").write_text("\n".join(shown))
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "shown.py"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines() == re.findall(r"^ +# (.*)$", "\n".join(shown), re.MULTILINE)
