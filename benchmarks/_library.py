@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from rich.progress import Progress, TaskID
-from sqlalchemy import and_, or_, select, text
+from sqlalchemy import and_, or_, text
 
 from postrmagic_core.database.analysis.analyze import analyze
 from postrmagic_core.database.analysis.interface import QueryStats
@@ -113,32 +113,37 @@ def observed(app: Any) -> list[QueryStats]:
 
     A page far back is also asked for as the application did before its position got a bound.
     """
+    from media_library.listings import MEDIA as LIST
+
     database, ask = app.stack.database, app.library
-    position = _middle(database)
+    position, cursor = _middle(app)
+    queries = [*(LIST.Query.model_validate({"q": words}) for words in _SEARCHES), LIST.Query(after=cursor)]
     database.queries.reset()
     for _ in range(_ROUNDS):
-        for asked in _SEARCHES:
-            ask.page.compute(_USER, asked=asked)
-        ask.page.compute(_USER, after=position)
+        for query in queries:
+            ask.page(_USER, ask.ask(_USER, query))
         ask.stats.compute(_USER)
         with database.read() as unit:
             unit.execute(_as_before(position)).all()
     return [query for query in database.queries.stats() if not query.sql.startswith("INSERT")]
 
 
-def _middle(database: Any) -> tuple[int, int]:
-    """The position of the medium in the middle of the user's list."""
+def _middle(app: Any) -> tuple[tuple[int, int], str]:
+    """The position of the medium in the middle of the user's list, and the cursor of the page behind it."""
+    from media_library.listings import MEDIA as LIST
     from media_library.tables import media
 
-    rows = select(media.c.created_us, media.c.id).where(media.c.user_id == _USER).order_by(media.c.created_us)
-    with database.read() as unit:
+    asked = app.library.ask(_USER, LIST.Query(limit=1))
+    with app.stack.database.read() as unit:
         count = unit.scalar(text("SELECT COUNT(*) FROM media WHERE user_id = :user"), {"user": _USER})
-        created_us, media_id = unit.execute(rows.limit(1).offset(count // 2)).one()
-    return created_us, media_id
+        page = asked.page(unit.execute(asked.select(media.c.user_id == _USER).offset(count // 2)).all())
+    (row,) = page.rows
+    return (row["created_us"], row["id"]), page.next
 
 
 def _as_before(position: tuple[int, int]) -> Any:
-    from media_library.library import PAGE, SHOWN
+    from media_library.listings import MEDIA as LIST
+    from media_library.listings import SHOWN
     from media_library.tables import media
 
     created_us, media_id = position
@@ -146,7 +151,7 @@ def _as_before(position: tuple[int, int]) -> Any:
     return (
         SHOWN.where(media.c.user_id == _USER, older)
         .order_by(media.c.created_us.desc(), media.c.id.desc())
-        .limit(PAGE + 1)
+        .limit(LIST.Query().limit + 1)
     )
 
 

@@ -6,42 +6,35 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from starlette.concurrency import run_in_threadpool
-from starlette.requests import Request
-from starlette.responses import Response
-from starlette.routing import Route
 
-from postrmagic_core._problem import Problem
+from postrmagic_core._clock import to_us
+from postrmagic_core.api import Call, Reply, delete, get, post
+from postrmagic_core.api.envelope import Data, DataWith
+from postrmagic_core.api.interface import Refusal
 from postrmagic_core.database import Unit
 from postrmagic_core.errors import UsageError, ValidationFailed
 from postrmagic_core.security.access import User as Identity
+from postrmagic_core.security.factors import Enrolment as NewFactor
 from postrmagic_core.stack import Stack
 from postrmagic_core.validation import Validator
 
 from .accounts import Accounts, User
-from .answers import DEVICES, ENROLMENT, FACTOR, ME, RECOVERY_CODES, SECOND_STEP, answer
-from .forms import (
-    SignUp,
-    again_form,
-    confirmation_form,
-    login_form,
-    password_form,
-    reset_form,
-    second_step_form,
-    sign_up_form,
-)
+from .answers import Device, Enrolment, Factor, Me, Notification, RecoveryCodes, SecondStepNeeded, Unread
+from .forms import Again, Confirmation, Login, PasswordChange, Reset, SecondStep, Seen, SignUp, sign_up_form
 from .logins import PENDING, Logins, StartAgain
+from .notifications import Notifications
+from .problems import PROBLEMS
 from .roles import ADMIN
-from .wire import origin_of, problem, read, session_of, user_of
+from .wire import locale_of, origin_of, session_of, user_of
 
-_NO_DEVICE = Problem(404, "device.not_found", detail="There is no such session of yours.")
-_NO_FACTOR = Problem(409, "factor.not_enabled", detail="No second factor is set up.")
-_HAS_FACTOR = Problem(409, "factor.enabled", detail="A second factor is set up: turn it off first.")
-_NO_LINK = Problem(410, "reset.ended", detail="This link was used or is too old: ask for another.")
+_GUESSED = ["login.throttled", "rate.limited"]
 
 
 @dataclass(frozen=True, slots=True)
-class AccountApi:
-    """The routes over one Stack and its accounts. Nothing that is secret stands in a path or a query."""
+class LoginApi:
+    """Signing up, logging in and out. Nothing that is secret stands in a path or a query."""
+
+    group = "logins"
 
     stack: Stack
     accounts: Accounts
@@ -51,160 +44,235 @@ class AccountApi:
     def __post_init__(self) -> None:
         object.__setattr__(self, "sign_up_form", sign_up_form(self.stack.database))
 
-    def routes(self) -> list[Route]:
-        """Every route of the interface."""
-        own = "/api/v1/account"
-        return [
-            Route("/api/v1/me", self.me, methods=["GET"]),
-            Route("/api/v1/signup", self.sign_up, methods=["POST"]),
-            Route("/api/v1/login", self.login, methods=["POST"]),
-            Route("/api/v1/login/second-factor", self.second_step, methods=["POST"]),
-            Route("/api/v1/logout", self.logout, methods=["POST"]),
-            Route("/api/v1/password-reset", self.reset_password, methods=["POST"]),
-            Route(own + "/password", self.change_password, methods=["POST"]),
-            Route(own + "/factor", self.factor, methods=["GET"]),
-            Route(own + "/factor", self.enrol, methods=["POST"]),
-            Route(own + "/factor", self.disable, methods=["DELETE"]),
-            Route(own + "/factor/confirm", self.confirm, methods=["POST"]),
-            Route(own + "/recovery-codes", self.renew_recovery_codes, methods=["POST"]),
-            Route(own + "/devices", self.devices, methods=["GET"]),
-            Route(own + "/devices", self.end_others, methods=["DELETE"]),
-            Route(own + "/devices/{id}", self.end_device, methods=["DELETE"]),
-        ]
+    @get("/me", Data[Me], access="public", callers=["token", "session"], problems=["authentication.required"])
+    async def show_me(self, call: Call) -> dict[str, Any] | Refusal:
+        """Tell who is asking.
 
-    async def me(self, request: Request) -> Response:
-        """Who is asking; to nobody 401, with the ``notices`` that were left for them."""
-        identity: Identity | None = request.state.identity
-        if identity is not None:
-            return answer(ME, _who(user_of(request), identity))
-        session = await session_of(request)
-        notices = [flash.text for flash in session.flashes()]
-        detail = "This needs valid credentials."
-        return problem(Problem(401, "authentication.required", detail=detail, extra={"notices": notices}))
-
-    async def sign_up(self, request: Request) -> Response:
-        """Make an account and log in to it; what is wrong is told field by field."""
-        form = await read(request, self.sign_up_form)
-        # Of two who want one name at once the second is told by the database, in the words of the form.
-        async with self.sign_up_form.aio.refusing(form):
-            user = await run_in_threadpool(self.accounts.sign_up, form.name, form.password)
-        return await self._let_in(request, user, status=201)
-
-    async def login(self, request: Request) -> Response:
-        """The first step; a wrong name and a wrong password look the same.
-
-        Without a second factor it is all: a session with a new id. With one, the second step is awaited for five
-        minutes.
+        To nobody it is 401, with the ``notices`` that were left for them.
         """
-        form = await read(request, login_form)
-        user, needs_code = await run_in_threadpool(self.logins.password, form.name, form.password, origin_of(request))
-        if not needs_code:
-            return await self._let_in(request, user)
-        self.logins.begin(await session_of(request), user)
-        return answer(SECOND_STEP, {"second_factor": "required", "expires_in": PENDING})
+        identity: Identity | None = call.state["identity"]
+        if identity is not None:
+            return _who(user_of(call), identity)
+        session = await session_of(call)
+        notices = [flash.text for flash in session.flashes()]
+        return Refusal(PROBLEMS.problem("authentication.required", extra={"notices": notices}))
 
-    async def second_step(self, request: Request) -> Response:
-        """The second step: a code of the authenticator app, or a recovery code."""
-        form = await read(request, second_step_form)
-        session = await session_of(request)
+    @post("/signup", Data[Me], access="public", status=201, problems=["rate.limited"])
+    async def sign_up(self, call: Call, body: SignUp) -> dict[str, Any]:
+        """Sign up.
+
+        Makes an account and logs in to it; what is wrong is told field by field.
+        """
+        # Of two who want one name at once the second is told by the database, in the words of the form.
+        async with self.sign_up_form.aio.refusing(body, locale=locale_of(call)):
+            user = await run_in_threadpool(self.accounts.sign_up, body.name, body.password)
+        return await self._let_in(call, user)
+
+    @post(
+        "/login",
+        Data[Me],
+        access="public",
+        also={202: Data[SecondStepNeeded]},
+        problems=["login.refused", *_GUESSED],
+    )
+    async def log_in(self, call: Call, body: Login) -> dict[str, Any] | Reply:
+        """Log in.
+
+        A wrong name and a wrong password look the same. Without a second factor that is all: a session with a new id.
+        With one the answer is 202, and the second step is awaited for five minutes.
+        """
+        user, needs_code = await run_in_threadpool(self.logins.password, body.name, body.password, origin_of(call))
+        if not needs_code:
+            return await self._let_in(call, user)
+        self.logins.begin(await session_of(call), user)
+        return Reply({"second_factor": "required", "expires_in": PENDING}, status=202)
+
+    @post(
+        "/login/second-factor",
+        Data[Me],
+        access="public",
+        callers=["session"],
+        problems=["login.code_refused", "login.start_again", *_GUESSED],
+    )
+    async def log_in_with_code(self, call: Call, body: SecondStep) -> dict[str, Any]:
+        """Complete a login.
+
+        The second step: a code of the authenticator app, or a recovery code.
+        """
+        session = await session_of(call)
         pending = self.logins.pending(session)
         try:
-            user = await run_in_threadpool(self.logins.code, pending, form.code, form.recovery_code)
+            user = await run_in_threadpool(self.logins.code, pending, body.code, body.recovery_code)
         except StartAgain:
             self.logins.forget(session)
             raise
-        return await self._let_in(request, user)
+        return await self._let_in(call, user)
 
-    async def logout(self, request: Request) -> Response:
-        """End the session, here and in every process."""
-        session = await session_of(request)
+    @post("/logout", None, access="public", callers=["session"])
+    async def log_out(self, call: Call) -> None:
+        """Log out.
+
+        The session ends, here and in every process.
+        """
+        session = await session_of(call)
         session.logout()
-        return Response(status_code=204)
 
-    async def reset_password(self, request: Request) -> Response:
-        """Set a new password by the token of a link. It logs nobody in: password and second factor are asked for."""
-        form = await read(request, reset_form)
-        user = await run_in_threadpool(self.accounts.reset, form.token, form.password)
+    @post("/password-reset", None, access="public", problems=["reset.ended", "rate.limited"])
+    async def reset_password(self, body: Reset) -> Refusal | None:
+        """Reset the password.
+
+        By the token of a link. It logs nobody in: password and second factor are asked for. Every session of the
+        account ends.
+        """
+        user = await run_in_threadpool(self.accounts.reset, body.token, body.password)
         if user is None:
-            return problem(_NO_LINK)
+            return Refusal(PROBLEMS.problem("reset.ended"))
         await self.stack.sessions.aio.revoke_all(user.key)
-        return Response(status_code=204)
+        return None
 
-    async def change_password(self, request: Request) -> Response:
-        """Change the password, which the present one is needed for; every other session ends."""
-        form = await read(request, password_form)
-        user, session = user_of(request), await session_of(request)
-        await self._again(request, form.current, pointer="/current")
-        changed = await run_in_threadpool(lambda: self.accounts.set_password(user, form.new, pointer="/new"))
+    async def _let_in(self, call: Call, user: User) -> dict[str, Any]:
+        self.logins.complete(await session_of(call), user)
+        call.state["device_token"] = await run_in_threadpool(self.logins.succeeded, user, origin_of(call))
+        return _who(user, await self.stack.security.access.aio.identity(user.key))
+
+
+@dataclass(frozen=True, slots=True)
+class AccountApi:
+    """One's own account: password, second factor, sessions, notifications."""
+
+    group = "account"
+    callers = ("session",)
+
+    stack: Stack
+    accounts: Accounts
+    logins: Logins
+    notifications: Notifications
+
+    @post("/account/password", None, access="account:manage", problems=["login.throttled"])
+    async def change_password(self, call: Call, body: PasswordChange) -> None:
+        """Change the password.
+
+        The present one is needed; every other session ends.
+        """
+        user, session = user_of(call), await session_of(call)
+        await self._again(call, body.current, pointer="/current")
+        changed = await run_in_threadpool(lambda: self.accounts.set_password(user, body.new, pointer="/new"))
         self.logins.renew(session, changed)
         await self._alone(session)
-        return Response(status_code=204)
 
-    async def factor(self, request: Request) -> Response:
-        """How the second factor stands."""
-        return answer(FACTOR, await self.stack.security.factors.aio.status(user_of(request).key))
+    @get("/account/factor", Data[Factor], access="account:manage")
+    async def show_factor(self, call: Call) -> Any:
+        """Show the second factor.
 
-    async def enrol(self, request: Request) -> Response:
-        """Begin with an authenticator app: its secret, as a text and as a QR code. The password is needed."""
-        user = await self._who_knows_the_password(request)
+        Whether there is one, since when, and how many recovery codes are left.
+        """
+        return await self.stack.security.factors.aio.status(user_of(call).key)
+
+    @post(
+        "/account/factor",
+        Data[Enrolment],
+        access="account:manage",
+        status=201,
+        problems=["factor.enabled", "login.throttled"],
+    )
+    async def enrol_factor(self, call: Call, body: Again) -> NewFactor | Refusal:
+        """Set up a second factor.
+
+        The secret for an authenticator app, as a text and as a QR code. The password is needed.
+        """
+        user = user_of(call)
+        await self._again(call, body.password)
         try:
-            enrolment = await self.stack.security.factors.aio.enrol(user.key, _label(user))
+            return await self.stack.security.factors.aio.enrol(user.key, _label(user))
         except UsageError:
-            return problem(_HAS_FACTOR)
-        return answer(ENROLMENT, enrolment, status=201)
+            return Refusal(PROBLEMS.problem("factor.enabled"))
 
-    async def confirm(self, request: Request) -> Response:
-        """The app's first code: from here on it is asked for. Recovery codes are shown once; other sessions end."""
-        form = await read(request, confirmation_form)
-        user, session = user_of(request), await session_of(request)
-        codes = await run_in_threadpool(self.stack.database.transact, self._confirm, user, form.code)
+    @post("/account/factor/confirm", Data[RecoveryCodes], access="account:manage")
+    async def confirm_factor(self, call: Call, body: Confirmation) -> dict[str, Any]:
+        """Confirm the second factor.
+
+        By the app's first code: from here on it is asked for. The recovery codes are shown once; other sessions end.
+        """
+        user, session = user_of(call), await session_of(call)
+        codes = await run_in_threadpool(self.stack.database.transact, self._confirm, user, body.code)
         if codes is None:
             told = "this is not the code of now; if you began an hour ago, begin again"
             raise ValidationFailed([{"pointer": "/code", "code": "factor.wrong_code", "message": told}])
         session.rotate()
         await self._alone(session)
-        return answer(RECOVERY_CODES, {"recovery_codes": codes})
+        return {"recovery_codes": codes}
 
-    async def disable(self, request: Request) -> Response:
-        """Turn the second factor off; the password is needed."""
-        user = await self._who_knows_the_password(request)
-        await run_in_threadpool(self.stack.database.transact, self._disable, user)
-        return Response(status_code=204)
+    @post("/account/factor/disable", None, access="account:manage", problems=["login.throttled"])
+    async def disable_factor(self, call: Call, body: Again) -> None:
+        """Turn the second factor off.
 
-    async def renew_recovery_codes(self, request: Request) -> Response:
-        """New recovery codes in place of all before, shown once; the password is needed."""
-        user = await self._who_knows_the_password(request)
-        codes = await run_in_threadpool(self.stack.database.transact, self._renew, user)
-        return problem(_NO_FACTOR) if codes is None else answer(RECOVERY_CODES, {"recovery_codes": codes})
+        The password is needed.
+        """
+        await self._again(call, body.password)
+        await run_in_threadpool(self.stack.database.transact, self._disable, user_of(call))
 
-    async def devices(self, request: Request) -> Response:
-        """Where the user is logged in, the last used first."""
-        session = await session_of(request)
-        return answer(DEVICES, await self.stack.sessions.aio.devices(user_of(request).key, session))
+    @post(
+        "/account/recovery-codes",
+        Data[RecoveryCodes],
+        access="account:manage",
+        problems=["factor.not_enabled", "login.throttled"],
+    )
+    async def renew_recovery_codes(self, call: Call, body: Again) -> dict[str, Any] | Refusal:
+        """Renew recovery codes.
 
-    async def end_device(self, request: Request) -> Response:
-        """End one of the user's sessions; its next request is nobody's."""
-        there = await self.stack.sessions.aio.revoke(user_of(request).key, request.path_params["id"])
-        return Response(status_code=204) if there else problem(_NO_DEVICE)
+        All before end; the new ones are shown once. The password is needed.
+        """
+        await self._again(call, body.password)
+        codes = await run_in_threadpool(self.stack.database.transact, self._renew, user_of(call))
+        return Refusal(PROBLEMS.problem("factor.not_enabled")) if codes is None else {"recovery_codes": codes}
 
-    async def end_others(self, request: Request) -> Response:
-        """End every session of the user but this one."""
-        await self._alone(await session_of(request))
-        return Response(status_code=204)
+    @get("/account/devices", Data[list[Device]], access="account:manage")
+    async def list_devices(self, call: Call) -> Any:
+        """List devices.
 
-    async def _let_in(self, request: Request, user: User, *, status: int = 200) -> Response:
-        self.logins.complete(await session_of(request), user)
-        request.state.device_token = await run_in_threadpool(self.logins.succeeded, user, origin_of(request))
-        identity = await self.stack.security.access.aio.identity(user.key)
-        return answer(ME, _who(user, identity), status=status)
+        Where the user is logged in, the last used first.
+        """
+        session = await session_of(call)
+        return await self.stack.sessions.aio.devices(user_of(call).key, session)
 
-    async def _who_knows_the_password(self, request: Request) -> User:
-        form = await read(request, again_form)
-        await self._again(request, form.password)
-        return user_of(request)
+    @delete("/account/devices/{id}", access="account:manage", problems=["device.not_found"])
+    async def end_device(self, call: Call, id: str) -> Refusal | None:
+        """End a device's session.
 
-    async def _again(self, request: Request, password: str, *, pointer: str = "/password") -> None:
-        user, origin = user_of(request), origin_of(request)
+        Its next request is nobody's.
+        """
+        there = await self.stack.sessions.aio.revoke(user_of(call).key, id)
+        return None if there else Refusal(PROBLEMS.problem("device.not_found"))
+
+    @delete("/account/devices", access="account:manage")
+    async def end_other_devices(self, call: Call) -> None:
+        """End all other sessions.
+
+        Every session of the user but this one.
+        """
+        await self._alone(await session_of(call))
+
+    @get(
+        "/notifications", DataWith[list[Notification], Unread], access="notification:read", callers=["token", "session"]
+    )
+    async def list_notifications(self, call: Call) -> Reply:
+        """List notifications.
+
+        The latest come first; ``meta`` tells how many are new.
+        """
+        found = await run_in_threadpool(self.notifications.latest, user_of(call).id)
+        return Reply(found, meta={"unread": sum(each["read_us"] is None for each in found)})
+
+    @post("/notifications/read", None, access="notification:read", callers=["token", "session"])
+    async def read_notifications(self, call: Call, body: Seen) -> None:
+        """Mark notifications as read.
+
+        Those that changed up to ``until``.
+        """
+        await run_in_threadpool(self.notifications.read, user_of(call).id, to_us(body.until))
+
+    async def _again(self, call: Call, password: str, *, pointer: str = "/password") -> None:
+        user, origin = user_of(call), origin_of(call)
         await run_in_threadpool(lambda: self.logins.again(user, password, origin, pointer=pointer))
 
     async def _alone(self, session: Any) -> None:

@@ -6,9 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import bindparam, insert, select, update
 
 from postrmagic_core._clock import Clock
+from postrmagic_core._crypto import KeyRing
+from postrmagic_core.api.listing import Asked, ListQuery, Page
 from postrmagic_core.database import DatabaseManager, Unit
 from postrmagic_core.errors import ValidationFailed
 from postrmagic_core.events import EventManager
@@ -16,15 +18,17 @@ from postrmagic_core.security.manager import Security
 from postrmagic_core.security.tables import user_roles
 
 from .events import AccountChanged
+from .listings import ACCOUNTS
 from .roles import USER
 from .tables import inserted_id, users
 
 DEFAULT_QUOTA = 512 * 1024 * 1024
 RESET_LIFETIME = 1800.0
-PAGE = 50
 # No password may be little more than this.
 _SERVICE = "PostrMagic"
 _RESET = "reset"
+# Made once: each request asks it.
+_OF_KEY = select(users.c.id, users.c.name, users.c.password_us).where(users.c.id == bindparam("id"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,13 +46,16 @@ class User:
 
 
 class Accounts:
-    """The accounts in the database."""
+    """The accounts in the database; ``keys`` sign the cursors of their list."""
 
-    def __init__(self, database: DatabaseManager, security: Security, events: EventManager, clock: Clock) -> None:
+    def __init__(
+        self, database: DatabaseManager, security: Security, events: EventManager, clock: Clock, keys: KeyRing
+    ) -> None:
         self._database = database
         self._security = security
         self._events = events
         self._clock = clock
+        self._keys = keys
 
     def create(self, name: str, password: str, *, roles: Sequence[str] = (USER,)) -> int:
         """Add an account and return its id.
@@ -118,6 +125,7 @@ class Accounts:
         def unit(tx: Unit) -> User | None:
             if self._security.tokens.redeem(_RESET, token, tx=tx) is None:
                 return None
+            self._security.access_tokens.revoke_all(user.key, tx=tx)
             return self._store_password(tx, user, hashed, "password.reset")
 
         return self._database.transact(unit)
@@ -142,21 +150,27 @@ class Accounts:
 
         ``face`` is the database's async one: each request asks.
         """
-        async with face.read() as unit:
-            found = await unit.execute(select(users).where(users.c.id == int(user_id)))
-        row = found.mappings().first()
-        return None if row is None or row["password_us"] != password_us else _user(row)
+        user = await self.of_key(face, user_id)
+        return None if user is None or user.password_us != password_us else user
 
-    def listed(self, after: int = 0) -> list[dict[str, Any]]:
-        """Accounts in the order of their ids, from behind ``after`` on, one more than a page; with their roles."""
-        wanted = select(users.c.id, users.c.name, users.c.created_us).where(users.c.id > after)
+    async def of_key(self, face: Any, key: str) -> User | None:
+        """The account that ``key`` stands for; ``face`` is the database's async one."""
+        found = await face.rows(_OF_KEY, {"id": int(key)})
+        return User(*found[0]) if found else None
+
+    def ask(self, key: str, query: ListQuery) -> Asked:
+        """Which page of the accounts ``query`` asks for, on behalf of the account ``key``."""
+        return ACCOUNTS.ask(query, keys=self._keys, subject=key)
+
+    def listed(self, asked: Asked) -> Page:
+        """One page of the accounts, with their roles."""
         with self._database.read() as unit:
-            found = [dict(row) for row in unit.execute(wanted.order_by(users.c.id).limit(PAGE + 1)).mappings()]
-            roles: dict[str, list[str]] = {str(row["id"]): [] for row in found}
+            page = asked.page(unit.execute(asked.select()).all())
+            roles: dict[str, list[str]] = {str(row["id"]): [] for row in page.rows}
             held = select(user_roles.c.user_id, user_roles.c.role).where(user_roles.c.user_id.in_(roles))
             for row in unit.execute(held.order_by(user_roles.c.role)):
                 roles[row.user_id].append(row.role)
-        return [row | {"roles": roles[str(row["id"])]} for row in found]
+        return Page([row | {"roles": roles[str(row["id"])]} for row in page.rows], page.next)
 
     def names(self, keys: set[str]) -> dict[str, str]:
         """The accounts' names, by the texts that stand for them in roles and in the audit log."""

@@ -6,103 +6,111 @@ from dataclasses import dataclass
 from typing import Any
 
 from starlette.concurrency import run_in_threadpool
-from starlette.requests import Request
-from starlette.responses import Response
-from starlette.routing import Route
 
-from postrmagic_core._problem import Problem
-from postrmagic_core.errors import ValidationFailed
+from postrmagic_core.api import Call, Reply, delete, get, put
+from postrmagic_core.api.envelope import Data, PageWith
+from postrmagic_core.api.interface import Refusal
 from postrmagic_core.security.access import AuditEntry
 from postrmagic_core.stack import Stack
 
-from .accounts import PAGE, Accounts, User
-from .answers import ACCOUNTS, AUDIT, EXPLAINED, ROLES_OF, answer
+from .accounts import Accounts, User
+from .answers import Account, Entry, Explained, KnownRoles, RolesOf
+from .forms import AccountsQuery, AuditQuery, PermissionQuery
+from .problems import PROBLEMS
 from .roles import ROLES
-from .wire import identity_of, number_of, problem
+from .wire import Id, identity_of
 
-_ENTRIES = 100
-_NO_USER = Problem(404, "user.not_found", detail="There is no such account.")
-_NO_ROLE = Problem(404, "role.not_found", detail="There is no such role.")
+_UNKNOWN = ["user.not_found", "role.not_found"]
 
 
 @dataclass(frozen=True, slots=True)
 class AdminApi:
-    """The routes over one Stack and its accounts."""
+    """What administrators see and decide: accounts, their roles, the audit log."""
+
+    group = "admin"
 
     stack: Stack
     accounts: Accounts
 
-    def routes(self) -> list[Route]:
-        """Every route of the interface."""
-        one = "/api/v1/admin/users/{id}"
-        return [
-            Route("/api/v1/admin/users", self.list_users, methods=["GET"]),
-            Route(one + "/roles", self.show_roles, methods=["GET"]),
-            Route(one + "/roles/{role}", self.grant, methods=["PUT"]),
-            Route(one + "/roles/{role}", self.revoke, methods=["DELETE"]),
-            Route(one + "/explain", self.explain, methods=["GET"]),
-            Route("/api/v1/admin/audit", self.list_audit, methods=["GET"]),
-        ]
+    @get("/admin/users", PageWith[Account, KnownRoles], access="user:read")
+    async def list_users(self, call: Call, query: AccountsQuery) -> Reply:
+        """List accounts.
 
-    async def list_users(self, request: Request) -> Response:
-        """Fifty accounts in the order of their ids, with their roles; ``after`` goes on behind an id."""
-        after = number_of(request.query_params.get("after", "0"))
-        if after is None:
-            raise _invalid("/after", "cursor.invalid", "expected the id that the last page ended with")
-        found = await run_in_threadpool(self.accounts.listed, after)
-        behind = found[PAGE - 1]["id"] if len(found) > PAGE else None
-        return answer(ACCOUNTS, found[:PAGE], next=behind, roles=list(ROLES))
+        With their roles; ``meta`` tells which roles there are.
+        """
+        asked = self.accounts.ask(identity_of(call).id, query)
+        found = await run_in_threadpool(self.accounts.listed, asked)
+        return Reply(found.rows, next=found.next, meta={"roles": list(ROLES)})
 
-    async def show_roles(self, request: Request) -> Response:
-        """One account's roles."""
-        user = await self._user(request)
-        return problem(_NO_USER) if user is None else await self._roles(user)
+    @get("/admin/users/{id}/roles", Data[RolesOf], access="user:read", problems=["user.not_found"])
+    async def show_roles(self, id: Id) -> dict[str, Any] | Refusal:
+        """Show an account's roles."""
+        user = await self._user(id)
+        return _no("user") if user is None else await self._roles(user)
 
-    async def grant(self, request: Request) -> Response:
-        """Give a role; one that was given already stays."""
-        user, role = await self._user(request), request.path_params["role"]
+    @put("/admin/users/{id}/roles/{role}", Data[RolesOf], access="user:grant", problems=_UNKNOWN)
+    async def grant_role(self, call: Call, id: Id, role: str) -> dict[str, Any] | Refusal:
+        """Give a role.
+
+        One that was given already stays.
+        """
+        user = await self._user(id)
         if user is None or role not in ROLES:
-            return problem(_NO_USER if user is None else _NO_ROLE)
-        await self.stack.security.access.aio.grant(user.key, role, by=identity_of(request).id)
+            return _no("user" if user is None else "role")
+        await self.stack.security.access.aio.grant(user.key, role, by=identity_of(call).id)
         return await self._roles(user)
 
-    async def revoke(self, request: Request) -> Response:
-        """Take a role away; 409 where somebody must have it and nobody else does."""
-        user, role = await self._user(request), request.path_params["role"]
+    @delete(
+        "/admin/users/{id}/roles/{role}",
+        Data[RolesOf],
+        access="user:grant",
+        problems=[*_UNKNOWN, "data.last_holder"],
+    )
+    async def revoke_role(self, call: Call, id: Id, role: str) -> dict[str, Any] | Refusal:
+        """Take a role away.
+
+        409 where somebody must have it and nobody else does.
+        """
+        user = await self._user(id)
         if user is None or role not in ROLES:
-            return problem(_NO_USER if user is None else _NO_ROLE)
-        await self.stack.security.access.aio.revoke(user.key, role, by=identity_of(request).id)
+            return _no("user" if user is None else "role")
+        await self.stack.security.access.aio.revoke(user.key, role, by=identity_of(call).id)
         return await self._roles(user)
 
-    async def explain(self, request: Request) -> Response:
-        """Whether the account has a ``permission``, and everything that was looked at."""
-        user, permission = await self._user(request), request.query_params.get("permission", "")
+    @get("/admin/users/{id}/explain", Data[Explained], access="user:read", problems=["user.not_found"])
+    async def explain_permission(self, id: Id, query: PermissionQuery) -> dict[str, Any] | Refusal:
+        """Explain a permission.
+
+        Whether the account has it, with everything that was looked at.
+        """
+        user = await self._user(id)
         if user is None:
-            return problem(_NO_USER)
-        if permission.removesuffix(":own") not in _permissions():
-            raise _invalid("/permission", "permission.unknown", f"expected one of {', '.join(_permissions())}")
+            return _no("user")
         access = self.stack.security.access
-        found = access.explain(await access.aio.identity(user.key), permission)
-        return answer(EXPLAINED, {"allowed": found.allowed, "sentence": found.sentence, "explanation": str(found)})
+        found = access.explain(await access.aio.identity(user.key), query.permission)
+        return {"allowed": found.allowed, "sentence": found.sentence, "explanation": str(found)}
 
-    async def list_audit(self, request: Request) -> Response:
-        """The last hundred entries of the audit log, the newest first."""
-        entries = await self.stack.security.audit.aio.find(limit=_ENTRIES)
+    @get("/admin/audit", Data[list[Entry]], access="audit:read")
+    async def list_audit(self, query: AuditQuery) -> list[dict[str, Any]]:
+        """List the audit log.
+
+        Its last entries, the newest first.
+        """
+        entries = await self.stack.security.audit.aio.find(limit=query.limit, action=query.action)
         keys = {key for entry in entries for key in (entry.actor, entry.subject) if key is not None}
         names = await run_in_threadpool(self.accounts.names, keys)
-        return answer(AUDIT, [_entry(entry, names) for entry in entries])
+        return [_entry(entry, names) for entry in entries]
 
-    async def _user(self, request: Request) -> User | None:
-        number = number_of(request.path_params["id"])
-        return None if number is None else await run_in_threadpool(self.accounts.find, number)
+    async def _user(self, user_id: int) -> User | None:
+        return await run_in_threadpool(self.accounts.find, user_id)
 
-    async def _roles(self, user: User) -> Response:
+    async def _roles(self, user: User) -> dict[str, Any]:
         found = await run_in_threadpool(self.stack.security.access.roles_of, user.key)
-        return answer(ROLES_OF, {"id": user.id, "name": user.name, "roles": found})
+        return {"id": user.id, "name": user.name, "roles": found}
 
 
-def _permissions() -> list[str]:
-    return sorted(ROLES.permissions or ())
+def _no(what: str) -> Refusal:
+    return Refusal(PROBLEMS.problem(f"{what}.not_found"))
 
 
 def _entry(entry: AuditEntry, names: dict[str, str]) -> dict[str, Any]:
@@ -119,7 +127,3 @@ def _entry(entry: AuditEntry, names: dict[str, str]) -> dict[str, Any]:
 
 def _named(key: str | None, names: dict[str, str]) -> str | None:
     return key if key is None else names.get(key, key)
-
-
-def _invalid(pointer: str, code: str, message: str) -> ValidationFailed:
-    return ValidationFailed([{"pointer": pointer, "code": code, "message": message}])

@@ -11,7 +11,8 @@ from .accounts import Accounts
 from .library import Library
 from .logins import Logins
 from .notifications import Notifications
-from .roles import ROLES
+from .pages import Pages
+from .roles import ROLES, decide
 from .storage import Storage
 
 
@@ -23,6 +24,7 @@ class Application:
     accounts: Accounts
     logins: Logins
     library: Library
+    pages: Pages
     notifications: Notifications
 
     def prepare(self) -> None:
@@ -34,12 +36,15 @@ def assemble(stack: Stack) -> Application:
     """The application on ``stack``; opens nothing."""
     storage = Storage(stack.settings.stack.data_dir / "media")
     stack.security.use_roles(ROLES)
-    library = Library(stack.database, stack.cache, stack.events, storage, stack.security.access)
+    decide(stack.security.access)
+    keys = stack.settings.key_ring()
+    library = Library(stack.database, stack.cache, stack.events, storage, stack.security.access, keys)
     stack.use_migrations("media_library:migrations", tables.metadata)
     notifications = Notifications(stack.database, stack.cache)
     stack.provide(library=library, notifications=notifications)
     stack.include(tasks)
-    warming.register(stack.cache, library)
-    accounts = Accounts(stack.database, stack.security, stack.events, stack.clock)
+    pages = Pages(library, stack.cache)
+    warming.register(stack.cache, library, pages)
+    accounts = Accounts(stack.database, stack.security, stack.events, stack.clock, keys)
     logins = Logins(accounts, stack.database, stack.security, stack.clock)
-    return Application(stack, accounts, logins, library, notifications)
+    return Application(stack, accounts, logins, library, pages, notifications)

@@ -2,46 +2,55 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypedDict
+from typing import Any, Protocol, TypeAlias, TypedDict
 
-from sqlalchemy import and_, delete, func, insert, or_, select, update
+from sqlalchemy import and_, bindparam, delete, func, insert, select, update
 
 from postrmagic_core._clock import SystemClock
+from postrmagic_core._crypto import KeyRing
+from postrmagic_core.api.listing import Asked, ListQuery
 from postrmagic_core.cache import CacheManager
 from postrmagic_core.database import DatabaseManager, Unit
 from postrmagic_core.errors import PostrMagicError
 from postrmagic_core.events import EventManager
 from postrmagic_core.security.access import Access
 from postrmagic_core.security.access import User as Identity
-from postrmagic_core.validation import ImageInfo, ImagePolicy
+from postrmagic_core.validation import ImagePolicy
 
 from . import figures, search
 from .events import PosterDeleted, PosterUploaded, QuotaNearlyUsed
+from .listings import MEDIA, SHOWN
 from .storage import Storage
 from .tables import blobs, details, inserted_id, media, renditions, statistics, tags, users
 
-PAGE = 24
+Expected: TypeAlias = Callable[[dict[str, Any]], None]
 # The share of the quota, in percent, from which users are told how much of it they use.
 NEARLY_USED = 90
 POLICY = ImagePolicy(max_bytes=20 * 1024 * 1024, max_pixels=50_000_000)
 _USERS_MEDIA = "user:{user_id}:media"
 _USERS_STATISTICS = "user:{user_id}:statistics"
-_KEPT: _Kept = {"fresh": 60.0, "stale": 600.0, "tags": [_USERS_MEDIA]}
-# A medium as it is shown; its tags and renditions, of which there are many or none, come by themselves.
-SHOWN = (
-    select(media, blobs.c.size, blobs.c.mime, blobs.c.width, blobs.c.height, details.c.colours, details.c.orientation)
-    .join(blobs, blobs.c.digest == media.c.digest)
-    .outerjoin(details, details.c.digest == media.c.digest)
-)
 
 
-class _Kept(TypedDict):
+class Keeping(TypedDict):
+    """For how many seconds an answer is kept, and under which tags."""
+
     fresh: float
     stale: float
     tags: list[str]
+
+
+KEPT: Keeping = {"fresh": 60.0, "stale": 600.0, "tags": [_USERS_MEDIA]}
+"""How everything that is made of a user's media is kept."""
+
+# Made once: every page asks it.
+_TAGS_OF = (
+    select(tags.c.media_id, tags.c.name)
+    .where(tags.c.media_id.in_(bindparam("ids", expanding=True)))
+    .order_by(tags.c.name)
+)
 
 
 class QuotaExceeded(PostrMagicError):
@@ -64,33 +73,54 @@ class Added:
     created: bool
 
 
+class Picture(Protocol):
+    """What is known of an image that was looked at: ``size`` in bytes, ``width`` and ``height`` in pixels."""
+
+    @property
+    def sha256(self) -> str: ...
+    @property
+    def size(self) -> int: ...
+    @property
+    def mime(self) -> str: ...
+    @property
+    def width(self) -> int: ...
+    @property
+    def height(self) -> int: ...
+
+
 def tag_of(user_id: int) -> str:
     """The cache tag under which everything derived from a user's media is stored."""
     return _USERS_MEDIA.format(user_id=user_id)
 
 
 class Library:
-    """The library over a database, a cache, events, a place for files, and who may do what.
+    """The library over a database, a cache, events, a place for files, who may do what, and keys that sign cursors.
 
-    ``page``, ``get`` and ``stats`` are the methods of these names with an underscore, answered from the cache until the
-    user's media change.
+    ``get`` and ``stats`` are the methods of these names with an underscore, answered from the cache until the user's
+    media change.
     """
 
     def __init__(
-        self, database: DatabaseManager, cache: CacheManager, events: EventManager, storage: Storage, access: Access
+        self,
+        database: DatabaseManager,
+        cache: CacheManager,
+        events: EventManager,
+        storage: Storage,
+        access: Access,
+        keys: KeyRing,
     ) -> None:
         self.database = database
         self.cache = cache
         self.events = events
         self.storage = storage
         self._access = access
+        self._keys = keys
         self._clock = SystemClock()
-        self.page = cache.cached("list:{user_id}:{asked}:{after}", **_KEPT)(self._page)
-        self.get = cache.cached("medium:{user_id}:{media_id}", **_KEPT)(self._get)
-        stats_kept: _Kept = {**_KEPT, "tags": [_USERS_MEDIA, _USERS_STATISTICS]}
+        self.get = cache.cached("medium:{user_id}:{media_id}", **KEPT)(self._get)
+        stats_kept: Keeping = {**KEPT, "tags": [_USERS_MEDIA, _USERS_STATISTICS]}
         self.stats = cache.cached("stats:{user_id}", **stats_kept)(self._stats)
 
-    def add(self, user_id: int, file: Path, info: ImageInfo, *, title: str, filename: str) -> Added:
+    def add(self, user_id: int, file: Path, info: Picture, *, title: str, filename: str) -> Added:
         """Record the inspected ``file``, charge it, put it in place and announce it: all in one transaction.
 
         Raises :class:`QuotaExceeded`. The temporary file is gone afterwards, whatever happened.
@@ -100,7 +130,7 @@ class Library:
         finally:
             file.unlink(missing_ok=True)
 
-    def _add(self, tx: Unit, user_id: int, file: Path, info: ImageInfo, title: str, filename: str) -> Added:
+    def _add(self, tx: Unit, user_id: int, file: Path, info: Picture, title: str, filename: str) -> Added:
         self._lock(tx, user_id)
         owned = and_(media.c.user_id == user_id, media.c.digest == info.sha256)
         known = tx.scalar(select(media.c.id).where(owned))
@@ -146,62 +176,64 @@ class Library:
         if percent >= NEARLY_USED > 100 * (user.used_bytes - size) // user.quota_bytes:
             self.events.emit(QuotaNearlyUsed(user_id=user_id, percent=percent), tx=tx)
 
-    def _page(self, user_id: int, *, asked: str = "", after: tuple[int, int] | None = None) -> dict[str, Any]:
-        """One page of the user's media, newest first: ``items`` and the ``next`` position or ``None``.
+    def ask(self, user_id: int, query: ListQuery) -> Asked:
+        """Which page of the user's media ``query`` asks for; :class:`ValidationFailed` for a cursor that is none."""
+        return MEDIA.ask(query, keys=self._keys, subject=str(user_id))
 
-        ``asked`` is a query of :mod:`.search`; ``after`` the position (created_us, id) the last page ended at.
-        """
-        wanted = [media.c.user_id == user_id, search.conditions(search.parse(asked), self.database.dialect)]
-        if after is not None:
-            created_us, media_id = after
-            older = or_(media.c.created_us < created_us, and_(media.c.created_us == created_us, media.c.id < media_id))
-            # The bound follows from it, and an index can go straight there: docs/reports/queries.md.
-            wanted += [media.c.created_us <= created_us, older]
-        statement = SHOWN.where(*wanted).order_by(media.c.created_us.desc(), media.c.id.desc()).limit(PAGE + 1)
+    def page(self, user_id: int, asked: Asked) -> dict[str, Any]:
+        """One page of the user's media: ``items``, and ``next``, the cursor of the one that follows, or ``None``."""
+        words = search.parse(asked.values.get("q") or "")
+        wanted = asked.select(media.c.user_id == user_id, search.conditions(words, self.database.dialect))
         with self.database.read() as unit:
-            rows = unit.execute(statement).mappings().all()
-            items = self._described(unit, rows[:PAGE])
-        last = rows[PAGE - 1] if len(rows) > PAGE else None
-        return {"items": items, "next": last and (last["created_us"], last["id"])}
+            page = asked.page(unit.execute(wanted).all())
+            return {"items": self._described(unit, page.rows), "next": page.next}
 
     def _get(self, user_id: int, media_id: int) -> dict[str, Any]:
         """One of the user's media; another's, or none, raises :class:`NotFound`."""
-        statement = SHOWN.where(media.c.id == media_id, media.c.user_id == user_id)
         with self.database.read() as unit:
-            row = unit.execute(statement).mappings().first()
-            if row is None:
-                raise NotFound("there is no such medium in this library")
-            return self._described(unit, [row])[0]
+            return self._shown(unit, user_id, media_id)
+
+    def _shown(self, unit: Unit, user_id: int, media_id: int) -> dict[str, Any]:
+        statement = SHOWN.where(media.c.id == media_id, media.c.user_id == user_id)
+        row = unit.execute(statement).mappings().first()
+        if row is None:
+            raise NotFound("there is no such medium in this library")
+        return self._described(unit, [row])[0]
 
     def _described(self, unit: Unit, rows: Sequence[Any]) -> list[dict[str, Any]]:
-        """The rows with their tags, colours and renditions, fetched for all of them at once."""
+        """The rows with their tags, fetched for all of them at once, and their colours."""
         by_media: dict[int, list[str]] = {row["id"]: [] for row in rows}
-        for tag in unit.execute(
-            select(tags.c.media_id, tags.c.name).where(tags.c.media_id.in_(by_media)).order_by(tags.c.name)
-        ).mappings():
-            by_media[tag["media_id"]].append(tag["name"])
-        digests = {row["digest"] for row in rows}
-        ready = set(unit.scalars(select(renditions.c.digest).where(renditions.c.digest.in_(digests))))
+        for tag in unit.execute(_TAGS_OF, {"ids": [*by_media]}).all():
+            by_media[tag.media_id].append(tag.name)
         return [
             dict(row)
             | {
                 "tags": by_media[row["id"]],
-                "thumbnail": row["digest"] in ready,
                 "colours": None if row["colours"] is None else row["colours"].split(),
             }
             for row in rows
         ]
 
-    def change(self, who: Identity, media_id: int, *, title: str | None, tag_names: Iterable[str] | None) -> None:
+    def change(
+        self,
+        who: Identity,
+        media_id: int,
+        *,
+        title: str | None,
+        tag_names: Iterable[str] | None,
+        expected: Expected | None = None,
+    ) -> None:
         """Rename a medium and replace its tags (each in its one spelling), whichever is given.
 
+        ``expected`` is shown the medium as it is then, locked, and raises if it is not to be changed.
         :class:`NotFound`, or :class:`AccessDenied` to whom it is not: to be answered alike.
         """
-
         user_id = self._owner_for(who, "media:edit", media_id)
 
         def unit(tx: Unit) -> None:
             self._own(tx, user_id, media_id)
+            if expected is not None:
+                expected(self._shown(tx, user_id, media_id))
             if title is not None:
                 tx.execute(update(media).where(media.c.id == media_id).values(title=title))
                 self.index(tx, media_id)
@@ -214,12 +246,14 @@ class Library:
 
         self.database.transact(unit)
 
-    def delete(self, who: Identity, media_id: int) -> None:
+    def delete(self, who: Identity, media_id: int, *, expected: Expected | None = None) -> None:
         """Remove a medium; its file goes when nobody holds the same one. Raises as :meth:`change` does."""
         user_id = self._owner_for(who, "media:delete", media_id)
 
         def unit(tx: Unit) -> None:
             digest = self._own(tx, user_id, media_id)["digest"]
+            if expected is not None:
+                expected(self._shown(tx, user_id, media_id))
             size = tx.scalar(select(blobs.c.size).where(blobs.c.digest == digest).with_for_update())
             search.remove(tx, media_id)
             tx.execute(delete(tags).where(tags.c.media_id == media_id))

@@ -1,162 +1,202 @@
-"""The HTTP interface of the library, version 1, under ``/api/v1``."""
+"""The HTTP interface of the library: media, their files and thumbnails, tags, figures."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from starlette.concurrency import run_in_threadpool
-from starlette.datastructures import UploadFile
-from starlette.requests import Request
-from starlette.responses import FileResponse, Response
-from starlette.routing import Route
 
-from postrmagic_core._clock import to_us
 from postrmagic_core._problem import Problem
-from postrmagic_core.errors import ValidationFailed, translating
+from postrmagic_core.api import Call, Reply, delete, get, patch, post
+from postrmagic_core.api.bulk import BulkAnswer, bulk
+from postrmagic_core.api.conditional import Precondition, etag_of
+from postrmagic_core.api.envelope import Data, DataWith, Page
+from postrmagic_core.api.interface import FileReply, Files, Refusal
+from postrmagic_core.api.prepared import PreparedReply
+from postrmagic_core.errors import AccessDenied
+from postrmagic_core.security.access import User as Identity
 from postrmagic_core.stack import Stack
 from postrmagic_core.validation.output import content_disposition
-from postrmagic_core.validation.uploads import inspect, receive, storage_error
+from postrmagic_core.validation.responses import Responses
 
-from .answers import HEALTH, MEDIA, MEDIUM, NOTIFICATIONS, STATS, TAGS, answer
-from .forms import change_form, cursor_of, position_of, seen_form
-from .library import POLICY, Library, NotFound
-from .names import filename_of, title_of
-from .notifications import Notifications
-from .wire import expect, identity_of, number_of, problem, read, user_of
+from .answers import CacheFigures, Count, Medium, Stats
+from .forms import BulkChanges, Change, Deletion, MediaQuery, NewMedium, Revision
+from .library import Library
+from .names import title_of
+from .pages import Pages
+from .problems import PROBLEMS
+from .wire import Id, identity_of, user_of
+
+_GONE = ["media.not_found"]
+_IMAGES = Files(["image/jpeg", "image/png", "image/webp"])
+_PRIVATE = {"Cache-Control": "private, no-cache", "Cross-Origin-Resource-Policy": "same-origin"}
+_MEDIUM = Responses(Data[Medium])
 
 
 @dataclass(frozen=True, slots=True)
-class Api:
-    """The routes over one Stack, its library and its notifications."""
+class MediaApi:
+    """Posters: the files that a user uploaded, what they are called and how they are tagged."""
+
+    group = "media"
 
     stack: Stack
     library: Library
-    notifications: Notifications
+    pages: Pages
 
-    def routes(self) -> list[Route]:
-        """Every route of the interface."""
-        one = "/api/v1/media/{id}"
-        return [
-            Route("/api/v1/media", self.list_media, methods=["GET"]),
-            Route("/api/v1/media", self.add_media, methods=["POST"]),
-            Route(one, self.show_media, methods=["GET"]),
-            Route(one, self.change_media, methods=["PATCH"]),
-            Route(one, self.delete_media, methods=["DELETE"]),
-            Route(one + "/file", self.file, methods=["GET"]),
-            Route(one + "/thumbnail", self.thumbnail, methods=["GET"]),
-            Route("/api/v1/tags", self.tags, methods=["GET"]),
-            Route("/api/v1/stats", self.stats, methods=["GET"]),
-            Route("/api/v1/notifications", self.list_notifications, methods=["GET"]),
-            Route("/api/v1/notifications/read", self.read_notifications, methods=["POST"]),
-            Route("/health", self.health, methods=["GET"]),
-        ]
+    @get("/media", Page[Medium], access="media:read:own", conditional=True)
+    async def list_media(self, call: Call, query: MediaQuery) -> PreparedReply:
+        """List media.
 
-    async def list_media(self, request: Request) -> Response:
-        """A page of media, newest first; ``q`` searches, ``after`` goes on where ``next`` of the last page ended."""
-        user = user_of(request)
-        asked = request.query_params.get("q", "")[:500]
-        after = position_of(request.query_params.get("after"))
-        page = await run_in_threadpool(lambda: self.library.page(user.id, asked=asked, after=after))
-        return answer(MEDIA, page["items"], next=cursor_of(page["next"]))
+        The newest come first, unless ``sort`` says otherwise. ``q`` searches: words are all required, ``word*`` matches
+        a beginning, ``-word`` excludes, ``tag:name`` and ``tag:"two words"`` go by tag. Case and accents do not matter.
+        """
+        user = user_of(call)
+        asked = self.library.ask(user.id, query)
+        return await run_in_threadpool(self.pages.reply, user.id, asked)
 
-    async def add_media(self, request: Request) -> Response:
-        """Take one image as multipart field ``file`` (and ``title``): 201, or 200 if the user already has this file."""
-        user = user_of(request)
-        expect(request, "multipart/form-data")
-        # Starlette spools a large file to disk while it arrives.
-        with translating(storage_error):
-            async with request.form(max_files=1, max_fields=4, max_part_size=16 * 1024) as form:
-                upload, title = form.get("file"), form.get("title") or ""
-                if not isinstance(upload, UploadFile):
-                    expected = "expected an image in the field 'file'"
-                    raise ValidationFailed([{"pointer": "/file", "code": "missing", "message": expected}])
-                filename = filename_of(upload.filename or "")
-                named = title_of(title if isinstance(title, str) else "", filename)
-                received = await run_in_threadpool(receive, upload.file, POLICY, self.library.storage.incoming)
-        with received:
-            info = await run_in_threadpool(lambda: inspect(received.path, POLICY, name=filename))
+    @post(
+        "/media",
+        Data[Medium],
+        access="media:create",
+        status=201,
+        also={200: Data[Medium]},
+        problems=["quota.exceeded", "overloaded"],
+        headers={"Location": "Where the medium is."},
+    )
+    async def add_medium(self, call: Call, body: NewMedium) -> Reply:
+        """Upload an image.
+
+        201, or 200 if the very same file is in the library already. The file is decoded whole before it is taken. Its
+        thumbnail and its colours follow in a moment.
+        """
+        user = user_of(call)
+        with body.file as image:
+            named = title_of(body.title, image.name)
             added = await run_in_threadpool(
-                lambda: self.library.add(user.id, received.path, info, title=named, filename=filename)
+                lambda: self.library.add(user.id, image.path, image, title=named, filename=image.name)
             )
         item = await run_in_threadpool(self.library.get, user.id, added.media_id)
         location = {"Location": f"/api/v1/media/{added.media_id}"}
-        return answer(MEDIUM, item, status=201 if added.created else 200, headers=location)
+        return Reply(item, status=201 if added.created else 200, headers=location)
 
-    async def show_media(self, request: Request) -> Response:
-        """One medium."""
-        return answer(MEDIUM, await self._own(request))
+    @get("/media/{id}", Data[Medium], access="media:read:own", problems=_GONE, conditional=True)
+    async def show_medium(self, call: Call, id: Id) -> dict[str, Any]:
+        """Show a medium."""
+        return await self._own(call, id)
 
-    async def change_media(self, request: Request) -> Response:
-        """Rename, or replace the tags of, one medium."""
-        who, media_id = identity_of(request), _media_id(request)
-        form = await read(request, change_form)
-        await run_in_threadpool(lambda: self.library.change(who, media_id, title=form.title, tag_names=form.tags))
-        return answer(MEDIUM, await self._own(request))
+    @patch(
+        "/media/{id}",
+        Data[Medium],
+        access="media:edit:own",
+        problems=[*_GONE, "precondition.failed"],
+        conditional=True,
+    )
+    async def change_medium(self, call: Call, id: Id, body: Change) -> dict[str, Any]:
+        """Change a medium.
 
-    async def delete_media(self, request: Request) -> Response:
-        """Remove one medium."""
-        await run_in_threadpool(self.library.delete, identity_of(request), _media_id(request))
-        return Response(status_code=204)
+        Its title, its tags, or both; what is left out stays. With ``If-Match`` and the ``ETag`` of the version that was
+        read, it is changed only if it is that one still.
+        """
+        who = identity_of(call)
+        change = partial(self.library.change, title=body.title, tag_names=body.tags, expected=_expected(call))
+        await run_in_threadpool(change, who, id)
+        # To whoever may change it, whether they may read or not: a change that is made is never answered by 404.
+        return await run_in_threadpool(self.library.get, user_of(call).id, id)
 
-    async def file(self, request: Request) -> Response:
-        """The original, as a download under its first name; never shown as a page of this site."""
-        item = await self._own(request)
-        disposition = content_disposition(item["filename"])
+    @delete("/media/{id}", access="media:delete:own", problems=[*_GONE, "precondition.failed"])
+    async def delete_medium(self, call: Call, id: Id) -> None:
+        """Delete a medium.
+
+        With ``If-Match`` only if it is the version that was read.
+        """
+        await run_in_threadpool(partial(self.library.delete, expected=_expected(call)), identity_of(call), id)
+
+    @post("/media/bulk", BulkAnswer[Medium], access="media:edit:own")
+    async def change_media(self, call: Call, body: BulkChanges) -> Reply:
+        """Change many media.
+
+        Up to a hundred are changed or deleted; each succeeds or fails by itself. The answer tells of each item, in
+        their order, what became of it.
+        """
+        carry_out = partial(self._one_of_many, identity_of(call))
+        result = await run_in_threadpool(partial(bulk, body.items, carry_out, refusals=_refusal, deadline=10.0))
+        return result.reply(PROBLEMS.base)
+
+    @get("/media/{id}/file", _IMAGES, access="media:read:own", problems=[*_GONE, "media.damaged"])
+    async def get_file(self, call: Call, id: Id) -> FileReply:
+        """Download the original.
+
+        It comes under its first name, as a download.
+        """
+        item = await self._own(call, id)
         path = await run_in_threadpool(self.library.storage.intact, item["digest"])
-        return FileResponse(path, media_type=item["mime"], headers={"Content-Disposition": disposition} | _PRIVATE)
+        headers = {"Content-Disposition": content_disposition(item["filename"]), "ETag": f'"{item["digest"][:32]}"'}
+        return FileReply(path, item["mime"], headers | _PRIVATE)
 
-    async def thumbnail(self, request: Request) -> Response:
-        """The 320-pixel thumbnail, WebP where the client takes it; 404 until its job is done."""
-        item = await self._own(request)
+    @get(
+        "/media/{id}/thumbnail",
+        Files(["image/webp", "image/jpeg"]),
+        access="media:read:own",
+        problems=[*_GONE, "thumbnail.not_ready"],
+    )
+    async def get_thumbnail(self, call: Call, id: Id) -> FileReply | Refusal:
+        """Get the thumbnail.
+
+        It is 320 pixels wide: WebP where the client takes it, else JPEG.
+        """
+        item = await self._own(call, id)
         if not item["thumbnail"]:
-            return problem(Problem(404, "thumbnail.not_ready", detail="It is being made; ask again in a moment."))
-        format_ = "webp" if "image/webp" in request.headers.get("accept", "") else "jpeg"
+            return Refusal(PROBLEMS.problem("thumbnail.not_ready"))
+        format_ = "webp" if "image/webp" in call.headers.get("accept", "") else "jpeg"
         path = self.library.storage.rendition(item["digest"], format_)
-        return FileResponse(path, media_type=f"image/{format_}", headers={"Vary": "Accept"} | _PRIVATE)
+        headers = {"Vary": "Accept", "ETag": f'"{item["digest"][:32]}-{format_}"'}
+        return FileReply(path, f"image/{format_}", headers | _PRIVATE)
 
-    async def tags(self, request: Request) -> Response:
-        """The user's tags, most used first."""
-        user = user_of(request)
-        return answer(TAGS, (await run_in_threadpool(self.library.stats, user.id))["tags"])
+    @get("/tags", Data[list[Count]], access="media:read:own", conditional=True)
+    async def list_tags(self, call: Call) -> list[dict[str, Any]]:
+        """List tags.
 
-    async def stats(self, request: Request) -> Response:
-        """How much the user has; beside it, what share of its reads the cache of this process could answer."""
-        user = user_of(request)
-        found = await run_in_threadpool(self.library.stats, user.id)
-        return answer(STATS, found, cache={"hit_rate": round(self.stack.cache.stats().hit_rate, 3)})
+        The fifty that are used most, the most used first.
+        """
+        found: list[dict[str, Any]] = (await run_in_threadpool(self.library.stats, user_of(call).id))["tags"]
+        return found
 
-    async def list_notifications(self, request: Request) -> Response:
-        """What the user was told, the latest first, and how much of it is new."""
-        user = user_of(request)
-        found = await run_in_threadpool(self.notifications.latest, user.id)
-        return answer(NOTIFICATIONS, found, unread=sum(each["read_us"] is None for each in found))
+    @get("/stats", DataWith[Stats, CacheFigures], access="media:read:own")
+    async def show_stats(self, call: Call) -> Reply:
+        """Show figures.
 
-    async def read_notifications(self, request: Request) -> Response:
-        """The user has seen what changed up to ``until``."""
-        user = user_of(request)
-        form = await read(request, seen_form)
-        await run_in_threadpool(self.notifications.read, user.id, to_us(form.until))
-        return Response(status_code=204)
+        How much the user has: media, room, tags, uploads per month, types, colours. What is counted in the background
+        is null until it was counted once. ``meta`` tells what share of its reads the cache of this process could
+        answer.
+        """
+        found = await run_in_threadpool(self.library.stats, user_of(call).id)
+        return Reply(found, meta={"cache_hit_rate": round(self.stack.cache.stats().hit_rate, 3)})
 
-    async def health(self, request: Request) -> Response:
-        """200 when every backend answers, 503 otherwise; which one, and in how many milliseconds."""
-        found = await run_in_threadpool(self.stack.health)
-        parts = {name: {"ok": it.ok, "ms": round(it.seconds * 1000, 1)} for name, it in found.items()}
-        return answer(HEALTH, parts, status=200 if all(it.ok for it in found.values()) else 503)
-
-    async def _own(self, request: Request) -> dict[str, Any]:
-        item = await run_in_threadpool(self.library.get, user_of(request).id, _media_id(request))
-        self.stack.security.access.require(identity_of(request), "media:read", item, hidden=True)
+    async def _own(self, call: Call, media_id: int) -> dict[str, Any]:
+        item = await run_in_threadpool(self.library.get, user_of(call).id, media_id)
+        self.stack.security.access.require(identity_of(call), "media:read", item, hidden=True)
         return item
 
+    def _one_of_many(self, who: Identity, item: Revision | Deletion) -> dict[str, Any] | None:
+        if isinstance(item, Deletion):
+            self.library.delete(who, item.id)
+            return None
+        self.library.change(who, item.id, title=item.title, tag_names=item.tags)
+        return self.library.get(int(who.id), item.id)
 
-_PRIVATE = {"Cache-Control": "private, no-cache", "Cross-Origin-Resource-Policy": "same-origin"}
+
+def _expected(call: Call) -> Callable[[dict[str, Any]], None] | None:
+    """What a write asks about the medium as it is then; ``None`` where the client does not ask."""
+    if "if-match" not in call.headers and "if-none-match" not in call.headers:
+        return None
+    precondition = Precondition.of(call.headers)
+    return lambda item: precondition.check(etag_of(_MEDIUM.render({"data": item}).body))
 
 
-def _media_id(request: Request) -> int:
-    """The id in the path; what cannot be one is the id of nothing."""
-    found = number_of(request.path_params["id"])
-    if found is None:
-        raise NotFound("a medium's id is a number")
-    return found
+def _refusal(error: Exception) -> Problem:
+    """What one item of many is refused with: that somebody else has such a medium is not told."""
+    hidden = isinstance(error, AccessDenied) and error.hidden
+    return PROBLEMS.problem("media.not_found") if hidden else PROBLEMS.for_error(error)

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
+from postrmagic_core.api.specification import PAGES
 from postrmagic_core.middleware import Layer, Middleware, Request, middleware
 from postrmagic_core.middleware.authentication import Authenticate
 from postrmagic_core.security.access import User as Identity
+from postrmagic_core.security.access_tokens import bearer
 
 from .application import Application
+from .specification import SPECIFICATION
 from .wire import DEVICE, DEVICE_SECONDS
 
+_REFERENCE = frozenset(f"{SPECIFICATION.base}/{page}" for page in PAGES)
 _TAKEN = (
     "You were logged out because somebody used an old key to your session: a copy of it may be in other hands. "
     "Log in, look at your devices, and change your password."
@@ -24,10 +28,24 @@ def who_asks(application: Application) -> Authenticate:
     stack = application.stack
     accounts, logins = application.accounts, application.logins
 
-    async def who(request: Request) -> Identity | None:
-        # The page and its parts are everybody's: they need no session, and may be cached.
-        if not request.path.startswith("/api/"):
+    async def by_token(request: Request, text: str) -> Identity | None:
+        """Who sends a token is asked by it alone, whatever cookies come along."""
+        verified = await request.face(stack.security.access_tokens).verify(text)
+        user = None if verified is None else await accounts.of_key(request.face(stack.database), verified.user_id)
+        if verified is None or user is None:
             return None
+        request.state["user"] = user
+        owner = await request.face(stack.security.access).identity(user.key)
+        limited: Identity = verified.restrict(owner)
+        return limited
+
+    async def who(request: Request) -> Identity | None:
+        # The page and its parts, and the reference, are everybody's: they need no session, and may be cached.
+        if not request.path.startswith("/api/") or request.path in _REFERENCE:
+            return None
+        text = bearer(", ".join(request.headers.get_all("authorization")) or None)
+        if text is not None:
+            return await by_token(request, text)
         session = await request.state["session"]
         _tell(session)
         if session.user_id is None:
@@ -46,11 +64,15 @@ def who_asks(application: Application) -> Authenticate:
 
 
 def known_devices(*, secure: bool) -> Middleware:
-    """Leave the token of ``request.state["device_token"]`` with the browser. It opens nothing."""
+    """Tell by which token the browser is known, and leave that of ``request.state["device_token"]`` with it.
+
+    It opens nothing.
+    """
     name, flags = (f"__Host-{DEVICE}", "; Secure") if secure else (DEVICE, "")
 
     @middleware(name="known_devices", before=["sessions"])
     def layer(request: Request) -> Layer:
+        request.state["device"] = request.cookies.get(name)
         head = yield
         token = request.state.get("device_token")
         if token is not None:

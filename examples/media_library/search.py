@@ -86,9 +86,9 @@ def conditions(query: Query, dialect: str) -> ColumnElement[bool]:
     """The condition on ``media`` rows that ``query`` means on ``dialect``."""
     found: list[ColumnElement[bool]] = []
     if query.required:
-        found.append(_matches(query.required, dialect, 0))
-    for number, term in enumerate(query.excluded, start=1):
-        found.append(not_(_matches((term,), dialect, number)))
+        found.append(_indexed(_all_of(query, dialect), dialect))
+    elif query.excluded:
+        found.append(not_(_indexed(_any_of(query.excluded, dialect), dialect)))
     found.extend(has_tag(name) for name in query.with_tags)
     found.extend(not_(has_tag(name)) for name in query.without_tags)
     return and_(True, *found)
@@ -117,6 +117,7 @@ def remove(tx: Unit, media_id: int) -> None:
     tx.execute(delete(_index).where(_key(tx) == media_id))
 
 
+_MATCH = {True: text("media_search MATCH :terms"), False: text("MATCH (terms) AGAINST (:terms IN BOOLEAN MODE)")}
 # The column that names the media row differs by engine: FTS5 has only its rowid.
 _index = table("media_search", column("rowid"), column("media_id"), column("terms"))
 
@@ -125,15 +126,23 @@ def _key(tx: Unit) -> ColumnClause[int]:
     return _index.c.rowid if tx.connection.dialect.name == "sqlite" else _index.c.media_id
 
 
-def _matches(terms: tuple[str, ...], dialect: str, number: int) -> ColumnElement[bool]:
-    name = f"search_{number}"
-    if dialect == "sqlite":
-        key, condition, expression = _index.c.rowid, f"media_search MATCH :{name}", " AND ".join(terms)
-    else:
-        key, condition = _index.c.media_id, f"MATCH (terms) AGAINST (:{name} IN BOOLEAN MODE)"
-        expression = " ".join(f"+{term}" for term in terms)
-    matching = select(key).where(text(condition).bindparams(bindparam(name, expression)))
+def _indexed(expression: str, dialect: str) -> ColumnElement[bool]:
+    """Whether a ``media`` row is among those whose terms fit the engine's ``expression``."""
+    key = _index.c.rowid if dialect == "sqlite" else _index.c.media_id
+    matching = select(key).where(_MATCH[dialect == "sqlite"].bindparams(terms=expression))
     return media.c.id.in_(matching)
+
+
+# One question to the index, however many words: each would be a list of all rows that have it.
+def _all_of(query: Query, dialect: str) -> str:
+    if dialect == "sqlite":
+        required = " AND ".join(query.required)
+        return f"({required}) NOT ({_any_of(query.excluded, dialect)})" if query.excluded else required
+    return " ".join([*(f"+{term}" for term in query.required), *(f"-{term}" for term in query.excluded)])
+
+
+def _any_of(terms: tuple[str, ...], dialect: str) -> str:
+    return (" OR " if dialect == "sqlite" else " ").join(terms)
 
 
 def _term(word: str) -> str:

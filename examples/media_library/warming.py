@@ -8,15 +8,19 @@ from __future__ import annotations
 from postrmagic_core.cache import CacheManager
 
 from .library import Library
+from .listings import MEDIA
+from .pages import Pages
+
+FIRST = MEDIA.Query()
 
 
-def register(cache: CacheManager, library: Library) -> None:
+def register(cache: CacheManager, library: Library, pages: Pages) -> None:
     """Have ``cache`` know the library's warmers."""
 
     @cache.warmer("lists")
     def lists(_: CacheManager) -> None:
         for user_id in library.lately_active():
-            library.page(user_id)
+            pages.of(user_id, library.ask(user_id, FIRST))
 
     # The page shows the pictures first, so they are warm first, should the budget not suffice for both.
     @cache.warmer("stats", after=["lists"])

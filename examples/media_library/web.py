@@ -4,18 +4,25 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from starlette.applications import Starlette
-from starlette.requests import Request
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import FileResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
+from postrmagic_core._problem import CONTENT_TYPE
+from postrmagic_core.api import Api, Inputs
 from postrmagic_core.integrations.starlette import install
+from postrmagic_core.integrations.starlette import routes as interface_routes
 from postrmagic_core.middleware import Pipeline
 from postrmagic_core.middleware.access_log import access_log
+from postrmagic_core.middleware.api_versions import api_versions
 from postrmagic_core.middleware.authentication import authentication
 from postrmagic_core.middleware.authorization import authorization
 from postrmagic_core.middleware.body_limit import body_limit
@@ -32,15 +39,21 @@ from postrmagic_core.middleware.sessions import sessions
 from postrmagic_core.middleware.time_limits import time_limits
 from postrmagic_core.middleware.trace_context import trace_context
 from postrmagic_core.middleware.trusted_proxies import trusted_proxies
+from postrmagic_core.stack import Stack
+from postrmagic_core.validation import AsyncUploads
+from postrmagic_core.validation.responses import Data, Output, Responses
 
-from .account_api import AccountApi
+from .account_api import AccountApi, LoginApi
 from .admin_api import AdminApi
-from .api import Api
 from .application import Application
 from .library import POLICY
+from .media_api import MediaApi
 from .presence import known_devices, who_asks
-from .refusals import MISTAKES
-from .roles import GUARDED, PUBLIC, SIGNED_IN
+from .problems import PROBLEMS
+from .roles import PUBLIC
+from .specification import SPECIFICATION, VERSIONS
+from .token_api import TokenApi
+from .wire import LOCALES
 
 _STATIC = Path(__file__).parent / "static"
 # A form adds its boundaries and fields to the file.
@@ -50,30 +63,56 @@ _REPORTS = "/csp-reports"
 # counted for each account besides.
 _LOGINS, _SIGN_UPS, _UPLOADS = "30/minute", "30/minute", "600/minute"
 # A key would keep for a day what these are sent and answer: fingerprints of passwords, codes that are shown once.
-_SECRET = ["/api/v1/signup", "/api/v1/login", "/api/v1/password-reset", "/api/v1/account"]
+_SECRET = ["/api/v1/signup", "/api/v1/login", "/api/v1/password-reset", "/api/v1/account", "/api/v1/tokens"]
+
+
+class Part(Output):
+    """Whether a backend answers, and in how many milliseconds."""
+
+    ok: bool
+    ms: float
+
+
+_HEALTH = Responses(Data[dict[str, Part]])
 
 
 def site(application: Application) -> Starlette:
     """The ASGI application: the Stack opens with the server and closes after the last request."""
     stack = application.stack
 
+    uploads = AsyncUploads()
+
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         application.library.storage.prepare()
-        yield
+        async with uploads:
+            yield
 
     routes = [
         Route("/", page, methods=["GET"]),
-        *Api(stack, application.library, application.notifications).routes(),
-        *AccountApi(stack, application.accounts, application.logins).routes(),
-        *AdminApi(stack, application.accounts).routes(),
+        Route("/health", partial(health, stack), methods=["GET"]),
+        *interface_routes(interface(application, uploads)),
         Mount("/static", StaticFiles(directory=_STATIC)),
     ]
-    app = Starlette(routes=routes, exception_handlers=MISTAKES, lifespan=lifespan)
+    app = Starlette(routes=routes, exception_handlers=_MISTAKES, lifespan=lifespan)
     # Its redirect of a path with a slash too many names whatever host the client wrote.
     app.router.redirect_slashes = False
     install(app, pipeline(application), stack)
     return app
+
+
+def interface(application: Application, uploads: AsyncUploads) -> Api:
+    """The specification, carried out by ``application``."""
+    stack = application.stack
+    resources = [
+        MediaApi(stack, application.library, application.pages),
+        LoginApi(stack, application.accounts, application.logins),
+        AccountApi(stack, application.accounts, application.logins, application.notifications),
+        TokenApi(stack, application.logins),
+        AdminApi(stack, application.accounts),
+    ]
+    incoming = application.library.storage.incoming
+    return Api(SPECIFICATION, resources, Inputs(stack.database, uploads, incoming, locales=LOCALES))
 
 
 def pipeline(application: Application) -> Pipeline:
@@ -90,6 +129,7 @@ def pipeline(application: Application) -> Pipeline:
             access_log(),
             # The QR code of a second factor is a data: image.
             security_headers(f"{CSP}; img-src 'self' data:", reports=_REPORTS),
+            api_versions(VERSIONS),
             errors(),
             time_limits(**options.get("time_limits", {})),
             header_limits(),
@@ -99,25 +139,46 @@ def pipeline(application: Application) -> Pipeline:
             rate_limit(stack.limiter, _LOGINS, routes=["POST /api/v1/login/second-factor"], name="codes"),
             rate_limit(stack.limiter, _SIGN_UPS, routes=["POST /api/v1/signup"], name="sign-ups"),
             rate_limit(stack.limiter, _SIGN_UPS, routes=["POST /api/v1/password-reset"], name="resets"),
+            rate_limit(stack.limiter, _SIGN_UPS, routes=["POST /api/v1/tokens"], name="tokens"),
             rate_limit(stack.limiter, _UPLOADS, routes=["POST /api/v1/media"], name="uploads"),
             known_devices(secure=settings.secure),
             sessions(stack.sessions, cookie=settings.cookie, secure=settings.secure),
             csrf(keys=stack.settings.key_ring(), secure=settings.secure),
             authentication(who_asks(application)),
-            authorization(
-                stack.security.access,
-                GUARDED,
-                public=PUBLIC,
-                signed_in=SIGNED_IN,
-                challenge='Cookie realm="media-library"',
-            ),
+            authorization(stack.security.access, challenge='Bearer realm="media-library"', **_rules()),
             # A key costs the memory of its request's body while it is carried out.
             idempotency(stack.database, max_body=_LARGEST_BODY),
         ],
         groups=[Group(prefix, without=["idempotency"]) for prefix in _SECRET],
+        problem_types=PROBLEMS.base,
     )
+
+
+def _rules() -> dict[str, Any]:
+    """What each route needs: the interface's, and everybody's page."""
+    rules = SPECIFICATION.rules()
+    return rules | {"public": [*rules["public"], *PUBLIC]}
+
+
+async def health(stack: Stack, _: Request) -> Response:
+    """200 when every backend answers, 503 otherwise; which one, and in how many milliseconds."""
+    found = await run_in_threadpool(stack.health)
+    parts = {name: {"ok": it.ok, "ms": round(it.seconds * 1000, 1)} for name, it in found.items()}
+    rendered = _HEALTH.render({"data": parts}, status=200 if all(it.ok for it in found.values()) else 503)
+    return Response(rendered.body, rendered.status, dict(rendered.headers))
 
 
 async def page(_: Request) -> Response:
     """The one page."""
     return FileResponse(_STATIC / "index.html", headers={"Cache-Control": "no-cache"})
+
+
+async def _no_route(_: Request, error: Exception) -> Response:
+    """What the router has no answer to: a path or a method that is none, a client that went away."""
+    if not isinstance(error, HTTPException):
+        return Response(status_code=499)
+    told = PROBLEMS.problem(f"http.{error.status_code}")
+    return Response(told.body(PROBLEMS.base), told.status, error.headers, CONTENT_TYPE)
+
+
+_MISTAKES: dict[type[Exception], Any] = dict.fromkeys((HTTPException, ClientDisconnect), _no_route)

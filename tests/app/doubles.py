@@ -11,7 +11,9 @@ from sqlalchemy import select
 from media_library.accounts import Accounts, User
 from media_library.library import Library
 from media_library.logins import Logins, Pending
+from media_library.problems import PROBLEMS
 from media_library.tables import media
+from postrmagic_core._problem import Problem
 
 
 def decode_here(file: FileIO, *_: object, **__: object) -> Any:
@@ -41,3 +43,8 @@ def pending_for_ever(self: Logins, session: Any) -> Pending:
 def begun_as_logged_in(self: Logins, session: Any, user: User) -> None:
     """Take the password for enough."""
     self.complete(session, user)
+
+
+def told_as_it_is(error: Exception) -> Problem:
+    """Why an item of many is refused, that somebody else has it included."""
+    return PROBLEMS.for_error(error)

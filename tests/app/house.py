@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import itertools
+import json
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,6 +18,7 @@ from sqlalchemy import MetaData, func, select, update
 
 from media_library.application import Application, assemble
 from media_library.library import Added
+from media_library.listings import MEDIA
 from media_library.posters import POSTERS, draw
 from media_library.roles import ADMIN, USER
 from media_library.smoke import DEMO
@@ -106,6 +108,13 @@ class House:
         assert user is not None
         return user.id
 
+    def page(self, user_id: int, **asked: object) -> dict[str, Any]:
+        """What a user is answered who asks for a list by these parameters, without HTTP."""
+        application = self.application
+        query = application.library.ask(user_id, MEDIA.Query.model_validate(asked))
+        found: dict[str, Any] = json.loads(application.pages.reply(user_id, query).body)
+        return found
+
     @property
     def left(self) -> dict[str, object]:
         """All that a request can leave behind: the number of rows of every table, and every file."""
@@ -163,5 +172,10 @@ def open_house(settings: Settings, clock: Clock | None = None) -> Iterator[House
     """The site on these settings, furnished before."""
     application = assemble(Stack(settings, configure_logging=False, clock=clock))
     application.library.storage.prepare()
-    with application.stack, start_blocking_portal() as portal:
-        yield House(application, site(application), portal)
+    opened = site(application)
+    with (
+        application.stack,
+        start_blocking_portal() as portal,
+        portal.wrap_async_context_manager(opened.router.lifespan_context(opened)),
+    ):
+        yield House(application, opened, portal)

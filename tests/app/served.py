@@ -84,21 +84,31 @@ class Served:
 
 @contextmanager
 def serving(
-    server: str, directory: Path, furnished: Path, *, tls: bool = False, **environment: str
+    server: str,
+    directory: Path,
+    furnished: Path | None,
+    *,
+    tls: bool = False,
+    app: str = "media_library.asgi:app",
+    **environment: str,
 ) -> Iterator[Served]:
-    """The site under ``server`` on SQLite files in ``directory``, with the accounts of ``furnished``, without media."""
-    shutil.copy(furnished, directory / "app.db")
+    """The site under ``server`` on SQLite files in ``directory``, with the accounts of ``furnished``, without media.
+
+    ``None``: ``directory`` holds what it needs already, or the ``environment`` names other backends.
+    """
+    if furnished is not None:
+        shutil.copy(furnished, directory / "app.db")
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = int(probe.getsockname()[1])
     module, *options = SERVERS[server]
-    command = [sys.executable, "-m", module, "media_library.asgi:app", "--port", str(port), *options]
+    command = [sys.executable, "-m", module, app, "--port", str(port), *options]
     command += [*_QUIET, "--timeout-graceful-shutdown", "1"] if module == "uvicorn" else []
     if tls:
         issued = Authority(directory).issue("127.0.0.1")
         command += ["--ssl-certfile", str(issued.certificate), "--ssl-keyfile", str(issued.key)]
     places = {
-        "PYTHONPATH": os.pathsep.join([str(ROOT / "examples"), os.environ.get("PYTHONPATH", "")]),
+        "PYTHONPATH": os.pathsep.join([str(ROOT / "examples"), str(ROOT), os.environ.get("PYTHONPATH", "")]),
         "POSTRMAGIC_STACK__DATA_DIR": str(directory),
         "POSTRMAGIC_STACK__ENVIRONMENT": "test",
         "POSTRMAGIC_LOG__FILE": str(directory / "site.log"),

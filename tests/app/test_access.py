@@ -2,26 +2,35 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from starlette.routing import Mount, Route
 
 from media_library.library import NotFound
-from media_library.roles import ADMIN, GUARDED, PUBLIC, ROLES, SIGNED_IN, USER
+from media_library.roles import ADMIN, PUBLIC, ROLES, USER
+from media_library.specification import SPECIFICATION
 from postrmagic_core.errors import AccessDenied
 from postrmagic_core.security.access import User as Identity
 from tests.app.house import Browser, House
 from tests.app.test_api import problem
 
-NOBODY, SUSPENDED = "nobody", "suspended"
+NOBODY, SUSPENDED, TOKEN = "nobody", "suspended", "token"
 
 # Route by route, who passes the guard: the answer behind it may still be 404 or 422, never 401 or 403.
-EVERYBODY = {NOBODY, SUSPENDED, USER, ADMIN}
-LOGGED_IN = {SUSPENDED, USER, ADMIN}
-WITH_A_LIBRARY = {USER, ADMIN}
+EVERYBODY = {NOBODY, SUSPENDED, USER, ADMIN, TOKEN}
+LOGGED_IN = {SUSPENDED, USER, ADMIN, TOKEN}
+IN_PERSON = {SUSPENDED, USER, ADMIN}
+WITH_A_LIBRARY = {USER, ADMIN, TOKEN}
 TABLE: dict[tuple[str, str], set[str]] = {
     ("GET", "/"): EVERYBODY,
     ("GET", "/static/app.js"): EVERYBODY,
     ("GET", "/health"): EVERYBODY,
+    ("GET", "/api/v1/openapi.json"): EVERYBODY,
+    ("GET", "/api/v1/docs"): EVERYBODY,
+    ("GET", "/api/v1/docs.css"): EVERYBODY,
+    ("GET", "/problems/"): EVERYBODY,
+    ("GET", "/problems/media.not_found"): EVERYBODY,
     ("POST", "/api/v1/signup"): EVERYBODY,
     ("POST", "/api/v1/login"): EVERYBODY,
     ("POST", "/api/v1/logout"): EVERYBODY,
@@ -29,17 +38,21 @@ TABLE: dict[tuple[str, str], set[str]] = {
     ("GET", "/api/v1/me"): LOGGED_IN,
     ("GET", "/api/v1/notifications"): LOGGED_IN,
     ("POST", "/api/v1/notifications/read"): LOGGED_IN,
-    ("POST", "/api/v1/account/password"): LOGGED_IN,
-    ("GET", "/api/v1/account/factor"): LOGGED_IN,
-    ("POST", "/api/v1/account/factor"): LOGGED_IN,
-    ("DELETE", "/api/v1/account/factor"): LOGGED_IN,
-    ("POST", "/api/v1/account/factor/confirm"): LOGGED_IN,
-    ("POST", "/api/v1/account/recovery-codes"): LOGGED_IN,
-    ("GET", "/api/v1/account/devices"): LOGGED_IN,
-    ("DELETE", "/api/v1/account/devices"): LOGGED_IN,
-    ("DELETE", "/api/v1/account/devices/{id}"): LOGGED_IN,
+    ("POST", "/api/v1/account/password"): IN_PERSON,
+    ("GET", "/api/v1/account/factor"): IN_PERSON,
+    ("POST", "/api/v1/account/factor"): IN_PERSON,
+    ("POST", "/api/v1/account/factor/confirm"): IN_PERSON,
+    ("POST", "/api/v1/account/factor/disable"): IN_PERSON,
+    ("POST", "/api/v1/account/recovery-codes"): IN_PERSON,
+    ("GET", "/api/v1/account/devices"): IN_PERSON,
+    ("DELETE", "/api/v1/account/devices"): IN_PERSON,
+    ("DELETE", "/api/v1/account/devices/{id}"): IN_PERSON,
+    ("GET", "/api/v1/tokens"): IN_PERSON,
+    ("POST", "/api/v1/tokens"): IN_PERSON,
+    ("DELETE", "/api/v1/tokens/{id}"): IN_PERSON,
     ("GET", "/api/v1/media"): WITH_A_LIBRARY,
     ("POST", "/api/v1/media"): WITH_A_LIBRARY,
+    ("POST", "/api/v1/media/bulk"): WITH_A_LIBRARY,
     ("GET", "/api/v1/media/{id}"): WITH_A_LIBRARY,
     ("PATCH", "/api/v1/media/{id}"): WITH_A_LIBRARY,
     ("DELETE", "/api/v1/media/{id}"): WITH_A_LIBRARY,
@@ -55,25 +68,36 @@ TABLE: dict[tuple[str, str], set[str]] = {
     ("GET", "/api/v1/admin/audit"): {ADMIN},
     # Declared nowhere: denied to everybody.
     ("GET", "/api/v1/nowhere"): set(),
-    ("PUT", "/api/v1/media"): set(),
     ("GET", "/api/v1/account"): set(),
     ("GET", "/api/v1/media/%2e%2e/me"): set(),
 }
+# What the path has not, as the specification tells everybody: 405, whoever asks.
+NOT_THERE = [
+    ("PUT", "/api/v1/media"),
+    ("OPTIONS", "/api/v1/media"),
+    ("QUERY", "/api/v1/media"),
+    ("DELETE", "/api/v1/account/factor"),
+    ("POST", "/api/v1/openapi.json"),
+]
 # It answers nobody itself, with 401 and without a note in the audit log.
 OPEN = {("GET", "/api/v1/me"), ("POST", "/api/v1/login/second-factor")}
 
 
 @pytest.fixture
 def people(house: House) -> dict[str, Browser]:
-    """One browser for each role, and one for nobody."""
+    """One browser for each role, one for nobody, and a script that has a token of the user's."""
     access = house.application.stack.security.access
     suspended = house.application.accounts.add("suspended", "!")
     access.revoke(str(suspended), USER, by=None)
+    issued = house.application.stack.security.access_tokens.issue(str(house.user_id()), "script")
+    script = house.browser(None)
+    script.headers["Authorization"] = f"Bearer {issued.token}"
     return {
         NOBODY: house.browser(None),
         SUSPENDED: house.browser("suspended"),
         USER: house.browser("demo"),
         ADMIN: house.browser("keeper"),
+        TOKEN: script,
     }
 
 
@@ -105,16 +129,33 @@ def test_every_route_by_every_role_is_as_the_table_says(people: dict[str, Browse
             assert (status == 204) == (role in TABLE[method, path]), (method, path, role)
 
 
+@pytest.mark.parametrize(("method", "path"), NOT_THERE)
+def test_a_method_that_a_path_has_not_changes_nothing(
+    house: House, people: dict[str, Browser], method: str, path: str
+) -> None:
+    """It is refused alike to everybody, and leaves nothing behind."""
+    before = house.left
+    answers = [browser.request(method, path, json={"password": "x"}) for browser in people.values()]
+    assert {(answer.status_code, answer.headers["allow"]) for answer in answers} == {(405, answers[0].headers["allow"])}
+    assert house.left == before
+
+
 def test_no_route_is_left_out_of_the_table(house: House) -> None:
     """What the application answers is in the table above, and so in the rules."""
     mounted = {"/static": "/static/app.js"}
+    operations: dict[str, set[str]] = {}
+    for one in SPECIFICATION.operations:
+        operations.setdefault(f"{SPECIFICATION.base}{one.path}", set()).add(one.method)
     routes = set()
     for route in house.site.routes:
         if isinstance(route, Mount):
             routes.add(("GET", mounted[route.path]))
         else:
             assert isinstance(route, Route)
-            routes |= {(method, route.path) for method in (route.methods or set()) - {"HEAD"}}
+            # Each type of problem has a page, and one stands for all of them.
+            path = "/problems/media.not_found" if re.match("/problems/.", route.path) else route.path
+            methods = route.methods or operations.get(route.path, {"GET"})
+            routes |= {(method, path) for method in methods - {"HEAD"}}
     declared = {key for key, roles in TABLE.items() if roles} | OPEN
     assert routes == declared
 
@@ -122,7 +163,8 @@ def test_no_route_is_left_out_of_the_table(house: House) -> None:
 def test_every_rule_is_for_a_route(house: House) -> None:
     """A rule of a route that went is taken out with it."""
     paths = {getattr(route, "path", "") for route in house.site.routes}
-    for rule in [*GUARDED, *SIGNED_IN, *PUBLIC]:
+    rules = SPECIFICATION.rules()
+    for rule in [*rules["rules"], *rules["signed_in"], *rules["public"], *PUBLIC]:
         stem = rule.rpartition(" ")[2].removesuffix("/*") or "/"
         assert any(path.startswith(stem) for path in paths), rule
 
@@ -133,18 +175,23 @@ def test_every_rule_is_for_a_route(house: House) -> None:
 def test_every_path_with_an_id_is_404_to_another_user(house: House) -> None:
     """As if there were no such thing; the owner still has it."""
     owner, other = house.browser(), house.browser("guest")
+    tokens = house.application.stack.security.access_tokens
+    token = tokens.issue(str(house.user_id()), "script").info.id
     medium = owner.added()
     device = next(each for each in owner.get("/api/v1/account/devices").json()["data"] if each["current"])
     for method, path in TABLE:
         if "{id}" not in path or path.startswith("/api/v1/admin"):
             continue
-        address = path.replace("{id}", str(medium["id"] if "media" in path else device["id"]))
+        owned = {"media": medium["id"], "devices": device["id"], "tokens": token}
+        own = next(one for part, one in owned.items() if part in path)
+        address = path.replace("{id}", str(own))
         answers = [other.request(method, each, json={"title": "mine"}) for each in (address, _absent(address))]
         assert [answer.status_code for answer in answers] == [404, 404], path
         told = [{**answer.json(), "request_id": ""} for answer in answers]
         assert told[0] == told[1], path
     assert owner.get(f"/api/v1/media/{medium['id']}").json()["data"]["title"] == medium["title"]
     assert owner.get("/api/v1/me").status_code == 200
+    assert [one.id for one in tokens.of(str(house.user_id()))] == [token]
 
 
 def _absent(address: str) -> str:
@@ -229,7 +276,9 @@ def test_a_decision_is_explained(house: House) -> None:
     denied = keeper.get(path, params={"permission": "user:grant"}).json()["data"]
     assert (denied["allowed"], "no role and no policy allows it" in denied["sentence"]) == (False, True)
     problem(keeper.get(path, params={"permission": "*:*"}), 422, "data.invalid")
-    problem(keeper.get("/api/v1/admin/users/999999/explain"), 404, "user.not_found")
+    problem(keeper.get(path), 422, "data.invalid")
+    absent = keeper.get("/api/v1/admin/users/999999/explain", params={"permission": "user:grant"})
+    problem(absent, 404, "user.not_found")
 
 
 def test_accounts_are_listed_in_pages_with_their_roles(house: House) -> None:

@@ -20,9 +20,9 @@ from typer.testing import CliRunner
 from media_library.__main__ import app as command
 from media_library.accounts import Accounts
 from media_library.application import assemble
-from media_library.roles import GUARDED, SIGNED_IN
 from media_library.seed import prepare
 from media_library.smoke import DEMO, KEEPER
+from media_library.specification import SPECIFICATION
 from media_library.tables import inserted_id, users
 from postrmagic_core.database import DatabaseManager, Migrations
 from postrmagic_core.database.migrating.migrator import Migrator
@@ -87,6 +87,7 @@ def enrolled(browser: Browser, clock: FakeClock) -> tuple[Telephone, list[str]]:
 def first_step(browser: Browser, name: str = "demo") -> None:
     """The password, where a code must follow."""
     answer = browser.post("/api/v1/login", json={"name": name, "password": PASSWORD})
+    assert answer.status_code == 202
     assert answer.json()["data"] == {"second_factor": "required", "expires_in": 300.0}
 
 
@@ -293,9 +294,10 @@ def test_a_password_alone_reaches_nothing_guarded(timed: House, clock: FakeClock
     telephone, _ = enrolled(timed.browser(), clock)
     visitor = timed.browser(None)
     first_step(visitor)
-    for rule in [*GUARDED, *SIGNED_IN, "GET /api/v1/me"]:
+    rules = SPECIFICATION.rules()
+    for rule in [*rules["rules"], *rules["signed_in"], "GET /api/v1/me"]:
         method, path = rule.split()
-        answer = visitor.request(method, path.replace("*", "1"))
+        answer = visitor.request(method, path.replace("{id}", "1"))
         assert answer.status_code == 401, rule
     between = visitor.session
     assert second_step(visitor, code=telephone.next_code()).json()["data"]["name"] == "demo"
@@ -350,7 +352,7 @@ def test_wrong_used_and_pointless_codes_are_answered_alike(timed: House, clock: 
     first_step(visitor)
     answers = [second_step(visitor, code=telephone.code()), second_step(visitor, code="12345x")]
     answers += [second_step(visitor, recovery_code="CDFHJ-KLMNP-QRTVW-XY234-6789C")]
-    assert owner.request("DELETE", f"{ACCOUNT}/factor", json={"password": PASSWORD}).status_code == 204
+    assert owner.post(f"{ACCOUNT}/factor/disable", json={"password": PASSWORD}).status_code == 204
     answers += [second_step(visitor, code=telephone.next_code()), second_step(visitor, recovery_code=spare[0])]
     assert len({str(nameless(answer)) for answer in answers}) == 1
     problem(answers[0], 401, "login.code_refused")
@@ -579,14 +581,14 @@ def test_a_factor_is_turned_off_by_the_password(timed: House, clock: FakeClock) 
     _, old = enrolled(visitor, clock)
     for wrong in ({"password": "wrong"}, {}):
         problem(visitor.post(f"{ACCOUNT}/recovery-codes", json=wrong), 422, "data.invalid")
-        problem(visitor.request("DELETE", f"{ACCOUNT}/factor", json=wrong), 422, "data.invalid")
+        problem(visitor.post(f"{ACCOUNT}/factor/disable", json=wrong), 422, "data.invalid")
     renewed = visitor.post(f"{ACCOUNT}/recovery-codes", json={"password": PASSWORD}).json()["data"]["recovery_codes"]
     other = timed.browser(None)
     first_step(other)
     problem(second_step(other, recovery_code=old[0]), 401, "login.code_refused")
     assert second_step(other, recovery_code=renewed[0]).status_code == 200
     for _ in range(2):  # turned off twice it is off
-        assert visitor.request("DELETE", f"{ACCOUNT}/factor", json={"password": PASSWORD}).status_code == 204
+        assert visitor.post(f"{ACCOUNT}/factor/disable", json={"password": PASSWORD}).status_code == 204
     assert timed.browser(None).post("/api/v1/login", json=DEMO_LOGIN).json()["data"]["name"] == "demo"
 
 

@@ -19,15 +19,15 @@ def computed(house: House) -> int:
     return house.application.stack.cache.stats().computes
 
 
-@pytest.mark.parametrize("asks", ["list", "search", "stats", "medium"])
+@pytest.mark.parametrize("asks", ["list", "filter", "stats", "medium"])
 def test_what_was_asked_once_comes_from_the_cache(any_house: House, asks: str) -> None:
-    """Lists, searches, statistics and single media alike; to each user their own."""
+    """Lists, filtered or not, statistics and single media alike; to each user their own."""
     house = any_house
     library, user = house.application.library, house.user_id()
     media_id = house.add(small()).media_id
     ask: dict[str, Callable[[int], Any]] = {
-        "list": library.page,
-        "search": lambda user: library.page(user, asked="poster"),
+        "list": house.page,
+        "filter": lambda user: house.page(user, type=["image/jpeg"]),
         "stats": library.stats,
         "medium": lambda user: library.get(user, media_id),
     }
@@ -38,6 +38,16 @@ def test_what_was_asked_once_comes_from_the_cache(any_house: House, asks: str) -
     if asks != "medium":
         assert ask[asks](house.user_id("guest")) != first
         assert computed(house) == before + 2
+
+
+def test_a_search_is_not_kept(house: House) -> None:
+    """Whoever searches finds what is there; the cache is not filled with words that nobody asks for again."""
+    user, before = house.user_id(), house.application.stack.cache.stats()
+    house.add(small())
+    found = [house.page(user, q="poster") for _ in range(3)]
+    assert [len(each["data"]) for each in found] == [1, 1, 1]
+    after = house.application.stack.cache.stats()
+    assert (after.hits, after.misses) == (before.hits, before.misses)
 
 
 def test_every_change_is_seen_at_once(visitor: Browser) -> None:
@@ -100,7 +110,7 @@ def test_warming_leaves_nothing_to_compute_for_those_who_come(house: House) -> N
     ]
     before = computed(house)
     for user in (demo, guest):
-        library.page(user)
+        house.page(user)
         library.stats(user)
     assert computed(house) == before
 
@@ -108,7 +118,7 @@ def test_warming_leaves_nothing_to_compute_for_those_who_come(house: House) -> N
 def test_the_hit_rate_is_shown(house: House, visitor: Browser) -> None:
     """Beside the statistics: the share of this process's reads that found something."""
     visitor.added()
-    rates = [visitor.get("/api/v1/stats").json()["cache"]["hit_rate"] for _ in range(4)]
+    rates = [visitor.get("/api/v1/stats").json()["meta"]["cache_hit_rate"] for _ in range(4)]
     assert rates == sorted(rates)
     assert 0 < rates[-1] < 1
     assert rates[-1] == round(house.application.stack.cache.stats().hit_rate, 3)

@@ -172,11 +172,11 @@ def test_a_refresh_is_seen_at_once_and_costs_no_list(house: House) -> None:
     house.add(small())
     computes = house.application.stack.cache.stats
     assert library.stats(user)["activity"] is None
-    library.page(user)
+    house.page(user)
     before = computes().computes
     refreshed(house)
     assert library.stats(user)["activity"] is not None
-    library.page(user)
+    house.page(user)
     assert computes().computes == before + 1
 
 

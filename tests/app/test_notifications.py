@@ -41,16 +41,16 @@ def test_posters_that_became_ready_are_told_together(any_house: House) -> None:
     """From the upload over thumbnails and event to one line that counts them; another user is told nothing."""
     house = any_house
     visitor = house.browser()
-    assert listed(visitor) == {"data": [], "unread": 0}
+    assert listed(visitor) == {"data": [], "meta": {"unread": 0}}
     for _ in range(3):
         house.add(small())
     settle(house)
     found = listed(visitor)
     (line,) = found["data"]
     assert (line["kind"], line["amount"], line["message"]) == ("posters_ready", 3, "3 posters are ready.")
-    assert (line["read"], found["unread"]) == (False, 1)
+    assert (line["read"], found["meta"]["unread"]) == (False, 1)
     assert datetime.now(UTC) - datetime.fromisoformat(line["changed_at"]) < timedelta(minutes=5)
-    assert listed(house.browser("guest")) == {"data": [], "unread": 0}
+    assert listed(house.browser("guest")) == {"data": [], "meta": {"unread": 0}}
 
 
 def test_who_shares_a_file_is_told_once_and_not_again(house: House) -> None:
@@ -73,11 +73,11 @@ def test_seen_lines_stay_and_the_next_begins_another(house: House) -> None:
     seen = listed(visitor)["data"][0]["changed_at"]
     tell(house, ready(house))
     assert visitor.post("/api/v1/notifications/read", json={"until": seen}).status_code == 204
-    assert listed(visitor)["unread"] == 1
+    assert listed(visitor)["meta"]["unread"] == 1
     later = listed(visitor)["data"][0]["changed_at"]
     assert later > seen
     assert visitor.post("/api/v1/notifications/read", json={"until": later}).status_code == 204
-    assert listed(visitor)["unread"] == 0
+    assert listed(visitor)["meta"]["unread"] == 0
     tell(house, ready(house))
     assert [(line["amount"], line["read"]) for line in listed(visitor)["data"]] == [(1, False), (2, True)]
 
@@ -166,7 +166,7 @@ def test_what_is_no_instant_is_refused(house: House, visitor: Browser, until: An
     answer = visitor.post("/api/v1/notifications/read", json={"until": until})
     assert answer.status_code == 422, answer.text
     assert answer.json()["errors"][0]["pointer"] == "/until"
-    assert listed(visitor)["unread"] == 1
+    assert listed(visitor)["meta"]["unread"] == 1
 
 
 def test_who_is_not_logged_in_is_told_nothing(house: House) -> None:

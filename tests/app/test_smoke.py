@@ -22,6 +22,7 @@ def steps(shown: str) -> list[str]:
 
 EXPECTED = [
     "log in",
+    "issue a token",
     "upload posters",
     "refuse hostile files",
     "wait for thumbnails",
@@ -30,11 +31,16 @@ EXPECTED = [
     "follow a request",
     "tag and search",
     "count",
+    "page through",
+    "change what was read",
+    "change many",
+    "download",
     "sign up",
     "add a second factor",
     "end a device",
     "keep strangers out",
     "delete",
+    "revoke the token",
     "log out",
 ]
 
@@ -82,4 +88,4 @@ def test_a_step_that_goes_wrong_ends_it_and_is_told(
     assert smoke.run("embedded") == 1
     shown = capfd.readouterr().out
     assert steps(shown) == ["log in"]
-    assert "expected (401,), got 200" in shown
+    assert "show_me, status 200: expected a JSON document" in shown

@@ -66,7 +66,7 @@ submitting(byId("enrolment"), async ({ code }) => {
 
 submitting(byId("manage-factor"), async ({ password }, button) => {
   if (button?.value === "off") {
-    await api("account/factor", json("DELETE", { password }));
+    await api("account/factor/disable", json("POST", { password }));
     forget();
     await drawFactor();
     byId("factor-title").focus();

@@ -17,13 +17,13 @@ hear("forget", () => {
 });
 
 async function refresh() {
-  await load(0);
+  await load(null);
   await drawAudit();
 }
 
 async function load(after) {
-  const { data, next, roles } = await api(`admin/users?after=${after}`);
-  Object.assign(state, { users: after ? [...state.users, ...data] : data, roles, next });
+  const { data, next, meta } = await api(`admin/users${after ? `?${new URLSearchParams({ after })}` : ""}`);
+  Object.assign(state, { users: after ? [...state.users, ...data] : data, roles: meta.roles, next });
   draw();
 }
 

@@ -85,11 +85,11 @@ function stripe(colours) {
   }));
 }
 
-function drawStats({ data: stats, cache }) {
+function drawStats({ data: stats, meta }) {
   state.stats = stats;
   drawActivity(stats.activity);
   const megabytes = (bytes) => (bytes / 1048576).toFixed(1);
-  byId("stats").textContent = `${stats.media} ${stats.media === 1 ? "poster" : "posters"}, ${megabytes(stats.bytes)} of ${megabytes(stats.quota_bytes)} MB; ${Math.round(100 * cache.hit_rate)} % from cache`;
+  byId("stats").textContent = `${stats.media} ${stats.media === 1 ? "poster" : "posters"}, ${megabytes(stats.bytes)} of ${megabytes(stats.quota_bytes)} MB; ${Math.round(100 * meta.cache_hit_rate)} % from cache`;
   fill(byId("tags"), stats.tags.slice(0, 30).map(({ name, count }) => {
     const button = make("button", { type: "button", textContent: `${name} ${count}` });
     button.dataset.key = name;
@@ -238,9 +238,9 @@ byId("files").addEventListener("change", async (event) => {
 
 // Notifications: looked for with whatever else is asked for, and now and then; what was opened has been seen.
 
-function drawNotifications({ data, unread }) {
+function drawNotifications({ data, meta }) {
   state.told = data;
-  drawBell(unread);
+  drawBell(meta.unread);
   byId("nothing-told").hidden = data.length > 0;
   byId("told").replaceChildren(...data.map(({ message, changed_at: at, read }) => make("li", { className: read ? "" : "new" },
     make("span", { textContent: message }),

@@ -33,7 +33,7 @@ export const json = (method, body) => ({ method, headers: { "Content-Type": "app
 
 export function explain(problem) {
   const first = problem.errors?.[0]?.message;
-  return first || problem.detail || problem.title || "Something went wrong";
+  return first || problem.detail || sentence(problem.title || "Something went wrong");
 }
 
 export function make(tag, properties = {}, ...children) {

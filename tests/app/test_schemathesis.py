@@ -1,0 +1,94 @@
+"""Schemathesis finds nothing: what the document promises, the running application does, on either set of backends."""
+
+from __future__ import annotations
+
+import os
+import re
+import secrets
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from media_library.specification import SPECIFICATION
+from postrmagic_core.settings import Settings
+from postrmagic_core.testing.capture import embedded_settings
+from tests.app.fuzzing.planted import MISTAKES
+from tests.app.fuzzing.running import Outcome, target
+from tests.app.house import House
+
+OPERATIONS = {one.name for one in SPECIFICATION.operations}
+FIXED = ["--seed", "1", "--generation-deterministic"]
+SOAK = float(os.environ.get("POSTRMAGIC_TEST_SCHEMATHESIS_SECONDS", "600"))
+FOUND = {
+    "error": "Server error",
+    "status": "Undocumented",
+    "schema": "violates schema",
+    "open": "API accepts",
+}
+
+
+@pytest.fixture(params=["embedded", pytest.param("mysql+redis", marks=[pytest.mark.mysql, pytest.mark.redis])])
+def settings(request: pytest.FixtureRequest, tmp_path: Path) -> Settings:
+    """SQLite files, or MariaDB and Redis."""
+    found = embedded_settings(tmp_path)
+    if request.param == "embedded":
+        return found
+    mysql, redis = request.getfixturevalue("mysql_url"), request.getfixturevalue("redis_server")
+    cache, sessions, jobs = ({"url": redis.create_database()} for _ in range(3))
+    jobs["url"] += "?durability=none"  # the tests' server keeps nothing on a disk
+    return found.replace(database={"url": mysql}, cache=cache, sessions=sessions, jobs=jobs)
+
+
+def _succeeded(*outcomes: Outcome) -> set[str]:
+    return {name for one in outcomes for name, by in one.counts.items() if any(status[0] == "2" for status in by)}
+
+
+@pytest.mark.timeout(600)
+def test_nothing_is_found(settings: Settings, tmp_path: Path) -> None:
+    """By every check and in every phase; each operation is called, and succeeds at least once."""
+    with target(tmp_path, settings) as site:
+        whole = site.run("administrator", "--max-examples", "3", *FIXED)
+        assert whole.code == 0, whole.shown
+        for caller in ("user", "token", "nobody"):
+            outcome = site.run(caller, "--phases", "fuzzing", "--max-examples", "1", *FIXED)
+            assert outcome.code == 0, outcome.shown
+            assert set(outcome.counts) == OPERATIONS
+    assert set(whole.counts) == OPERATIONS
+    assert _succeeded(whole) == OPERATIONS
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(int(SOAK) + 600)
+def test_nothing_is_found_for_long(settings: Settings, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """With a new seed each time, which is printed."""
+    until = time.monotonic() + SOAK
+    with target(tmp_path, settings) as site:
+        while (left := until - time.monotonic()) > 0:
+            for caller in ("administrator", "user", "token", "nobody"):
+                seed = str(secrets.randbelow(2**32))
+                with capsys.disabled():
+                    sys.stdout.write(f"\nschemathesis as {caller}, --seed {seed}\n")
+                outcome = site.run(caller, "--max-time", str(max(30, int(left / 5))), "--seed", seed)
+                assert outcome.code == 0, outcome.shown
+
+
+def test_a_method_that_is_no_operation_is_answered_by_the_router(house: House) -> None:
+    """Whatever it is called; those that are operations stay closed."""
+    nobody = house.browser(None)
+    for one in SPECIFICATION.operations:
+        path = "/api/v1" + re.sub("{[a-z]+}", "1", one.path)
+        answer = nobody.request("QUERY", path)
+        assert answer.status_code == 405, one.name
+        assert one.method in answer.headers["allow"].split(", "), one.name
+        assert one.access == "public" or nobody.request(one.method, path).status_code == 401, one.name
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_each_planted_mistake_is_found(tmp_path: Path, mistake: str) -> None:
+    """An error of the server, a status and an answer that are not declared, a route that asks nobody who they are."""
+    with target(tmp_path, embedded_settings(tmp_path), app="tests.app.fuzzing.planted:app", PLANTED=mistake) as site:
+        outcome = site.run("user", "--phases", "coverage", "--include-operation-id", "list_tags", *FIXED)
+    assert outcome.code == 1
+    assert FOUND[mistake] in outcome.shown, outcome.shown
