@@ -77,7 +77,8 @@ def application(bench: Bench) -> None:
             upload = Case("upload to thumbnail", partial(uploaded, app, user, itertools.count(bench.options.seed)))
             found = bench.pair("one upload, until its thumbnails are there", [upload], rounds=bench.repeats(30, 4))
             bench.figure("upload_to_thumbnail_ms", found[upload.name].median * 1e3)
-            page = Case("list", partial(app.library.page, user))
+            first = app.library.ask(user, importlib.import_module("media_library.warming").FIRST)
+            page = Case("list", partial(app.pages.of, user, first))
             found = bench.load("pages of the list", [page], duration=bench.repeats(10, 1))
             bench.figure("list_rate", found[page.name].rate)
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from postrmagic_core.api import Api, Call, Inputs, Problems, ProblemType, Specification
 from postrmagic_core.api.endpoint import Endpoint
-from postrmagic_core.api.interface import Answer
+from postrmagic_core.api.interface import PlainResponse
 
 JSON = {"content-type": "application/json"}
 
@@ -90,7 +90,7 @@ async def lifted(function: Callable[[], Any]) -> Any:
     return await asyncio.to_thread(function)
 
 
-def ask(endpoint: Endpoint, *args: Any, **options: Any) -> Answer:
+def ask(endpoint: Endpoint, *args: Any, **options: Any) -> PlainResponse:
     """The answer, which is the same of a server that awaits and, of a plain function, of one that waits."""
     answer = asyncio.run(endpoint.respond(call(endpoint, *args, **options), lifted))
     if not endpoint.is_async:
@@ -98,7 +98,7 @@ def ask(endpoint: Endpoint, *args: Any, **options: Any) -> Answer:
     return answer
 
 
-def code(answer: Answer) -> tuple[int, str]:
+def code(answer: PlainResponse) -> tuple[int, str]:
     """Status and code of a problem document."""
     document = json.loads(answer.body)
     assert answer.headers["content-type"] == "application/problem+json"

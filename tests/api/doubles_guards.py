@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from postrmagic_core.api.interface import Answer, Call
+from postrmagic_core.api.interface import Call, PlainResponse
 
 
 def as_read(kind: TypeAdapter[Any], text: str) -> Any:
@@ -25,6 +25,6 @@ def unchecked(answering: object, given: Mapping[str, str]) -> dict[str, str]:
     return {name.lower(): value for name, value in given.items()}
 
 
-def empty(answering: object, status: int, reply: object) -> Answer:
+def empty(answering: object, status: int, reply: object) -> PlainResponse:
     """An answer of whatever status, without what was given for it."""
-    return Answer(status, {})
+    return PlainResponse(status, {})

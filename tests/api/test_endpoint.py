@@ -13,7 +13,7 @@ import pytest
 from postrmagic_core._problem import Problem
 from postrmagic_core.api import Call, Reply, delete, get, post
 from postrmagic_core.api.envelope import Data, DataWith, Page
-from postrmagic_core.api.interface import Answer, Deprecation, FileReply, Files, Refusal
+from postrmagic_core.api.interface import Deprecation, FileReply, Files, PlainResponse, Refusal
 from postrmagic_core.errors import AccessDenied, BackendUnavailable, ConfigurationError, Overloaded, UsageError
 from postrmagic_core.security.access import Access, Role, Roles, User
 from postrmagic_core.validation.responses import Output
@@ -215,7 +215,7 @@ def test_what_is_declared_leaves(result: Any, status: int, body: bytes) -> None:
         ([{"id": 1}], Data[Thing], "does not fit its model"),
         (object(), Data[Thing], "does not fit its model"),
         (b"{}", Data[Thing], "does not fit its model"),
-        (Answer(200, {}, b"{}"), Data[Thing], "does not fit its model"),
+        (PlainResponse(200, {}, b"{}"), Data[Thing], "does not fit its model"),
         ({"id": 1}, Page[Thing], "does not fit its model"),
         (Reply({"id": 1}, status=201), Data[Thing], "answered 201, which it does not declare"),
         (Reply(status=204), Data[Thing], "answered 204, which it does not declare"),
@@ -344,7 +344,7 @@ def test_a_file_is_conditional_by_its_tag(tmp_path: Path) -> None:
     path = tmp_path / "a.txt"
     reply = FileReply(path, "text/plain", {"ETag": '"a"'})
     endpoint = returning(reply, Files(["text/plain"]))
-    assert ask(endpoint) == Answer(
+    assert ask(endpoint) == PlainResponse(
         200,
         {
             "content-type": "text/plain",

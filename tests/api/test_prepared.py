@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from postrmagic_core._codec import decode, encode
 from postrmagic_core.api import Reply, delete, get
 from postrmagic_core.api.envelope import Data, Page
-from postrmagic_core.api.interface import Answer, Deprecation
+from postrmagic_core.api.interface import Deprecation, PlainResponse
 from postrmagic_core.api.prepared import Prepared
 from postrmagic_core.errors import UsageError
 from postrmagic_core.validation.responses import Output
@@ -50,7 +50,7 @@ def listing(result: Any, **details: Any) -> Any:
     return endpoint_of(show)
 
 
-def both(envelope: dict[str, Any], **details: Any) -> tuple[Answer, Answer]:
+def both(envelope: dict[str, Any], **details: Any) -> tuple[PlainResponse, PlainResponse]:
     """The answer that was prepared, and the one that is rendered for each call."""
     kept = THINGS.reply(THINGS.keep(envelope))
     plain = Reply(envelope["data"], next=envelope.get("next"))

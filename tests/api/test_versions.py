@@ -8,7 +8,7 @@ import pytest
 
 from postrmagic_core._problem import Problem
 from postrmagic_core.api.interface import Deprecation
-from postrmagic_core.api.versions import Asked, Version, Versions
+from postrmagic_core.api.versions import Routed, Version, Versions
 from postrmagic_core.errors import ConfigurationError
 
 TODAY = date(2026, 6, 1)
@@ -20,7 +20,7 @@ BOTH = Versions([OLD, NEW])
 def asked(path: str, header: str | None = None, versions: Versions = BOTH, today: date = TODAY) -> tuple[str, str]:
     """The version and the path that a request is for."""
     found = versions.ask(path, header, today)
-    assert isinstance(found, Asked)
+    assert isinstance(found, Routed)
     return found.version.name, found.path
 
 

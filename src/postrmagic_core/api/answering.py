@@ -10,7 +10,7 @@ from .._problem import CONTENT_TYPE, Problem
 from ..errors import PreconditionFailed, UsageError
 from ..validation.responses import HEADERS, Responses
 from .conditional import Precondition, etag_of, not_modified_headers
-from .interface import Answer, Call, FileReply, Files, Operation, Refusal, Reply
+from .interface import Call, FileReply, Files, Operation, PlainResponse, Refusal, Reply
 from .prepared import PreparedReply
 from .problems import Problems
 from .versions import deprecation_headers
@@ -49,7 +49,7 @@ class Answering:
         }
         self._told = deprecation_headers(operation.deprecated)
 
-    def of(self, call: Call, result: Any) -> Answer:
+    def of(self, call: Call, result: Any) -> PlainResponse:
         """The answer to ``call``, for which the handler returned ``result``."""
         if isinstance(result, Refusal):
             self._problems[result.problem.code]  # one that nobody declared is no answer
@@ -73,13 +73,13 @@ class Answering:
             headers |= {**_REVALIDATED, "etag": etag_of(rendered.body)}
         if reply.headers:
             headers |= self._checked(reply.headers)
-        return self._unless_known(call, Answer(status, headers, rendered.body))
+        return self._unless_known(call, PlainResponse(status, headers, rendered.body))
 
-    def problem(self, problem: Problem, headers: Mapping[str, str] | None = None) -> Answer:
+    def problem(self, problem: Problem, headers: Mapping[str, str] | None = None) -> PlainResponse:
         """``problem`` as an answer, which nobody stores."""
         return problem_answer(self._problems, problem, {**self._told, **self._checked(headers or {})})
 
-    def _bare(self, status: int, reply: Reply) -> Answer:
+    def _bare(self, status: int, reply: Reply) -> PlainResponse:
         """An answer without a body; everything else that has no model is a mistake."""
         if status not in self._operation.answers:
             known = ", ".join(map(str, self._operation.answers))
@@ -88,23 +88,23 @@ class Answering:
             raise self._mistake("declares a file: return a FileReply")
         if (reply.data, reply.next, reply.meta) != (None, None, None):
             raise self._mistake(f"gave data for {status}, which has no body")
-        return Answer(status, self._told | self._checked(reply.headers))
+        return PlainResponse(status, self._told | self._checked(reply.headers))
 
-    def _of_prepared(self, reply: PreparedReply) -> Answer:
+    def _of_prepared(self, reply: PreparedReply) -> PlainResponse:
         if not reply.fits(self._operation.answers[self._default]):
             raise self._mistake("answered with what was prepared by another model than the one it declares")
         headers = {**HEADERS, **self._told}
         if self._operation.conditional:
             headers |= {**_REVALIDATED, **self._checked({"etag": reply.etag})}
-        return Answer(self._default, headers, reply.body)
+        return PlainResponse(self._default, headers, reply.body)
 
-    def _of_file(self, reply: FileReply) -> Answer:
+    def _of_file(self, reply: FileReply) -> PlainResponse:
         if self._file is None or reply.media_type not in self._operation.answers[self._file].media_types:
             raise self._mistake("answered with a file of a type that it does not declare: declare it as Files([…])")
         own = {"content-type": reply.media_type, **_SAFE, **_REVALIDATED}
-        return Answer(self._file, own | self._told | self._checked(reply.headers), file=reply.path)
+        return PlainResponse(self._file, own | self._told | self._checked(reply.headers), file=reply.path)
 
-    def _unless_known(self, call: Call, answer: Answer) -> Answer:
+    def _unless_known(self, call: Call, answer: PlainResponse) -> PlainResponse:
         """304 in place of what the client has already (RFC 9110, section 13.1.2)."""
         etag = answer.headers.get("etag")
         if etag is None or answer.status != 200 or call.method not in {"GET", "HEAD"}:
@@ -115,7 +115,7 @@ class Answering:
             known = Precondition.of(call.headers).is_unmodified(etag)
         except PreconditionFailed as error:
             return self.problem(self._problems.for_error(error))
-        return Answer(304, not_modified_headers(answer.headers)) if known else answer
+        return PlainResponse(304, not_modified_headers(answer.headers)) if known else answer
 
     def _checked(self, given: Mapping[str, str]) -> dict[str, str]:
         found: dict[str, str] = {}
@@ -132,10 +132,10 @@ class Answering:
         return UsageError(f"{self._operation.name} {told}")
 
 
-def problem_answer(problems: Problems, problem: Problem, headers: Mapping[str, str]) -> Answer:
+def problem_answer(problems: Problems, problem: Problem, headers: Mapping[str, str]) -> PlainResponse:
     """``problem`` as ``problems`` tells it, which nobody stores; ``headers`` are added, names in lower case."""
     own = {"content-type": CONTENT_TYPE, "cache-control": "no-store", **_SAFE}
-    return Answer(problem.status, own | dict(headers), problem.body(problems.base))
+    return PlainResponse(problem.status, own | dict(headers), problem.body(problems.base))
 
 
 def _envelope(reply: Reply) -> dict[str, object]:

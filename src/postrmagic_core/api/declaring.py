@@ -13,8 +13,9 @@
         @patch("/media/{id}", Data[Medium], access="media:edit:own", problems=["media.not_found"])
         def change_media(self, call: Call, id: int, body: Change) -> dict: ...
 
-A parameter named ``call`` gets the :class:`.Call`, ``query`` and ``body`` the checked models they are annotated with;
-the others are the names of the path. The first paragraph of the docstring is the summary, the rest the description.
+A parameter named ``call`` gets the :class:`~postrmagic_core.api.interface.Call`, ``query`` and ``body`` the checked
+models they are annotated with; the others are the names of the path. The first paragraph of the docstring is the
+summary, the rest the description.
 """
 
 from __future__ import annotations

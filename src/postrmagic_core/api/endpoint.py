@@ -12,7 +12,7 @@ from ..errors import AccessDenied, Overloaded, UsageError, ValidationFailed
 from ..log import get_logger
 from ..security.access import present
 from .answering import Answering, problem_answer
-from .interface import Answer, Call, Handler, Operation
+from .interface import Call, Handler, Operation, PlainResponse
 from .problems import Problems
 from .reading import Inputs, NoSuchPath, QueryTooLong, Reader, is_too_large
 
@@ -41,7 +41,7 @@ class Endpoint:
         self._answering = Answering(operation, problems)
         self._missing = next((code for code in operation.problems if problems[code].status == 404), "http.404")
 
-    async def respond(self, call: Call, lift: Lift) -> Answer:
+    async def respond(self, call: Call, lift: Lift) -> PlainResponse:
         """The answer to ``call``; ``lift`` runs a handler that waits on a thread."""
         told_in: str | None = None
         try:
@@ -56,7 +56,7 @@ class Endpoint:
             return self._refused(error, told_in)
         return self._answering.of(call, result)
 
-    def respond_now(self, call: Call) -> Answer:
+    def respond_now(self, call: Call) -> PlainResponse:
         """The answer to ``call``, of a handler that waits; raises :class:`UsageError` for one that awaits."""
         if self.is_async:
             raise UsageError(f"{self.operation.name} awaits, which this server cannot: make it a plain method")
@@ -90,7 +90,7 @@ class Endpoint:
         else:
             here.access.require(here.who, need)
 
-    def _refused(self, error: Exception, told_in: str | None) -> Answer:
+    def _refused(self, error: Exception, told_in: str | None) -> PlainResponse:
         """``told_in``: the language of what is wrong with the input, if that is what ``error`` tells."""
         if isinstance(error, NoSuchPath) or (isinstance(error, AccessDenied) and error.hidden):
             return self._answering.problem(self._problems.problem(self._missing))
@@ -121,7 +121,7 @@ class Place:
 
     path: str
     endpoints: dict[str, Endpoint]
-    not_allowed: Answer
+    not_allowed: PlainResponse
     """What every other method is answered with."""
 
     def endpoint(self, method: str) -> Endpoint | None:
@@ -138,7 +138,7 @@ def places(endpoints: tuple[Endpoint, ...], base: str, problems: Problems) -> tu
     return tuple(Place(path, by_path[path], _not_allowed(by_path[path], problems)) for path in ordered)
 
 
-def _not_allowed(methods: dict[str, Endpoint], problems: Problems) -> Answer:
+def _not_allowed(methods: dict[str, Endpoint], problems: Problems) -> PlainResponse:
     """405, with the methods that there are (RFC 9110, section 15.5.6)."""
     allowed = [method for method in _ORDER if ("GET" if method == "HEAD" else method) in methods]
     return problem_answer(problems, problems.problem("http.405"), {"allow": ", ".join(allowed)})

@@ -89,7 +89,7 @@ class Refusal:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class PlainResponse:
     """A whole response, ready to be sent: ``body``, or the ``file`` in its place. Header names are lower case."""
 
     status: int

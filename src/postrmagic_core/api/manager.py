@@ -10,7 +10,7 @@ from .answering import problem_answer
 from .conditional import Precondition, etag_of, not_modified_headers
 from .declaring import operations_of
 from .endpoint import Endpoint, places
-from .interface import Answer
+from .interface import PlainResponse
 from .reading import Inputs
 from .specification import Specification
 
@@ -33,9 +33,9 @@ class Api:
         self.inputs = inputs or Inputs()
         self.endpoints = tuple(self._bound(given))
         self.places = places(self.endpoints, specification.base, specification.problems)
-        self.pages: Mapping[str, Answer] = dict(self._pages())
+        self.pages: Mapping[str, PlainResponse] = dict(self._pages())
 
-    def page(self, path: str, headers: Mapping[str, str], method: str = "GET") -> Answer:
+    def page(self, path: str, headers: Mapping[str, str], method: str = "GET") -> PlainResponse:
         """One of :attr:`pages`, 304 for a client that has it, 405 for another method than ``GET`` and ``HEAD``.
 
         ``headers`` are the request's, names in lower case.
@@ -47,7 +47,7 @@ class Api:
         # Whoever asks for another one by If-Match reads it all the same: there is nothing to lose.
         asked = {name: value for name, value in headers.items() if name == "if-none-match"}
         if Precondition.of(asked).is_unmodified(found.headers["etag"]):
-            return Answer(304, not_modified_headers(found.headers))
+            return PlainResponse(304, not_modified_headers(found.headers))
         return found
 
     def _bound(self, given: Mapping[type, object]) -> Iterator[Endpoint]:
@@ -57,7 +57,7 @@ class Api:
                 handler = getattr(given[kind], name)
                 yield Endpoint(operations[name], handler, self.inputs, self.specification.problems)
 
-    def _pages(self) -> Iterator[tuple[str, Answer]]:
+    def _pages(self) -> Iterator[tuple[str, PlainResponse]]:
         """What is read about the API, by path: it is everybody's, and the same for all."""
         # Needed once, when the server starts: whoever declares operations waits for none of them.
         from .page_style import STYLE
@@ -81,7 +81,7 @@ class Api:
                 yield f"{at}{one.code}", _page("text/html; charset=utf-8", page)
 
 
-def _page(media_type: str, body: bytes) -> Answer:
+def _page(media_type: str, body: bytes) -> PlainResponse:
     headers = {
         "content-type": media_type,
         "content-security-policy": _POLICY,
@@ -89,4 +89,4 @@ def _page(media_type: str, body: bytes) -> Answer:
         "cache-control": "no-cache",
         "etag": etag_of(body),
     }
-    return Answer(200, headers, body)
+    return PlainResponse(200, headers, body)

@@ -39,7 +39,7 @@ class Version:
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class Routed:
     """The version a request is for, and the path by which it is served."""
 
     version: Version
@@ -62,7 +62,7 @@ class Versions:
             raise ConfigurationError(f"Versions: the prefix is a path such as /api, got {prefix!r}")
         self._prefix, self._default = prefix, default
 
-    def ask(self, path: str, header: str | None, today: date) -> Asked | Problem | None:
+    def ask(self, path: str, header: str | None, today: date) -> Routed | Problem | None:
         """Which version ``path`` and the header ask for; ``None`` where the path is none of the API's.
 
         A problem: 404 for a version there is not, 410 for one that has ended, 400 where path and header differ.
@@ -85,7 +85,7 @@ class Versions:
         ends = version.deprecated.ends if version.deprecated else None
         if ends is not None and today >= ends:
             return Problem(410, "version.ended", detail=f"Version {version.name} ended on {ends.isoformat()}.")
-        return Asked(version, path if named is not None else f"{self._prefix}/v{version.name}{behind}")
+        return Routed(version, path if named is not None else f"{self._prefix}/v{version.name}{behind}")
 
 
 def deprecation_headers(deprecated: Deprecation | None) -> dict[str, str]:

@@ -13,7 +13,7 @@ from django.urls import path as route
 
 from ..api import Api, Call
 from ..api.endpoint import Endpoint, Place
-from ..api.interface import Answer
+from ..api.interface import PlainResponse
 from ..middleware.environ import STATE
 from ._api import Waited, check_plain, not_ours
 from ._django_alone import DJANGOS, logged
@@ -84,7 +84,7 @@ def _headers(request: Any) -> dict[str, str]:
     return {name.lower(): value for name, value in request.headers.items()}
 
 
-def _response(request: Any, answer: Answer) -> HttpResponseBase:
+def _response(request: Any, answer: PlainResponse) -> HttpResponseBase:
     head = request.method == "HEAD"
     if answer.file is not None:
         size = answer.file.stat().st_size

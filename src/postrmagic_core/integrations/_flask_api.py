@@ -13,7 +13,7 @@ from werkzeug.wsgi import wrap_file
 
 from ..api import Api, Call
 from ..api.endpoint import Endpoint, Place
-from ..api.interface import Answer
+from ..api.interface import PlainResponse
 from ..middleware.environ import STATE, Bounded
 from ._api import Waited, check_plain, not_ours
 
@@ -71,7 +71,7 @@ def _headers() -> dict[str, str]:
     return {name.lower(): value for name, value in request.headers}
 
 
-def _response(answer: Answer) -> Response:
+def _response(answer: PlainResponse) -> Response:
     if answer.file is not None:
         return _sent(answer.file, answer)
     response = Response(answer.body, answer.status)
@@ -80,7 +80,7 @@ def _response(answer: Answer) -> Response:
     return response
 
 
-def _sent(path: Path, answer: Answer) -> Response:
+def _sent(path: Path, answer: PlainResponse) -> Response:
     """A file, or the part of it that is asked for. Flask's ``send_file`` would tell the file's name and date."""
     file = path.open("rb")
     size = fstat(file.fileno()).st_size

@@ -13,7 +13,7 @@ from starlette.routing import Route
 
 from ..api import Api, Call
 from ..api.endpoint import Endpoint, Place
-from ..api.interface import Answer
+from ..api.interface import PlainResponse
 from ..errors import UsageError
 from ..middleware.asgi import Receive, Send
 from ..middleware.interface import Scope
@@ -81,7 +81,7 @@ def _headers(scope: Scope) -> dict[str, str]:
     return found
 
 
-def _response(answer: Answer) -> Response:
+def _response(answer: PlainResponse) -> Response:
     if answer.file is not None:
         return FileResponse(answer.file, status_code=answer.status, headers=answer.headers)
     return Response(answer.body, answer.status, answer.headers)
