@@ -185,7 +185,7 @@ class AuditQuery(Input):
     """Which entries of the audit log are asked for."""
 
     limit: Annotated[int, Field(ge=1, le=500)] = Field(default=100, description="How many entries at most.")
-    action: Annotated[str, Field(max_length=64)] | None = Field(
+    action: Annotated[str, Field(min_length=1, max_length=64, pattern="^[!-~]+$")] | None = Field(
         default=None, description="Only entries of this action, such as role.granted."
     )
 

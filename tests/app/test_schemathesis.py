@@ -85,6 +85,14 @@ def test_a_method_that_is_no_operation_is_answered_by_the_router(house: House) -
         assert one.access == "public" or nobody.request(one.method, path).status_code == 401, one.name
 
 
+@pytest.mark.parametrize("action", ["", "é" * 40, "x" * 65])
+def test_an_action_that_no_entry_can_have_is_refused(house: House, action: str) -> None:
+    """Found by a soak: what the audit log cannot hold was an error of the server's."""
+    answer = house.browser("keeper").get("/api/v1/admin/audit", params={"action": action})
+    assert answer.status_code == 422
+    assert answer.json()["errors"][0]["pointer"] == "/action"
+
+
 @pytest.mark.parametrize("mistake", MISTAKES)
 def test_each_planted_mistake_is_found(tmp_path: Path, mistake: str) -> None:
     """An error of the server, a status and an answer that are not declared, a route that asks nobody who they are."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from html import escape
 from http import HTTPStatus
@@ -16,7 +16,7 @@ from shlex import quote
 from typing import Any
 
 from .openapi.calls import Shown, calls, credentials
-from .openapi.shapes import Row, in_words, resolved, rows
+from .openapi.shapes import Row, groups, in_words, resolved, rows
 
 _PAGE = """\
 <!doctype html>
@@ -40,7 +40,6 @@ _PAGE = """\
 </body>
 </html>
 """
-_METHODS = ("get", "put", "post", "patch", "delete")
 _FIELDS = ("Name", "Type", "What it is")
 _PLACES = {"path": "In the path", "query": "Query", "header": "Headers"}
 _CODE = re.compile(r"(`{1,2})([^`]+)\1")
@@ -54,28 +53,16 @@ def reference_html(spec: Mapping[str, Any], *, stylesheet: str) -> bytes:
     """
     info = spec.get("info", {})
     title = f"{info.get('title', 'API')} {info.get('version', '')}".strip()
-    groups = list(_groups(spec))
-    contents = "\n".join(_contents(name, operations) for name, _, operations in groups)
+    told = list(groups(spec))
+    contents = "\n".join(_contents(name, operations) for name, _, operations in told)
     content = [f"<h1>{escape(title)}</h1>", _prose(info.get("description", "")), _calling(spec)]
-    content += [_group(spec, *one) for one in groups]
+    content += [_group(spec, *one) for one in told]
     return _PAGE.format(
         title=escape(f"{title}: reference"),
         stylesheet=escape(stylesheet),
         contents=contents,
         content="\n".join(content),
     ).encode()
-
-
-def _groups(spec: Mapping[str, Any]) -> Iterator[tuple[str, str, list[tuple[str, str, Mapping[str, Any]]]]]:
-    """Each group with its description and its operations: path, method, what is said of it."""
-    found: dict[str, list[tuple[str, str, Mapping[str, Any]]]] = {tag["name"]: [] for tag in spec.get("tags", ())}
-    for path, item in spec.get("paths", {}).items():
-        for method in _METHODS:
-            if method in item:
-                found.setdefault((item[method].get("tags") or ["Other"])[0], []).append((path, method, item[method]))
-    told = {tag["name"]: tag.get("description", "") for tag in spec.get("tags", ())}
-    for name, operations in found.items():
-        yield name, told.get(name, ""), operations
 
 
 def _contents(name: str, operations: Iterable[tuple[str, str, Mapping[str, Any]]]) -> str:

@@ -9,9 +9,9 @@ from html import escape
 from typing import Any
 
 from .openapi.calls import Shown, calls
-from .openapi.shapes import in_words, resolved, rows
+from .openapi.shapes import groups, in_words, resolved, rows
 
-_METHODS = ("get", "put", "post", "patch", "delete")
+_SPAN = re.compile(r"(`{1,2})([^`]+)\1")
 _MARKS = re.compile(r"([\\`*_\[\]|<>#])")
 
 
@@ -26,22 +26,11 @@ def reference_markdown(spec: Mapping[str, Any], *, level: int = 1) -> str:
     title = f"{info.get('title', 'API')} {info.get('version', '')}".strip()
     parts = [f"{hashes} {_plain(title)}"]
     parts.append(_prose(info.get("description", "")))
-    for name, description, operations in _groups(spec):
+    for name, description, operations in groups(spec):
         parts += [f"{hashes}# {_plain(name)}", _prose(description)]
         for path, method, said in operations:
             parts += _operation(spec, path, method, said, f"{hashes}##")
     return "\n\n".join(part for part in parts if part) + "\n"
-
-
-def _groups(spec: Mapping[str, Any]) -> Iterator[tuple[str, str, list[tuple[str, str, Mapping[str, Any]]]]]:
-    found: dict[str, list[tuple[str, str, Mapping[str, Any]]]] = {tag["name"]: [] for tag in spec.get("tags", ())}
-    for path, item in spec.get("paths", {}).items():
-        for method in _METHODS:
-            if method in item:
-                found.setdefault((item[method].get("tags") or ["Other"])[0], []).append((path, method, item[method]))
-    told = {tag["name"]: tag.get("description", "") for tag in spec.get("tags", ())}
-    for name, operations in found.items():
-        yield name, told.get(name, ""), operations
 
 
 def _operation(spec: Mapping[str, Any], path: str, method: str, said: Mapping[str, Any], hashes: str) -> Iterator[str]:
@@ -143,8 +132,12 @@ def _prose(text: str) -> str:
 
 
 def _inline(text: str) -> str:
-    pieces = re.split(r"``(.+?)``", " ".join(text.split()))
-    return "".join(_code(piece) if index % 2 else _MARKS.sub(r"\\\1", piece) for index, piece in enumerate(pieces))
+    told, end = "", 0
+    line = " ".join(text.split())
+    for found in _SPAN.finditer(line):
+        told += _MARKS.sub(r"\\\1", line[end : found.start()]) + _code(found[2])
+        end = found.end()
+    return told + _MARKS.sub(r"\\\1", line[end:])
 
 
 def _plain(text: str) -> str:

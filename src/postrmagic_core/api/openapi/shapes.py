@@ -21,6 +21,7 @@ _RANGES = (
     ("minimum", "maximum", ""),
 )
 _DEEPEST = 12
+_METHODS = ("get", "put", "post", "patch", "delete")
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,3 +117,15 @@ def _rows(document: Mapping[str, Any], schema: Mapping[str, Any], at: str, seen:
 
 def _name(schema: Mapping[str, Any]) -> str:
     return str(schema.get("$ref", schema.get("type", "object"))).rsplit("/", 1)[-1]
+
+
+def groups(spec: Mapping[str, Any]) -> Iterator[tuple[str, str, list[tuple[str, str, Mapping[str, Any]]]]]:
+    """Each group with its description and its operations: path, method, what is said of it."""
+    found: dict[str, list[tuple[str, str, Mapping[str, Any]]]] = {tag["name"]: [] for tag in spec.get("tags", ())}
+    for path, item in spec.get("paths", {}).items():
+        for method in _METHODS:
+            if method in item:
+                found.setdefault((item[method].get("tags") or ["Other"])[0], []).append((path, method, item[method]))
+    told = {tag["name"]: tag.get("description", "") for tag in spec.get("tags", ())}
+    for name, operations in found.items():
+        yield name, told.get(name, ""), operations
