@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import re
 from html.parser import HTMLParser
 
 import pytest
 
 from postrmagic_core.api.page_style import STYLE
-from postrmagic_core.api.problem_pages import list_json, list_page, type_json, type_page
+from postrmagic_core.api.problem_pages import list_page, type_page
 from postrmagic_core.api.problems import PACKAGE, Problems, ProblemType
 
 BASE, SHEET = "/problems/", "/api/v1/docs.css"
@@ -106,22 +105,6 @@ def test_where_the_style_is_served_is_escaped_too() -> None:
     page = Read(type_page(HOSTILE, base=BASE, stylesheet='/a"><script>x</script>?a=1&b=2'))
     assert page.count("script") == 0
     assert ("link", {"rel": "stylesheet", "href": '/a"><script>x</script>?a=1&b=2'}) in page.elements
-
-
-def test_json_has_the_shape_of_every_answer() -> None:
-    """``data``, and ``next`` of a list."""
-    kind = Problems()["rate.limited"]
-    told = {
-        "type": "/problems/rate.limited",
-        "code": "rate.limited",
-        "status": 429,
-        "title": kind.title,
-        "description": kind.description,
-    }
-    assert json.loads(type_json(kind, base=BASE)) == {"data": told}
-    assert json.loads(list_json([kind], base=BASE)) == {"data": [told], "next": None}
-    assert json.loads(type_json(kind, base=None))["data"]["type"] == "about:blank"
-    assert json.loads(type_json(HOSTILE, base=BASE))["data"]["description"] == HOSTILE.description
 
 
 def luminance(colour: str) -> float:

@@ -38,7 +38,7 @@ def test_what_is_asked_by_header_passes_the_same_guards(house: House) -> None:
     problem(guest.delete(f"/api/media/{medium}", headers=ONE), 404, "media.not_found")
     keyed = ONE | {"Idempotency-Key": "again"}
     answers = [nobody.post("/api/login", json=DEMO_LOGIN, headers=keyed) for _ in range(2)]
-    assert [answer.status_code for answer in answers] == [200, 200]
+    assert [answer.status_code for answer in answers] == [200, 200], [answer.text for answer in answers]
     assert all("idempotency-replayed" not in answer.headers for answer in answers)
     assert len({answer.headers["set-cookie"] for answer in answers}) == 2
 

@@ -1,6 +1,6 @@
-"""What a type of problem means, to be read where its ``type`` leads: as a page, and as JSON.
+"""What a type of problem means, to be read where its ``type`` leads.
 
-Pure: each function gives the whole body. The pages have no script and no style of their own, so that they stand under
+Pure: each function gives a whole page. They have no script and no style of their own, so that they stand under
 ``default-src 'none'; style-src 'self'``; ``stylesheet`` is where :data:`.page_style.STYLE` is served.
 """
 
@@ -71,16 +71,6 @@ def list_page(types: Iterable[ProblemType], *, base: str, stylesheet: str) -> by
     return _page("Types of problems", stylesheet, _LIST.format(rows=rows))
 
 
-def type_json(kind: ProblemType, *, base: str | None) -> bytes:
-    """The same as ``{"data": …}``."""
-    return _json({"data": _told(kind, base)})
-
-
-def list_json(types: Iterable[ProblemType], *, base: str | None) -> bytes:
-    """All types as ``{"data": […], "next": null}``."""
-    return _json({"data": [_told(kind, base) for kind in types], "next": None})
-
-
 def _row(kind: ProblemType, base: str) -> str:
     # A code may be broken where its words end: it is the widest column on a phone.
     shown = re.sub(r"([._])", r"\1<wbr>", escape(kind.code))
@@ -88,18 +78,8 @@ def _row(kind: ProblemType, base: str) -> str:
     return _ROW.format(shown=shown, **{name: escape(text) for name, text in told.items()})
 
 
-def _told(kind: ProblemType, base: str | None) -> dict[str, object]:
-    document = _example(kind).to_dict(base)
-    told = {name: document[name] for name in ("type", "code", "status", "title")}
-    return told | {"description": kind.description}
-
-
 def _example(kind: ProblemType) -> Problem:
     return Problem(kind.status, kind.code, kind.title)
-
-
-def _json(document: object) -> bytes:
-    return json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
 
 
 def _page(title: str, stylesheet: str, content: str) -> bytes:

@@ -44,7 +44,9 @@ def test_two_examples_of_one_title_have_two_keys() -> None:
 def test_a_problem_may_have_members_of_its_own() -> None:
     """RFC 9457, section 3.2."""
     gone = {**NOT_FOUND, "deleted_at": "2026-05-01"}
-    described(replace(CHANGE, examples=[Example("x", {"id": "7"}, body={}, status=404, answer=gone)]))
+    said = described(replace(CHANGE, examples=[Example("x", {"id": "7"}, body={}, status=404, answer=gone)]))
+    told = said["paths"]["/media/{id}"]["patch"]["responses"]["404"]["content"]["application/problem+json"]["examples"]
+    assert told["x"]["value"]["deleted_at"] == "2026-05-01"
 
 
 def page(**changed: Any) -> dict[str, Any]:
@@ -117,7 +119,8 @@ def test_the_rules_of_a_body_count_for_its_examples() -> None:
 def test_a_form_takes_several_files_and_texts_of_every_type() -> None:
     """A file is told by its name, and none is looked for."""
     body = {"file": "a.png", "more": ["b.png", "c.png"], "tags": ["x", "y"]}
-    described(replace(UPLOAD, examples=[Example("x", body=body)]))
+    said = described(replace(UPLOAD, examples=[Example("x", body=body)]))["paths"]["/media"]["post"]
+    assert said["requestBody"]["content"]["multipart/form-data"]["examples"]["x"]["value"] == body
 
 
 def test_an_example_says_nothing_of_what_is_left_out() -> None:
