@@ -21,8 +21,8 @@ app = typer.Typer(
 )
 
 
-def run() -> None:
-    """Run the command line; our own errors become one sentence and exit status 1."""
+def assembled() -> typer.Typer:
+    """The command with every group of commands in its place; call it once."""
     from .analyze import analyze
     from .api import api
     from .cache import cache
@@ -52,8 +52,14 @@ def run() -> None:
     app.command()(dev)
     app.command()(middleware)
     app.command()(worker)
+    return app
+
+
+def run() -> None:
+    """Run the command line; our own errors become one sentence and exit status 1."""
+    command = assembled()
     try:
-        app()
+        command()
     except PostrMagicError as error:
         Console(stderr=True).print(
             f"[red]{error.code}[/red] {escape(str(error))}", highlight=False, markup=True, soft_wrap=True
