@@ -12,7 +12,7 @@ from sqlalchemy import Column, Integer, MetaData, Table, insert
 from postrmagic_core.database import DatabaseManager
 from postrmagic_core.testing import assert_queries
 from postrmagic_core.validation import Input, Limits, Validator
-from postrmagic_core.validation.stored import Exists
+from postrmagic_core.validation.database_rules import Exists
 
 from .._harness import Bench, Case
 

@@ -14,7 +14,7 @@ from hypothesis.strategies import DrawFn, SearchStrategy
 from postrmagic_core.validation import Validator
 
 T = TypeVar("T")
-_MORE = 50
+_MORE = 125
 # Each changes what the characters around it mean to some reader.
 FRAGMENTS = [
     *("%2527", "%27", "%00", "%", "%zz", "%c0%ae", "%ff", "+", "&amp;lt;", "&lt;", "&#x3c;", "&", ";", "=", ",", ", "),
@@ -47,13 +47,17 @@ json_values = st.recursive(
 """Anything JSON can say, and a little more."""
 
 
+quick = settings(max_examples=50, deadline=None)
+"""For a property of small inputs: half of what is usual, and no look at the clock, which a busy machine disturbs."""
+
+
 def checker(annotation: Any) -> Validator[Any]:
     """A validator of any annotation, which type checkers would take for no type."""
     return Validator[Any](annotation)
 
 
 def runs(few: int) -> list[Any]:
-    """Parameters of a test that is fuzzed: ``few`` inputs, and in a soak fifty times as many."""
+    """Parameters of a test that is fuzzed: ``few`` inputs, and in a soak many more."""
     many = pytest.param(few * _MORE, id="many", marks=[pytest.mark.soak, pytest.mark.timeout(3_600)])
     return [pytest.param(few, id="few"), many]
 

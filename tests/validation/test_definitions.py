@@ -23,13 +23,14 @@ from hypothesis import strategies as st
 from pydantic import AfterValidator, Field, field_validator
 
 from postrmagic_core.errors import ConfigurationError, ValidationFailed
+from postrmagic_core.testing.growth import growth
 from postrmagic_core.validation import Input, Limits
+from postrmagic_core.validation.database_rules import Unique
 from postrmagic_core.validation.definitions import DefinitionLimits, build, describe, forms, validator_for
 from postrmagic_core.validation.groups import In, RequiredIn
 from postrmagic_core.validation.images import file_field
 from postrmagic_core.validation.rules import PlainText
 from postrmagic_core.validation.rules.named import NAMED
-from postrmagic_core.validation.stored import Unique
 from postrmagic_core.validation.together import AtLeastOneOf, Compared, When
 
 SAID_LATER = {"rule": "required_if", "field": "when", "values": ["later"]}
@@ -495,7 +496,7 @@ def hostile(draw: st.DrawFn) -> Any:
 DATA = st.dictionaries(NAMES, SCALARS | PLAIN | st.just(datetime.date(2026, 1, 1)) | st.just(NOON), max_size=3)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(hostile(), DATA)
 def test_no_definition_breaks_it(definition: Any, data: dict[str, Any]) -> None:
     """Whatever it holds, it is a model or refused; and the model takes any data or raises ValidationFailed."""
@@ -523,7 +524,7 @@ def test_every_rule_by_name_can_be_used(name: str) -> None:
         assert build({"fields": {"a": {"type": types[kind], "rules": [use], **more}}})
 
 
-def test_a_definition_takes_time_in_proportion(growth: Any) -> None:
+def test_a_definition_takes_time_in_proportion() -> None:
     """To its fields, whether it is right or wrong."""
     seed = iter(range(10**9))
 

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from postrmagic_core.errors import ConfigurationError
 from postrmagic_core.validation.destinations import Destinations
 from postrmagic_core.validation.urls import Address, parsed
+from tests.validation.fuzzing import quick
 
 PUBLIC = Destinations()
 
@@ -197,6 +198,7 @@ def test_scheme_port_and_host_are_judged_before_resolving(url: str, admitted: bo
     assert Destinations(ports=(443, 8443), hosts=("example.org", ".cdn.example")).admits(address) is admitted
 
 
+@quick
 @given(st.ip_addresses())
 def test_every_address_is_decided(address: Any) -> None:
     """Never more than Python's own table calls global or multicast, whatever the address."""

@@ -36,7 +36,7 @@ def test_the_limits_are_those_of_the_code() -> None:
     ) in GUIDE
     assert (
         f"{parts.parts:,} parts, {parts.files} files, {parts.headers} headers of {parts.header_bytes:,} bytes each, "
-        f"and {parts.total // MIB} MiB"
+        f"and {parts.bytes // MIB} MiB"
     ) in GUIDE
 
 

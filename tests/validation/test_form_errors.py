@@ -6,7 +6,6 @@ import re
 from html.parser import HTMLParser
 from pathlib import Path
 from runpy import run_path
-from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -14,6 +13,7 @@ from hypothesis import strategies as st
 from pydantic import Field
 
 from postrmagic_core.errors import ValidationFailed
+from postrmagic_core.testing.growth import growth
 from postrmagic_core.validation import Input, Validator
 from postrmagic_core.validation.form_errors import errors_by_input
 
@@ -76,7 +76,7 @@ def test_a_form_s_problems_find_their_inputs() -> None:
     }
 
 
-@settings(max_examples=80)
+@settings(max_examples=80, deadline=None)
 @given(st.lists(st.text("ab/~01[].", max_size=6), max_size=5), st.lists(st.text("ab01[].", max_size=4), max_size=4))
 def test_no_message_is_lost_and_no_name_is_invented(steps: list[str], inputs: list[str]) -> None:
     """Whatever the pointer, its message stands under one of the page's inputs, or under the whole."""
@@ -86,7 +86,7 @@ def test_no_message_is_lost_and_no_name_is_invented(steps: list[str], inputs: li
     assert [message for messages in told.values() for message in messages] == [pointer or "whole"]
 
 
-def test_many_problems_take_linear_time(growth: Any) -> None:
+def test_many_problems_take_linear_time() -> None:
     """Ten thousand rows that are all wrong are gathered in one pass."""
 
     def gather(size: int) -> None:

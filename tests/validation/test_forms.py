@@ -11,10 +11,11 @@ from uuid import UUID
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import Field
+from pydantic import AwareDatetime, Field
 
 from postrmagic_core.errors import UsageError, ValidationFailed
 from postrmagic_core.validation import Input, Limits, Validator, errors_by_field
+from tests.validation.fuzzing import quick
 
 
 class Search(Input):
@@ -27,6 +28,7 @@ class Search(Input):
     price: Annotated[Decimal, Field(ge=0)] | None = None
     since: datetime.date | None = None
     at: datetime.datetime | None = None
+    zoned: AwareDatetime | None = None
     key: UUID | None = None
     public: bool = False
     tags: list[str] = Field(default_factory=list)
@@ -92,6 +94,7 @@ def test_one_value_sent_twice_is_refused(complaints: Any) -> None:
         ("price", "-1", "greater_than_equal"),
         ("since", "1700006400", "datetime_parsing"),
         ("at", "1700000000", "datetime_parsing"),
+        ("zoned", "5", "datetime_parsing"),
         ("public", "maybe", "bool_parsing"),
         ("unknown", "1", "extra_forbidden"),
         ("sort", "old", "extra_forbidden"),
@@ -132,6 +135,7 @@ def test_a_form_needs_a_model() -> None:
         Validator(list[int]).validate_form([])
 
 
+@quick
 @given(
     st.lists(st.tuples(st.sampled_from(["q", "page", "since", "at", "key", "ids", "x", "\0"]), st.text(max_size=12)))
 )

@@ -70,7 +70,7 @@ def test_what_was_encoded_twice_is_decoded_once(way: Callable[[str], Note]) -> N
     assert [way(text) for text in ENCODED] == notes
 
 
-@pytest.mark.parametrize("examples", runs(150))
+@pytest.mark.parametrize("examples", runs(60))
 def test_every_way_brings_the_same_text(examples: int) -> None:
     """Any text that can be sent is, through each way, the very same."""
 

@@ -15,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from postrmagic_core.errors import ConfigurationError, ValidationFailed
+from postrmagic_core.testing.growth import growth
 from postrmagic_core.validation import Validator
 from postrmagic_core.validation.html import FORMATTING, LINKS, NOTHING, POLICIES, HtmlPolicy, clean_html
 from postrmagic_core.validation.safe_html import SafeHtml
@@ -334,16 +335,15 @@ def test_the_second_reader_would_see_an_attack() -> None:
 
 
 @pytest.mark.parametrize("name", PLACES)
-@pytest.mark.parametrize("attack", ATTACKS)
-def test_nothing_is_left_of_an_attack(attack: str, name: str) -> None:
+def test_nothing_is_left_of_an_attack(name: str) -> None:
     """Only what the policy allows, which the next parser reads as it is; cleaning it again changes nothing."""
     policy = PLACES[name]
-    cleaned = clean_html(attack, policy)
-    assert complaints(cleaned, policy) == []
-    again, seen = read_again(cleaned)
-    assert not set(seen) & (HANDLERS - {"src"})
-    assert complaints(again, policy) == []
-    assert clean_html(cleaned, policy) == cleaned
+    for attack in ATTACKS:
+        cleaned = clean_html(attack, policy)
+        again, seen = read_again(cleaned)
+        assert (attack, complaints(cleaned, policy), complaints(again, policy)) == (attack, [], [])
+        assert (attack, set(seen) & (HANDLERS - {"src"})) == (attack, set())
+        assert clean_html(cleaned, policy) == cleaned
 
 
 WORDS = [
@@ -357,7 +357,7 @@ WORDS = [
 ]  # fmt: skip
 
 
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(
     st.lists(st.sampled_from(WORDS) | st.text(max_size=3), max_size=12).map("".join), st.sampled_from(sorted(PLACES))
 )
@@ -421,7 +421,7 @@ PUMPS: dict[str, Callable[[int], str]] = {
 
 
 @pytest.mark.parametrize("pump", PUMPS)
-def test_cleaning_takes_linear_time_under_its_caps(pump: str, growth: Any) -> None:
+def test_cleaning_takes_linear_time_under_its_caps(pump: str) -> None:
     """Twice the markup takes less than three times as long; where a parser would take longer, a cap comes first."""
     texts = {size: PUMPS[pump](size) for size in (3_000, 6_000)}
 

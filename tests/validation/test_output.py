@@ -19,6 +19,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from postrmagic_core.errors import EncodeError, UsageError
+from postrmagic_core.testing.growth import growth
 from postrmagic_core.validation.output import (
     attribute,
     content_disposition,
@@ -33,6 +34,7 @@ from postrmagic_core.validation.output import (
     url,
     url_component,
 )
+from tests.validation.fuzzing import quick
 from tests.validation.xss_payloads import ALL
 
 ANY = st.text(st.characters(), max_size=40) | st.sampled_from(ALL)  # lone surrogates and NUL among them
@@ -65,6 +67,7 @@ class Reader(HTMLParser):
         self.text += data
 
 
+@quick
 @given(st.sampled_from(HOSTILE) | st.text(st.characters(exclude_characters="\r\0", exclude_categories=["Cs"])))
 def test_html_reads_back_as_text(text: str) -> None:
     """In an element and in a quoted attribute, what is read is what was written, and nothing else came to be.
@@ -78,6 +81,7 @@ def test_html_reads_back_as_text(text: str) -> None:
         assert read.starts[0][1][0][1] == text.replace("\0", "\ufffd")
 
 
+@quick
 @given(TREES)
 def test_json_cannot_leave_its_script(value: Any) -> None:
     """It means the same, and holds no character that ends a script, a comment or a line."""
@@ -129,7 +133,7 @@ ENCODERS: dict[str, Callable[[str], str]] = {
 
 
 @pytest.mark.parametrize("encoder", ENCODERS)
-@settings(max_examples=40)
+@settings(max_examples=40, deadline=None)
 @given(text=ANY)
 def test_every_text_has_an_encoding_that_can_be_sent(encoder: str, text: str) -> None:
     """Whatever the text, the result is UTF-8 without NUL."""
@@ -138,7 +142,7 @@ def test_every_text_has_an_encoding_that_can_be_sent(encoder: str, text: str) ->
 
 
 @pytest.mark.parametrize("encoder", ENCODERS)
-def test_encoding_is_linear(encoder: str, growth: Callable[[Callable[[int], object], int], float]) -> None:
+def test_encoding_is_linear(encoder: str) -> None:
     """Twice as many characters that each need an escape take no more than twice as long."""
     for part in ("<", "\ud800", ";", " ="):
 
@@ -148,6 +152,7 @@ def test_encoding_is_linear(encoder: str, growth: Callable[[Callable[[int], obje
         assert growth(encode, 4_000) < 3
 
 
+@quick
 @given(ANY)
 def test_a_string_of_a_script_reads_back(text: str) -> None:
     """It is one literal, of characters that mean nothing to HTML, and says the text; Python reads it alike."""
@@ -157,6 +162,7 @@ def test_a_string_of_a_script_reads_back(text: str) -> None:
     assert (literal[0], literal[-1]) == ("'", "'")
 
 
+@quick
 @given(ANY)
 def test_a_string_of_a_style_reads_back(text: str) -> None:
     """It is one string, of letters, digits and escapes of six digits, so that nothing that follows belongs to one."""
@@ -165,6 +171,7 @@ def test_a_string_of_a_style_reads_back(text: str) -> None:
     assert re.sub(r"\\([0-9a-f]{6})", lambda found: chr(int(found[1], 16)), literal[1:-1]) == fit(text)
 
 
+@quick
 @given(ANY, ANY)
 def test_an_attribute_reads_back(text: str, other: str) -> None:
     """One start tag, one attribute, the text; and a script of data is one element that holds its value."""
@@ -273,6 +280,7 @@ def test_an_address_that_leads_somewhere_stays(address: str) -> None:
     assert Reader(f"<a {attribute('href', address)}>").starts == [("a", [("href", address)])]
 
 
+@quick
 @given(
     st.lists(ANY.filter(lambda part: part not in {"", ".", ".."}), max_size=4),
     st.lists(st.tuples(ANY, ANY), max_size=3),
@@ -336,7 +344,7 @@ def test_a_part_that_changes_the_path_is_refused(path: list[str]) -> None:
 
 
 @pytest.mark.parametrize("separator", [",", ";", "\t"])
-@settings(max_examples=50)
+@settings(max_examples=25, deadline=None)
 @given(
     rows=st.lists(st.lists(ANY | st.sampled_from(["x;=1", '";=1', '";"=1', 'a"\t=1', "\r\n=1", "x\r=1"]), min_size=1))
 )
@@ -351,6 +359,7 @@ def test_lines_of_cells_hold_no_formula(separator: str, rows: list[list[str]]) -
         assert read == [[csv_cell(cell) for cell in row] for row in rows]
 
 
+@quick
 @given(ANY)
 def test_a_cell_of_a_cell_is_the_same(text: str) -> None:
     """What is stored as a cell can be written as one."""
@@ -383,6 +392,7 @@ def test_a_download_has_its_name(name: str, header: str) -> None:
     assert content_disposition(name) == header
 
 
+@quick
 @given(st.text())
 def test_a_header_is_one_line_of_ascii(name: str) -> None:
     """Whatever the name, the header is printable ASCII, has one file name, and no path."""

@@ -19,6 +19,7 @@ from sqlalchemy import Column, Integer, MetaData, String, Table, create_engine, 
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 
 from postrmagic_core.errors import ConfigurationError, UsageError
+from postrmagic_core.testing.growth import growth
 from postrmagic_core.validation.responses import Data, Disclosed, FiniteOrNull, Output, Page, Responses
 
 CANARY = "c4n4ry-4711"
@@ -292,7 +293,7 @@ def test_what_has_no_end_is_refused() -> None:
     assert nodes.render(tree).body.count(b"below") == 31
 
 
-def test_rendering_is_linear(growth: Callable[[Callable[[int], object], int], float]) -> None:
+def test_rendering_is_linear() -> None:
     """Twice the rows take twice as long, also where each has to be mended."""
 
     def render(count: int) -> object:
@@ -312,14 +313,14 @@ JSON: st.SearchStrategy[Any] = st.recursive(
 )
 
 
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 @given(JSON)
 def test_what_json_can_say_leaves_as_it_is(value: Any) -> None:
     """It reads back as it was, in UTF-8."""
     assert json.loads(Responses(Data[JsonValue]).render({"data": value}).body) == {"data": value}
 
 
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 @given(
     st.recursive(
         JSON | st.binary() | st.just(math.nan) | st.text(st.characters(), max_size=5),

@@ -17,12 +17,18 @@ def test_its_names_are_there() -> None:
         validation.Nothing  # noqa: B018 - the access is the test
 
 
-def test_importing_it_loads_no_image_library() -> None:
-    """Neither Pillow, nor the sanitizer, nor asyncio, before something asks for them."""
-    program = (
-        "import sys, postrmagic_core.validation as room;"
-        "print(sorted({'PIL', 'nh3', 'asyncio'} & set(sys.modules)));"
-        "room.AsyncUploads; print('asyncio' in sys.modules)"
-    )
+# In this order, as each comes on top of those before: what is imported, and what none of it has loaded by then.
+IMPORTS = {
+    "postrmagic_core.validation": {"PIL", "nh3", "asyncio", "sqlalchemy", "ssl", "http"},
+    "postrmagic_core.validation.database_rules": {"PIL", "nh3", "asyncio", "sqlalchemy", "ssl", "http"},
+    "postrmagic_core.validation.rules.named": {"PIL", "asyncio", "sqlalchemy", "ssl", "http"},
+}
+
+
+def test_importing_it_loads_only_what_it_needs() -> None:
+    """No Pillow, sanitizer, asyncio or database library, before something asks for it."""
+    lines = [f"import {module}; print(sorted({heavy} & set(sys.modules)))" for module, heavy in IMPORTS.items()]
+    asked = "postrmagic_core.validation.AsyncUploads; print('asyncio' in sys.modules)"
+    program = "\n".join(["import sys", *lines, asked])
     output = subprocess.run([sys.executable, "-I", "-c", program], check=True, capture_output=True, text=True).stdout
-    assert output.split("\n")[:2] == ["[]", "True"]
+    assert output.split("\n")[:4] == ["[]", "[]", "[]", "True"]

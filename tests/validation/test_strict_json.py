@@ -12,7 +12,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from postrmagic_core.errors import ValidationFailed
+from postrmagic_core.testing.growth import growth
 from postrmagic_core.validation import Limits, Validator
+from tests.validation.fuzzing import quick
 
 ANYTHING = Validator[Any](object)
 
@@ -61,6 +63,7 @@ def test_brackets_in_texts_do_not_count() -> None:
     assert narrow.validate_json(json.dumps(value).encode()) == value
 
 
+@quick
 @given(st.binary(max_size=60))
 @example(b'"\\')
 @example(b'{"a"')
@@ -70,6 +73,7 @@ def test_no_bytes_break_it(body: bytes) -> None:
         assert ANYTHING.validate_json(body) == json.loads(body)
 
 
+@quick
 @given(st.text(alphabet='[]{},:"\\ 1a', max_size=40))
 def test_nothing_that_python_refuses_is_accepted(text: str) -> None:
     """Among near-JSON, whatever is accepted means the same to the standard library."""
@@ -90,7 +94,7 @@ HOSTILE: dict[str, Callable[[int], bytes]] = {
 
 
 @pytest.mark.parametrize("shape", HOSTILE)
-def test_refusing_takes_linear_time(shape: str, growth: Any) -> None:
+def test_refusing_takes_linear_time(shape: str) -> None:
     """Twice the hostile text takes less than three times as long, whatever its shape."""
     wide = Validator[Any](object, limits=Limits(items=1_000, bytes=1 << 22))
     bodies = {size: HOSTILE[shape](size) for size in (200_000, 400_000)}

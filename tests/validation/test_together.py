@@ -16,12 +16,13 @@ from hypothesis import strategies as st
 from pydantic import AfterValidator, AliasPath, BaseModel, Field, TypeAdapter, ValidationError, model_validator
 
 from postrmagic_core.errors import ConfigurationError, ValidationFailed
+from postrmagic_core.testing.growth import growth
 from postrmagic_core.validation import Input, Validator, invalid
+from postrmagic_core.validation.between_fields import UNSEEN, FieldRule, Gate, ModelRule, Siblings, blank
+from postrmagic_core.validation.database_rules import Exists
 from postrmagic_core.validation.groups import In
 from postrmagic_core.validation.messages import ENGLISH
 from postrmagic_core.validation.rules import PlainText
-from postrmagic_core.validation.siblings import UNSEEN, FieldRule, Gate, ModelRule, Siblings, blank
-from postrmagic_core.validation.stored import Exists
 from postrmagic_core.validation.together import (
     AtLeastOneOf,
     AtMostOneOf,
@@ -572,7 +573,7 @@ def test_every_code_is_met_by_a_case(code: str) -> None:
 VALUES = st.sampled_from([None, "", " ", "x"])
 
 
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 @given(st.fixed_dictionaries({}, optional=dict.fromkeys(("street", "town", "code", "phone"), VALUES)))
 def test_presence_means_what_its_words_say(data: dict[str, str | None]) -> None:
     """Against the sentences of the rules, written out."""
@@ -590,7 +591,7 @@ def test_presence_means_what_its_words_say(data: dict[str, str | None]) -> None:
     assert told == expected
 
 
-def test_many_items_take_time_in_proportion(growth: Any) -> None:
+def test_many_items_take_time_in_proportion() -> None:
     """Right and wrong items alike, each with an error of a field and of a rule."""
     rows = Validator[Any](list[Form])
     item = {"title": "long", "starts": DAY, "ends": DAY, "kind": "b", "password": "x", "again": "y"}

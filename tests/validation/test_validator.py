@@ -29,6 +29,7 @@ from postrmagic_core.errors import ConfigurationError, UsageError, ValidationFai
 from postrmagic_core.validation import Input, Limits, Validator, errors_by_field, invalid
 from postrmagic_core.validation.groups import In
 from postrmagic_core.validation.messages import Catalogue
+from tests.validation.fuzzing import quick
 
 CANARY = "hunter2-CANARY"
 
@@ -360,6 +361,7 @@ JSON_VALUES: st.SearchStrategy[Any] = st.recursive(
 FIELDS = st.sampled_from([*Poster.model_fields, "width", "unit", "x"])
 
 
+@quick
 @given(st.dictionaries(FIELDS, JSON_VALUES, max_size=6) | JSON_VALUES)
 def test_no_data_breaks_it(data: Any) -> None:
     """Whatever arrives is accepted or refused by ValidationFailed, in both ways, and pointers resolve."""

@@ -13,7 +13,7 @@ from .uploads import ReceivedUpload, inspect, receive, render
 from .validator import Validator, errors_by_field
 
 if TYPE_CHECKING:
-    from .aio import AsyncUploads
+    from .aio_uploads import AsyncUploads
 
 __all__ = [
     "Validator",
@@ -34,6 +34,6 @@ __all__ = [
 def __getattr__(name: str) -> object:
     if name != "AsyncUploads":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from .aio import AsyncUploads  # asyncio is a fifth of this room's import: only for who uses it
+    from .aio_uploads import AsyncUploads  # asyncio is a fifth of this room's import: only for who uses it
 
     return AsyncUploads

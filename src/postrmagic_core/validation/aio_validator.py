@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from .._steps import adrive
 from ..errors import UniqueViolation
 from .checking import Checking
+from .database_rules.nodes import Found
 from .interface import Limits
 from .messages import Catalogue
-from .stored.places import Found
 
 if TYPE_CHECKING:
-    from .stored.check import Refused
+    from .database_rules.queries import Refused
 
 T = TypeVar("T")
 
@@ -73,7 +73,7 @@ class _Port:
         self._database = database
 
     async def ask(self, found: list[Found]) -> list[Refused]:
-        from .stored.check import refused
+        from .database_rules.queries import refused
 
         async with self._database.aio.read() as tx:
             refusals: list[Refused] = await tx.run(refused, found)

@@ -24,7 +24,7 @@ from .uploads import Readable, chunks
 from .validator import Validator
 
 if TYPE_CHECKING:
-    from .aio import AsyncUploads
+    from .aio_uploads import AsyncUploads
 
 T = TypeVar("T")
 _PARTS = PartLimits()

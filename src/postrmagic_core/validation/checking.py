@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 from .._steps import Steps, drive
 from ..errors import UniqueViolation, ValidationFailed
 from .catalogues import Catalogues
+from .database_rules.asking import Port, asking
+from .fast_path import fast_path
 from .groups import groups_of, phases
 from .interface import Limits
-from .light import light
 from .messages import Catalogue
 from .reading import Context, Reading
-from .stored.asking import Port, asking
 
 if TYPE_CHECKING:
     from ..database import DatabaseManager
@@ -54,7 +54,7 @@ class Checking(Generic[T]):
 
         if self._asking is not None:
             return asked
-        return light(self.reading.adapter, self.limits, NO_GROUPS, plain)
+        return fast_path(self.reading.adapter, self.limits, NO_GROUPS, plain)
 
     def json(self, body: bytes, groups: Collection[str], locale: str | None) -> Steps[T]:
         """A JSON text."""

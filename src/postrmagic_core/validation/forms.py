@@ -12,7 +12,15 @@ from decimal import Decimal
 from typing import Annotated, Any, Union, get_args, get_origin
 from uuid import UUID
 
-from pydantic import BaseModel
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    FutureDate,
+    FutureDatetime,
+    NaiveDatetime,
+    PastDate,
+    PastDatetime,
+)
 
 from .interface import Limits
 from .messages import Catalogue
@@ -20,7 +28,11 @@ from .policy import entry, failed, pointer_to
 
 _MANY = {list, tuple, set, frozenset, collections.abc.Sequence, collections.abc.Set}
 _NUMBERS = {int, float, Decimal}
-_MOMENTS = {date, datetime, time}
+_MOMENTS: set[Any] = {
+    *(date, datetime, time),
+    # At run time these are classes of their own.
+    *(AwareDatetime, NaiveDatetime, PastDatetime, FutureDatetime, PastDate, FutureDate),
+}
 _NOT_TEXT = _NUMBERS | _MOMENTS | {bool, timedelta, UUID}
 # What pydantic would read as seconds since 1970. Linear: no two parts can match the same digits.
 _NUMBER = re.compile(r"[+-]?[0-9]+(?:\.[0-9]*)?\Z")

@@ -15,7 +15,7 @@ from pydantic import BaseModel, GetCoreSchemaHandler, ValidationInfo
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 from ..errors import ConfigurationError, UsageError
-from .siblings import FieldRule, Gate, ModelRule, Siblings, groups_in, refuse_elsewhere
+from .between_fields import FieldRule, Gate, ModelRule, Siblings, groups_in, refuse_elsewhere
 
 
 def _named(groups: str | Iterable[str], owner: object) -> frozenset[str]:

@@ -16,7 +16,7 @@ from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 from ..errors import BackendUnavailable, ConfigurationError, PostrMagicError, ValidationFailed, translating
-from ._children import pour
+from ._decoder_process import pour
 from .interface import FORMATS, ImagePolicy
 from .model import invalid
 from .policy import failed
@@ -115,18 +115,19 @@ class FormFile(str):
 class ImageUpload:
     """Which images a field takes, and what becomes of them.
 
-    ``policy`` says everything about what is accepted; ``max_px`` (width times height), ``max_bytes`` and ``formats``
-    change one thing of it. ``reencode``: the file is written anew from its pixels: upright, in sRGB, the first frame,
-    at most 8,192 pixels a side, without metadata, in ``format`` (the one that came, if ``None``) at ``quality``; it may
-    become four times as large as ``max_bytes``. Without it the file stays as it came: whatever hides in a comment
-    stays too. ``scan`` gets the path of the file that would be given out, in the thread that reads the form; anything
-    but ``True`` refuses the file, an exception fails the request, and in both cases the file is removed.
+    ``policy`` says everything about what is accepted; ``max_pixels`` (width times height), ``max_bytes`` and
+    ``formats`` change one thing of it. ``reencode``: the file is written anew from its pixels: upright, in sRGB, the
+    first frame, at most 8,192 pixels a side, without metadata, in ``format`` (the one that came, if ``None``) at
+    ``quality``; it may become four times as large as ``max_bytes``. Without it the file stays as it came: whatever
+    hides in a comment stays too. ``scan`` gets the path of the file that would be given out, in the thread that reads
+    the form; anything but ``True`` refuses the file, an exception fails the request, and in both cases the file is
+    removed.
 
     Raises :class:`ConfigurationError` for limits that cannot be, and on a field of another type.
     """
 
     policy: ImagePolicy = ImagePolicy()  # noqa: RUF009 - frozen
-    max_px: int | None = None
+    max_pixels: int | None = None
     max_bytes: int | None = None
     formats: tuple[str, ...] | None = None
     reencode: bool = True
@@ -137,7 +138,7 @@ class ImageUpload:
     def __post_init__(self) -> None:
         if not 1 <= self.quality <= 100 or self.format not in {None, *FORMATS}:
             raise ConfigurationError(f"ImageUpload: quality 1..100 and format {'/'.join(FORMATS)} expected")
-        given = {"max_pixels": self.max_px, "max_bytes": self.max_bytes, "formats": self.formats}
+        given = {"max_pixels": self.max_pixels, "max_bytes": self.max_bytes, "formats": self.formats}
         changed = {name: value for name, value in given.items() if value is not None}
         if self.formats is not None:
             changed["formats"] = tuple(self.formats)

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler
 from pydantic_core import CoreSchema, PydanticCustomError
 
 from ..errors import UsageError
-from .siblings import Gate, ModelRule, joined
+from .between_fields import Gate, ModelRule, joined
 
 
 class Input(BaseModel):

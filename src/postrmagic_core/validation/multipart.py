@@ -40,19 +40,19 @@ _SILENT = logging.Logger("silent", level=logging.CRITICAL + 1)
 class PartLimits:
     """What a form with files may cost beside the texts, which :class:`Limits` counts, and each file's own policy.
 
-    ``parts`` of any kind; ``files`` that are kept; ``headers`` of a part and ``header_bytes`` of each; ``total`` bytes
-    of the body.
+    ``parts`` of any kind; ``files`` that are kept; ``headers`` of a part and ``header_bytes`` of each; ``bytes``
+    of the whole body.
     """
 
     parts: int = 1_000
     files: int = 20
     headers: int = 8
     header_bytes: int = 4_096
-    total: int = 128 * _MIB
+    bytes: int = 128 * _MIB
 
     def __post_init__(self) -> None:
-        if min(self.parts, self.files, self.headers, self.header_bytes, self.total) < 1:
-            raise ConfigurationError("PartLimits: parts, files, headers, header_bytes and total must be at least 1")
+        if min(self.parts, self.files, self.headers, self.header_bytes, self.bytes) < 1:
+            raise ConfigurationError("PartLimits: parts, files, headers, header_bytes and bytes must be at least 1")
 
 
 def parameters(value: str) -> tuple[str, dict[str, str]] | None:
@@ -126,8 +126,8 @@ class FormReader:
         if not self._total and data and not data.startswith(b"-"):
             raise self.failed("body.malformed")
         self._total += len(data)
-        if self._total > self._parts.total:
-            raise self.failed("limit.bytes", self._parts.total)
+        if self._total > self._parts.bytes:
+            raise self.failed("limit.bytes", self._parts.bytes)
         try:
             self._tokens.write(data)
         except self._malformed:

@@ -35,7 +35,7 @@ from pydantic import (
 from pydantic_core import PydanticSerializationError
 
 from ..errors import UsageError
-from ._declared import Disclosed, check_model, names_of
+from ._response_types import Disclosed, check_model, names_of
 from .messages import ENGLISH, GENERIC
 from .messages import text as message
 

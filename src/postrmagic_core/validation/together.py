@@ -21,8 +21,8 @@ from pydantic import TypeAdapter
 from pydantic_core import PydanticCustomError
 
 from ..errors import ConfigurationError
-from .siblings import FieldRule, Gate, ModelRule, Siblings
-from .stored import Exists, Unique
+from .between_fields import FieldRule, Gate, ModelRule, Siblings
+from .database_rules import Exists, Unique
 
 _FEWEST = 2
 

@@ -16,7 +16,7 @@ from typing import Literal, Protocol, Self, runtime_checkable
 
 from .._clock import Clock, SystemClock
 from ..errors import BackendRejected, BackendUnavailable, OutOfSpace, PostrMagicError, UsageError, translating
-from ._children import ask
+from ._decoder_process import ask
 from .interface import FORMATS, ImageInfo, ImagePolicy
 from .policy import failed
 

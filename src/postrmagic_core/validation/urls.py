@@ -16,7 +16,7 @@ from typing import Any, Literal
 from urllib.parse import quote
 
 from ..errors import ConfigurationError
-from .rule import TextRule, refused, too_long
+from .rule import TextRule, refused, require, too_long
 
 DEFAULT_PORTS = {"ftp": 21, "http": 80, "https": 443, "ws": 80, "wss": 443}
 """The schemes that can be allowed, each with the port that its URLs leave out."""
@@ -231,6 +231,7 @@ class Url(TextRule):
     def __post_init__(self) -> None:
         check_schemes(self.schemes)
         check_hosts(self.hosts)
+        require(self.max >= 1, "Url: max must be at least 1")
 
     def _limit(self) -> int:
         return self.max

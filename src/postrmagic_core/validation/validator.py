@@ -25,7 +25,7 @@ class Validator(Generic[T]):
     """Checks input against ``model``: a pydantic model (see :class:`Input`) or any type pydantic knows.
 
     Build it once and keep it: it is immutable and shared by threads. ``catalogues`` maps further locales to their
-    texts by error code; a code missing there is told in English. ``database`` is what :mod:`.stored` rules ask, once
+    texts by error code; a code missing there is told in English. ``database`` is what :mod:`.database_rules` ask, once
     pydantic found nothing wrong. Raises :class:`ConfigurationError` for a ``locale`` without a catalogue, and for
     database rules without a ``database`` or in a place where they cannot be checked.
 
@@ -97,7 +97,7 @@ class Validator(Generic[T]):
 
     @contextmanager
     def refusing(self, value: T, *, locale: str | None = None) -> Iterator[None]:
-        """In this block, where ``value`` is stored, a unique constraint speaks as its rule would (:mod:`.stored`).
+        """In this block, where ``value`` is stored, a unique constraint speaks as its database rule would.
 
         Of two inputs that are checked before either is stored, the constraint refuses one: the
         :class:`UniqueViolation` that leaves the block becomes the rule's :class:`ValidationFailed`. It passes as it is

@@ -31,6 +31,7 @@ from postrmagic_core.validation.rules import (
     MimeType,
     SemVer,
     Ulid,
+    Url,
 )
 from tests.validation.rules.vectors import Vector, each, same
 
@@ -310,6 +311,25 @@ CODES = [
             ),
         ],
         hostile=["a.", "xn--a."],
+    ),
+    Vector(
+        "Url",
+        Annotated[str, Url(hosts=("example.org",), ports=(443,))],
+        'Url(hosts=("example.org",), ports=(443,))',
+        "url",
+        [("HTTPS://Example.org:443/a/../b", "https://example.org/b")],
+        [
+            *each("url.scheme", "javascript:alert(1)", ""),
+            *each("url.form", "https://example.org/a b"),
+            *each("url.userinfo", "https://user@example.org/"),
+            *each("url.host", "https://0x7f.1/"),
+            *each("url.other_host", "https://evil.example/"),
+            *each("url.port", "https://example.org:99/"),
+            *each("url.escape", "https://example.org/%"),
+            *each("string_too_long", "https://example.org/" + "ü" * 400),
+        ],
+        {"hosts": ["example.org"], "ports": [443]},
+        hostile=["https://", "%41", "/..", "[", ":", "xn--", lambda size: "https://example.org/" + "/.." * size],
     ),
     Vector(
         "EmailAddress",

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
 
 from postrmagic_core.validation import rules
@@ -21,13 +19,3 @@ def test_the_page_shows_the_rules_as_they_are() -> None:
     """The reference is made from the rules; its first lines say how to make it anew."""
     shown = (ROOT / "docs" / "reference" / "rules.md").read_text(encoding="utf-8")
     assert shown == page(), "run: python -m tests.validation.rules.catalogue > docs/reference/rules.md"
-
-
-def test_importing_them_loads_nothing_heavy() -> None:
-    """No database, no image library, no network."""
-    program = (
-        "import sys, postrmagic_core.validation.rules.named;"
-        "print(sorted({'sqlalchemy', 'PIL', 'ssl', 'asyncio', 'http'} & set(sys.modules)))"
-    )
-    output = subprocess.run([sys.executable, "-I", "-c", program], check=True, capture_output=True, text=True).stdout
-    assert output == "[]\n"

@@ -67,6 +67,9 @@ def test_what_is_required_is_a_parameter(name: str) -> None:
         ("before", {"at": "2026-01-01T00:00:00"}, "aware datetime"),
         ("weekday", {"days": ["someday"]}, "days must be some of"),
         ("min_age", {"years": 10**30}, "years must be a whole number"),
+        ("url", {"ports": ["443"]}, "whole numbers"),
+        ("url", {"schemes": ["javascript"]}, "schemes"),
+        ("url", {"max": 0}, "at least 1"),
         ("one_of", {"values": [{}]}, "values must be a list"),
         ("one_of", {"values": [None]}, "values must be a list"),
     ],
@@ -93,7 +96,7 @@ PLAIN: st.SearchStrategy[Any] = st.recursive(
 )
 
 
-@settings(max_examples=200)
+@settings(max_examples=200, deadline=None)
 @given(st.data())
 def test_hostile_parameters_are_refused_or_work(data: st.DataObject) -> None:
     """Whatever the parameters: a rule that pydantic takes on each of its kinds, or a ConfigurationError."""

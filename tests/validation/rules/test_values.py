@@ -33,8 +33,9 @@ from postrmagic_core.validation.rules import (
     Weekday,
 )
 from postrmagic_core.validation.rules import dates as dates_module
-from postrmagic_core.validation.rules.keys import identity
+from postrmagic_core.validation.rules.identity import identity
 from tests.validation.conftest import Complaints
+from tests.validation.fuzzing import quick
 from tests.validation.rules.vectors import checks
 
 
@@ -181,6 +182,7 @@ TREES: st.SearchStrategy[Any] = st.recursive(
 )
 
 
+@quick
 @given(TREES, TREES)
 def test_identities_are_equal_where_values_are(left: Any, right: Any) -> None:
     """And nowhere else."""

@@ -15,7 +15,6 @@ import copy
 import json
 import math
 import re
-import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -27,6 +26,7 @@ import pytest
 from pydantic import TypeAdapter
 
 from postrmagic_core.errors import ValidationFailed
+from postrmagic_core.testing.growth import growth
 from postrmagic_core.validation import Limits, Validator
 from postrmagic_core.validation.catalogues import Catalogues
 from postrmagic_core.validation.messages import ENGLISH, Catalogue
@@ -36,8 +36,6 @@ Pump: TypeAlias = str | Callable[[int], Any]
 
 _CANARY = "CANARY-7f3a9c"
 _SIZE = 8_000
-_TURNS = 5
-_TRIES = 3
 _AMPLE = Limits(items=1_000_000, bytes=16_000_000)
 _OTHERS: tuple[Any, ...] = (
     None,
@@ -149,7 +147,7 @@ class RuleContract:
                 with suppress(ValidationFailed):
                     validator.validate(inputs[size])
 
-            assert any(_growth(apply) < 3 for _ in range(_TRIES)), f"slow on {inputs[_SIZE]!r:.40}"
+            assert growth(apply, _SIZE) < 3, f"slow on {inputs[_SIZE]!r:.40}"
 
     def test_other_types_are_refused_in_good_order(self, validator: Validator[Any]) -> None:
         """Whatever comes, as Python data or as JSON: it is accepted, or refused as invalid."""
@@ -209,15 +207,3 @@ def _problems(validator: Validator[Any], given: Any, locale: str | None = None) 
 
 def _pumped(pump: Pump, size: int) -> Any:
     return (pump * (size // len(pump) + 1))[:size] if isinstance(pump, str) else pump(size)
-
-
-def _growth(call: Callable[[int], object]) -> float:
-    """How many times as long the double size takes: processor time, the best of turns taken."""
-    best = {_SIZE: math.inf, 2 * _SIZE: math.inf}
-    for _ in range(_TURNS):
-        for size, shortest in best.items():
-            begin = time.thread_time()
-            call(size)
-            best[size] = min(shortest, time.thread_time() - begin)
-    # Half a millisecond on both: below it the clock decides, and no shape that matters stays below it.
-    return (best[2 * _SIZE] + 0.0005) / (best[_SIZE] + 0.0005)

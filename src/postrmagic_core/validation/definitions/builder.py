@@ -12,7 +12,7 @@ from ...errors import ConfigurationError, ValidationFailed
 from ..model import Input
 from ..rules import Matches
 from . import model as form
-from .between import UNUSABLE, Fields, Path, Rules
+from .rules import UNUSABLE, Fields, Path, Rules
 from .types import SIMPLE
 
 

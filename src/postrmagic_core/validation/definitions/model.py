@@ -150,7 +150,7 @@ class ImageField(BaseField):
 
     type: Literal["image"]
     max_bytes: int | None = Field(default=None, ge=1)
-    max_px: int | None = Field(default=None, ge=1)
+    max_pixels: int | None = Field(default=None, ge=1)
 
 
 class ListField(BaseField):

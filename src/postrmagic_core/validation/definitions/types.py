@@ -61,7 +61,7 @@ def _choice(field: form.ChoiceField) -> Any:
 def _image(field: form.ImageField) -> Any:
     from ..images import ImageUpload, ReceivedImage
 
-    return Annotated[ReceivedImage, ImageUpload(max_px=field.max_px, max_bytes=field.max_bytes)]
+    return Annotated[ReceivedImage, ImageUpload(max_pixels=field.max_pixels, max_bytes=field.max_bytes)]
 
 
 SIMPLE: Mapping[type[form.BaseField], Callable[[Any], Any]] = {

@@ -34,7 +34,7 @@ class Fetcher:
     """Fetches from ``destinations`` only. Build it once and keep it: it is immutable and shared by threads.
 
     ``max_bytes``: of one answer's body. ``timeout``: seconds for all of one fetch, name resolution and redirects
-    included. ``redirects``: how many are followed (0 to 5); with 0 the redirecting answer itself is returned.
+    included. ``max_redirects``: how many are followed (0 to 5); with 0 the redirecting answer itself is returned.
     ``resolver``: another way from a name to addresses. ``tls``: whom to trust, the system's authorities by default.
     Raises :class:`ConfigurationError` for other values, and for a ``tls`` that does not verify names.
     """
@@ -45,19 +45,19 @@ class Fetcher:
         *,
         max_bytes: int = 1_048_576,
         timeout: float = 10.0,
-        redirects: int = 0,
+        max_redirects: int = 0,
         resolver: Resolver = resolve,
         tls: ssl.SSLContext | None = None,
     ) -> None:
-        if max_bytes < 0 or not 0 < timeout < math.inf or not 0 <= redirects <= _MOST_REDIRECTS:
-            raise ConfigurationError("Fetcher: expected max_bytes >= 0, a timeout above 0 and redirects from 0 to 5")
+        if max_bytes < 0 or not 0 < timeout < math.inf or not 0 <= max_redirects <= _MOST_REDIRECTS:
+            raise ConfigurationError("Fetcher: expected max_bytes >= 0, timeout above 0 and max_redirects from 0 to 5")
         self._tls = tls or ssl.create_default_context()
         if self._tls.verify_mode != ssl.CERT_REQUIRED or not self._tls.check_hostname:
             raise ConfigurationError("Fetcher: tls must verify certificates and names: ssl.create_default_context()")
         self._destinations = destinations
         self._max_bytes = max_bytes
         self._timeout = timeout
-        self._redirects = redirects
+        self._max_redirects = max_redirects
         self._resolver = resolver
         self._forget()
         after_fork(self._forget)
@@ -75,12 +75,12 @@ class Fetcher:
         deadline = Deadline(self._timeout)
         address = fetchable(url)
         answer = self._asked(address, request, deadline)
-        for _ in range(self._redirects):
-            if not answer.redirects:
+        for _ in range(self._max_redirects):
+            if not answer.is_redirect:
                 return answer
             address, request = followed(address, request, answer)
             answer = self._asked(address, request, deadline)
-        if self._redirects and answer.redirects:
+        if self._max_redirects and answer.is_redirect:
             raise FetchFailed("the server redirects more often than allowed")
         return answer
 

@@ -67,7 +67,7 @@ class Answer:
         return ", ".join(values) if values else None
 
     @property
-    def redirects(self) -> bool:
+    def is_redirect(self) -> bool:
         """Whether it sends the client to another URL."""
         return self.status in _REDIRECTS and self.header("location") is not None
 

@@ -11,6 +11,7 @@ Those with parameters are metadata for ``Annotated`` and follow each other, each
 from __future__ import annotations
 
 from ..safe_html import SafeHtml
+from ..urls import Url
 from .characters import Alpha, Alphanumeric, Ascii, Lowercase, NoControl, NotBlank, SingleLine, Uppercase
 from .codes import CountryCode, HexColor, LanguageTag, MimeType, SemVer, Ulid
 from .dates import After, Before, MaxAge, MinAge, TimeZoneName, Weekday
@@ -21,18 +22,20 @@ from .names import NoConfusables, Username
 from .network import E164, DomainName, EmailAddress, Hostname, MacAddress
 from .numbers import Between, DecimalPlaces, Digits, Even, Latitude, Longitude, Odd, Percentage, Port, StepOf
 from .parts import Contains, EndsWith, Excludes, Matches, StartsWith, Words
-from .plain import Filename, PlainText, Slug, Tag
+from .plain import CleanText, CsvText, Filename, PlainText, Slug, Tag
 from .products import Ean, Gtin, Imei, Isbn, Isbn10, Isbn13, Issn
 
 __all__ = [
     # text for people
     "PlainText",
+    "CleanText",
     "SafeHtml",
     "Slug",
     "Tag",
     "Filename",
     "NoConfusables",
     "Username",
+    "CsvText",
     # characters and parts of text
     "Ascii",
     "Alpha",
@@ -91,6 +94,7 @@ __all__ = [
     "Hostname",
     "DomainName",
     "EmailAddress",
+    "Url",
     "E164",
     "MacAddress",
     "MimeType",

@@ -9,7 +9,7 @@ from typing import Any
 from pydantic_core import PydanticCustomError, PydanticKnownError
 
 from ..rule import LONGEST, Rule, refused, require, too_long
-from .keys import identity
+from .identity import identity
 
 _MANY = 10_000
 

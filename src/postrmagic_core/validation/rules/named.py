@@ -18,6 +18,7 @@ from pydantic import Field
 from ...errors import ConfigurationError
 from ..rule import require
 from ..safe_html import SafeHtml
+from ..urls import Url
 from . import characters as chars
 from . import codes, dates, encoded, finance, lists, names, network, numbers, parts, plain, products
 
@@ -116,6 +117,13 @@ def _length(min: int = 0, max: int = 65_536) -> object:
     return Field(min_length=min, max_length=max)
 
 
+def _url(*, ports: tuple[object, ...] | None = None, **given: Any) -> object:
+    several: dict[str, Any] = {name: _words_only("url", given[name]) for name in ("schemes", "hosts") if name in given}
+    require(all(isinstance(one, int) for one in ports or ()), "rule 'url': ports must be whole numbers")
+    several["ports"] = ports
+    return Url(**given | several)
+
+
 _Row = tuple[str, Callable[..., object], Mapping[str, type], str]
 _MAX: Mapping[str, type] = {"max": int}
 
@@ -127,6 +135,8 @@ def _simple(alias: Any) -> Callable[[], object]:
 # Kinds, how it is built, its parameters, those that are required.
 _ROWS: Mapping[str, _Row] = {
     "plain_text": ("text", plain.PlainText, {"max": int, "min": int, "lines": bool}, "max"),
+    "clean_text": ("text", plain.CleanText, {"max": int, "min": int, "lines": bool}, "max"),
+    "csv_text": ("text", plain.CsvText, _MAX, ""),
     "safe_html": ("text", SafeHtml, {}, ""),
     "slug": ("text", _simple(plain.Slug), {}, ""),
     "tag": ("text", _simple(plain.Tag), {}, ""),
@@ -189,6 +199,7 @@ _ROWS: Mapping[str, _Row] = {
     "hostname": ("text", _simple(network.Hostname), {}, ""),
     "domain": ("text", _simple(network.DomainName), {}, ""),
     "email": ("text", _simple(network.EmailAddress), {}, ""),
+    "url": ("text", _url, {"schemes": list, "hosts": list, "ports": list, "addresses": bool, **_MAX}, ""),
     "mac": ("text", _simple(network.MacAddress), {}, ""),
     "phone": ("text", _simple(network.E164), {}, ""),
     "ulid": ("text", _simple(codes.Ulid), {}, ""),

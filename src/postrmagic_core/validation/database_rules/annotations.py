@@ -15,8 +15,8 @@ from typing import Annotated, Any, Final, Literal, NotRequired, Required, Union,
 from pydantic import BaseModel
 
 from ...errors import ConfigurationError
-from .places import Placed
-from .rules import Conditional, stored_rules
+from .nodes import Placed
+from .rules import Conditional, database_rules
 
 ORDERED = (list, tuple, collections.deque, collections.abc.Sequence, collections.abc.MutableSequence)
 UNORDERED = (set, frozenset, collections.abc.Set, collections.abc.MutableSet)
@@ -45,7 +45,7 @@ def unwrapped(kind: Any, rules: list[Conditional]) -> tuple[Any, list[Conditiona
     while True:
         origin = get_origin(kind)
         if origin is Annotated:
-            rules += stored_rules(kind.__metadata__)
+            rules += database_rules(kind.__metadata__)
             kind = get_args(kind)[0]
         elif origin in _QUALIFIERS:
             kind = get_args(kind)[0]

@@ -34,7 +34,9 @@ def _alone(value: object) -> None:
         raise TypeError
 
 
-def light(adapter: TypeAdapter[T], limits: Limits, context: Any, long: Callable[[object], T]) -> Callable[[object], T]:
+def fast_path(
+    adapter: TypeAdapter[T], limits: Limits, context: Any, long: Callable[[object], T]
+) -> Callable[[object], T]:
     """A check that is ``long`` for all data but what surely is within ``limits``."""
     depth = depth_of(adapter.core_schema)
     if depth is None or depth > limits.depth:

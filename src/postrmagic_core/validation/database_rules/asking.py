@@ -9,13 +9,13 @@ from ..._steps import Steps
 from ...errors import BackendError, ConfigurationError, NestedUnit, UniqueViolation, ValidationFailed
 from ..messages import Catalogue
 from ..policy import entry, written
-from .places import Found, Node, Path, Paths, Trail, find, steps
+from .nodes import Found, Node, Path, Paths, Trail, find, steps
 from .planning import plan
 from .violations import blamed, common
 
 if TYPE_CHECKING:
     from ...database import DatabaseManager
-    from .check import Refused
+    from .queries import Refused
 
 Problems: TypeAlias = list[dict[str, str]]
 _NOTHING = object()
@@ -45,7 +45,7 @@ class Port:
 
     def ask(self, found: list[Found]) -> list[Refused]:
         """What the database says against these values."""
-        from .check import refused  # SQLAlchemy: only for who has database rules
+        from .queries import refused  # SQLAlchemy: only for who has database rules
 
         with self._database.read() as tx:
             return refused(tx, found)

@@ -18,7 +18,7 @@ from sqlalchemy import Column, Dialect, Executable, TypeDecorator, and_, exists,
 from sqlalchemy.types import TypeEngine
 
 from ...database.unit import Unit
-from .places import Found, Placed
+from .nodes import Found, Placed
 from .rules import Unique
 
 Key: TypeAlias = tuple[Any, ...]

@@ -53,12 +53,12 @@ class Exists:
         return handler(source)
 
 
-StoredRule: TypeAlias = Unique | Exists
-Conditional: TypeAlias = tuple[StoredRule, tuple[Any, ...]]
+DatabaseRule: TypeAlias = Unique | Exists
+Conditional: TypeAlias = tuple[DatabaseRule, tuple[Any, ...]]
 """A rule, and what it stands in that says whether it applies, outermost first."""
 
 
-def stored_rules(metadata: Iterable[object]) -> Iterator[Conditional]:
+def database_rules(metadata: Iterable[object]) -> Iterator[Conditional]:
     """The database rules among the metadata of a field, looked for also in rules that hold another one."""
     for found in metadata:
         rule: Any = found

@@ -13,9 +13,9 @@ from pydantic import AliasChoices, AliasPath, BaseModel
 from pydantic.fields import FieldInfo
 
 from ...errors import ConfigurationError
-from .places import Choice, Either, Fields, Items, Node, Pairs, Path, Paths, Placed, Positions, Same
-from .placing import MAPPINGS, ORDERED, UNORDERED, Around, is_record, meant, members, put, unwrapped
-from .rules import Conditional, stored_rules
+from .annotations import MAPPINGS, ORDERED, UNORDERED, Around, is_record, meant, members, put, unwrapped
+from .nodes import Choice, Either, Fields, Items, Node, Pairs, Path, Paths, Placed, Positions, Same
+from .rules import Conditional, database_rules
 
 _NOT_HOLDING = (Literal, type, collections.abc.Callable)
 
@@ -153,7 +153,7 @@ class _Planner:
         siblings = frozenset() if root else frozenset(infos)
         for name, info in infos.items():
             around = Around(f"{kind.__name__}.{name}", siblings, made.read)
-            node = self.node(info.annotation, stored_rules(info.metadata), around)
+            node = self.node(info.annotation, database_rules(info.metadata), around)
             made.fields.append((name, None if root else _paths(name, info), node))
         return made
 

@@ -102,7 +102,7 @@ def _run(file: FileIO, request: str, timeout: float, read: _Read) -> tuple[int, 
     environment = {name: os.environ[name] for name in ("LD_LIBRARY_PATH",) if name in os.environ}
     file.seek(0)
     with subprocess.Popen(  # noqa: S603 - our own program; the request holds no text of a user
-        [sys.executable, "-I", _DECODER, request],
+        [sys.executable, "-I", "-S", _DECODER, request],
         stdin=file,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,

@@ -17,9 +17,10 @@ from postrmagic_core.database import DatabaseManager, Unit
 from postrmagic_core.errors import UniqueViolation, UsageError, ValidationFailed
 from postrmagic_core.testing import spawn
 from postrmagic_core.validation import Input, Validator
-from postrmagic_core.validation.stored import Unique
+from postrmagic_core.validation.database_rules import Unique
 from tests.databases import database_url, open_database  # noqa: F401 - pytest looks for fixtures here
-from tests.validation.stored_tables import (  # noqa: F401 - pytest looks for fixtures here
+from tests.validation.database_rules_tables import (  # noqa: F401 - pytest looks for fixtures here
+    ON_SQLITE,
     Change,
     Complaints,
     SignUp,
@@ -252,6 +253,7 @@ def test_a_primary_key_is_a_unique_constraint(database: DatabaseManager, complai
     assert complaints(store) == [("/id", "unique.taken")]
 
 
+@ON_SQLITE
 def test_the_refusal_speaks_the_callers_language(database: DatabaseManager) -> None:
     """As the check does."""
     validator = Validator(SignUp, database=database, catalogues={"xx": {"unique.taken": "xx"}})
@@ -272,6 +274,7 @@ def test_the_row_that_won_is_the_only_one(database: DatabaseManager) -> None:
         assert tx.scalar(select(func.count()).select_from(users).where(users.c.name == "new")) == 1
 
 
+@ON_SQLITE
 def test_a_value_of_another_type_is_the_callers_mistake(database: DatabaseManager) -> None:
     """The block needs what validate returned."""
     validator: Validator[Any] = Validator(SignUp, database=database)

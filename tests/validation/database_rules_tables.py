@@ -11,8 +11,11 @@ from sqlalchemy import Column, Integer, MetaData, String, Table, UniqueConstrain
 
 from postrmagic_core.database import DatabaseManager
 from postrmagic_core.validation import Input
-from postrmagic_core.validation.stored import Exists, Unique
+from postrmagic_core.validation.database_rules import Exists, Unique
 from tests.databases import database_url, open_database  # noqa: F401 - pytest looks for fixtures here
+
+# For what is decided before the database is asked, or after it answered.
+ON_SQLITE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
 metadata = MetaData()
 # As an application would declare them: the server's own engine, character set and collation.

@@ -7,7 +7,7 @@ from itertools import takewhile
 from typing import Any
 
 from ...errors import UniqueViolation
-from .places import Found, Trail, steps
+from .nodes import Found, Trail, steps
 from .rules import Unique
 
 _PRIMARY = "PRIMARY"

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeAlias
 
 from ...errors import UsageError
-from .rules import StoredRule
+from .rules import DatabaseRule
 
 Trail: TypeAlias = tuple[Any, Any] | None
 """The way to a value, last step first: a name of an object, an index, or the ``Paths`` of a field."""
@@ -28,7 +28,7 @@ class Paths(tuple[Path, ...]):
 class Placed:
     """A rule at its place, ``label``; ``read`` gives a field of the object around it."""
 
-    rule: StoredRule
+    rule: DatabaseRule
     column: Any
     scope: tuple[tuple[str, Any], ...]
     own: tuple[str, Any] | None

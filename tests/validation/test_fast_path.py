@@ -17,6 +17,7 @@ from postrmagic_core.errors import ValidationFailed
 from postrmagic_core.validation import Input, Limits, Validator
 from postrmagic_core.validation.budget import over_data, over_json
 from postrmagic_core.validation.depth import depth_of
+from tests.validation.fuzzing import quick
 
 
 class Leaf(Input):
@@ -105,6 +106,7 @@ VALIDATORS = [
 ]
 
 
+@quick
 @given(DATA, st.sampled_from(VALIDATORS))
 def test_both_ways_give_one_answer(data: Any, validator: Validator[Any]) -> None:
     """Whatever the data: the value, or the errors, of the walk through all of it."""
@@ -158,6 +160,7 @@ def test_a_rule_that_refuses_is_told_once(complaints: Any) -> None:
     ]
 
 
+@quick
 @given(st.text(alphabet='[]{},:"1 \\a', max_size=30).map(str.encode), st.integers(1, 4), st.integers(1, 40))
 def test_a_short_json_text_is_measured_as_a_long_one(body: bytes, depth: int, items: int) -> None:
     """Blanks at its end change nothing but the way taken, also for texts that are no JSON."""

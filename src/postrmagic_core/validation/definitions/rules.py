@@ -10,11 +10,11 @@ from pydantic import PydanticUserError
 from pydantic_core import SchemaError
 
 from ...errors import ConfigurationError, ValidationFailed
+from ..between_fields import FieldRule, ModelRule
 from ..messages import ENGLISH
 from ..model import Input
 from ..policy import entry, pointer_to
 from ..rules.named import NAMED
-from ..siblings import FieldRule, ModelRule
 from ..together import (
     AtLeastOneOf,
     AtMostOneOf,
