@@ -10,7 +10,7 @@ from postrmagic_core.cache import CacheManager
 from postrmagic_core.stores import Store, open_store
 from postrmagic_core.testing import FakeClock
 from postrmagic_core.testing.contracts.cache_rig import Face, by_face
-from tests.backends import KINDS, TIMEOUT, VALKEY
+from tests.backends import TIMEOUT, VALKEY
 from tests.disks import room  # noqa: F401 - pytest looks for fixtures here
 from tests.redis_kinds import (  # noqa: F401 - pytest looks for fixtures and hooks here
     own_redis_server,
@@ -21,10 +21,15 @@ from tests.redis_kinds import (  # noqa: F401 - pytest looks for fixtures and ho
     valkey_url,
 )
 
+MYSQL = pytest.param("mysql", marks=[pytest.mark.mysql, pytest.mark.soak])
 
-@pytest.fixture(params=[*KINDS, VALKEY])
+
+@pytest.fixture(params=["memory", "sqlite", pytest.param("redis", marks=pytest.mark.redis), MYSQL, VALKEY])
 def store(request: pytest.FixtureRequest, url_of: Callable[[str], str]) -> Iterator[Store]:
-    """An empty store of each kind."""
+    """An empty store: one that is near, one whose operations are lifted, an awaitable one; a soak takes them all.
+
+    What every store must do for a cache is in the published contract, which runs on each.
+    """
     store = open_store(url_of(request.param), timeout=TIMEOUT)
     yield store
     store.close()

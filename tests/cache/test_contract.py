@@ -99,6 +99,7 @@ class TestTiered(CacheContract):
 
 
 @pytest.mark.redis
+@pytest.mark.soak
 class TestValkey(CacheContract):
     """On the other Redis."""
 

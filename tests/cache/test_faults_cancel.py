@@ -21,7 +21,7 @@ from postrmagic_core.testing.proxy import FaultProxy
 pytestmark = pytest.mark.fault
 
 KEYS = 12
-WAVES, WAVE = 60, 40
+WAVES, WAVE = 24, 40
 
 
 @pytest.fixture(
@@ -97,7 +97,7 @@ def open_files() -> int:
 
 
 def test_a_storm_of_cancellations_crosses_no_answers_and_leaves_nothing(store: Store) -> None:
-    """2,400 calls: each answer is its key's, no lease, no flight, no descriptor stays; the next callers are served."""
+    """A thousand calls: each answer is its key's, no lease, flight or descriptor stays, the next callers are served."""
     with CacheManager(store) as cache, asyncio.Runner() as runner:
         runner.run(ask(cache, "get_or_set", "warm"))
         before = open_files()
@@ -115,7 +115,7 @@ def test_a_storm_of_cancellations_crosses_no_answers_and_leaves_nothing(store: S
 
 def free(store: Store, key: bytes) -> bool:
     """Whether nobody holds the lease; what was cancelled last may still be on its way to a server."""
-    deadline = time.monotonic() + 2
+    deadline = time.monotonic() + 10
     while True:
         try:
             lease: Any = acquire(store, key, ttl=60)

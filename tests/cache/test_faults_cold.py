@@ -6,14 +6,15 @@ import asyncio
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, closing
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from postrmagic_core.cache import CacheManager
 from postrmagic_core.stores import open_store
-from postrmagic_core.testing import spawn
+from tests.backends import KINDS, TIERED
+from tests.crowd import crowd
 
 pytestmark = pytest.mark.fault
 
@@ -51,27 +52,16 @@ def ask(url: str, ledger: str, start: str) -> None:
         say([*asyncio.run(tasks()), *(thread.result() for thread in threads)].count("value"))
 
 
-@pytest.mark.parametrize(
-    "kind",
-    [
-        pytest.param("mysql", marks=pytest.mark.mysql),
-        pytest.param("redis", marks=pytest.mark.redis),
-        pytest.param("tiered", marks=pytest.mark.redis),
-    ],
-)
+@pytest.mark.parametrize("kind", [*KINDS[1:], TIERED])
 def test_threads_and_tasks_of_five_processes_compute_once(
-    request: pytest.FixtureRequest, tmp_path: Path, kind: str
+    url_of: Callable[[str], str], tmp_path: Path, kind: str
 ) -> None:
-    """On every store that machines can share."""
-    urls: dict[str, Callable[[], str]] = {
-        "mysql": lambda: str(request.getfixturevalue("mysql_url")),
-        "redis": lambda: str(request.getfixturevalue("redis_url")),
-        "tiered": lambda: f"tiered+{request.getfixturevalue('redis_url')}",
-    }
-    url, ledger, start = urls[kind](), tmp_path / "ledger", tmp_path / "start"
-    with ExitStack() as stack:
-        children = [stack.enter_context(spawn(ask, url, str(ledger), str(start))) for _ in range(PROCESSES)]
-        assert [child.line() for child in children] == ["ready"] * PROCESSES
+    """On every store that processes can share."""
+    ledger, start = tmp_path / "ledger", tmp_path / "start"
+    calls = [(url_of(kind), str(ledger), str(start))] * PROCESSES
+    with crowd(ask, *calls) as children:
+        assert [children.line() for _ in calls] == ["ready"] * PROCESSES
         start.touch()
-        assert [child.line() for child in children] == [str(2 * CALLERS)] * PROCESSES
+        assert [children.line() for _ in calls] == [str(2 * CALLERS)] * PROCESSES
+        assert children.wait() == 0
     assert ledger.read_text().splitlines() == ["computed"]

@@ -99,7 +99,7 @@ def test_what_is_forgotten_under_load_is_a_miss_and_never_older(own_redis_server
             readers = [pool.submit(truth.read, cache, stop) for cache in [*caches, caches[1]]]
             readers.append(pool.submit(asyncio.run, tasks()))
             try:
-                for turn in range(60):
+                for turn in range(30):
                     truth.change(caches[turn % 2], turn % GROUPS)
                     if turn % 6 == 5:
                         # Valkey's plain one frees later: meanwhile it is full, and has nothing to evict.

@@ -1,11 +1,9 @@
-"""One computation over all processes that share a store, whoever of them dies."""
+"""Whoever computes for all processes that share a store is killed, or paused past its lease."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -15,7 +13,8 @@ from postrmagic_core.stores import open_store
 from postrmagic_core.testing import spawn
 
 TIMEOUT = 10.0
-LEASE = 0.5
+# Seconds; renewed every third of it, which a busy machine must manage.
+LEASE = 1.0
 
 
 def say(word: object) -> None:
@@ -29,44 +28,10 @@ def until(signal: str) -> None:
         time.sleep(0.005)
 
 
-@pytest.fixture(params=["sqlite", pytest.param("redis", marks=pytest.mark.redis)])
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """A store that processes can share."""
-    urls: dict[str, Callable[[], str]] = {
-        "sqlite": lambda: f"sqlite:///{tmp_path / 'kv.db'}",
-        "redis": lambda: str(request.getfixturevalue("redis_url")),
-    }
-    return urls[request.param]()
-
-
-def ask(url: str, ledger: str, start: str, callers: int) -> None:
-    """A process whose threads all ask for one cold key at once; every computation leaves a line in the ledger."""
-
-    def load() -> str:
-        with Path(ledger).open("a") as lines:
-            lines.write("computed\n")
-        time.sleep(0.3)
-        return "value"
-
-    store = open_store(url, timeout=TIMEOUT)
-    with CacheManager(store) as cache, ThreadPoolExecutor(callers) as pool:
-        say("ready")
-        until(start)
-        calls = [pool.submit(cache.get_or_set, "k", load, fresh=60, tags=["t"]) for _ in range(callers)]
-        say(sum(call.result() == "value" for call in calls))
-    store.close()
-
-
-def test_five_processes_of_twenty_callers_compute_once(url: str, tmp_path: Path) -> None:
-    """A hundred callers of a cold key, all at once: one of them computes."""
-    ledger, start = tmp_path / "ledger", tmp_path / "start"
-    with ExitStack() as stack:
-        children = [stack.enter_context(spawn(ask, url, str(ledger), str(start), 20)) for _ in range(5)]
-        assert [child.line() for child in children] == ["ready"] * 5
-        start.touch()
-        assert [child.line() for child in children] == ["20"] * 5
-        assert [child.wait() for child in children] == [0] * 5
-    assert ledger.read_text().splitlines() == ["computed"]
+@pytest.fixture
+def url(tmp_path: Path) -> str:
+    """A store that processes share; the leases' Scripts are the same on every one."""
+    return f"sqlite:///{tmp_path / 'kv.db'}"
 
 
 def hold(url: str, ledger: str) -> None:
@@ -106,7 +71,7 @@ def test_a_killed_holder_costs_one_more_computation(url: str, tmp_path: Path) ->
         start.touch()
         assert waiter.line() == "waiting"
         # Longer than the lease: that nobody computes meanwhile is the holder's renewing.
-        time.sleep(2 * LEASE)
+        time.sleep(1.2 * LEASE)
         assert len(ledger.read_text().splitlines()) == 1
         holder.kill()
         assert waiter.line() == "4"

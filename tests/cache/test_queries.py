@@ -219,6 +219,8 @@ def test_parameters_are_part_of_the_question(ask: Answers) -> None:
     assert ask.computes() == 6
 
 
+# Where what is looked at is the statement alone, which is the same on every database.
+one_database = pytest.mark.parametrize("db_and_cache", [("sqlite", "memory")], indirect=True, ids=["sqlite-memory"])
 inner = select(media.c.user_id).where(media.c.n > 2)
 named, joined = users.alias("u"), users.join(media)
 TOLD = {"tables": ["users", "media"]}
@@ -242,6 +244,7 @@ BOTH = "SELECT users.id FROM users JOIN media ON users.id = user_id"
     ],
     ids=["join", "in", "exists", "scalar", "cte", "union", "alias", "text", "literal", "textual", "textual columns"],
 )
+@one_database
 def test_every_table_that_a_query_reads_ends_its_answer(queries: QueryCache, query: Any, told: Any) -> None:
     """However deep it is hidden; text does not tell, so it is told."""
 
@@ -396,6 +399,7 @@ def test_what_others_wrote_is_invalidated_by_name_or_altogether(ask: Answers) ->
     ],
     ids=lambda value: None if isinstance(value, dict) else str(value).split("\n")[0][:30],
 )
+@one_database
 def test_what_cannot_be_kept_safely_is_refused(queries: QueryCache, query: Any, options: Any, why: str) -> None:
     """With the reason, and before anything is stored."""
     with pytest.raises(UsageError, match=why):

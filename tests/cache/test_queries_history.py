@@ -9,7 +9,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -18,12 +17,13 @@ import pytest
 from sqlalchemy import Column, Integer, MetaData, Table, insert, select, update
 
 from postrmagic_core.cache import CacheManager, QueryCache
-from postrmagic_core.cache.queries import Shape
+from postrmagic_core.cache.shapes import Shape
 from postrmagic_core.database import DatabaseManager
 from postrmagic_core.database.tables import metadata as own_tables
 from postrmagic_core.database.unit import Unit
 from postrmagic_core.stores import open_store
 from postrmagic_core.testing import spawn
+from tests.crowd import crowd
 
 TIMEOUT = 10.0
 ROWS = 2
@@ -126,11 +126,10 @@ def test_no_reader_gets_a_row_older_than_a_commit_that_had_returned(urls: tuple[
     """Two processes, each of writers and readers on both faces, over one database and one Redis."""
     start = tmp_path / "start"
     logs = [tmp_path / f"{each}.json" for each in range(2)]
-    with ExitStack() as stack:
-        children = [stack.enter_context(spawn(live, *urls, str(log), str(start), 7 * n)) for n, log in enumerate(logs)]
-        assert [child.line() for child in children] == ["ready"] * 2
+    with crowd(live, *[(*urls, str(log), str(start), 7 * n) for n, log in enumerate(logs)]) as children:
+        assert [children.line() for _ in logs] == ["ready"] * 2
         start.touch()
-        assert [child.wait(120) for child in children] == [0] * 2
+        assert children.wait(120) == 0
     told = [json.loads(log.read_text()) for log in logs]
     reads = [tuple(line) for each in told for line in each["reads"]]
     writes = [tuple(line) for each in told for line in each["writes"]]

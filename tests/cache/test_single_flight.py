@@ -6,16 +6,19 @@ import asyncio
 import contextlib
 import gc
 import threading
+import time
 import warnings
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import count
+from typing import Any
 
 import pytest
 
 from postrmagic_core.cache import CacheManager
 from postrmagic_core.cache.flights import Caller, Flight, Flights
 from postrmagic_core.stores.adapters.memory import MemoryStore
+from postrmagic_core.stores.scripts import LEASE_ACQUIRE
 
 
 class Loader:
@@ -295,3 +298,21 @@ def test_a_coroutine_of_a_cancelled_caller_is_closed(cache: CacheManager) -> Non
         asyncio.run(main())
         gc.collect()
     assert ran == []
+
+
+class Late(MemoryStore):
+    """Grants a lease, and answers when that is over."""
+
+    def run(self, script: Any, *args: Any, **options: Any) -> Any:
+        """See :meth:`Store.run`."""
+        answer = super().run(script, *args, **options)
+        if script is LEASE_ACQUIRE:
+            time.sleep(0.15)
+        return answer
+
+
+def test_a_lease_is_held_from_when_it_was_asked_for() -> None:
+    """Whoever hears of it after its end knows that it may be another's: the value is returned and not stored."""
+    with CacheManager(Late(), lease=0.1) as cache:
+        assert cache.get_or_set("k", lambda: "late", fresh=60) == "late"
+        assert cache.get("k") is None

@@ -19,7 +19,8 @@ from postrmagic_core.cache.warming import Warmed, WarmReport, order
 from postrmagic_core.errors import BackendTimeout, ConfigurationError, NotOpen, OutsideUnit
 from postrmagic_core.stores import open_store
 from postrmagic_core.stores.adapters.memory import MemoryStore
-from postrmagic_core.testing import FakeClock, spawn
+from postrmagic_core.testing import FakeClock
+from tests.crowd import crowd
 
 Warm = Callable[..., WarmReport]
 
@@ -243,16 +244,12 @@ def fill(url: str, ledger: str) -> None:
     store.close()
 
 
-@pytest.mark.parametrize("kind", ["sqlite", pytest.param("redis", marks=pytest.mark.redis)])
-def test_processes_that_start_together_warm_once(kind: str, tmp_path: Path, request: pytest.FixtureRequest) -> None:
+def test_processes_that_start_together_warm_once(tmp_path: Path) -> None:
     """Warming is get_or_set() with its lease: three processes, one computation."""
-    url = f"sqlite:///{tmp_path / 'kv.db'}" if kind == "sqlite" else request.getfixturevalue("redis_url")
     ledger = tmp_path / "ledger"
-    children = [spawn(fill, url, str(ledger)) for _ in range(3)]
-    for child in children:
-        with child:
-            assert child.line() == "True"
-            assert child.wait() == 0
+    with crowd(fill, *[(f"sqlite:///{tmp_path / 'kv.db'}", str(ledger))] * 3) as children:
+        assert [children.line() for _ in range(3)] == ["True"] * 3
+        assert children.wait() == 0
     assert ledger.read_text().splitlines() == ["computed"]
 
 

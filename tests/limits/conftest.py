@@ -11,6 +11,7 @@ import pytest
 
 from postrmagic_core.limits import Concurrency, Decision, RateLimiter, Slot, Take
 from postrmagic_core.stores import Store
+from tests.redis_kinds import valkey_server, valkey_url  # noqa: F401 - pytest looks for fixtures here
 
 
 class Caller:

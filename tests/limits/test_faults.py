@@ -6,7 +6,7 @@ import logging
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, closing
+from contextlib import closing
 from typing import Any
 
 import pytest
@@ -23,13 +23,17 @@ from postrmagic_core.stores.scripts import GCRA
 from postrmagic_core.testing import FakeClock, spawn
 from postrmagic_core.testing.proxy import FaultProxy
 from postrmagic_core.testing.servers import RedisServer
-from tests.backends import KINDS, Flaky
+from tests.backends import KINDS, MYSQLD, VALKEY, Flaky
+from tests.crowd import crowd
 
 pytestmark = pytest.mark.fault
 
-PROCESSES = 4
+PROCESSES, THREADS = 4, 20
 TEN = Limit.parse("10/hour")
+# What is asked of each: a limit, and how often by each thread.
+BUCKETS = {"a": (TEN, 1), "b": (TEN, 1), "c": (TEN, 1), "d": (TEN, 1), "many": (Limit.parse("100/hour"), 10)}
 TWO = Concurrency("two", 2, hold=60.0)
+ONE = Concurrency("one", 1, hold=0.5)
 
 
 class Failing(MemoryStore):
@@ -135,14 +139,14 @@ def test_a_store_that_comes_and_goes_fills_no_log(caplog: pytest.LogCaptureFixtu
 @pytest.mark.parametrize("how", ["refused", "silent"])
 def test_a_server_that_is_gone_costs_no_more_than_its_time_out(caller: Any, proxy: FaultProxy, how: str) -> None:
     """Each call ends in time with what the policy says, and the limit is exact again once the server answers."""
-    with closing(open_store(proxy.url, timeout=0.25)) as store:
+    with closing(open_store(proxy.url, timeout=0.5)) as store:
         limiter = caller(store, unavailable="closed")
         assert limiter.hit(TEN.of("a")).remaining == 9
         proxy.refuse() if how == "refused" else proxy.blackhole("requests")
         for _ in range(6):
             began = time.monotonic()
             assert not limiter.hit(TEN.of("a"))
-            assert time.monotonic() - began < 0.25 + 2.0
+            assert time.monotonic() - began < 0.5 + 2.0
         proxy.heal()
         deadline = time.monotonic() + 10
         while not (decision := limiter.hit(TEN.of("b"))).allowed:
@@ -198,23 +202,27 @@ def test_only_what_has_a_token_is_asked_again() -> None:
 # R3: the clock jumps.
 
 
-@pytest.mark.parametrize("ahead", [60.0, 3600.0, 10 * 366 * 86_400.0], ids=["minute", "hour", "ten years"])
-def test_a_clock_set_back_locks_nobody_out_for_longer_than_a_window(store: Store, ahead: float) -> None:
-    """A bucket emptied while the store's clock was ahead is empty now, and no worse: one window later it is full."""
+def test_a_clock_set_back_locks_nobody_out_for_longer_than_a_window(store: Store) -> None:
+    """A bucket emptied while the store's clock was ahead is empty now, and no worse: one window later it is full.
+
+    Be it a minute, an hour or ten years.
+    """
     limit = Limit.parse("4/second")
-    key = Keys("app").build("limit", limit.name, "a")
-    future = time.time_ns() // 1000 + int(ahead * 1_000_000)
-    for _ in range(4):
-        assert store.run(GCRA, [key], [limit.emission_us, limit.burst], now_us=future)[0] == 1
     with RateLimiter(store) as limiter:
-        refused = limiter.hit(limit.of("a"))
-        assert not refused.allowed
-        assert 0 < refused.retry_after <= limit.period / limit.amount
-        assert refused.reset_after <= limit.period
-        deadline = time.monotonic() + 20 * limit.period
-        while not limiter.hit(limit.of("a")):
-            assert time.monotonic() < deadline, "locked out"
-            time.sleep(0.05)
+        for ahead in (60, 3600, 10 * 366 * 86_400):
+            key = Keys("app").build("limit", limit.name, str(ahead))
+            future = time.time_ns() // 1000 + ahead * 1_000_000
+            for _ in range(4):
+                assert store.run(GCRA, [key], [limit.emission_us, limit.burst], now_us=future)[0] == 1
+            refused = limiter.hit(limit.of(str(ahead)))
+            assert not refused.allowed
+            assert 0 < refused.retry_after <= limit.period / limit.amount
+            assert refused.reset_after <= limit.period
+        for ahead in (60, 3600, 10 * 366 * 86_400):
+            deadline = time.monotonic() + 20 * limit.period
+            while not limiter.hit(limit.of(str(ahead))):
+                assert time.monotonic() < deadline, "locked out"
+                time.sleep(0.05)
 
 
 # R4: many at once.
@@ -228,41 +236,41 @@ def ready(store: Store) -> None:
         time.sleep(0.01)
 
 
-def ask(url: str, amount: int, threads: int, times: int) -> None:
-    """So many threads hit one limit so many times each; prints how many were admitted."""
-    limit = Limit.parse(f"{amount}/hour")
+def ask(url: str) -> None:
+    """Twenty threads hit the bucket of each key so many times each; prints how many were admitted to which."""
     with (
         closing(open_store(url, timeout=20.0)) as store,
         RateLimiter(store, unavailable="closed") as limiter,
-        ThreadPoolExecutor(threads) as pool,
+        ThreadPoolExecutor(THREADS) as pool,
     ):
-        list(pool.map(lambda _: limiter.hit(limit.of("warm")), range(threads)))
+        list(pool.map(lambda _: limiter.hit(TEN.of("warm")), range(THREADS)))
         ready(store)
-        admitted = pool.map(lambda _: limiter.hit(limit.of("a")).allowed, range(threads * times))
-        print(sum(admitted))  # noqa: T201 - the parent reads it
+        for key, (limit, times) in BUCKETS.items():
+            take = limit.of(key)
+            admitted = pool.map(lambda _, take=take: limiter.hit(take).allowed, range(THREADS * times))
+            print(key, sum(admitted))  # noqa: T201 - the parent reads it
 
 
-@pytest.mark.parametrize(
-    "kind",
-    ["sqlite", pytest.param("mysql", marks=pytest.mark.mysql), pytest.param("redis", marks=pytest.mark.redis)],
-)
-@pytest.mark.parametrize(("amount", "threads", "times"), [(100, 20, 10), (10, 20, 1)], ids=["4x200", "80 callers"])
-def test_a_limit_is_exact_over_processes(
-    url_of: Callable[[str], str], kind: str, amount: int, threads: int, times: int
-) -> None:
-    """Four processes ask at once, far more often than is admitted: the limit is, to the call."""
-    url = url_of(kind)
-    with closing(open_store(url, timeout=20.0)) as store, ExitStack() as stack:
-        children = [stack.enter_context(spawn(ask, url, amount, threads, times)) for _ in range(PROCESSES)]
-        assert [child.line() for child in children] == ["ready"] * PROCESSES
+@pytest.mark.parametrize("kind", [*KINDS[1:], MYSQLD, VALKEY])
+def test_a_limit_is_exact_over_processes(url_of: Callable[[str], str], kind: str) -> None:
+    """Four processes ask at once, far more often than is admitted: the limit is, to the call, from the first one on."""
+    url, admitted = url_of(kind), dict.fromkeys(BUCKETS, 0)
+    with closing(open_store(url, timeout=20.0)) as store, crowd(ask, *[[url]] * PROCESSES) as children:
+        assert [children.line() for _ in range(PROCESSES)] == ["ready"] * PROCESSES
         store.set({b"go": b"1"}, 600_000)
-        assert sum(int(child.line(60)) for child in children) == amount
+        for _ in range(PROCESSES * len(BUCKETS)):
+            key, count = children.line(60).split()
+            admitted[key] += int(count)
+    assert admitted == {key: limit.amount for key, (limit, _) in BUCKETS.items()}
 
 
 def hold(url: str) -> None:
-    """Take a place and keep it until killed."""
+    """Take a place and keep it until killed; prints until when it surely is one's own."""
     with closing(open_store(url, timeout=5.0)) as store, RateLimiter(store) as limiter:
-        print(limiter.acquire(Concurrency("one", 1, hold=1.0), "a").allowed)  # noqa: T201 - the parent reads it
+        limiter.release(limiter.acquire(TWO, "warm"))
+        asked_at = time.monotonic()
+        assert limiter.acquire(ONE, "a").allowed
+        print(asked_at + ONE.hold)  # noqa: T201 - the parent reads it
         time.sleep(600)
 
 
@@ -270,14 +278,14 @@ def hold(url: str) -> None:
 def test_a_killed_process_gives_its_place_back(url_of: Callable[[str], str], kind: str) -> None:
     """By itself, when its time is over."""
     url = url_of(kind)
-    one = Concurrency("one", 1, hold=1.0)
     with closing(open_store(url, timeout=5.0)) as store, RateLimiter(store) as limiter:
         with spawn(hold, url) as child:
-            assert child.line() == "True"
-            assert not limiter.acquire(one, "a")
+            ends = float(child.line())
+            # The monotonic clock is the machine's: on a busy one it may be over already.
+            assert not limiter.acquire(ONE, "a") or time.monotonic() > ends
             child.kill()
         deadline = time.monotonic() + 10
-        while not limiter.acquire(one, "a"):
+        while not limiter.acquire(ONE, "a"):
             assert time.monotonic() < deadline, "the place of a dead process never ended"
             time.sleep(0.02)
 
@@ -286,7 +294,7 @@ def test_a_killed_process_gives_its_place_back(url_of: Callable[[str], str], kin
 
 
 FLOODS = pytest.mark.parametrize(
-    "keys", [20_000, pytest.param(1_000_000, marks=[pytest.mark.soak, pytest.mark.timeout(1200)])]
+    "keys", [12_000, pytest.param(1_000_000, marks=[pytest.mark.soak, pytest.mark.timeout(1200)])]
 )
 
 

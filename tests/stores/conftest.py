@@ -60,10 +60,10 @@ class Caller:
 
 @pytest.fixture(params=["sync", "async"])
 def caller(request: pytest.FixtureRequest) -> Iterator[Callable[..., Caller]]:
-    """A factory: ``caller(url, timeout=0.25)`` opens a Redis store and gives one of its faces, each in turn."""
+    """A factory: ``caller(url, timeout=0.5)`` opens a Redis store and gives one of its faces, each in turn."""
     with ExitStack() as opened:
 
-        def open_caller(url: str, timeout: float = 0.25, **options: Any) -> Caller:
+        def open_caller(url: str, timeout: float = TIMEOUT, **options: Any) -> Caller:
             store = RedisStore.from_url(url, timeout=timeout, **options)
             opened.callback(store.close)
             return Caller(store, opened.enter_context(asyncio.Runner()) if request.param == "async" else None)

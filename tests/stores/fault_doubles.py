@@ -36,6 +36,7 @@ def request_of_ones_own(key: bytes, ttl: float) -> Grant:
 
 def attempt_again(store: Any, keys: Sequence[bytes], work: Callable[[Any], Any]) -> Any:
     """What was lost on its way is done once more, whether or not it had happened."""
+    store._prepare()
     for _ in range(3):
         try:
             with store.locked(keys) as held:

@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import closing, contextmanager
 
 import pytest
 
@@ -16,8 +16,8 @@ from postrmagic_core.stores import Store, open_store
 from postrmagic_core.stores.adapters.memory import MemoryStore
 from postrmagic_core.stores.locked import Entry
 from postrmagic_core.stores.scripts import SWAP
-from postrmagic_core.testing import spawn
 from postrmagic_core.testing.contracts.on_store import persist
+from tests.crowd import crowd
 from tests.stores.hesitating import hesitating
 
 pytestmark = pytest.mark.fault
@@ -72,12 +72,12 @@ def process(url: str, who: int, turns: int) -> None:
 
 def test_eight_processes_read_whole_values(shared_url: str) -> None:
     """Blind writes tear nothing, and every swap that was acknowledged is there."""
-    with closing(open_store(shared_url, timeout=10.0)) as store, ExitStack() as stack:
+    calls = [(shared_url, who, 8) for who in range(CALLERS)]
+    with closing(open_store(shared_url, timeout=10.0)) as store, crowd(process, *calls) as children:
         prepare(store)
-        children = [stack.enter_context(spawn(process, shared_url, who, 12)) for who in range(CALLERS)]
-        assert [child.line(60) for child in children] == ["ready"] * CALLERS
+        assert [children.line(60) for _ in calls] == ["ready"] * CALLERS
         store.set({b"go": b"1"}, 600_000)
-        counted = sum(int(child.line(60)) for child in children)
+        counted = sum(int(children.line(60)) for _ in calls)
         assert checked(store.get([SWAPPED])[0]) == counted > 0
 
 

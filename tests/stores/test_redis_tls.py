@@ -78,7 +78,7 @@ def test_a_plain_server_is_refused(caller: Callable[..., Any], server: RedisServ
     encrypted = f"redis://127.0.0.1:{server.tls_port}/0"
     for wrong in (plain, encrypted):
         with pytest.raises((BackendUnavailable, BackendTimeout)):
-            caller(wrong, timeout=2)("set", {KEY: b"v"}, None)
+            caller(wrong, timeout=0.5)("set", {KEY: b"v"}, None)
 
 
 def test_no_certificates_where_ssl_ca_points(caller: Callable[..., Any], server: RedisServer, tmp_path: Path) -> None:
@@ -95,7 +95,7 @@ def test_no_certificates_where_ssl_ca_points(caller: Callable[..., Any], server:
 def test_a_silent_server_costs_the_time_out_during_the_handshake_too(caller: Callable[..., Any], url: str) -> None:
     """Connecting, the handshake and the answer share one budget; a lost answer to a write is in doubt."""
     with FaultProxy(url) as proxy:
-        call = caller(proxy.url)
+        call = caller(proxy.url, timeout=0.5)
         proxy.blackhole("replies")
         with pytest.raises(BackendTimeout):
             call("set", {KEY: b"v"}, None)
@@ -116,7 +116,7 @@ def test_a_handshake_that_dribbles_gets_no_more_time(caller: Callable[..., Any],
     with FaultProxy(url) as proxy:
         proxy.slice(1, pause=0.02)
         with pytest.raises(BackendTimeout):
-            caller(proxy.url)("get", [KEY])
+            caller(proxy.url, timeout=0.5)("get", [KEY])
         assert proxy.hits
 
 

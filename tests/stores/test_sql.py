@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import queue
+import socket
 import sqlite3
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -16,10 +18,18 @@ from sqlalchemy import text
 from postrmagic_core._sql import Link, open_backend
 from postrmagic_core._sql.link import EngineLink
 from postrmagic_core._sql.sqlite_link import FileLink
-from postrmagic_core.errors import BackendRejected, BackendUnavailable, Conflict, OutcomeUnknown, SchemaMismatch
+from postrmagic_core.errors import (
+    BackendRejected,
+    BackendTimeout,
+    BackendUnavailable,
+    Conflict,
+    OutcomeUnknown,
+    PoolExhausted,
+    SchemaMismatch,
+)
 from postrmagic_core.stores import open_store
 from postrmagic_core.stores.adapters._sweeper import Sweeper
-from postrmagic_core.stores.adapters.sql import SqlStore
+from postrmagic_core.stores.adapters.sql import Held, SqlStore
 from postrmagic_core.stores.scripts import GCRA, LEASE_RELEASE
 from postrmagic_core.testing import FakeClock
 
@@ -30,6 +40,13 @@ SQL = ["sqlite", pytest.param("mysql", marks=pytest.mark.mysql)]
 def url(request: pytest.FixtureRequest, url_of: Callable[[str], str]) -> str:
     """An empty database of each dialect."""
     return url_of(request.param)
+
+
+@pytest.fixture
+def silent_port() -> Iterator[int]:
+    """The port of something that takes connections and says nothing."""
+    with closing(socket.create_server(("127.0.0.1", 0))) as server:
+        yield server.getsockname()[1]
 
 
 @pytest.fixture
@@ -226,6 +243,44 @@ def test_a_process_that_starts_waits_for_no_writer(tmp_path: Path) -> None:
         with closing(open_store(f"sqlite:///{path}", timeout=0.2)) as store:
             assert store.get([b"k"]) == [b"1"]
         other.execute("ROLLBACK")
+
+
+def test_making_the_table_may_take_longer_than_an_operation(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a busy machine the first operation is slow and not refused; the next one is bounded as ever."""
+    with closing(SqlStore.from_url(url, timeout=2.0)) as store:
+        create = store.create
+
+        def slowly(held: Held) -> None:
+            held.until -= 2.5  # as if so much time had passed
+            create(held)
+
+        monkeypatch.setattr(store, "create", slowly)
+        store.set({b"k": b"v"}, None)
+        assert store.get([b"k"]) == [b"v"]
+
+
+def test_the_first_use_outwaits_another_starter(tmp_path: Path) -> None:
+    """Who makes the table has the writer's turn for longer than an operation may take: the others wait for it."""
+    path = tmp_path / "kv.db"
+    with closing(sqlite3.connect(path, isolation_level=None, check_same_thread=False)) as other:
+        other.execute("PRAGMA journal_mode=WAL")
+        other.execute("BEGIN IMMEDIATE")
+        later = threading.Timer(0.5, other.execute, ["ROLLBACK"])
+        later.start()
+        with closing(open_store(f"sqlite:///{path}", timeout=0.1)) as store:
+            assert store.get([b"k"]) == [None]
+        later.join()
+
+
+@pytest.mark.mysql
+def test_callers_of_a_silent_server_do_not_wait_for_each_other(silent_port: int) -> None:
+    """The table is not made yet: even so each of ten threads is told within its time-out, not one after the other."""
+    url = f"mysql://user@127.0.0.1:{silent_port}/db"
+    with closing(open_store(url, timeout=0.4)) as store, ThreadPoolExecutor(10) as pool:
+        began = time.monotonic()
+        errors = [each.exception() for each in [pool.submit(store.get, [b"k"]) for _ in range(10)]]
+        assert time.monotonic() - began < 3.5
+        assert {type(error) for error in errors} <= {BackendUnavailable, BackendTimeout, PoolExhausted}
 
 
 @pytest.mark.mysql

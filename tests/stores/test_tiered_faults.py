@@ -23,7 +23,7 @@ from postrmagic_core.testing import FakeClock
 from postrmagic_core.testing.contracts.store_reliability import StoreReliabilityContract
 from postrmagic_core.testing.proxy import FaultProxy
 from postrmagic_core.testing.servers import RedisServer, ValkeyServer, free_port
-from tests.backends import OnOwnRedis
+from tests.backends import TIMEOUT, OnOwnRedis
 
 pytestmark = [pytest.mark.redis, pytest.mark.fault]
 
@@ -34,9 +34,9 @@ SLACK = 1.5
 
 
 @contextmanager
-def opened(url: str, **options: Any) -> Iterator[TieredStore]:
+def opened(url: str, timeout: float = TIMEOUT, **options: Any) -> Iterator[TieredStore]:
     """A near cache over the Redis at ``url``."""
-    with closing(TieredStore.from_url("tiered+" + url, timeout=1.0, **options)) as store:
+    with closing(TieredStore.from_url("tiered+" + url, timeout=timeout, **options)) as store:
         yield store
 
 
@@ -189,7 +189,7 @@ def test_nothing_is_served_on_an_old_word(redis_url: str) -> None:
 def test_a_stopped_server_is_noticed(own_redis_server: OwnRedis) -> None:
     """Copies are served until the server owes an answer; after that its silence is the caller's to hear."""
     server = own_redis_server()
-    with opened(server.url) as store, client(server.url) as raw:
+    with opened(server.url, timeout=1.0) as store, client(server.url) as raw:
         raw.set(KEY, b"1")
         near(store, b"1")
         server.pause()

@@ -8,7 +8,7 @@ import struct
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, closing, contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +18,10 @@ import redis
 from postrmagic_core.cache import CacheManager
 from postrmagic_core.stores.adapters.tiered import TieredStore
 from postrmagic_core.testing import Child, spawn
+from tests.crowd import crowd
 
 pytestmark = [pytest.mark.redis, pytest.mark.fault]
 
-ROUNDS = 2000
 KEY = b"{app}:k:1"
 _NUMBER = struct.Struct("!q")
 
@@ -113,12 +113,23 @@ def url(request: pytest.FixtureRequest) -> str:
     return str(request.getfixturevalue(f"{getattr(request, 'param', 'redis')}_url"))
 
 
+def soak(*case: object) -> Any:
+    """A long case."""
+    return pytest.param(*case, marks=pytest.mark.soak)
+
+
 @pytest.mark.parametrize(
-    ("url", "when"),
-    [("redis", "quiet"), ("redis", "busy"), ("redis", "asking"), ("valkey", "quiet"), ("valkey", "asking")],
+    ("url", "when", "rounds"),
+    [
+        *[("redis", "quiet", 400), ("redis", "busy", 100), ("redis", "asking", 400)],
+        *[soak("redis", "quiet", 2000), soak("redis", "busy", 500), soak("redis", "asking", 2000)],
+        *[soak("valkey", "quiet", 2000), soak("valkey", "asking", 2000)],
+    ],
     indirect=["url"],
 )
-def test_an_acknowledged_change_is_seen_by_whoever_hears_of_it(url: str, tmp_path: Path, when: str) -> None:
+def test_an_acknowledged_change_is_seen_by_whoever_hears_of_it(
+    url: str, tmp_path: Path, when: str, rounds: int
+) -> None:
     """A writes, has the server's answer and tells B, which has the old value near: B's next look never shows it.
 
     Be the server quiet, busy with other pushes, or about to answer B's feed itself.
@@ -130,7 +141,7 @@ def test_an_acknowledged_change_is_seen_by_whoever_hears_of_it(url: str, tmp_pat
             beside.start()
         try:
             with talking(tmp_path / "line", follow, url, when == "asking") as (line, _):
-                for number in range(1, ROUNDS // (4 if when == "busy" else 1) + 1):
+                for number in range(1, rounds + 1):
                     assert said(line) == 0
                     writer.set(KEY, number)
                     line.sendall(_NUMBER.pack(number))
@@ -161,7 +172,7 @@ def test_an_invalidation_ends_the_entry_in_every_process(redis_url: str, tmp_pat
         CacheManager(store, namespace="site") as cache,
         talking(tmp_path / "line", page, redis_url) as (line, _),
     ):
-        for number in range(1, 301):
+        for number in range(1, 101):
             assert said(line) == number - 1
             cache.invalidate("media")
             line.sendall(_NUMBER.pack(number))
@@ -210,6 +221,5 @@ def count(url: str, who: int, rounds: int) -> None:
 
 def test_no_process_ever_goes_back(redis_url: str) -> None:
     """Three processes write and read each other's counters: what was seen once is never older later."""
-    with ExitStack() as stack:
-        children = [stack.enter_context(spawn(count, redis_url, who, 300)) for who in range(3)]
-        assert [child.line(60) for child in children] == ["done"] * 3
+    with crowd(count, *[(redis_url, who, 100) for who in range(3)]) as children:
+        assert [children.line(60) for _ in range(3)] == ["done"] * 3

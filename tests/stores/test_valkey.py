@@ -37,6 +37,7 @@ class TestValkey(StoreContract):
 
 
 @pytest.mark.fault
+@pytest.mark.soak
 class TestValkeyReliability(StoreReliabilityContract):
     """What happens when Valkey is refused, silent, stopped or killed."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
@@ -149,8 +150,10 @@ class Access:
         self.tally.saved_us.add(found.cost_us)
         return found.value
 
-    def get_many(self, keys: Sequence[str], kind: Any) -> Steps[dict[str, Any]]:
+    def get_many(self, keys: Iterable[str], kind: Any) -> Steps[dict[str, Any]]:
         """The fresh values among ``keys``: one trip, and one more where entries have tags."""
+        if isinstance(keys, str):
+            raise TypeError(f"keys is a collection of keys: write get_many([{keys!r}])")
         codec = self.codecs.of(kind)
         names = {key: self.keys.entry(key) for key in keys}
         if not names:
@@ -233,6 +236,8 @@ class Access:
 
     def set(self, key: str, value: Any, ttl: float, tags: Tags, kind: Any) -> Steps[None]:
         """Store ``value``; tags given as names are captured now."""
+        if not 0 < ttl < math.inf:
+            raise ValueError(f"ttl is a positive number of seconds, got {ttl}")
         codec, freshness, name = self.codecs.of(kind), Freshness(ttl), self.keys.entry(key)
         names = policy.tag_names(tags)
         payload = codec.encode(value)
@@ -277,7 +282,7 @@ class Access:
         names = [self.keys.entry(key) for key in keys]
         if not names:
             return 0
-        self.outage.forget(keys=names)
+        self.outage.forget(names)
         return (yield lambda port: port.store.delete(names))  # type: ignore[no-any-return]  # ports are untyped
 
     def clear(self) -> Steps[int]:

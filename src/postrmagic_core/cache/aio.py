@@ -56,7 +56,7 @@ class AsyncCacheManager:
 
     async def get_many(self, keys: Iterable[str], *, kind: Any = None) -> dict[str, Any]:
         """See :meth:`CacheManager.get_many`."""
-        return await self._run(self._access.get_many(list(keys), kind))
+        return await self._run(self._access.get_many(keys, kind))
 
     async def set(self, key: str, value: Any, ttl: float, *, tags: Tags = (), kind: Any = None) -> None:
         """See :meth:`CacheManager.set`."""

@@ -220,7 +220,7 @@ class Filling:
 
     def _under(self, flight: Flight, lease: Any, fill: Fill) -> Steps[Found]:
         """Compute while the lease is renewed; given back however that ends."""
-        kept = self._keeper.keep(lease.grant)
+        kept = self._keeper.keep(lease.grant, lease.left)
         try:
             return (yield from self._filled(flight, fill, lambda: kept.held))
         finally:

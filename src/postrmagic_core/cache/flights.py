@@ -1,7 +1,7 @@
 """Single-flight within a process: one table for threads and event loops alike.
 
-Whoever finds no flight for a key leads one; the others wait for its outcome, threads by ``Future.result``, tasks by
-``asyncio.wrap_future``. Every flight ends, whatever ends its leader.
+Whoever finds no flight for an entry (by its name in the store) leads one; the others wait for its outcome, threads by
+``Future.result``, tasks by ``asyncio.wrap_future``. Every flight ends, whatever ends its leader.
 """
 
 from __future__ import annotations
@@ -55,11 +55,11 @@ class Flight:
     What it brings is as old as ``as_of`` (monotonic seconds; ``None``: not begun), when its tags had ``generations``.
     """
 
-    __slots__ = ("_known", "future", "key", "loop", "table")
+    __slots__ = ("_known", "future", "loop", "name", "table")
 
-    def __init__(self, table: Flights, key: bytes, loop: asyncio.AbstractEventLoop | None) -> None:
+    def __init__(self, table: Flights, name: bytes, loop: asyncio.AbstractEventLoop | None) -> None:
         self.table = table
-        self.key = key
+        self.name = name
         self.loop = loop
         self._known: tuple[float, Generations | None] | None = None
         self.future: Future[Outcome] = Future()
@@ -95,29 +95,29 @@ class Flights:
     def __init__(self) -> None:
         self.forget()
 
-    def join(self, key: bytes, caller: Caller) -> tuple[Flight, bool]:
-        """The flight for ``key`` that serves this caller (:meth:`Flight.serves`), and whether the caller leads it.
+    def join(self, name: bytes, caller: Caller) -> tuple[Flight, bool]:
+        """The flight for ``name`` that serves this caller (:meth:`Flight.serves`), and whether the caller leads it.
 
         One that does not serve it ends without the table: those who wait for it are told.
         """
         with self._lock:
-            flight = self._flying.get(key)
+            flight = self._flying.get(name)
             if flight is not None and flight.serves(caller.since, caller.seen):
                 return flight, False
-            flight = self._flying[key] = Flight(self, key, caller.loop)
+            flight = self._flying[name] = Flight(self, name, caller.loop)
             return flight, True
 
     def remove(self, flight: Flight) -> None:
         """Take ``flight`` from the table, if it is still there."""
         with self._lock:
-            if self._flying.get(flight.key) is flight:
-                del self._flying[flight.key]
+            if self._flying.get(flight.name) is flight:
+                del self._flying[flight.name]
 
-    def computing(self, key: bytes) -> bool:
-        """Whether the calling code runs inside the computation of ``key``."""
+    def computing(self, name: bytes) -> bool:
+        """Whether the calling code runs inside the computation of ``name``."""
         flights = _computing.get()
         return bool(flights) and any(
-            flight.table is self and flight.key == key and not flight.future.done() for flight in flights
+            flight.table is self and flight.name == name and not flight.future.done() for flight in flights
         )
 
     def forget(self) -> None:

@@ -20,10 +20,11 @@ class Kept:
 
     __slots__ = ("due", "grant", "until")
 
-    def __init__(self, grant: Grant, now: float) -> None:
+    def __init__(self, grant: Grant, left: float) -> None:
+        now = time.monotonic()
         self.grant = grant
-        self.until = now + grant.ttl
-        self.due = now + grant.ttl / 3
+        self.until = now + left
+        self.due = now + left - grant.ttl * 2 / 3
 
     @property
     def held(self) -> bool:
@@ -44,9 +45,9 @@ class Keeper:
         self._forget()
         after_fork(self._forget)
 
-    def keep(self, grant: Grant) -> Kept:
-        """Renew ``grant`` until :meth:`drop`."""
-        kept = Kept(grant, time.monotonic())
+    def keep(self, grant: Grant, left: float) -> Kept:
+        """Renew ``grant``, which is surely held for ``left`` seconds yet, until :meth:`drop`."""
+        kept = Kept(grant, left)
         with self._changed:
             self._kept.add(kept)
             if self._thread is None:

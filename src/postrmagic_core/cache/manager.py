@@ -117,7 +117,7 @@ class CacheManager(Lifecycle):
 
     def get_many(self, keys: Iterable[str], *, kind: Any = None) -> dict[str, Any]:
         """The fresh values among ``keys``, by key, in at most two trips to the store."""
-        return self._run(self.access.get_many(list(keys), kind))
+        return self._run(self.access.get_many(keys, kind))
 
     def set(self, key: str, value: Any, ttl: float, *, tags: Tags = (), kind: Any = None) -> None:
         """Store ``value`` for ``ttl`` seconds.

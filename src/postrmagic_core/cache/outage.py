@@ -49,26 +49,27 @@ class Outage:
             self.away = False
             _log.info("the cache's store is back")
 
-    def saw(self, key: bytes, data: bytes, tags: tuple[str, ...]) -> None:
+    def saw(self, name: bytes, data: bytes, tags: tuple[str, ...]) -> None:
         """Hold the entry for bad times."""
         if self.policy != "stale" or len(data) > _LARGEST:
             return
         with self._lock:
-            self._seen[key] = data, tags
-            self._seen.move_to_end(key)
+            self._seen[name] = data, tags
+            self._seen.move_to_end(name)
             if len(self._seen) > _MOST:
                 self._seen.popitem(last=False)
 
-    def at_hand(self, key: bytes) -> bytes | None:
-        """The entry last seen under ``key``."""
-        held = self._seen.get(key)
+    def at_hand(self, name: bytes) -> bytes | None:
+        """The entry last seen under ``name``."""
+        held = self._seen.get(name)
         return None if held is None else held[0]
 
-    def forget(self, keys: Collection[bytes] = (), tags: Collection[str] = ()) -> None:
-        """Hold these keys, and whatever has one of these tags, no longer."""
+    def forget(self, names: Collection[bytes] = (), tags: Collection[str] = ()) -> None:
+        """Hold the entries of these names, and whatever has one of these tags, no longer."""
         with self._lock:
-            for key in [key for key, (_, has) in self._seen.items() if key in keys or not set(tags).isdisjoint(has)]:
-                del self._seen[key]
+            for name, (_, has) in list(self._seen.items()):
+                if name in names or not set(tags).isdisjoint(has):
+                    del self._seen[name]
 
     def forget_all(self) -> None:
         """Hold nothing."""

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection
 from functools import cached_property
-from types import GenericAlias
-from typing import TYPE_CHECKING, Any, Optional, Protocol, Required, TypeAlias, TypedDict, Unpack
+from typing import TYPE_CHECKING, Any, Protocol, Unpack
 
 from .._codec import encode
 from .._crypto import fingerprint
-from ..errors import EncodeError, UsageError
+from ..errors import EncodeError
 from .interface import Committing
 from .selects import OWN, Selects, table_name
+from .shapes import MAPPINGS, ROWS, SCALAR, SCALARS, Options, Parameters, Question, Shape, Tables
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
@@ -21,31 +20,13 @@ if TYPE_CHECKING:
     from sqlalchemy.sql import Executable
 
     from ..database import DatabaseManager
-    from ..database.unit import Unit
     from .manager import CacheManager
     from .queries_aio import AsyncQueryCache
-
-Parameters: TypeAlias = Mapping[str, Any] | None
-Tables: TypeAlias = Collection[str] | None
 
 _log = logging.getLogger("postrmagic_core.cache")
 
 # Its tag is on every result: given up when a unit wrote nobody knows where.
 _ANY = "*"
-
-
-class Options(TypedDict, total=False):
-    """How an answer is kept.
-
-    ``fresh`` and ``stale`` are seconds, as in :meth:`CacheManager.get_or_set`. ``tables`` adds those that the query
-    does not show: of textual SQL, views, functions. ``kind`` is the type of one element of the answer, any that
-    pydantic understands; left out, values are as the database's types make them.
-    """
-
-    fresh: Required[float]
-    stale: float
-    tables: Tables
-    kind: Any
 
 
 class Wrote(Committing, Protocol):
@@ -60,45 +41,6 @@ class Wrote(Committing, Protocol):
     def tables_unknown(self) -> bool:
         """Whether it may have changed others."""
         ...
-
-
-@dataclass(frozen=True, slots=True)
-class Shape:
-    """What of a result is kept: ``take`` makes it; ``of`` is its type, where the caller named that of one element."""
-
-    name: str
-    take: Callable[[Result[Any]], Any]
-    of: Callable[[Any], Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Question:
-    """A query on its way to its answer: ``key`` of the entry, ``answer`` of a unit, ``keeping`` for ``get_or_set``."""
-
-    key: str
-    answer: Callable[[Unit], Any]
-    keeping: dict[str, Any]
-
-
-def _rows(result: Result[Any]) -> list[tuple[Any, ...]]:
-    return [tuple(row) for row in result]
-
-
-def _mappings(result: Result[Any]) -> list[dict[str, Any]]:
-    names = [str(name) for name in result.keys()]  # noqa: SIM118 - no mapping
-    if len(set(names)) < len(names):
-        raise UsageError("two columns of the query have one name: give them labels, or ask for rows()")
-    return [dict(zip(names, row, strict=True)) for row in result]
-
-
-def _list_of(kind: Any) -> Any:
-    return GenericAlias(list, (kind,))
-
-
-ROWS = Shape("rows", _rows, _list_of)
-MAPPINGS = Shape("mappings", _mappings, _list_of)
-SCALARS = Shape("scalars", lambda result: list(result.scalars()), _list_of)
-SCALAR = Shape("scalar", lambda result: result.scalar(), lambda kind: Optional[kind])  # noqa: UP045 - of a value
 
 
 class QueryCache:

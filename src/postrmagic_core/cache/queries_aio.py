@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Unpack
 
 from .interface import Committing
-from .queries import MAPPINGS, ROWS, SCALAR, SCALARS, Options, Parameters, Question
+from .shapes import MAPPINGS, ROWS, SCALAR, SCALARS, Options, Parameters, Question
 
 if TYPE_CHECKING:
     from sqlalchemy.sql import Executable

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from .._steps import adrive
 from ..errors import BackendError
-from ..stores.aio import AsyncStoreFace
+from ..stores.aio import AsyncStoreFace, to_the_end
 from ..stores.scripts import GCRA, GCRA_PEEK
 from .deciding import full
 from .interface import Concurrency, Decision, Slot, Take, Unavailable
@@ -66,16 +66,7 @@ class AsyncRateLimiter:
     async def release(self, slot: Slot) -> bool:
         """See :meth:`RateLimiter.release`; cancelled meanwhile, it is given back all the same."""
         self._limiter.ensure_open()
-        release = asyncio.ensure_future(adrive(self._deciding.release(slot), self))
-        cancelled: asyncio.CancelledError | None = None
-        while not release.done():
-            try:
-                await asyncio.wait([release])
-            except asyncio.CancelledError as again:
-                cancelled = again
-        if cancelled is not None:
-            raise cancelled
-        return release.result()
+        return await to_the_end(adrive(self._deciding.release(slot), self))
 
     @asynccontextmanager
     async def holding(

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from postrmagic_core._bridge import Bridge
 from postrmagic_core._clock import Clock, SystemClock
@@ -146,21 +146,32 @@ async def _wait(store: AsyncStore, asked: Grant, wait: float, clock: Clock) -> A
         await asyncio.sleep(lease_pause(tries, remaining_ms / 1000, left, random.random()))  # noqa: S311 - jitter only
 
 
-async def _released(store: AsyncStore, grant: Grant) -> bool:
-    """Release to the end, however often the task is cancelled meanwhile: one operation, within its time-out."""
-    release = asyncio.ensure_future(store.run(LEASE_RELEASE, [grant.key], [grant.owner]))
+async def to_the_end(work: Coroutine[Any, Any, T]) -> T:
+    """What ``work`` gives. Cancelled meanwhile, however often, it goes on; then the caller's cancellation is raised.
+
+    Its cause is the error, if the work failed too.
+    """
+    task = asyncio.ensure_future(work)
     cancelled: asyncio.CancelledError | None = None
-    while not release.done():
+    while not task.done():
         try:
-            await asyncio.wait([release])
+            await asyncio.wait([task])
         except asyncio.CancelledError as again:
             cancelled = again
-    error = release.exception()
     if cancelled is not None:
-        if isinstance(error, BackendError):
-            let_go_failed(grant, error)
-        raise cancelled
-    return release.result()[0] == 1
+        raise cancelled from task.exception()
+    return task.result()
+
+
+async def _released(store: AsyncStore, grant: Grant) -> bool:
+    """Release to the end: one operation, within its time-out."""
+    try:
+        answer = await to_the_end(store.run(LEASE_RELEASE, [grant.key], [grant.owner]))
+    except asyncio.CancelledError as cancelled:
+        if isinstance(cancelled.__cause__, BackendError):
+            let_go_failed(grant, cancelled.__cause__)
+        raise
+    return answer[0] == 1
 
 
 async def _let_go(store: AsyncStore, grant: Grant) -> None:

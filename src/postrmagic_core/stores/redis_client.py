@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
+from importlib.resources import files
 from typing import Any, TypeAlias
 
-from postrmagic_core.errors import BackendError
-
 from .adapters._redis_client import OneWire, Wires
-from .adapters._redis_errors import lost_script
 from .adapters._redis_place import Command, Place
+from .adapters._redis_steps import Call, digest_of
 from .circuit import Circuit
 
 Argument: TypeAlias = bytes | str | int
@@ -23,8 +21,20 @@ class Lua:
 
     def __init__(self, source: str) -> None:
         self.source = source
-        # Redis names scripts by SHA-1; nothing is secured by it.
-        self.digest = hashlib.sha1(source.encode(), usedforsecurity=False).hexdigest()
+        self.digest = digest_of(source)
+
+    @classmethod
+    def of(cls, package: str, name: str, flags: str = "") -> Lua:
+        """``redis_scripts/<name>.lua`` of a package, after ``prelude.lua`` there and the numbers of every script.
+
+        By its first line, which has the ``flags``, the server refuses a script that it must not run (out of memory, a
+        replica, a disk that is full) before the script's first step, never halfway:
+        https://redis.io/docs/latest/develop/programmability/lua-api/#script-flags
+        """
+        folder = files(package).joinpath("redis_scripts")
+        numbers = files("postrmagic_core.stores.scripts").joinpath("numbers.lua")
+        parts = [numbers, *(folder.joinpath(f"{part}.lua") for part in ("prelude", name))]
+        return cls("\n".join([f"#!lua {flags}".rstrip(), *(part.read_text(encoding="utf-8") for part in parts)]))
 
 
 class RedisClient:
@@ -65,12 +75,7 @@ class RedisClient:
     def run(self, lua: Lua, keys: Sequence[Argument], args: Sequence[Argument], *, writes: bool = True) -> Any:
         """What the script answers. A server that does not know it has done nothing yet, and is taught it."""
         tail: Command = (len(keys), *keys, *args)
-        try:
-            return self._wires.exchange((("EVALSHA", lua.digest, *tail),), writes=writes)[0]
-        except BackendError as error:
-            if not lost_script(error):
-                raise
-        return self._wires.exchange((("EVAL", lua.source, *tail),), writes=writes)[0]
+        return self._wires.call(Call(("EVALSHA", lua.digest, *tail), ("EVAL", lua.source, *tail), writes))
 
     def close(self) -> None:
         """Close every thread's connection, also under the hands of one that waits."""

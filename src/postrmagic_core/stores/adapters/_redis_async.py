@@ -11,11 +11,12 @@ from typing import Any
 from hiredis import HiredisError
 
 from postrmagic_core._steps import adrive
-from postrmagic_core.errors import PoolExhausted
+from postrmagic_core.errors import BackendError, PoolExhausted
 from postrmagic_core.stores.adapters._redis_client import Judge
-from postrmagic_core.stores.adapters._redis_errors import LATE, HungUp
+from postrmagic_core.stores.adapters._redis_errors import LATE, HungUp, lost_script
 from postrmagic_core.stores.adapters._redis_place import Address, Command, Place
 from postrmagic_core.stores.adapters._redis_primary import confirm, reach
+from postrmagic_core.stores.adapters._redis_steps import Call
 from postrmagic_core.stores.adapters._redis_wire import CHUNK, MORE, keep_alive, packed, parser
 from postrmagic_core.stores.circuit import Circuit
 
@@ -193,6 +194,15 @@ class AsyncWires(Judge):
             return await self._with(mine, commands, writes, until)
         finally:
             mine.turns.release()
+
+    async def call(self, call: Call) -> Any:
+        """See :meth:`Wires.call`."""
+        try:
+            return (await self.exchange((call.by_digest,), writes=call.writes))[0]
+        except BackendError as error:
+            if not lost_script(error):
+                raise
+        return (await self.exchange((call.by_source,), writes=call.writes))[0]
 
     async def close(self) -> None:
         """Close the running loop's connections; those of other loops close as their loops end."""

@@ -16,9 +16,10 @@ from hiredis import ReplyError
 from postrmagic_core._lifecycle import after_fork
 from postrmagic_core._steps import drive
 from postrmagic_core.errors import BackendError, BackendUnavailable
-from postrmagic_core.stores.adapters._redis_errors import failure, refusal, replica
+from postrmagic_core.stores.adapters._redis_errors import failure, lost_script, refusal, replica
 from postrmagic_core.stores.adapters._redis_place import Address, Command, Place
 from postrmagic_core.stores.adapters._redis_primary import confirm, reach
+from postrmagic_core.stores.adapters._redis_steps import Call
 from postrmagic_core.stores.adapters._redis_wire import Wire, dial, packed
 from postrmagic_core.stores.circuit import Circuit
 
@@ -83,6 +84,15 @@ class Wires(Judge):
             self.failed(error, in_doubt=writes and wire is not None and wire.sent)
             raise
         return self.answered(replies)
+
+    def call(self, call: Call) -> Any:
+        """What a script answers; a server that does not know it has done nothing, and is taught it."""
+        try:
+            return self.exchange((call.by_digest,), writes=call.writes)[0]
+        except BackendError as error:
+            if not lost_script(error):
+                raise
+        return self.exchange((call.by_source,), writes=call.writes)[0]
 
     def close(self) -> None:
         """Close every thread's connection."""

@@ -127,5 +127,9 @@ def _beginning(prefix: bytes) -> bytes:
 @lru_cache(maxsize=256)
 def _compiled(lua: str) -> tuple[str, str]:
     source = PRELUDE + lua
-    # Redis names scripts by SHA-1; nothing is secured by it.
-    return source, hashlib.sha1(source.encode(), usedforsecurity=False).hexdigest()
+    return source, digest_of(source)
+
+
+def digest_of(source: str) -> str:
+    """What a server calls a script: its SHA-1; nothing is secured by it."""
+    return hashlib.sha1(source.encode(), usedforsecurity=False).hexdigest()

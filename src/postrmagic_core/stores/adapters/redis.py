@@ -8,11 +8,10 @@ from typing import Any, ClassVar, Literal, Self, TypeVar
 from postrmagic_core._clock import Clock
 from postrmagic_core._metrics import Metrics
 from postrmagic_core._steps import adrive, drive
-from postrmagic_core.errors import BackendError, BackendRejected
+from postrmagic_core.errors import BackendRejected
 from postrmagic_core.stores.adapters import _redis_steps as steps
 from postrmagic_core.stores.adapters._redis_async import AsyncWires
 from postrmagic_core.stores.adapters._redis_client import Wires
-from postrmagic_core.stores.adapters._redis_errors import lost_script
 from postrmagic_core.stores.adapters._redis_place import Place
 from postrmagic_core.stores.circuit import Circuit
 from postrmagic_core.stores.interface import Script, Usage
@@ -79,13 +78,7 @@ class RedisStore:
         self, script: Script[R], keys: Sequence[bytes], args: Sequence[bytes | int], *, now_us: int | None = None
     ) -> R:
         """See :meth:`Store.run`."""
-        call = steps.calling(script, keys, args, now_us)
-        try:
-            result: R = self._wires.exchange((call.by_digest,), writes=call.writes)[0]
-        except BackendError as error:
-            if not lost_script(error):
-                raise
-            result = self._wires.exchange((call.by_source,), writes=call.writes)[0]
+        result: R = self._wires.call(steps.calling(script, keys, args, now_us))
         return result
 
     def clear(self, prefix: bytes) -> int:
@@ -131,13 +124,7 @@ class AsyncRedisStore:
         self, script: Script[R], keys: Sequence[bytes], args: Sequence[bytes | int], *, now_us: int | None = None
     ) -> R:
         """See :meth:`Store.run`."""
-        call = steps.calling(script, keys, args, now_us)
-        try:
-            result: R = (await self._wires.exchange((call.by_digest,), writes=call.writes))[0]
-        except BackendError as error:
-            if not lost_script(error):
-                raise
-            result = (await self._wires.exchange((call.by_source,), writes=call.writes))[0]
+        result: R = await self._wires.call(steps.calling(script, keys, args, now_us))
         return result
 
     async def clear(self, prefix: bytes) -> int:

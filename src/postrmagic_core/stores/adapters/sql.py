@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import threading
 import time
 from abc import abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -12,7 +11,6 @@ from types import TracebackType
 from typing import Any, ClassVar, Self, TypeVar
 
 from postrmagic_core._clock import Clock
-from postrmagic_core._lifecycle import after_fork
 from postrmagic_core._metrics import Metrics
 from postrmagic_core._retry import RetryPolicy
 from postrmagic_core._sql import Backend, Link, PoolLimits, Role, Timeouts, links_of, open_backend
@@ -29,6 +27,9 @@ R = TypeVar("R")
 _BATCH = 500
 # Rows one statement counts.
 _LOOK = 10_000
+# Seconds from a store's first use on in which its table may be made. That is no operation, though one waits for it: on
+# a busy machine, or a slow disk, it may take longer than an operation is given.
+_MAKING = 5.0
 
 
 class Held:
@@ -55,8 +56,9 @@ class Held:
 class SqlStore(LockedStore[Held]):
     """What both dialects share; :meth:`from_url` gives the one for its URL.
 
-    ``timeout``: seconds an operation may take; a conflict is tried again within it. Expired rows are invisible at once
-    and deleted by a thread of its own every ``sweep_every`` seconds, from the first write on.
+    ``timeout``: seconds an operation may take; a conflict is tried again within it. The first one may take up to five
+    seconds where it has to make the table. Expired rows are invisible at once and deleted by a thread of its own every
+    ``sweep_every`` seconds, from the first write on.
     """
 
     binds: ClassVar[str]  # the driver's placeholder
@@ -74,8 +76,7 @@ class SqlStore(LockedStore[Held]):
         self._sweeper = Sweeper(self.sweep, sweep_every)
         self._quiet: dict[str, bool] = {}
         self._prepared = False
-        self._preparing = threading.Lock()
-        after_fork(self._forget)
+        self._making_until: float | None = None
 
     @classmethod
     def from_url(
@@ -159,6 +160,7 @@ class SqlStore(LockedStore[Held]):
     def clear(self, prefix: bytes) -> int:
         """See :meth:`SupportsScan.clear`; in batches, each within the time-out."""
         within, bounds = self._within(prefix)
+        self._prepare()
         cleared = self._in_batches(f"{within} AND {self.live}", (*bounds, *self.moment()))
         self._in_batches(within, bounds)
         return cleared
@@ -193,7 +195,6 @@ class SqlStore(LockedStore[Held]):
     @contextmanager
     def locked(self, keys: Sequence[bytes]) -> Iterator[Held]:
         """A write transaction that holds the rows of ``keys``."""
-        self._prepare()
         with self._held("write") as held:
             self.bound(held)
             held.link.begin()
@@ -207,17 +208,13 @@ class SqlStore(LockedStore[Held]):
 
     def attempt(self, keys: Sequence[bytes], work: Callable[[Held], R]) -> R:
         """Do ``work`` locked, again after each conflict while the time-out lasts."""
-        until, failures = time.monotonic() + self._timeout, 0
-        while True:
-            try:
-                with self.locked(keys) as held:
-                    return work(held)
-            except Conflict:
-                failures += 1
-                pause = self._retry.delay(failures, random.random())  # noqa: S311 - jitter, no secret
-                if pause is None or time.monotonic() + pause > until:
-                    raise
-                time.sleep(pause)
+
+        def once() -> R:
+            with self.locked(keys) as held:
+                return work(held)
+
+        self._prepare()
+        return self._again(once, time.monotonic() + self._timeout)
 
     def rows(self, held: Held, statement: str, values: Sequence[Any]) -> list[Any]:
         """The rows of a query."""
@@ -275,8 +272,22 @@ class SqlStore(LockedStore[Held]):
         self._prepare()
         return self._held("read")
 
-    def _held(self, role: Role) -> Held:
-        return Held(self._link(role), time.monotonic() + self._timeout, locks=role == "write")
+    def _held(self, role: Role, until: float | None = None) -> Held:
+        link = self._link(role)
+        return Held(link, time.monotonic() + self._timeout if until is None else until, locks=role == "write")
+
+    def _again(self, work: Callable[[], R], until: float) -> R:
+        """Do ``work``, again after each conflict, until then."""
+        failures = 0
+        while True:
+            try:
+                return work()
+            except Conflict:
+                failures += 1
+                pause = self._retry.delay(failures, random.random())  # noqa: S311 - jitter, no secret
+                if pause is None or time.monotonic() + pause > until:
+                    raise
+                time.sleep(pause)
 
     def _in_batches(self, condition: str, values: Sequence[Any], limit: int | None = None) -> int:
         total = 0
@@ -288,20 +299,20 @@ class SqlStore(LockedStore[Held]):
         return total
 
     def _prepare(self) -> None:
+        """Make the table unless that is done; every thread that comes meanwhile does, and none waits for another."""
         if self._prepared:
             return
-        with self._preparing:
-            if not self._prepared:
-                self._prepare_once()
+        now = time.monotonic()
+        if self._making_until is None:
+            self._making_until = now + _MAKING
+        until = max(self._making_until, now + self._timeout)
 
-    def _prepare_once(self) -> None:
-        with self._held("write") as held:
-            self.bound(held)
-            self.create(held)
+        def once() -> None:
+            with self._held("write", until) as held:
+                self.create(held)
+
+        self._again(once, until)
         self._prepared = True
-
-    def _forget(self) -> None:
-        self._preparing = threading.Lock()
 
 
 def _successor(prefix: bytes) -> bytes | None:

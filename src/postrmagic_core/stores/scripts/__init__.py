@@ -36,7 +36,7 @@ def _script(name: str, body: Callable[[View, Sequence[bytes], Sequence[bytes], i
     return Script(name, body, _text(name))
 
 
-PRELUDE = _text("prelude")
+PRELUDE = _text("numbers") + _text("prelude")
 
 READ_TAGGED = _script("read_tagged", read_tagged.body)
 INVALIDATE = _script("invalidate", invalidate.body)
