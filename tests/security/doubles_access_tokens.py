@@ -12,7 +12,7 @@ from sqlalchemy import func, select
 
 from postrmagic_core.errors import BackendError
 from postrmagic_core.security.access.interface import User
-from postrmagic_core.security.access_tokens import AccessTokens, TokenUser, Verified
+from postrmagic_core.security.access_tokens import AccessTokens, TokenUser, VerifiedToken
 from postrmagic_core.security.access_tokens.policy import Read, Reason, Refusal
 from postrmagic_core.security.access_tokens.rows import c, good, note_used
 from postrmagic_core.security.tables import access_tokens
@@ -22,7 +22,7 @@ _known: dict[object, Any] = {}
 _counted = threading.Barrier(2, timeout=0.5)
 
 
-def nobody_while_away(tokens: AccessTokens, token: object) -> Verified | Refusal:
+def nobody_while_away(tokens: AccessTokens, token: object) -> VerifiedToken | Refusal:
     """Who cannot be asked is nobody."""
     try:
         return _judged(tokens, token)
@@ -30,7 +30,7 @@ def nobody_while_away(tokens: AccessTokens, token: object) -> Verified | Refusal
         return Refusal("unknown")
 
 
-def known_once(tokens: AccessTokens, token: object) -> Verified | Refusal:
+def known_once(tokens: AccessTokens, token: object) -> VerifiedToken | Refusal:
     """What was good once is good, for as long as the process lives."""
     if token not in _known:
         _known[token] = _judged(tokens, token)
@@ -74,14 +74,14 @@ def any_text(text: object) -> Read | None:
     return None if found is None else Read(found[1], hashlib.sha256(str(text).encode("utf-8", "replace")).digest())
 
 
-def all_of_the_owner_s(verified: Verified, user: User) -> TokenUser:
+def all_of_the_owner_s(verified: VerifiedToken, user: User) -> TokenUser:
     """A token may what its owner may."""
     return TokenUser(user.id, user.roles, None, verified.id)
 
 
 def in_the_request(tokens: AccessTokens, uses: Mapping[str, int]) -> None:
     """What cannot be noted fails."""
-    with tokens.units.write() as unit:
+    with tokens.database.write() as unit:
         note_used(unit, uses, 60_000_000)
 
 

@@ -10,9 +10,8 @@ from sqlalchemy import delete
 
 from postrmagic_core._protocols import UnitLike
 from postrmagic_core.limits import Take
-from postrmagic_core.security.logins import Redeemed, ThrottleLimits
+from postrmagic_core.security.logins import LoginTokens, Redeemed, ThrottleLimits
 from postrmagic_core.security.logins.policy import Attempt, Names
-from postrmagic_core.security.logins.rows import Tokens
 from postrmagic_core.security.tables import login_tokens
 
 
@@ -26,7 +25,7 @@ def unwatched_account(limits: ThrottleLimits, names: Names, attempt: Attempt, wh
     return [limits.own.of("n" + names.network(attempt))]
 
 
-def whoever_holds_it(tokens: Tokens, unit: UnitLike, purpose: str, digest: bytes, redeemed: Redeemed) -> Redeemed:
+def whoever_holds_it(tokens: LoginTokens, unit: UnitLike, purpose: str, digest: bytes, redeemed: Redeemed) -> Redeemed:
     """It was there when it was read, so it is good; the row is deleted and nobody asks whether it still was there."""
     time.sleep(0.01)
     unit.execute(delete(login_tokens).where(login_tokens.c.digest == digest))

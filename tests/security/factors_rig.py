@@ -14,7 +14,7 @@ from pyotp.totp import TOTP
 from postrmagic_core._crypto import KeyRing
 from postrmagic_core.database import DatabaseManager
 from postrmagic_core.limits import Limit
-from postrmagic_core.security.factors import Decision, Enrolment, FactorStatus, Guesses, SecondFactors
+from postrmagic_core.security.factors import Enrolment, FactorDecision, FactorStatus, Guesses, SecondFactors
 from postrmagic_core.testing import FakeClock
 
 ISSUER = "Shop"
@@ -25,8 +25,11 @@ AMPLE = Guesses(Limit("challenge", 10_000, 60.0), Limit("user", 10_000, 60.0))
 class Rig:
     """One face, waited for; with ``tx=True`` each call is the only one of a unit of its own."""
 
-    def __init__(self, factors: SecondFactors, clock: FakeClock, face: str, runner: asyncio.Runner) -> None:
+    def __init__(
+        self, factors: SecondFactors, database: DatabaseManager, clock: FakeClock, face: str, runner: asyncio.Runner
+    ) -> None:
         self.factors = factors
+        self.database = database
         self.clock = clock
         self.face = face
         self._runner = runner
@@ -41,9 +44,9 @@ class Rig:
         codes: list[str] | None = self.call("confirm", user_id, code, **options)
         return codes
 
-    def verify(self, user_id: str, code: object, **options: Any) -> Decision:
+    def verify(self, user_id: str, code: object, **options: Any) -> FactorDecision:
         """See :meth:`SecondFactors.verify`."""
-        decision: Decision = self.call("verify", user_id, code, **options)
+        decision: FactorDecision = self.call("verify", user_id, code, **options)
         return decision
 
     def recover(self, user_id: str, code: object, **options: Any) -> bool:
@@ -66,14 +69,14 @@ class Rig:
         answers = []
 
         async def awaited() -> None:
-            async with self.factors.database.aio.write() as tx:
+            async with self.database.aio.write() as tx:
                 answers.append(await getattr(self.factors.aio, name)(*args, tx=tx))
                 raise ZeroDivisionError
 
         with pytest.raises(ZeroDivisionError):  # noqa: PT012 - the block is what is undone
             if self.face == "async":
                 self._runner.run(awaited())
-            with self.factors.database.write() as tx:
+            with self.database.write() as tx:
                 answers.append(getattr(self.factors, name)(*args, tx=tx))
                 raise ZeroDivisionError
         return answers[0]
@@ -102,7 +105,7 @@ def rigged(database: DatabaseManager, ring: KeyRing, face: str = "sync", **optio
     clock = options.setdefault("clock", FakeClock())
     with ExitStack() as opened:
         factors = opened.enter_context(SecondFactors(database, ring, issuer=ISSUER, **{"guesses": AMPLE, **options}))
-        yield Rig(factors, clock, face, opened.enter_context(asyncio.Runner()))
+        yield Rig(factors, database, clock, face, opened.enter_context(asyncio.Runner()))
 
 
 def events(caplog: pytest.LogCaptureFixture) -> list[str]:

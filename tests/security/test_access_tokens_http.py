@@ -190,7 +190,7 @@ def test_a_limited_token_gets_no_further(house: House) -> None:
 def test_with_the_database_away_nobody_is_told_to_log_in(house: House) -> None:
     """It is 503, not 401."""
     token = house.tokens.issue("7", "x").token
-    with house.tokens.units.write() as tx:
+    with house.tokens.database.write() as tx:
         access_tokens.drop(tx.connection)
     status, _, body = house.ask("GET", "/media", carrying(token))
     assert status == 503

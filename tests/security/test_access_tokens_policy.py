@@ -18,7 +18,7 @@ from postrmagic_core.security.access_tokens import (
     PATTERN,
     TokenPolicy,
     TokenUser,
-    Verified,
+    VerifiedToken,
     bearer,
     not_by_token,
     policy,
@@ -121,10 +121,10 @@ def test_a_long_text_takes_no_longer() -> None:
     """Ten megabytes are looked at no more than ten letters."""
 
     def took(text: str) -> float:
-        began = time.perf_counter()
+        began = time.thread_time()
         for _ in range(200):
             policy.read(text)
-        return time.perf_counter() - began
+        return time.thread_time() - began
 
     short, long = "pm_0123456789", "pm_" + "0" * 10_000_000
     assert min(took(long) for _ in range(5)) < 20 * min(took(short) for _ in range(5)) + 0.01
@@ -191,10 +191,10 @@ def test_a_hostile_header_takes_linear_time(piece: str) -> None:
 
     def took(size: int) -> float:
         text = piece * size
-        began = time.perf_counter()
+        began = time.thread_time()
         bearer(text)
         bearer("Basic " + text)
-        return time.perf_counter() - began
+        return time.thread_time() - began
 
     assert min(took(64_000) for _ in range(3)) < 80 * min(took(4_000) for _ in range(3)) + 0.01
 
@@ -220,7 +220,7 @@ def test_a_token_may_never_more_than_its_owner(allow: list[str], deny: list[str]
     scopes = data.draw(st.none() | st.frozensets(st.sampled_from(GRANTS), max_size=3))
     access = deciding(Role("held", allow=allow, deny=deny), Role("token", allow=sorted(scopes or ())))
     owner = User("7", frozenset({"held"}))
-    by_token = Verified("t", "7", scopes, END).restrict(owner)
+    by_token = VerifiedToken("t", "7", scopes, END).restrict(owner)
     as_if = User("7", frozenset({"token"}))
     for permission, obj in itertools.product(
         ["media:read", "media:edit", "media:edit:own"], [None, {"owner_id": 7}, {"owner_id": 8}]
@@ -234,7 +234,7 @@ def test_a_token_that_is_limited_to_own_objects_may_nothing_with_others() -> Non
     """Though its owner may."""
     access = deciding(Role("admin", allow=["*:*"]))
     admin = User("7", frozenset({"admin"}))
-    who = Verified("t", "7", frozenset({"media:edit:own"}), END).restrict(admin)
+    who = VerifiedToken("t", "7", frozenset({"media:edit:own"}), END).restrict(admin)
     assert access.check(who, "media:edit", {"owner_id": "7"})
     assert access.check(who, "media:edit:own")
     assert not access.check(who, "media:edit", {"owner_id": "8"})
@@ -245,7 +245,7 @@ def test_a_token_that_is_limited_to_own_objects_may_nothing_with_others() -> Non
 def test_an_explanation_tells_that_the_token_lacks_it() -> None:
     """Not the roles: they allow it."""
     access = deciding(Role("admin", allow=["*:*"]))
-    who = Verified("t", "7", frozenset({"media:read"}), END).restrict(User("7", frozenset({"admin"})))
+    who = VerifiedToken("t", "7", frozenset({"media:read"}), END).restrict(User("7", frozenset({"admin"})))
     told = access.explain(who, "media:edit", {"owner_id": "7"})
     assert not told.allowed
     assert told.deciding == "the scopes of the credential do not cover it"
@@ -257,8 +257,8 @@ def test_a_token_without_permissions_may_nothing() -> None:
     """None at all is not the same as no limit."""
     access = deciding(Role("admin", allow=["*:*"]))
     admin = User("7", frozenset({"admin"}))
-    assert not access.check(Verified("t", "7", frozenset(), END).restrict(admin), "media:read")
-    assert access.check(Verified("t", "7", None, END).restrict(admin), "media:read")
+    assert not access.check(VerifiedToken("t", "7", frozenset(), END).restrict(admin), "media:read")
+    assert access.check(VerifiedToken("t", "7", None, END).restrict(admin), "media:read")
 
 
 def test_some_things_no_token_may() -> None:
@@ -271,14 +271,14 @@ def test_some_things_no_token_may() -> None:
     assert not access.check(User("9", frozenset({"barred"})), "account:secure")
     assert not access.check(None, "account:secure")
     for scopes in (None, frozenset({"*:*"}), frozenset({"account:secure"})):
-        who = Verified("t", "7", scopes, END).restrict(admin)
+        who = VerifiedToken("t", "7", scopes, END).restrict(admin)
         assert not access.check(who, "account:secure")
         assert "denied by policy" in access.explain(who, "account:secure").deciding
 
 
 def test_only_the_owner_is_restricted() -> None:
     """Somebody else's roles never meet the token, nor does a limit replace another."""
-    verified = Verified("t", "7", frozenset({"media:read"}), END)
+    verified = VerifiedToken("t", "7", frozenset({"media:read"}), END)
     assert verified.restrict(User("7", frozenset({"x"}))) == TokenUser("7", frozenset({"x"}), verified.permissions, "t")
     for user in (User("8"), User("7", scopes=frozenset()), User("7", scopes=frozenset({"*:*"}))):
         with pytest.raises(ValueError, match="the token's owner"):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
 
@@ -11,7 +11,7 @@ import pytest
 from postrmagic_core._crypto import KeyRing
 from postrmagic_core.database import DatabaseManager
 from postrmagic_core.limits import Limit, RateLimiter
-from postrmagic_core.security.factors import Decision, Enrolment, Guesses
+from postrmagic_core.security.factors import Enrolment, FactorDecision, Guesses
 from postrmagic_core.stores import Store, open_store
 from postrmagic_core.stores.adapters.memory import MemoryStore
 from postrmagic_core.testing import FakeClock
@@ -47,7 +47,7 @@ def test_five_wrong_codes_delay_the_challenge(rig: Rig, caplog: pytest.LogCaptur
     delayed = rig.verify(ALICE, code, challenge="the attacker's")
     assert (delayed.accepted, delayed.reason) == (False, DELAYED)
     assert 0 < delayed.retry_after <= 60
-    assert rig.verify(ALICE, code, challenge="the user's") == Decision(True, "accepted")
+    assert rig.verify(ALICE, code, challenge="the user's") == FactorDecision(True, "accepted")
     assert events(caplog) == ["security.factor_refused"] * 8 + ["security.factor_accepted"]
 
 
@@ -159,16 +159,15 @@ def test_the_counters_name_nobody(database: DatabaseManager, ring: KeyRing, stor
 
 
 @pytest.mark.redis
-def test_processes_count_together(
-    open_database: Callable[..., DatabaseManager], database: DatabaseManager, ring: KeyRing, redis_url: str
-) -> None:
+def test_processes_count_together(database_url: str, ring: KeyRing, redis_url: str) -> None:
     """Two instances over one store have one user's five guesses together."""
     with ExitStack() as opened:
         rigs = []
         for _ in range(2):
             store = opened.enter_context(closing(open_store(redis_url, timeout=5.0)))
             limiter = opened.enter_context(RateLimiter(store))
-            rigs.append(opened.enter_context(rigged(open_database(), ring, limiter=limiter, guesses=Guesses())))
+            manager = opened.enter_context(DatabaseManager(database_url))
+            rigs.append(opened.enter_context(rigged(manager, ring, limiter=limiter, guesses=Guesses())))
         enrolment, _ = rigs[0].enabled()
         told = [reason for rig in rigs * 3 for reason in guess(rig, enrolment, "one", 2)]
         assert told == ["wrong"] * 5 + [DELAYED] * 7

@@ -141,7 +141,7 @@ def test_totp_is_used_while_open(ring: KeyRing) -> None:
     totp = Totp(StoreLedger(MemoryStore(), ring))
     with pytest.raises(NotOpen):
         totp.verify(ALICE, SECRET, "123456")
-    with totp, pytest.raises(TypeError, match="user's id"):
+    with totp, pytest.raises(ValueError, match="user_id"):
         totp.verify(1, SECRET, "123456")  # type: ignore[arg-type]  # that is the test
 
 

@@ -254,15 +254,6 @@ def test_what_is_no_recovery_code_is_not_made_one(given: Any) -> None:
     assert policy.typed_recovery_code(f"{TWENTY}-23467") is not None
 
 
-@pytest.mark.parametrize(
-    ("user_id", "error"), [(1, TypeError), (b"1", TypeError), ("", ValueError), ("é" * 96, ValueError)]
-)
-def test_a_user_is_a_text(user_id: Any, error: type[Exception]) -> None:
-    """Of 1 to 190 bytes."""
-    with pytest.raises(error, match="expected"):
-        policy.check_user(user_id)
-
-
 def test_base32_has_no_padding() -> None:
     """Some apps refuse it; with it the secret is the same."""
     text = policy.base32(SEED[:32])

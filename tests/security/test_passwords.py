@@ -18,10 +18,10 @@ from hypothesis import strategies as st
 
 from postrmagic_core._metrics import Metrics
 from postrmagic_core.errors import ConfigurationError, NotOpen, Overloaded, ValidationFailed
-from postrmagic_core.security.passwords import Argon2Cost, Passwords, Verified
+from postrmagic_core.security.passwords import Argon2Cost, Passwords, Verified, policy
 from postrmagic_core.security.passwords.policy import FLOOR
 
-CHEAP = FLOOR
+TINY = Argon2Cost(64, 1, 1)
 MORE = Argon2Cost(FLOOR.memory_kib, 3, 1)
 RIGHT = "correct horse battery"
 
@@ -63,13 +63,20 @@ class Caller:
         return lambda *args, **options: runner.run(method(*args, **options))
 
 
+def cheap(**options: Any) -> Passwords:
+    """Of a cost that no application can have, for what does not depend on it; what stored hashes may cost is usual."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(policy, "FLOOR", TINY)
+        return Passwords(TINY, **{"most": Argon2Cost(4 * FLOOR.memory_kib, 4 * FLOOR.passes, 16), **options})
+
+
 @pytest.fixture(params=["sync", "async"])
 def caller(request: pytest.FixtureRequest) -> Iterator[Callable[..., Caller]]:
-    """A factory: ``caller(legacy=[…])`` opens passwords at the floor's cost and gives each of their faces."""
+    """A factory: ``caller(legacy=[…])`` opens passwords, cheap ones where no cost is given, and gives each face."""
     with ExitStack() as opened:
 
-        def make(cost: Argon2Cost = CHEAP, **options: Any) -> Caller:
-            passwords = opened.enter_context(Passwords(cost, **options))
+        def make(cost: Argon2Cost | None = None, **options: Any) -> Caller:
+            passwords = opened.enter_context(cheap(**options) if cost is None else Passwords(cost, **options))
             return Caller(passwords, opened.enter_context(asyncio.Runner()) if request.param == "async" else None)
 
         yield make
@@ -77,14 +84,14 @@ def caller(request: pytest.FixtureRequest) -> Iterator[Callable[..., Caller]]:
 
 @pytest.fixture(scope="module")
 def passwords() -> Iterator[Passwords]:
-    """Open, at the floor's cost."""
-    with Passwords(CHEAP) as opened:
+    """Open and cheap."""
+    with cheap() as opened:
         yield opened
 
 
 def test_a_password_fits_its_own_hash_alone(caller: Any) -> None:
     """The hash is argon2id of the cost asked for, with a salt of its own, and holds no password."""
-    passwords = caller()
+    passwords = caller(FLOOR)
     stored, again = passwords.hash(RIGHT), passwords.hash(RIGHT)
     assert stored.startswith("$argon2id$v=19$m=19456,t=2,p=1$")
     assert stored != again
@@ -181,7 +188,7 @@ def test_a_hash_of_another_cost_is_replaced_at_login(caller: Any, caplog: pytest
     caplog.set_level(logging.INFO)
     old = caller(MORE).hash(RIGHT)
     metrics = Metrics()
-    passwords = caller(metrics=metrics)
+    passwords = caller(FLOOR, metrics=metrics)
     assert passwords.verify("wrong", old) == Verified(False)
     found = passwords.verify(RIGHT, old)
     assert found.rehash.startswith("$argon2id$v=19$m=19456,t=2,p=1$")
@@ -285,9 +292,9 @@ def test_only_text_is_a_password(caller: Any, password: Any) -> None:
 def test_passwords_are_opened_first() -> None:
     """Used before it was opened, it says so."""
     with pytest.raises(NotOpen):
-        Passwords(CHEAP).hash(RIGHT)
+        cheap().hash(RIGHT)
     with pytest.raises(NotOpen):
-        Passwords(CHEAP).require(RIGHT)
+        cheap().require(RIGHT)
 
 
 class Held:
@@ -309,7 +316,7 @@ class Held:
             self.now += 1
             self.most = max(self.most, self.now)
         self.begun.release()
-        assert self.go.wait(10)
+        assert self.go.wait(60)
         with self._lock:
             self.now -= 1
         return False
@@ -340,7 +347,7 @@ def test_who_finds_all_places_taken_is_told_in_time(caller: Any, caplog: pytest.
 def test_both_faces_share_the_places() -> None:
     """Twenty threads and twenty tasks at once: never more than two are at work, and all are served."""
     held = Held()
-    with Passwords(CHEAP, legacy=[held], at_once=2, wait=60.0) as passwords:
+    with cheap(legacy=[held], at_once=2, wait=60.0) as passwords:
 
         async def tasks() -> None:
             await asyncio.gather(*(passwords.aio.verify("x", "held") for _ in range(20)))
@@ -376,7 +383,7 @@ def test_a_cancelled_call_keeps_its_place_until_its_thread_ends() -> None:
             await task
         assert not await passwords.aio.verify(RIGHT, None)
 
-    with Passwords(CHEAP, legacy=[held], at_once=1, wait=0.05) as passwords:
+    with cheap(legacy=[held], at_once=1, wait=0.05) as passwords:
         asyncio.run(main(passwords))
         assert passwords.work.slots._free == 1
 
@@ -398,7 +405,7 @@ def test_who_is_cancelled_while_waiting_takes_no_place_along() -> None:
         await asyncio.gather(first, *waiting, return_exceptions=True)
         assert not await waiting[99]
 
-    with Passwords(CHEAP, legacy=[held], at_once=1, wait=60.0) as passwords:
+    with cheap(legacy=[held], at_once=1, wait=60.0) as passwords:
         asyncio.run(main(passwords))
         assert passwords.work.slots._free == 1
         assert not passwords.verify(RIGHT, None)
@@ -416,7 +423,7 @@ def test_the_loop_runs_while_passwords_are_hashed() -> None:
         held.go.set()
         await task
 
-    with Passwords(CHEAP, legacy=[held]) as passwords:
+    with cheap(legacy=[held]) as passwords:
         asyncio.run(main(passwords))
 
 

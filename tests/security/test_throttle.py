@@ -337,9 +337,13 @@ def test_a_store_that_is_away_never_opens(caller: Any, policy: Unavailable, admi
 @pytest.mark.parametrize("how", ["refused", "silent"])
 def test_a_server_that_is_gone_costs_one_time_out(caller: Any, redis_url: str, how: str) -> None:
     """Each attempt is refused in time, a login that has just succeeded counts, and all is well once it is back."""
-    with FaultProxy(redis_url) as proxy, closing(open_store(proxy.url, timeout=0.25)) as store:
+    with (
+        closing(open_store(redis_url, timeout=5.0)) as beside,
+        FaultProxy(redis_url) as proxy,
+        closing(open_store(proxy.url, timeout=0.25)) as store,
+    ):
+        caller(beside).succeeded("alice", HOME)
         throttle = caller(store)
-        throttle.succeeded("alice", HOME)
         proxy.refuse() if how == "refused" else proxy.blackhole("requests")
         for call in (throttle.check, throttle.check, throttle.succeeded):
             began = time.monotonic()

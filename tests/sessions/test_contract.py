@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 from pydantic import BaseModel
@@ -13,6 +15,7 @@ from postrmagic_core.errors import ConfigurationError, NotOpen
 from postrmagic_core.sessions import Binding, SessionStore
 from postrmagic_core.stores import Store, open_store
 from postrmagic_core.stores.adapters.memory import MemoryStore
+from postrmagic_core.stores.adapters.sql import SqlStore
 from postrmagic_core.testing.contracts.session import SessionContract
 from tests.backends import TIMEOUT
 
@@ -35,25 +38,42 @@ class TestSqlite(SessionContract):
         return lambda: open_store(f"sqlite:///{tmp_path / 'kv.db'}", timeout=TIMEOUT)
 
 
-@pytest.mark.mysql
-class TestMariaDB(SessionContract):
-    """On a real server."""
+class OnServer(SessionContract):
+    """In a database that the class's tests share; each leaves it empty."""
+
+    server: ClassVar[str]
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def kept(cls, request: pytest.FixtureRequest) -> Iterator[SqlStore]:
+        """The store, on the server that the fixture of this name gives."""
+        server = request.getfixturevalue(cls.server)
+        url = server.create_database()
+        with closing(open_store(url, timeout=TIMEOUT)) as kept:
+            assert isinstance(kept, SqlStore)
+            yield kept
+        server.drop_database(url)
 
     @pytest.fixture
-    def open_store(self, mysql_url: str) -> Callable[[], Store]:
-        """In the test's own database."""
-        return lambda: open_store(mysql_url, timeout=TIMEOUT)
+    def store(self, kept: SqlStore) -> Iterator[Store]:
+        """The same, empty."""
+        yield kept
+        kept.clear(b"{")
+
+
+@pytest.mark.mysql
+class TestMariaDB(OnServer):
+    """On a real server."""
+
+    server = "mariadb_server"
 
 
 @pytest.mark.mysql
 @pytest.mark.soak
-class TestMysqld(SessionContract):
+class TestMysqld(OnServer):
     """On MySQL itself, which is none of MariaDB's."""
 
-    @pytest.fixture
-    def open_store(self, mysqld_url: str) -> Callable[[], Store]:
-        """In the test's own database."""
-        return lambda: open_store(mysqld_url, timeout=TIMEOUT)
+    server = "mysqld_server"
 
 
 @pytest.mark.redis

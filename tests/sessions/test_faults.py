@@ -101,7 +101,7 @@ async def greeting(scope: Any, receive: Any, send: Any) -> None:
 
 
 def test_a_store_without_room_lets_nobody_in_anew_and_throws_nobody_out(room: Room, ring: KeyRing) -> None:
-    """A login is answered with 503 and sets no cookie; who is logged in stays so; with room it is as before."""
+    """A login is answered with 507 and sets no cookie; who is logged in stays so; with room it is as before."""
     with closing(room.open()) as store, SessionStore(store, ring) as sessions:
         app = Starlette(routes=[Mount("/", Pipeline([errors(), http_sessions(sessions)]).asgi(greeting))])
         cookie = logged_in(sessions)
@@ -111,7 +111,7 @@ def test_a_store_without_room_lets_nobody_in_anew_and_throws_nobody_out(room: Ro
             room.use_up()
             with TestClient(app, base_url="https://testserver") as stranger:
                 refused = stranger.get("/login")
-                assert (refused.status_code, "set-cookie" in refused.headers) == (503, False)
+                assert (refused.status_code, "set-cookie" in refused.headers) == (507, False)
                 assert client.get("/").text == "alice"
                 room.make()
                 assert stranger.get("/login").status_code == 200
@@ -124,21 +124,28 @@ def test_a_store_that_is_away_is_no_logout(fault: str, redis_url: str, ring: Key
     """503, and the visitor's cookie stays as it is; with the store back the session is there."""
     with (
         FaultProxy(redis_url) as proxy,
+        closing(open_store(redis_url, timeout=TIMEOUT)) as beside,
         closing(open_store(proxy.url, timeout=0.25)) as store,
+        SessionStore(beside, ring) as direct,
         SessionStore(store, ring) as sessions,
     ):
         app = Starlette(routes=[Mount("/", Pipeline([errors(), http_sessions(sessions)]).asgi(greeting))])
-        cookie = logged_in(sessions)
+        cookie = logged_in(direct)
         with TestClient(app, base_url="https://testserver") as client:
             client.cookies.set("__Host-session", cookie, domain="testserver.local", path="/")
-            assert client.get("/").text == "alice"
+            assert answered(client) == "alice"
             getattr(proxy, fault)()
             for path in ("/", "/login"):
                 away = client.get(path)
                 assert (away.status_code, "set-cookie" in away.headers) == (503, False)
             assert proxy.hits > 0 or fault == "refuse"
             proxy.heal()
-            deadline = time.monotonic() + 10
-            while client.get("/").status_code == 503:
-                assert time.monotonic() < deadline, "it does not heal"
-            assert client.get("/").text == "alice"
+            assert answered(client) == "alice"
+
+
+def answered(client: TestClient) -> str:
+    """Who is logged in, once the store has answered in its time, which a busy machine may not do at once."""
+    deadline = time.monotonic() + 30
+    while (answer := client.get("/")).status_code == 503:
+        assert time.monotonic() < deadline, "it does not heal"
+    return answer.text

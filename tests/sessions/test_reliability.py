@@ -13,7 +13,7 @@ from postrmagic_core.sessions import SessionStore
 from postrmagic_core.stores import open_store
 from postrmagic_core.testing.contracts.reliability import ReliabilityContract
 from postrmagic_core.testing.contracts.rig import Budget
-from tests.backends import OnOwnRedis
+from tests.backends import TIMEOUT, OnOwnRedis
 
 pytestmark = [pytest.mark.redis, pytest.mark.fault]
 
@@ -29,7 +29,7 @@ class TestSessions(OnOwnRedis, ReliabilityContract[Sessions]):
 
     def prepare(self, url: str) -> None:
         """Alice logs in; the server learns the Scripts, so that one request carries out one save."""
-        sessions = self.make(url)
+        sessions = SessionStore(open_store(url, timeout=TIMEOUT), RING).open()
         session = sessions.load(None)
         session.login("alice")
         self.cookie = sessions.save(session)

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing
+from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
+import redis
+from sqlalchemy import text
 
 from postrmagic_core._clock import SystemClock
 from postrmagic_core._crypto import KeyRing
+from postrmagic_core.database import DatabaseManager
 from postrmagic_core.sessions import SessionStore
 from postrmagic_core.stores import Store, open_store
+from postrmagic_core.stores.scripts import NOW
 from postrmagic_core.testing import FakeClock
 
 IDLE, ABSOLUTE, TOUCH = 600.0, 3600.0, 60.0
@@ -102,31 +107,57 @@ def test_a_host_whose_clock_is_wrong_moves_no_end(store: Store, ring: KeyRing, f
             assert wrong.load(cookie).is_new
 
 
+def ends_on_redis(url: str, key: bytes) -> int:
+    """When a row ends, by the server's clock: milliseconds since the epoch."""
+    raw: Any = redis.Redis.from_url(url)  # its types expect a key's text
+    with closing(raw):
+        return int(raw.pexpiretime(key))
+
+
+def ends_on_mysql(url: str, key: bytes) -> int:
+    """The same."""
+    with DatabaseManager(url) as database, database.read() as tx:
+        return int(tx.connection.execute(text("SELECT e FROM pm_kv WHERE k = :key"), {"key": key}).scalar_one())
+
+
+@pytest.mark.parametrize("skew", [-86_400, 86_400], ids=["behind", "ahead"])
 @pytest.mark.parametrize(
-    "server", [pytest.param("mysql", marks=pytest.mark.mysql), pytest.param("redis", marks=pytest.mark.redis)]
+    ("server", "ends"),
+    [
+        pytest.param("mysql", ends_on_mysql, marks=pytest.mark.mysql, id="mysql"),
+        pytest.param("redis", ends_on_redis, marks=pytest.mark.redis, id="redis"),
+    ],
 )
 def test_a_host_whose_clock_is_wrong_moves_no_end_on_a_server(
-    server: str, url_of: Callable[[str], str], ring: KeyRing
+    server: str, ends: Callable[[str, bytes], int], skew: int, url_of: Callable[[str], str], ring: KeyRing
 ) -> None:
-    """A day ahead, and a day behind: used, a session outlives its idle time-out, and ends when it must."""
-    idle, absolute = 3.0, 7.0
-    with closing(open_store(url_of(server), timeout=5.0)) as opened, ExitStack() as hosts:
-        began, live = time.monotonic(), []
-        for skew in (-86_400, 86_400):
-            clock = Skewed(skew)
-            sessions = SessionStore(
-                opened, ring, clock=clock, idle_timeout=idle, absolute_timeout=absolute, touch_interval=0.5
-            )
-            wrong = hosts.enter_context(sessions)
-            live.append((wrong, started(wrong)))
-        while time.monotonic() - began < idle + 1:
-            time.sleep(0.25)
-            for wrong, cookie in live:
+    """A day ahead or behind: each use prolongs a session by its idle time-out from then, and not past its end."""
+    url, clock = url_of(server), Skewed(skew)
+    with closing(open_store(url, timeout=5.0)) as opened:
+        for idle, absolute in ((600, 3600), (60, 60)):
+            with SessionStore(
+                opened, ring, clock=clock, idle_timeout=idle, absolute_timeout=absolute, touch_interval=0.01
+            ) as wrong:
+                cookie = started(wrong)
+                key = wrong.load(cookie).anchor
+                assert key is not None
+                first = ends(url, key)
+                time.sleep(0.05)
+                before = server_ms(opened)
                 session = wrong.load(cookie)
                 assert not session.is_new
                 wrong.save(session)
-        time.sleep(max(0.0, absolute + 0.5 - (time.monotonic() - began)))
-        assert [wrong.load(cookie).is_new for wrong, cookie in live] == [True, True]
+                after = server_ms(opened)
+                now = ends(url, key)
+                if idle == absolute:
+                    assert abs(now - first) <= 1
+                else:
+                    assert before - 1 <= now - idle * 1000 <= after + 1
+
+
+def server_ms(store: Store) -> int:
+    """The store's clock."""
+    return int(store.run(NOW, [], [])[0]) // 1000
 
 
 class Skewed(SystemClock):

@@ -105,8 +105,9 @@ class Security(Lifecycle):
         def make() -> SecondFactors:
             from .factors import SecondFactors
 
-            how = {"issuer": self._issuer, "limiter": self._limiter, "clock": self._clock}
-            return SecondFactors(self._database, self._keys, **how)  # type: ignore[arg-type]  # by name
+            return SecondFactors(
+                self._database, self._keys, issuer=self._issuer, limiter=self._limiter, clock=self._clock
+            )
 
         return self._part("factors", make)
 
@@ -129,8 +130,15 @@ class Security(Lifecycle):
             from .access import Access, Roles
 
             roles = self._roles if self._roles is not None else Roles([])
-            how = {"max_age": self._role_max_age, "strict": self._strict, "clock": self._clock}
-            return Access(roles, self._database, audit=self.audit, metrics=self._metrics, **how)  # type: ignore[arg-type]  # by name
+            return Access(
+                roles,
+                self._database,
+                audit=self.audit,
+                max_age=self._role_max_age,
+                strict=self._strict,
+                clock=self._clock,
+                metrics=self._metrics,
+            )
 
         return self._part("access", make)
 

@@ -27,35 +27,35 @@ class AsyncSessionStore(Generic[M]):
 
     async def load(self, cookie_value: str | None, client: Client | None = None) -> Session[M]:
         """See :meth:`SessionStore.load`."""
-        return await self._run(self._sessions.procedures.load(cookie_value, client))
+        return await self._run(self._sessions.loading.load(cookie_value, client))
 
     async def save(self, session: Session[M]) -> str | None:
         """See :meth:`SessionStore.save`."""
-        return await self._run(self._sessions.procedures.save(session))
+        return await self._run(self._sessions.saving.save(session))
 
     async def delete(self, session: Session[M]) -> None:
         """See :meth:`SessionStore.delete`."""
-        await self._run(self._sessions.procedures.delete(session))
+        await self._run(self._sessions.saving.delete(session))
 
     async def devices(self, user_id: str, current: Session[M] | None = None) -> list[Device]:
         """See :meth:`SessionStore.devices`."""
-        return await self._run(self._sessions.procedures.devices(user_id, current))
+        return await self._run(self._sessions.roster.devices(user_id, current))
 
     async def revoke(self, user_id: str, device_id: str) -> bool:
         """See :meth:`SessionStore.revoke`."""
-        return await self._run(self._sessions.procedures.roster.revoke(user_id, device_id))
+        return await self._run(self._sessions.roster.revoke(user_id, device_id))
 
     async def revoke_others(self, session: Session[M]) -> None:
         """See :meth:`SessionStore.revoke_others`."""
-        await self._run(self._sessions.procedures.revoke_others(session))
+        await self._run(self._sessions.roster.revoke_others(session))
 
     async def revoke_all(self, user_id: str) -> None:
         """See :meth:`SessionStore.revoke_all`."""
-        await self._run(self._sessions.procedures.roster.revoke_all(user_id))
+        await self._run(self._sessions.roster.revoke_all(user_id))
 
     async def revoke_everyone(self) -> int:
         """See :meth:`SessionStore.revoke_everyone`."""
-        return await self._run(self._sessions.procedures.roster.revoke_everyone())
+        return await self._run(self._sessions.roster.revoke_everyone())
 
     async def _run(self, steps: Steps[R]) -> R:
         self._sessions.ensure_open()

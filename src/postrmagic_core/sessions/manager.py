@@ -17,10 +17,12 @@ from ..stores.interface import Store, SupportsScan
 from .binding import Binding, Client
 from .devices import Device
 from .incidents import Incident, Watch
+from .loading import Loading
 from .models import Format, Migrate
 from .policy import Limits
-from .procedures import Procedures
+from .roster import Roster
 from .rows import Rows
+from .saving import Saving
 from .session import Session
 from .vault import Vault
 
@@ -95,9 +97,9 @@ class SessionStore(Lifecycle, Generic[M]):
         self.watch = Watch(metrics, namespace, options.get("on_incident"))
         rows = Rows(Vault(keys, namespace), limits, self.watch)
         form: Format[M] = Format(model, options.get("version", 1), options.get("migrate"))
-        self.procedures: Procedures[M] = Procedures(
-            rows, form, options.get("binding", Binding()), clock, metrics, namespace
-        )
+        self.roster = Roster(rows)
+        self.loading = Loading(rows, form, options.get("binding", Binding()))
+        self.saving: Saving[M] = Saving(rows, self.roster, clock, metrics, namespace)
         self._port = _Port(store, clock)
 
     @cached_property
@@ -115,7 +117,7 @@ class SessionStore(Lifecycle, Generic[M]):
         bound to the kind of its agent and to its network. Raises :class:`BackendError` when the store is away: a
         session that cannot be read is not an anonymous one.
         """
-        return self._run(self.procedures.load(cookie_value, client))
+        return self._run(self.loading.load(cookie_value, client))
 
     def save(self, session: Session[M]) -> str | None:
         """Store what changed; returns the value to set the cookie to.
@@ -125,30 +127,30 @@ class SessionStore(Lifecycle, Generic[M]):
         it may be a newer one by now. What other requests changed meanwhile is kept, field by field.
         Raises :class:`BackendError`, and :class:`EncodeError` for data without a lossless encoding.
         """
-        return self._run(self.procedures.save(session))
+        return self._run(self.saving.save(session))
 
     def delete(self, session: Session[M]) -> None:
         """End the session now; a request in flight cannot bring it back."""
-        self._run(self.procedures.delete(session))
+        self._run(self.saving.delete(session))
 
     def devices(self, user_id: str, current: Session[M] | None = None) -> list[Device]:
         """The user's live sessions, the last used first; ``current`` is marked. In two reads."""
-        return self._run(self.procedures.devices(user_id, current))
+        return self._run(self.roster.devices(user_id, current))
 
     def revoke(self, user_id: str, device_id: str) -> bool:
         """End one of the user's sessions by its :attr:`Device.id`; whether there was one."""
-        return self._run(self.procedures.roster.revoke(user_id, device_id))
+        return self._run(self.roster.revoke(user_id, device_id))
 
     def revoke_others(self, session: Session[M]) -> None:
         """End every session of this one's user but this one, on every device, whatever is in flight.
 
         Raises :class:`UsageError` for a session that is not stored, of nobody, or has ended meanwhile.
         """
-        self._run(self.procedures.revoke_others(session))
+        self._run(self.roster.revoke_others(session))
 
     def revoke_all(self, user_id: str) -> None:
         """End every session of a user, in one operation, on every device."""
-        self._run(self.procedures.roster.revoke_all(user_id))
+        self._run(self.roster.revoke_all(user_id))
 
     def revoke_everyone(self) -> int:
         """End every session of every user and visitor of the namespace; how many there were.
@@ -158,7 +160,7 @@ class SessionStore(Lifecycle, Generic[M]):
         """
         if not isinstance(self.store, SupportsScan):
             raise Unsupported(f"{type(self.store).__name__} cannot find keys by prefix: it has no clear()")
-        return self._run(self.procedures.roster.revoke_everyone())
+        return self._run(self.roster.revoke_everyone())
 
     def _run(self, steps: Steps[R]) -> R:
         self.ensure_open()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from .._steps import Steps
 from ..errors import UsageError
 from ..stores.scripts import INVALIDATE
@@ -9,7 +11,7 @@ from . import policy
 from .devices import Device, Entry, device, device_id
 from .policy import Record
 from .rows import Rows, Swap, dropping, getting, pause, store_time, swapping
-from .session import Row
+from .session import Draft, Session
 
 
 class Roster:
@@ -46,10 +48,11 @@ class Roster:
             entries = [entry for entry in entries if entry.row in by_use[:room]]
         return self._rows.update_list(newest, revision, [*entries, Entry(key, ends_us)])
 
-    def devices(self, user_id: str, current: Row | None) -> Steps[list[Device]]:
+    def devices(self, user_id: str, current: Session[Any] | None) -> Steps[list[Device]]:
         """The user's live sessions, the last used first."""
+        row = None if current is None else Draft(current).row
         live = yield from self._live(user_id, (yield from self._entries(user_id)))
-        shown = [device(row, record, None if current is None else current.key) for row, record in live.items()]
+        shown = [device(key, record, None if row is None else row.key) for key, record in live.items()]
         return sorted(shown, key=lambda each: each.last_seen, reverse=True)
 
     def revoke(self, user_id: str, name: str) -> Steps[bool]:
@@ -70,8 +73,10 @@ class Roster:
         prefix = self._vault.all_rows
         return int((yield lambda port: port.store.clear(prefix)))
 
-    def revoke_others(self, row: Row | None) -> Steps[Row]:
+    def revoke_others(self, session: Session[Any]) -> Steps[None]:
         """End every session of the user but this one, whatever is in flight: it alone gets the new generation."""
+        draft = Draft(session)
+        row = draft.row
         if row is None or row.record.user_id is None or row.record.moved is not None:
             raise UsageError("expected the stored session of a user, to end all their others")
         guards = self.guards(row.record.user_id)
@@ -90,7 +95,8 @@ class Roster:
             swaps = [Swap(guard, number or b"", text, limit) for guard, number in zip(guards, numbers, strict=True)]
             kept, *_ = yield swapping([self._rows.update(row.key, revision, renewed.record), *swaps])
             if kept:
-                return renewed
+                draft.replaced(renewed)
+                return
             failures += 1
             yield from pause(failures)
 

@@ -6,11 +6,11 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from datetime import datetime
 from functools import partial
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from ..._bridge import Bridge
-from ..._protocols import Identity
+from ..._protocols import AwaitableUnitLike, Identity
 from ...errors import AccessDenied
+from ..units import lifted
 from .interface import AuditEntry, Explanation, User
 
 if TYPE_CHECKING:
@@ -18,15 +18,6 @@ if TYPE_CHECKING:
     from .manager import Access
 
 F = TypeVar("F", bound=Callable[..., Any])
-R = TypeVar("R")
-
-
-class AwaitableUnitLike(Protocol):
-    """What ``async with db.aio.write()`` gives."""
-
-    async def run(self, fn: Callable[[Any], R], /) -> R:
-        """``fn(tx)`` with the sync unit, on the unit's own thread."""
-        ...
 
 
 class AsyncAccess:
@@ -80,13 +71,11 @@ class AsyncAccess:
 
     async def grant(self, user_id: str, role: str, *, by: str | None, tx: AwaitableUnitLike | None = None) -> bool:
         """See :meth:`Access.grant`; ``tx`` is what ``async with db.aio.write()`` gave."""
-        return await _in_thread(self._access.bridge, tx, lambda unit: self._access.grant(user_id, role, by=by, tx=unit))
+        return await self._changed(tx, lambda unit: self._access.grant(user_id, role, by=by, tx=unit))
 
     async def revoke(self, user_id: str, role: str, *, by: str | None, tx: AwaitableUnitLike | None = None) -> bool:
         """See :meth:`Access.revoke`; ``tx`` is what ``async with db.aio.write()`` gave."""
-        return await _in_thread(
-            self._access.bridge, tx, lambda unit: self._access.revoke(user_id, role, by=by, tx=unit)
-        )
+        return await self._changed(tx, lambda unit: self._access.revoke(user_id, role, by=by, tx=unit))
 
     async def roles_of(self, user_id: str) -> list[str]:
         """See :meth:`Access.roles_of`."""
@@ -99,6 +88,9 @@ class AsyncAccess:
     def invalidate(self, user_id: str) -> None:
         """See :meth:`Access.invalidate`."""
         self._access.invalidate(user_id)
+
+    async def _changed(self, tx: AwaitableUnitLike | None, call: Callable[[Any], bool]) -> bool:
+        return await lifted(self._access.bridge, self._access.database, tx, call)
 
 
 class AsyncAuditLog:
@@ -118,9 +110,8 @@ class AsyncAuditLog:
         tx: AwaitableUnitLike | None = None,
     ) -> str:
         """See :meth:`AuditLog.record`; ``tx`` is what ``async with db.aio.write()`` gave."""
-        row = {"actor": actor, "subject": subject, "outcome": outcome, "detail": detail}
-        record: Callable[..., str] = partial(self._audit.record, action, **row)  # type: ignore[arg-type]  # as above
-        return await _in_thread(self._audit.bridge, tx, lambda unit: record(tx=unit))
+        record = partial(self._audit.record, action, actor=actor, subject=subject, outcome=outcome, detail=detail)
+        return await lifted(self._audit.bridge, self._audit.database, tx, lambda unit: record(tx=unit))
 
     def denied(self, actor: str | None, permission: str, why: str = "") -> None:
         """See :meth:`AuditLog.denied`."""
@@ -146,7 +137,3 @@ class AsyncAuditLog:
     async def purge(self, before: datetime, *, by: str | None = None) -> int:
         """See :meth:`AuditLog.purge`."""
         return await self._audit.bridge.lift(lambda: self._audit.purge(before, by=by))
-
-
-async def _in_thread(bridge: Bridge, tx: AwaitableUnitLike | None, call: Callable[[Any], R]) -> R:
-    return await (bridge.lift(lambda: call(None)) if tx is None else tx.run(call))

@@ -18,14 +18,16 @@ from ..._lifecycle import Lifecycle
 from ..._metrics import Metrics
 from ..._protocols import UnitLike, Units
 from ..._unit import in_own_unit
+from ..checks import check_text
 from ..tables import audit as rows
+from ..units import in_unit
 from .denials import Denials, Summed
-from .interface import AuditEntry, check_text
+from .interface import AuditEntry
 
 if TYPE_CHECKING:
     from .aio import AsyncAuditLog
 
-logger = logging.getLogger("postrmagic_core.security")
+_log = logging.getLogger("postrmagic_core.security")
 
 DETAIL_BYTES = 8192
 _BATCH = 1000
@@ -35,15 +37,15 @@ _COLUMNS = {"actor": 190, "action": 64, "subject": 190, "outcome": 16}
 class AuditLog(Lifecycle):
     """What was done, to whom, by whom: rows of ``pm_audit``, which nothing here changes and only :meth:`purge` deletes.
 
-    ``units`` is the database. Opened, it writes denials in a thread of its own, at most one row a minute for each user
+    Opened, it writes denials in a thread of its own, at most one row a minute for each user
     and permission; closing it writes the rest. Counts ``access_denials_total`` and ``audit_failures_total``.
     """
 
     def __init__(
-        self, units: Units, *, clock: Clock | None = None, metrics: Metrics | None = None, every: float = 60.0
+        self, database: Units, *, clock: Clock | None = None, metrics: Metrics | None = None, every: float = 60.0
     ) -> None:
         super().__init__()
-        self._units = units
+        self.database = database
         self._clock = clock or SystemClock()
         self._ids = Ids()
         self.bridge = Bridge(2, name="postrmagic-audit")
@@ -79,8 +81,7 @@ class AuditLog(Lifecycle):
         for name, most in _COLUMNS.items():
             if name in ("action", "outcome") or values[name] is not None:
                 check_text(name, values[name], most)
-        insert = partial(self._insert, values | {"detail": _encoded(detail)})
-        return insert(tx) if tx is not None else in_own_unit(self._units, insert)
+        return in_unit(self.database, tx, partial(self._insert, values | {"detail": _encoded(detail)}))
 
     def denied(self, actor: str | None, permission: str, why: str = "") -> None:
         """Note a denial, to be written soon, summed with others like it; costs no wait and never raises."""
@@ -110,7 +111,7 @@ class AuditLog(Lifecycle):
                 statement = statement.where(rows.c[name] == wanted)
         if since is not None:
             statement = statement.where(rows.c.at_us >= to_us(since))
-        with self._units.read() as tx:
+        with self.database.read() as tx:
             return [_entry(row) for row in tx.execute(statement)]
 
     def purge(self, before: datetime, *, by: str | None = None) -> int:
@@ -118,7 +119,7 @@ class AuditLog(Lifecycle):
         self.ensure_open()
         limit, count = to_us(before), 0
         while True:
-            done = in_own_unit(self._units, partial(_delete, limit))
+            done = in_own_unit(self.database, partial(_delete, limit))
             count += done
             if done < _BATCH:
                 break
@@ -143,12 +144,12 @@ class AuditLog(Lifecycle):
         }
         try:
             # Once: what fails is kept and written later, and closing must not wait for a database that is away.
-            with self._units.write() as tx:
+            with self.database.write() as tx:
                 self._insert(values, tx)
         except Exception as error:
             self._failures.add()
             kind = type(error).__qualname__
-            logger.error(
+            _log.error(
                 "denials could not be written to the audit log, and are kept: %s",
                 kind,
                 extra={"event": "security.audit.failed", "error": kind},

@@ -15,7 +15,7 @@ from .interface import OwnerFunction, PolicyFunction, shown
 from .policy import OTHERS, OWN, UNKNOWN, Asked, Ownership, Rule, Verdict
 from .roles import Roles
 
-logger = logging.getLogger("postrmagic_core.security")
+_log = logging.getLogger("postrmagic_core.security")
 
 _TABLES = 1024
 _ANSWERS = 4096
@@ -186,7 +186,7 @@ class Deciding:
         name = shown(str(permission))
         if name not in self._told and len(self._told) < _TABLES:
             self._told.add(name)
-            logger.warning(
+            _log.warning(
                 "permission %r is asked for, which does not exist: denied",
                 name,
                 extra={"event": "security.access.unknown_permission", "permission": name},
@@ -196,7 +196,7 @@ class Deciding:
     def _failed(self, event: str, sentence: str, what: object) -> None:
         # Of an error its kind and place, not its text: it may hold what the object does.
         kind = type(what).__qualname__
-        logger.error("%s: %s", sentence, kind, extra={"event": f"security.access.{event}", "error": kind})
+        _log.error("%s: %s", sentence, kind, extra={"event": f"security.access.{event}", "error": kind})
 
 
 def _owner(obj: Any) -> object:

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import contextlib
-import contextvars
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from ..._lifecycle import after_fork
+from ..background import Background
+from ..checks import USER_BYTES
 
 _MOST = 1000
-_ACTOR_BYTES = 190
 
 
 @dataclass(slots=True)
@@ -37,21 +37,20 @@ class Denials:
         self._write = write
         self._monotonic = monotonic
         self._every = every
-        self._changed = threading.Condition()
+        self._background = Background(self._write_due, "postrmagic-audit")
+        self._changing = threading.Lock()
         self._writing = threading.Lock()
         self._summed: dict[tuple[str | None, str], Summed] = {}
-        self._thread: threading.Thread | None = None
-        self._closed = True
         after_fork(self._forget)
 
     def open(self) -> None:
-        """Take denials."""
-        self._closed = False
+        """Have denials written as they are noted."""
+        self._background.open()
 
     def note(self, actor: str | None, subject: str, why: str) -> None:
-        """Count one; the thread that writes is started by the first."""
+        """Count one, to be written once its row is due."""
         key = (_fit(actor), _fit(subject) or "")
-        with self._changed:
+        with self._changing:
             if key not in self._summed and len(self._summed) >= _MOST:
                 key, why = (None, "others"), "more users and permissions than are told apart"
             found = self._summed.get(key)
@@ -59,12 +58,7 @@ class Denials:
                 found.count += 1
                 return
             self._summed[key] = Summed(*key, why[:200], 1, self._monotonic())
-            if self._thread is None and not self._closed:
-                # A context of its own: the request's unit, work and log fields are not the thread's.
-                run = contextvars.Context().run
-                self._thread = threading.Thread(target=run, args=(self._run,), name="postrmagic-audit", daemon=True)
-                self._thread.start()
-            self._changed.notify_all()
+        self._background.wake()
 
     def flush(self, *, everything: bool = True) -> None:
         """Write what waits; or only what is due, and forget who has not been denied since.
@@ -75,13 +69,13 @@ class Denials:
             self._flush(everything)
 
     def _flush(self, everything: bool) -> None:
-        with self._changed:
+        with self._changing:
             waiting = list(self._summed.items())
         for key, summed in waiting:
             now = self._monotonic()
             if not everything and now < summed.due:
                 continue
-            with self._changed:
+            with self._changing:
                 if summed.count == 0 and now >= summed.due:
                     self._summed.pop(key, None)
                     continue
@@ -96,45 +90,33 @@ class Denials:
 
     def close(self) -> None:
         """End the thread, then write what waits."""
-        with self._changed:
-            self._closed = True
-            thread, self._thread = self._thread, None
-            self._changed.notify_all()
-        if thread is not None and thread is not threading.current_thread():
-            thread.join()
+        self._background.close()
         self.flush()
-        with self._changed:
+        with self._changing:
             self._summed.clear()
 
     def _put_back(self, summed: Summed, count: int) -> None:
-        with self._changed:
+        with self._changing:
             summed.count += count
 
-    def _run(self) -> None:
-        while True:
-            with contextlib.suppress(Exception):
-                self.flush(everything=False)
-            with self._changed:
-                if self._closed:
-                    return
-                self._changed.wait(self._pause())
-
-    def _pause(self) -> float | None:
-        """Seconds to the next thing that is due; ``None`` where nothing is known."""
-        if not self._summed:
-            return None
-        return max(min(summed.due for summed in self._summed.values()) - self._monotonic(), 0.01)
+    def _write_due(self) -> float | None:
+        """Write what is due; the seconds to the next thing that will be, ``None`` where nothing is known."""
+        with contextlib.suppress(Exception):
+            self.flush(everything=False)
+        with self._changing:
+            if not self._summed:
+                return None
+            return max(min(summed.due for summed in self._summed.values()) - self._monotonic(), 0.01)
 
     def _forget(self) -> None:
-        """In a forked child: the thread did not come along, and what it had to write is the parent's."""
-        self._changed = threading.Condition()
+        """In a forked child: what waited to be written is the parent's."""
+        self._changing = threading.Lock()
         self._writing = threading.Lock()
         self._summed = {}
-        self._thread = None
 
 
 def _fit(text: str | None) -> str | None:
     """As much of a text as the column takes, whatever is in it."""
     if text is None:
         return None
-    return str(text).encode("utf-8", "replace")[:_ACTOR_BYTES].decode("utf-8", "ignore")
+    return str(text).encode("utf-8", "replace")[:USER_BYTES].decode("utf-8", "ignore")

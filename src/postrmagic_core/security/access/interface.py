@@ -99,7 +99,6 @@ class AuditEntry:
     detail: Mapping[str, object]
 
 
-USER_BYTES = 190
 ROLE_BYTES = 64
 
 
@@ -107,13 +106,3 @@ def shown(text: str, most: int = 200) -> str:
     """A text from outside, fit for one line of a log or a terminal."""
     cut = text[:most]
     return cut if cut.isprintable() else ascii(cut)[1:-1]
-
-
-def check_text(what: str, text: object, most: int) -> None:
-    """:class:`ValueError` unless ``text`` is one of 1 to ``most`` bytes, as its column takes it."""
-    try:
-        fits = isinstance(text, str) and 0 < len(text.encode()) <= most
-    except UnicodeEncodeError:
-        fits = False
-    if not fits:
-        raise ValueError(f"expected as {what} a text of 1 to {most} bytes")

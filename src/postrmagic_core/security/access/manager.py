@@ -13,13 +13,14 @@ from ..._clock import Clock, SystemClock
 from ..._lifecycle import Lifecycle
 from ..._metrics import Metrics
 from ..._protocols import Identity, UnitLike, Units
-from ..._unit import in_own_unit
 from ...errors import AccessDenied, LastHolder, UsageError
-from . import assigned
+from ..checks import check_text, check_user
+from ..units import in_unit
+from . import rows
 from .audit import AuditLog
 from .deciding import Deciding
 from .explaining import explain
-from .interface import ROLE_BYTES, USER_BYTES, Explanation, User, check_text, shown
+from .interface import ROLE_BYTES, Explanation, User, shown
 from .known import Known
 from .present import acting, requires
 from .roles import Roles
@@ -29,11 +30,11 @@ if TYPE_CHECKING:
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-logger = logging.getLogger("postrmagic_core.security")
+_log = logging.getLogger("postrmagic_core.security")
 
 
 class Access(Lifecycle):
-    """Roles and policies that decide, and the roles that users have, in ``units``, the database.
+    """Roles and policies that decide, and the roles that users have, in ``database``.
 
     :meth:`identity` is at most ``max_age`` seconds old: within that time a revoked role is without effect in every
     process, whether it is told or not; in this process at once. While the database is away and nothing as young is
@@ -47,7 +48,7 @@ class Access(Lifecycle):
     def __init__(
         self,
         roles: Roles,
-        units: Units,
+        database: Units,
         *,
         audit: AuditLog | None = None,
         max_age: float = 1.0,
@@ -64,8 +65,8 @@ class Access(Lifecycle):
         self.bridge = Bridge(name="postrmagic-access")
         self.on_change: list[Callable[[str], object]] = []
         self._own_audit = audit is None
-        self.audit = audit if audit is not None else AuditLog(units, clock=clock, metrics=metrics)
-        self._units = units
+        self.audit = audit if audit is not None else AuditLog(database, clock=clock, metrics=metrics)
+        self.database = database
         self._clock = clock
         self._deciding = Deciding(roles, strict=strict)
         self._known = Known(max_age, clock.monotonic)
@@ -127,7 +128,7 @@ class Access(Lifecycle):
         sentence = f"{'nobody' if user_id is None else f'user {shown(user_id)}'} may not {name}"
         with suppress(Exception):  # whatever became of the note, it stays a denial
             self.audit.denied(user_id, name, why)
-        logger.warning(
+        _log.warning(
             "%s",
             sentence,
             extra={"event": "security.access.denied", "user_id": user_id, "permission": name, "why": why},
@@ -158,17 +159,17 @@ class Access(Lifecycle):
         if user is not None:
             return user
         asking = self._known.asking()
-        with self._units.read() as tx:
-            user = User(user_id, frozenset(assigned.of(tx, user_id)))
-        if self._units.current() is None:  # what a unit has not committed is nobody else's business
+        with self.database.read() as tx:
+            user = User(user_id, frozenset(rows.of(tx, user_id)))
+        if self.database.current() is None:  # what a unit has not committed is nobody else's business
             self._known.put(user, asking)
         return user
 
     def known(self, user_id: str) -> User | None:
         """What :meth:`identity` would say without asking the database; ``None`` if it would have to."""
         self.ensure_open()
-        check_text("a user's id", user_id, USER_BYTES)
-        return None if self._units.current() is not None else self._known.get(user_id)
+        check_user(user_id)
+        return None if self.database.current() is not None else self._known.get(user_id)
 
     def grant(self, user_id: str, role: str, *, by: str | None, tx: UnitLike | None = None) -> bool:
         """Give the user a role; ``False`` if they had it. ``by`` did it, as the audit log tells.
@@ -176,7 +177,7 @@ class Access(Lifecycle):
         With ``tx`` it is part of that transaction. :class:`UsageError` for a role that is not declared.
         """
         self.ensure_open()
-        check_text("a user's id", user_id, USER_BYTES)
+        check_user(user_id)
         if role not in self.roles:
             known = ", ".join(self.roles.names) or "none"
             raise UsageError(f"there is no role {shown(str(role))!r} to be granted; declared are {known}")
@@ -188,47 +189,46 @@ class Access(Lifecycle):
         :class:`LastHolder` where the role is ``keep_one`` and nobody else has it, whoever does so at the same time.
         """
         self.ensure_open()
-        check_text("a user's id", user_id, USER_BYTES)
-        check_text("a role", role, ROLE_BYTES)
+        check_user(user_id)
+        check_text("role", role, ROLE_BYTES)
         return self._changed(user_id, partial(self._revoke, user_id, role, by), tx)
 
     def roles_of(self, user_id: str) -> list[str]:
         """The names of the user's roles as they are now, those included that are declared no more."""
         self.ensure_open()
-        check_text("a user's id", user_id, USER_BYTES)
-        with self._units.read() as tx:
-            return assigned.of(tx, user_id)
+        check_user(user_id)
+        with self.database.read() as tx:
+            return rows.of(tx, user_id)
 
     def users_with(self, role: str, limit: int = 1000) -> list[str]:
         """Users who were granted the role itself, not one that inherits it."""
         self.ensure_open()
-        check_text("a role", role, ROLE_BYTES)
-        with self._units.read() as tx:
-            return assigned.holders(tx, role, limit)
+        check_text("role", role, ROLE_BYTES)
+        with self.database.read() as tx:
+            return rows.holders(tx, role, limit)
 
     def invalidate(self, user_id: str) -> None:
         """Forget what this process knows of the user: another process has changed their roles."""
         self._known.drop(user_id)
 
     def _changed(self, user_id: str, change: Callable[[UnitLike], bool], tx: UnitLike | None) -> bool:
-        if tx is not None:
-            return change(tx)
         try:
-            return in_own_unit(self._units, change)
+            return in_unit(self.database, tx, change)
         finally:
-            self.invalidate(user_id)  # after an OutcomeUnknown too, of which no hook is told
+            if tx is None:
+                self.invalidate(user_id)  # after an OutcomeUnknown too, of which no hook is told
 
     def _grant(self, user_id: str, role: str, by: str | None, tx: UnitLike) -> bool:
-        done = assigned.insert(tx, user_id, role, self._clock.now_us())
+        done = rows.insert(tx, user_id, role, self._clock.now_us())
         if done:
             self._note("role.granted", user_id, role, by, tx)
         return done
 
     def _revoke(self, user_id: str, role: str, by: str | None, tx: UnitLike) -> bool:
         known = self.roles.get(role)
-        if known is not None and known.keep_one and assigned.hold(tx, role) == {user_id}:
+        if known is not None and known.keep_one and rows.hold(tx, role) == {user_id}:
             raise LastHolder(f"nobody else has the role {role}: give it to another user first")
-        done = assigned.delete(tx, user_id, role)
+        done = rows.delete(tx, user_id, role)
         if done:
             self._note("role.revoked", user_id, role, by, tx)
         return done
@@ -238,7 +238,7 @@ class Access(Lifecycle):
         # Before the log and the hooks, which may fail: this process knows better from here on.
         tx.after_commit(partial(self.invalidate, user_id))
         fields = {"event": f"security.{action}", "user_id": user_id, "role": role, "by": by}
-        tx.after_commit(partial(logger.info, "%s: %s to or from user %s", action, role, user_id, extra=fields))
+        tx.after_commit(partial(_log.info, "%s: %s to or from user %s", action, role, user_id, extra=fields))
         for call in self.on_change:
             tx.after_commit(partial(_told, call, user_id))
 

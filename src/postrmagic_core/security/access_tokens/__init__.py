@@ -15,7 +15,7 @@
 """
 
 from ...errors import TooManyTokens
-from .interface import Issued, TokenInfo, TokenPolicy, TokenUser, Verified
+from .interface import Issued, TokenInfo, TokenPolicy, TokenUser, VerifiedToken
 from .manager import AccessTokens
 from .policy import PATTERN, bearer, not_by_token
 
@@ -27,7 +27,7 @@ __all__ = [
     "TokenPolicy",
     "TokenUser",
     "TooManyTokens",
-    "Verified",
+    "VerifiedToken",
     "bearer",
     "not_by_token",
 ]

@@ -6,10 +6,11 @@ from collections.abc import Callable, Iterable
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from .interface import AwaitableUnitLike, Issued, TokenInfo, Verified
-from .manager import refuse_open_unit
+from ..units import lifted
+from .interface import Issued, TokenInfo, VerifiedToken
 
 if TYPE_CHECKING:
+    from ..._protocols import AwaitableUnitLike
     from .manager import AccessTokens
 
 R = TypeVar("R")
@@ -35,7 +36,7 @@ class AsyncAccessTokens:
         issue = partial(self._tokens.issue, user_id, name, permissions=permissions, lifetime=lifetime, by=by)
         return await self._run(tx, lambda unit: issue(tx=unit))
 
-    async def verify(self, token: object) -> Verified | None:
+    async def verify(self, token: object) -> VerifiedToken | None:
         """See :meth:`AccessTokens.verify`."""
         return await self._tokens.bridge.lift(lambda: self._tokens.verify(token))
 
@@ -62,8 +63,4 @@ class AsyncAccessTokens:
         return await self._tokens.bridge.lift(self._tokens.sweep)
 
     async def _run(self, tx: AwaitableUnitLike | None, call: Callable[[Any], R]) -> R:
-        if tx is not None:
-            return await tx.run(call)
-        self._tokens.ensure_open()
-        refuse_open_unit(self._tokens.units)
-        return await self._tokens.bridge.lift(lambda: call(None))
+        return await lifted(self._tokens.bridge, self._tokens.database, tx, call)

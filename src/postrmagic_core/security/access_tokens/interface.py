@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Final, Protocol, TypeVar
+from typing import Final
 
 from ..access.interface import User
-
-R = TypeVar("R")
 
 DAY: Final = 86_400.0
 _LONGEST, _MOST = 365 * DAY, 10_000
@@ -72,7 +69,7 @@ class TokenUser(User):
 
 
 @dataclass(frozen=True, slots=True)
-class Verified:
+class VerifiedToken:
     """A token that is good: whose it is, and what it is limited to (``None``: to nothing less than its owner may)."""
 
     id: str
@@ -88,11 +85,3 @@ class Verified:
         if user.id != self.user_id or user.scopes is not None:
             raise ValueError("expected the token's owner as access.identity(verified.user_id) returns them")
         return TokenUser(user.id, user.roles, self.permissions, self.id)
-
-
-class AwaitableUnitLike(Protocol):
-    """What ``async with db.aio.write()`` gives."""
-
-    async def run(self, fn: Callable[[Any], R], /) -> R:
-        """``fn(tx)`` with the sync unit, on the unit's own thread."""
-        ...

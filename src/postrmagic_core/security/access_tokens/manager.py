@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import logging
 import secrets
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from functools import cached_property, partial
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Final
 
 from ..._bridge import Bridge
 from ..._clock import Clock, SystemClock, from_us
@@ -14,20 +14,19 @@ from ..._lifecycle import Lifecycle
 from ..._metrics import Metrics
 from ..._protocols import UnitLike, Units
 from ..._unit import in_own_unit
-from ...errors import OutsideUnit, TooManyTokens
-from ..access.interface import USER_BYTES, check_text
+from ...errors import TooManyTokens
+from ..checks import check_user, lifetime_us
+from ..units import in_unit
 from . import policy as rules
 from . import rows
-from .interface import Issued, TokenInfo, TokenPolicy, Verified
+from .interface import Issued, TokenInfo, TokenPolicy, VerifiedToken
 from .uses import Uses
 
 if TYPE_CHECKING:
     from ..access import Access
     from .aio import AsyncAccessTokens
 
-R = TypeVar("R")
-
-logger = logging.getLogger("postrmagic_core.security")
+_log = logging.getLogger("postrmagic_core.security")
 
 NOTED_EVERY_US: Final = 60 * 1_000_000
 _BATCH = 500
@@ -55,7 +54,7 @@ class AccessTokens(Lifecycle):
     ) -> None:
         super().__init__()
         self.bridge = Bridge(name="postrmagic-access-tokens")
-        self.units = database
+        self.database = database
         self._access = access
         self._policy = policy
         self._clock = clock or SystemClock()
@@ -88,7 +87,7 @@ class AccessTokens(Lifecycle):
         limit.
         """
         self._check_user(user_id)
-        span_us = rules.lifetime_us(self._policy.lifetime if lifetime is None else lifetime, self._policy.longest)
+        span_us = lifetime_us(self._policy.lifetime if lifetime is None else lifetime, self._policy.longest)
         limited = rules.check_permissions(permissions, self._access.roles)
         text = rules.token(secrets.choice)
         given = rules.taken_apart(text)
@@ -104,10 +103,10 @@ class AccessTokens(Lifecycle):
             detail = {"token": info.id, "name": info.name, "permissions": limited, "expires": info.expires.isoformat()}
             self._note(unit, "issued", user_id, by, detail)
 
-        self._in_unit(put, tx)
+        in_unit(self.database, tx, put)
         return Issued(text, info)
 
-    def verify(self, token: object) -> Verified | None:
+    def verify(self, token: object) -> VerifiedToken | None:
         """Whose token it is and what it is limited to; one read, which locks nothing.
 
         ``None`` alike for a text that is malformed, unknown, revoked or expired, and for what is no text. That it was
@@ -124,7 +123,7 @@ class AccessTokens(Lifecycle):
     def of(self, user_id: str, *, ended: bool = False) -> list[TokenInfo]:
         """The user's tokens that are good, the newest first; with ``ended`` those that are not, as long as kept."""
         self._check_user(user_id)
-        with self.units.read() as unit:
+        with self.database.read() as unit:
             return rows.listed(unit, user_id, self._clock.now_us(), ended=ended)
 
     def revoke(self, user_id: str, token_id: str, *, by: str | None = None, tx: UnitLike | None = None) -> bool:
@@ -132,12 +131,12 @@ class AccessTokens(Lifecycle):
         self._check_user(user_id)
         if not rules.is_id(token_id):
             return False
-        return self._in_unit(partial(self._end, user_id, token_id, by), tx) > 0
+        return in_unit(self.database, tx, partial(self._end, user_id, token_id, by)) > 0
 
     def revoke_all(self, user_id: str, *, by: str | None = None, tx: UnitLike | None = None) -> int:
         """End all of the user's tokens; returns how many there were."""
         self._check_user(user_id)
-        return self._in_unit(partial(self._end, user_id, None, by), tx)
+        return in_unit(self.database, tx, partial(self._end, user_id, None, by))
 
     def flush(self) -> None:
         """Write all uses that were noted so far, now."""
@@ -148,17 +147,17 @@ class AccessTokens(Lifecycle):
         self.ensure_open()
         before_us, swept = self._clock.now_us() - round(self._policy.keep * 1_000_000), 0
         while True:
-            with self.units.read() as unit:
+            with self.database.read() as unit:
                 names = rows.ended(unit, before_us, _BATCH)
             if not names:
                 return swept
-            swept += self._in_unit(partial(rows.delete_each, names=names), None)
+            swept += in_own_unit(self.database, partial(rows.delete_each, names=names))
 
-    def _judged(self, token: object) -> Verified | rules.Refusal:
+    def _judged(self, token: object) -> VerifiedToken | rules.Refusal:
         given = rules.read(token)
         if given is None:
             return rules.Refusal("malformed")
-        with self.units.read() as unit:
+        with self.database.read() as unit:
             row = rows.find(unit, given.id)
         if row is None:
             return rules.Refusal("unknown")
@@ -173,7 +172,7 @@ class AccessTokens(Lifecycle):
         if row.used_us is None or now_us - row.used_us >= NOTED_EVERY_US:
             self._uses.note(given.id, now_us)
         scopes = None if limited is None else frozenset(limited)
-        return Verified(given.id, row.user_id, scopes, from_us(row.expires_us))
+        return VerifiedToken(given.id, row.user_id, scopes, from_us(row.expires_us))
 
     def _end(self, user_id: str, token_id: str | None, by: str | None, unit: UnitLike) -> int:
         ended = rows.end(unit, user_id, token_id, self._clock.now_us())
@@ -187,7 +186,7 @@ class AccessTokens(Lifecycle):
         self._access.audit.record(action, actor=actor, subject=user_id, detail=detail, tx=unit)
         told = {"event": f"security.{action}", "user_id": user_id, "by": actor, "token_id": detail["token"]}
         unit.after_commit(self._metrics.counter(f"access_tokens_{what}_total").add)
-        unit.after_commit(partial(logger.info, "an access token was %s", what, extra=told))
+        unit.after_commit(partial(_log.info, "an access token was %s", what, extra=told))
 
     def _refused(self, refusal: rules.Refusal) -> None:
         self._metrics.counter("access_tokens_refused_total", reason=refusal.reason).add()
@@ -195,30 +194,22 @@ class AccessTokens(Lifecycle):
         if refusal.id is not None:
             level = logging.ERROR if refusal.reason == "unreadable" else logging.WARNING
             told = {"event": "security.access_token.refused", "user_id": refusal.user_id, "token_id": refusal.id}
-            logger.log(
-                level, "an access token was refused: %s", refusal.reason, extra=told | {"reason": refusal.reason}
-            )
+            _log.log(level, "an access token was refused: %s", refusal.reason, extra=told | {"reason": refusal.reason})
 
     def _write_uses(self, uses: Mapping[str, int]) -> None:
         try:
             # Once: a use that could not be written is noted again when the token is used again.
-            with self.units.write() as unit:
+            with self.database.write() as unit:
                 rows.note_used(unit, uses, NOTED_EVERY_US)
         except Exception as error:
             self._metrics.counter("access_tokens_unnoted_total").add(len(uses))
             kind = type(error).__qualname__
             told = {"event": "security.access_token.unnoted", "error": kind}
-            logger.warning("the last use of access tokens could not be written: %s", kind, extra=told)
+            _log.warning("the last use of access tokens could not be written: %s", kind, extra=told)
 
     def _check_user(self, user_id: object) -> None:
         self.ensure_open()
-        check_text("a user's id", user_id, USER_BYTES)
-
-    def _in_unit(self, work: Callable[[UnitLike], R], tx: UnitLike | None) -> R:
-        if tx is not None:
-            return work(tx)
-        refuse_open_unit(self.units)
-        return in_own_unit(self.units, work)
+        check_user(user_id)
 
     def _open(self) -> None:
         self._uses.open()
@@ -226,9 +217,3 @@ class AccessTokens(Lifecycle):
     def _close(self) -> None:
         self._uses.close()
         self.bridge.close()
-
-
-def refuse_open_unit(units: Units) -> None:
-    """Raise :class:`OutsideUnit` where a unit is open: it was forgotten to pass it."""
-    if units.current() is not None:
-        raise OutsideUnit("a unit of this database is open here: pass tx= to do it in that unit")

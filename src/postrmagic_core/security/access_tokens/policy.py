@@ -146,13 +146,6 @@ def check_permissions(given: Iterable[str] | None, roles: Roles) -> tuple[str, .
     return tuple(sorted(wanted))
 
 
-def lifetime_us(lifetime: float, longest: float) -> int:
-    """Microseconds, or :class:`ValueError`."""
-    if not 0 < lifetime <= longest:
-        raise ValueError(f"a token lives more than 0 and at most {longest:g} seconds")
-    return max(round(lifetime * 1_000_000), 1)
-
-
 def _there(roles: Roles) -> list[permissions.Rule]:
     """All that can be granted: what is listed, or where nothing is, what roles allow."""
     if roles.permissions is not None:

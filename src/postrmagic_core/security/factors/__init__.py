@@ -11,7 +11,7 @@
 An application that keeps the secrets itself takes :class:`Totp` with a :class:`StoreLedger` on any Store.
 """
 
-from .interface import Decision, Enrolment, FactorStatus, Guesses, StepLedger
+from .interface import Enrolment, FactorDecision, FactorStatus, Guesses, StepLedger
 from .ledgers import DatabaseLedger, StoreLedger
 from .manager import SecondFactors
 from .policy import TotpPolicy
@@ -19,7 +19,7 @@ from .totp import Totp
 
 __all__ = [
     "DatabaseLedger",
-    "Decision",
+    "FactorDecision",
     "Enrolment",
     "FactorStatus",
     "Guesses",

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeVar
 
-from ...errors import OutsideUnit
-from .interface import AwaitableUnitLike, Decision, Enrolment, FactorStatus
+from ..units import lifted
+from .interface import Enrolment, FactorDecision, FactorStatus
 
 if TYPE_CHECKING:
-    from ..._protocols import UnitLike
+    from ..._protocols import AwaitableUnitLike, UnitLike
     from .manager import SecondFactors
     from .totp import Totp
 
@@ -32,7 +32,7 @@ class AsyncSecondFactors:
 
     async def verify(
         self, user_id: str, code: object, *, challenge: str = "", tx: AwaitableUnitLike | None = None
-    ) -> Decision:
+    ) -> FactorDecision:
         """See :meth:`SecondFactors.verify`."""
         return await self._put(tx, lambda unit: self._factors.verify(user_id, code, challenge=challenge, tx=unit))
 
@@ -57,11 +57,7 @@ class AsyncSecondFactors:
         return await self._factors.bridge.lift(lambda: self._factors.status(user_id))
 
     async def _put(self, tx: AwaitableUnitLike | None, call: Callable[[UnitLike | None], R]) -> R:
-        if tx is not None:
-            return await tx.run(call)
-        if self._factors.database.current() is not None:
-            raise OutsideUnit("a unit of this database is open here: pass its tx, so that both commit or neither")
-        return await self._factors.bridge.lift(lambda: call(None))
+        return await lifted(self._factors.bridge, self._factors.database, tx, call)
 
 
 class AsyncTotp:
@@ -70,6 +66,6 @@ class AsyncTotp:
     def __init__(self, totp: Totp) -> None:
         self._totp = totp
 
-    async def verify(self, user_id: str, secret: str, code: object) -> Decision:
+    async def verify(self, user_id: str, secret: str, code: object) -> FactorDecision:
         """See :meth:`Totp.verify`."""
         return await self._totp.bridge.lift(lambda: self._totp.verify(user_id, secret, code))

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Final, Literal, NamedTuple, Protocol, TypeAlias, TypeVar
+from typing import Final, Literal, NamedTuple, Protocol, TypeAlias
 
 from ...limits.interface import Limit
-
-R = TypeVar("R")
 
 IN_A_CHALLENGE: Final = Limit("factor-challenge", 5, 300.0)
 FOR_A_USER: Final = Limit("factor-user", 10, 3600.0, burst=20)
@@ -18,7 +15,7 @@ FOR_A_USER: Final = Limit("factor-user", 10, 3600.0, burst=20)
 Reason: TypeAlias = Literal["accepted", "wrong", "replayed", "delayed", "not_enrolled"]
 
 
-class Decision(NamedTuple):
+class FactorDecision(NamedTuple):
     """Whether a code was accepted, and why not; true where it was.
 
     ``wrong``: it is no code of these minutes. ``replayed``: it, or a later one, was used before, or the factor was
@@ -93,12 +90,4 @@ class StepLedger(Protocol):
         One compare-and-set: of any number of calls with one step, at once or not, at most one is answered ``True``.
         Raises :class:`BackendError` where it cannot be known.
         """
-        ...
-
-
-class AwaitableUnitLike(Protocol):
-    """What ``async with db.aio.write()`` gives."""
-
-    async def run(self, fn: Callable[[Any], R], /) -> R:
-        """``fn(tx)`` with the sync unit, on the unit's own thread."""
         ...

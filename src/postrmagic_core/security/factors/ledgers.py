@@ -2,36 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TypeVar
-
 from ..._crypto import KeyRing
-from ..._protocols import UnitLike
-from ...database.manager import DatabaseManager
-from ...errors import ConfigurationError, OutsideUnit
+from ..._protocols import UnitLike, Units
+from ...errors import ConfigurationError
 from ...stores.interface import Store
 from ...stores.keys import Keys
 from ...stores.scripts import ADVANCE
-from . import policy, rows
-
-R = TypeVar("R")
+from ..checks import check_user
+from ..units import in_unit
+from . import rows
 
 _PURPOSE = "totp-step"
-
-
-def written(database: DatabaseManager, tx: UnitLike | None, work: Callable[[UnitLike], R]) -> R:
-    """What ``work`` returns: in ``tx``, else in a write unit of its own, run again after a conflict."""
-    if tx is not None:
-        return work(tx)
-    if database.current() is not None:
-        raise OutsideUnit("a unit of this database is open here: pass its tx, so that both commit or neither")
-    return database.transact(work)
 
 
 class DatabaseLedger:
     """In ``pm_authenticators``, beside the secret: what :class:`SecondFactors` uses."""
 
-    def __init__(self, database: DatabaseManager) -> None:
+    def __init__(self, database: Units) -> None:
         self._database = database
 
     def advance(
@@ -47,7 +34,7 @@ class DatabaseLedger:
 
         With ``seen`` only while the factor is the one that was looked at; ``resealed`` replaces its secret's seal.
         """
-        return written(self._database, tx, lambda unit: rows.advance(unit, user_id, step, seen, resealed))
+        return in_unit(self._database, tx, lambda unit: rows.advance(unit, user_id, step, seen, resealed))
 
 
 class StoreLedger:
@@ -70,7 +57,7 @@ class StoreLedger:
 
     def advance(self, user_id: str, step: int) -> bool:
         """See :meth:`StepLedger.advance`; one operation, never sent again."""
-        policy.check_user(user_id)
+        check_user(user_id)
         # Under every key of the ring: after a rotation the step is still found where the older key put it.
         digests = self._ring.macs(user_id.encode(), purpose=_PURPOSE)
         names = [self._names.build("totp-step", digest) for digest in digests]

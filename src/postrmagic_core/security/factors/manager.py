@@ -10,15 +10,16 @@ from ..._bridge import Bridge
 from ..._clock import Clock, SystemClock, from_us
 from ..._crypto import KeyRing
 from ..._lifecycle import Lifecycle
-from ..._protocols import UnitLike
-from ...database.manager import DatabaseManager
+from ..._protocols import UnitLike, Units
 from ...errors import SealBroken, UniqueViolation, UsageError
 from ...limits.manager import RateLimiter
+from ..checks import check_user
+from ..units import in_unit
 from . import policy as rules
 from . import qr, rows
 from .guessing import Guessing
-from .interface import Decision, Enrolment, FactorStatus, Guesses
-from .ledgers import DatabaseLedger, written
+from .interface import Enrolment, FactorDecision, FactorStatus, Guesses
+from .ledgers import DatabaseLedger
 from .policy import TotpPolicy
 from .telling import tell
 from .totp import told
@@ -42,7 +43,7 @@ class SecondFactors(Lifecycle):
 
     def __init__(
         self,
-        database: DatabaseManager,
+        database: Units,
         keys: KeyRing,
         *,
         issuer: str,
@@ -76,7 +77,7 @@ class SecondFactors(Lifecycle):
         enabled: it stays until :meth:`disable`.
         """
         self.ensure_open()
-        rules.check_user(user_id)
+        check_user(user_id)
         rules.check_label(self._issuer, account)
         raw = secrets.token_bytes(self._policy.secret_bytes)
         secret = rules.base32(raw)
@@ -86,7 +87,7 @@ class SecondFactors(Lifecycle):
         sealed = self._keys.seal(raw, purpose=_SECRET, context=user_id.encode())
         now_us = self._clock.now_us()
         try:
-            written(self.database, tx, lambda unit: rows.replace_pending(unit, user_id, sealed, now_us))
+            in_unit(self.database, tx, lambda unit: rows.replace_pending(unit, user_id, sealed, now_us))
         except UniqueViolation as error:
             raise UsageError(
                 "the user's second factor is enabled, or another enrolment began in this moment: "
@@ -100,19 +101,19 @@ class SecondFactors(Lifecycle):
         Show them now: only their HMACs are kept. ``None``: not the right code, or nothing is pending.
         """
         self.ensure_open()
-        rules.check_user(user_id)
+        check_user(user_id)
         seen, now_us = self._find(user_id, tx), self._clock.now_us()
         step = None
         if seen and seen.confirmed_us is None and now_us - seen.created_us <= rules.PENDING_US:
             step = self._step(user_id, seen, code, now_us)
         codes = None
         if seen and step is not None:
-            codes = written(self.database, tx, lambda unit: self._enable(unit, user_id, seen, step, now_us))
+            codes = in_unit(self.database, tx, lambda unit: self._enable(unit, user_id, seen, step, now_us))
         if codes is None:
             tell("factor_refused", user_id, reason="not_confirmed")
         return codes
 
-    def verify(self, user_id: str, code: object, *, challenge: str = "", tx: UnitLike | None = None) -> Decision:
+    def verify(self, user_id: str, code: object, *, challenge: str = "", tx: UnitLike | None = None) -> FactorDecision:
         """Whether ``code`` is the user's of now, and was not used before; it is from then on.
 
         ``challenge`` names this login, so that guesses in another one delay it less: the pending session's id, or any
@@ -120,18 +121,18 @@ class SecondFactors(Lifecycle):
         before it is looked at, right ones too. Raises :class:`SealBroken` where the secret does not open.
         """
         self.ensure_open()
-        rules.check_user(user_id)
+        check_user(user_id)
         if not rules.is_code(code, self._policy):
-            return _refused(user_id, Decision(False, "wrong"))
+            return _refused(user_id, FactorDecision(False, "wrong"))
         wait = self._guessing.wait(user_id, challenge)
         if wait:
-            return _refused(user_id, Decision(False, "delayed", wait))
+            return _refused(user_id, FactorDecision(False, "delayed", wait))
         seen = self._find(user_id, tx)
         if seen is None or seen.confirmed_us is None:
-            return _refused(user_id, Decision(False, "not_enrolled"))
+            return _refused(user_id, FactorDecision(False, "not_enrolled"))
         step = self._step(user_id, seen, code, self._clock.now_us())
         if step is None:
-            return _refused(user_id, Decision(False, "wrong"))
+            return _refused(user_id, FactorDecision(False, "wrong"))
         resealed = self._resealed(user_id, seen)
         return told(user_id, self._ledger.advance(user_id, step, seen=seen, resealed=resealed, tx=tx))
 
@@ -141,7 +142,7 @@ class SecondFactors(Lifecycle):
         In any case, with or without its hyphens. No number of guesses delays it: it has 114 bits.
         """
         self.ensure_open()
-        rules.check_user(user_id)
+        check_user(user_id)
         letters = rules.typed_recovery_code(code)
 
         def use(unit: UnitLike) -> bool:
@@ -150,7 +151,7 @@ class SecondFactors(Lifecycle):
                 unit.after_commit(partial(tell, "recovery_code_used", user_id))
             return used
 
-        if letters is not None and written(self.database, tx, use):
+        if letters is not None and in_unit(self.database, tx, use):
             return True
         tell("factor_refused", user_id, reason="wrong_recovery_code")
         return False
@@ -158,19 +159,19 @@ class SecondFactors(Lifecycle):
     def recovery_left(self, user_id: str) -> int:
         """How many recovery codes the user has left."""
         self.ensure_open()
-        rules.check_user(user_id)
+        check_user(user_id)
         with self.database.read() as tx:
             return rows.count_codes(tx, user_id)
 
     def renew_recovery(self, user_id: str, *, tx: UnitLike | None = None) -> list[str] | None:
         """New recovery codes in place of all before, to be shown now; ``None``: no factor is enabled."""
         self.ensure_open()
-        rules.check_user(user_id)
+        check_user(user_id)
 
         def renew(unit: UnitLike) -> list[str] | None:
             return self._new_codes(unit, user_id) if rows.hold(unit, user_id) else None
 
-        return written(self.database, tx, renew)
+        return in_unit(self.database, tx, renew)
 
     def disable(self, user_id: str, *, tx: UnitLike | None = None) -> bool:
         """Remove the factor, a pending one, and the recovery codes: none of their codes is accepted from then on.
@@ -178,19 +179,19 @@ class SecondFactors(Lifecycle):
         Whether a factor was enabled.
         """
         self.ensure_open()
-        rules.check_user(user_id)
+        check_user(user_id)
 
         def remove(unit: UnitLike) -> bool:
             if removed := rows.remove(unit, user_id):
                 unit.after_commit(partial(tell, "factor_disabled", user_id))
             return removed
 
-        return written(self.database, tx, remove)
+        return in_unit(self.database, tx, remove)
 
     def status(self, user_id: str) -> FactorStatus:
         """How the user's factor stands."""
         self.ensure_open()
-        rules.check_user(user_id)
+        check_user(user_id)
         with self.database.read() as tx:
             row = rows.find(tx, user_id)
             if row is None or row.confirmed_us is None:
@@ -248,6 +249,6 @@ def _named(user_id: str, letters: str) -> bytes:
     return f"{user_id}\0{letters}".encode()
 
 
-def _refused(user_id: str, decision: Decision) -> Decision:
+def _refused(user_id: str, decision: FactorDecision) -> FactorDecision:
     tell("factor_refused", user_id, reason=decision.reason)
     return decision

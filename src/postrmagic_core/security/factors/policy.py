@@ -22,7 +22,7 @@ _DIGESTS: Final = {
     "SHA256": (hashlib.sha256, 32),
     "SHA512": (hashlib.sha512, 64),
 }
-_USER_BYTES, _ACCOUNT, _ISSUER = 190, 100, 60
+_ACCOUNT, _ISSUER = 100, 60
 
 PENDING_US: Final = 3600 * 1_000_000
 """Microseconds in which an enrolment is confirmed: one that was left lying is not confirmed by who finds it."""
@@ -121,14 +121,6 @@ def typed_recovery_code(given: object) -> str | None:
         return None
     letters = given.replace("-", "").replace(" ", "").upper()
     return letters if len(letters) == RECOVERY_LENGTH and set(letters) <= set(RECOVERY_ALPHABET) else None
-
-
-def check_user(user_id: str) -> None:
-    """Raise unless this names a user: a text of 1 to 190 bytes."""
-    if type(user_id) is not str:
-        raise TypeError(f"expected the user's id as a str, got {type(user_id).__name__}")
-    if not 0 < len(user_id.encode()) <= _USER_BYTES:
-        raise ValueError(f"expected a user's id of 1 to {_USER_BYTES} bytes, got {len(user_id.encode())}")
 
 
 def check_label(issuer: str, account: str | None = None) -> None:

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 from ..._bridge import Bridge
 from ..._clock import Clock, SystemClock
 from ..._lifecycle import Lifecycle
+from ..checks import check_user
 from . import policy as rules
-from .interface import Decision, StepLedger
+from .interface import FactorDecision, StepLedger
 from .policy import TotpPolicy
 from .telling import tell
 
@@ -43,20 +44,20 @@ class Totp(Lifecycle):
 
         return AsyncTotp(self)
 
-    def verify(self, user_id: str, secret: str, code: object) -> Decision:
+    def verify(self, user_id: str, secret: str, code: object) -> FactorDecision:
         """Whether ``code`` is the base32 secret's of now, and was not used before; it is from then on.
 
         Verify the code that confirms an enrolment by this method, too: then it cannot be the first login's. Raises
         :class:`BackendError` while the ledger is away.
         """
         self.ensure_open()
-        rules.check_user(user_id)
+        check_user(user_id)
         step = None
         if rules.is_code(code, self.policy):
             step = rules.matching_step(secret, code, rules.step_at(self._clock.now_us(), self.policy), self.policy)
         if step is None:
             tell("factor_refused", user_id, reason="wrong")
-            return Decision(False, "wrong")
+            return FactorDecision(False, "wrong")
         return told(user_id, self._ledger.advance(user_id, step))
 
     def _open(self) -> None:
@@ -66,7 +67,7 @@ class Totp(Lifecycle):
         self.bridge.close()
 
 
-def told(user_id: str, first: bool) -> Decision:
+def told(user_id: str, first: bool) -> FactorDecision:
     """The decision about a right code, which was used ``first`` here or before; it is logged."""
     tell("factor_accepted" if first else "factor_replayed", user_id)
-    return Decision(True, "accepted") if first else Decision(False, "replayed")
+    return FactorDecision(True, "accepted") if first else FactorDecision(False, "replayed")

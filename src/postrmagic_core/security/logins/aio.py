@@ -3,25 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..._steps import adrive
+from ..units import lifted
 from .interface import Admission, Detail, Redeemed
 from .throttling import Address
 
 if TYPE_CHECKING:
+    from ..._protocols import AwaitableUnitLike
     from .manager import LoginThrottle, LoginTokens
 
 R = TypeVar("R")
-
-
-class AwaitableUnitLike(Protocol):
-    """What ``async with db.aio.write()`` gives."""
-
-    async def run(self, fn: Callable[[Any], R], /) -> R:
-        """``fn(tx)`` with the sync unit, on the unit's own thread."""
-        ...
 
 
 class AsyncLoginThrottle:
@@ -64,7 +57,7 @@ class AsyncLoginTokens:
 
     async def peek(self, purpose: str, token: str) -> Redeemed | None:
         """See :meth:`LoginTokens.peek`."""
-        return await self._run(None, lambda _: self._tokens.peek(purpose, token))
+        return await self._tokens.bridge.lift(lambda: self._tokens.peek(purpose, token))
 
     async def redeem(self, purpose: str, token: str, *, tx: AwaitableUnitLike | None = None) -> Redeemed | None:
         """See :meth:`LoginTokens.redeem`."""
@@ -79,8 +72,4 @@ class AsyncLoginTokens:
         return await self._tokens.bridge.lift(self._tokens.sweep)
 
     async def _run(self, tx: AwaitableUnitLike | None, call: Callable[[Any], R]) -> R:
-        if tx is not None:
-            return await tx.run(call)
-        self._tokens.ensure_open()
-        self._tokens.tokens.refuse_open_unit()
-        return await self._tokens.bridge.lift(partial(call, None))
+        return await lifted(self._tokens.bridge, self._tokens.database, tx, call)

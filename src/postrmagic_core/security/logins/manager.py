@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from functools import cached_property
-from typing import TYPE_CHECKING
+import logging
+import secrets
+from functools import cached_property, partial
+from typing import TYPE_CHECKING, Any, Final
 
 from ..._bridge import Bridge
 from ..._clock import Clock, SystemClock
@@ -12,16 +14,22 @@ from ..._lifecycle import Lifecycle
 from ..._metrics import Metrics
 from ..._protocols import UnitLike, Units
 from ..._steps import drive
-from ...errors import ConfigurationError
+from ..._unit import in_own_unit
+from ...errors import ConfigurationError, SealBroken
 from ...limits import RateLimiter
 from ...limits.interface import Unavailable
-from . import policy
+from ..checks import check_user, lifetime_us
+from ..units import in_unit, refuse_open_unit
+from . import policy, rows
 from .interface import Admission, Detail, Redeemed, ThrottleLimits
-from .rows import Tokens
 from .throttling import Address, Terms, Throttling
 
 if TYPE_CHECKING:
     from .aio import AsyncLoginThrottle, AsyncLoginTokens
+
+_log = logging.getLogger("postrmagic_core.security")
+
+_BATCH: Final = 500
 
 
 class LoginThrottle:
@@ -111,7 +119,10 @@ class LoginTokens(Lifecycle):
             raise ConfigurationError(f"a token lives at most {policy.LONGEST:g} seconds, got longest={longest}")
         self.database = database
         self.bridge = Bridge(name="postrmagic-login-tokens")
-        self.tokens = Tokens(database, keys, longest, clock or SystemClock(), metrics or Metrics())
+        self._names = policy.Names(keys)
+        self._longest = longest
+        self._clock = clock or SystemClock()
+        self._metrics = metrics or Metrics()
 
     @cached_property
     def aio(self) -> AsyncLoginTokens:
@@ -129,12 +140,26 @@ class LoginTokens(Lifecycle):
         most 32 of ``a-z 0-9 _ . -``. Raises :class:`ValueError` for a lifetime above ``longest``.
         """
         self.ensure_open()
-        return self.tokens.issue(purpose, user_id, lifetime, detail, tx)
+        policy.check_purpose(purpose)
+        check_user(user_id)
+        raw = secrets.token_bytes(policy.TOKEN)
+        digest = self._names.digests(purpose, raw)[0]
+        sealed = self._names.seal(detail, digest)
+        expires_us = self._clock.now_us() + lifetime_us(lifetime, self._longest)
+
+        def put(unit: UnitLike) -> None:
+            rows.replace(unit, digest, purpose, user_id, sealed, expires_us)
+            unit.after_commit(partial(self._tell, "issued", purpose, user_id))
+
+        in_unit(self.database, tx, put)
+        return policy.write(raw)
 
     def peek(self, purpose: str, token: str) -> Redeemed | None:
         """What :meth:`redeem` would return now; the token remains good."""
         self.ensure_open()
-        return self.tokens.peek(purpose, token)
+        with self.database.read() as unit:
+            found = self._found(unit, purpose, token)
+        return None if found is None else found[1]
 
     def redeem(self, purpose: str, token: str, *, tx: UnitLike | None = None) -> Redeemed | None:
         """Whose it is, once: of any number of callers at once one gets it.
@@ -143,17 +168,76 @@ class LoginTokens(Lifecycle):
         purpose. With ``tx`` it is used if and when that unit commits.
         """
         self.ensure_open()
-        return self.tokens.redeem(purpose, token, tx)
+        redeemed = self._redeemed(purpose, token) if tx is None else self._redeemed_in(tx, purpose, token)
+        if redeemed is None:
+            self._tell("refused", purpose, None)
+        return redeemed
 
     def revoke(self, user_id: str, purpose: str | None = None, *, tx: UnitLike | None = None) -> int:
         """End a user's tokens, of one purpose or of all; returns how many there were."""
         self.ensure_open()
-        return self.tokens.revoke(user_id, purpose, tx)
+        check_user(user_id)
+        if purpose is not None:
+            policy.check_purpose(purpose)
+
+        def end(unit: UnitLike) -> int:
+            ended = rows.end(unit, user_id, purpose)
+            if ended:
+                unit.after_commit(partial(self._tell, "revoked", purpose or "all", user_id))
+            return ended
+
+        return in_unit(self.database, tx, end)
 
     def sweep(self) -> int:
         """Delete expired tokens, 500 at a time; returns how many."""
         self.ensure_open()
-        return self.tokens.sweep()
+        swept = 0
+        while True:
+            with self.database.read() as unit:
+                digests = rows.expired(unit, self._clock.now_us(), _BATCH)
+            if not digests:
+                return swept
+            swept += in_own_unit(self.database, partial(rows.delete_each, digests=digests))
+
+    def _redeemed(self, purpose: str, token: str) -> Redeemed | None:
+        refuse_open_unit(self.database)
+        # Read first, without a transaction: guesses, which find nothing, then lock nothing.
+        with self.database.read() as unit:
+            found = self._found(unit, purpose, token)
+        if found is None:
+            return None
+        digest, redeemed = found
+        return in_unit(self.database, None, lambda unit: self._taken(unit, purpose, digest, redeemed))
+
+    def _redeemed_in(self, unit: UnitLike, purpose: str, token: str) -> Redeemed | None:
+        found = self._found(unit, purpose, token, lock=True)
+        return None if found is None else self._taken(unit, purpose, *found)
+
+    def _found(self, unit: Any, purpose: str, token: str, *, lock: bool = False) -> tuple[bytes, Redeemed] | None:
+        policy.check_purpose(purpose)
+        raw = policy.read(token, policy.TOKEN)
+        if raw is None:
+            return None
+        row = rows.find(unit, self._names.digests(purpose, raw), purpose, self._clock.now_us(), lock=lock)
+        if row is None:
+            return None
+        digest = bytes(row.digest)
+        try:
+            return digest, self._names.open(row.user_id, row.detail, digest)
+        except SealBroken:
+            self._tell("seal_broken", purpose, row.user_id, logging.ERROR)
+            return None
+
+    def _taken(self, unit: UnitLike, purpose: str, digest: bytes, redeemed: Redeemed) -> Redeemed | None:
+        if not rows.take(unit, digest, self._clock.now_us()):
+            return None
+        unit.after_commit(partial(self._tell, "redeemed", purpose, redeemed.user_id))
+        return redeemed
+
+    def _tell(self, what: str, purpose: str, user_id: str | None, level: int = logging.INFO) -> None:
+        self._metrics.counter(f"login_tokens_{what}_total", purpose=purpose).add()
+        told = {"event": f"security.token_{what}", "purpose": purpose, "user_id": user_id}
+        _log.log(level, "a one-time token: %s", what.replace("_", " "), extra=told)
 
     def _open(self) -> None:
         pass

@@ -26,7 +26,6 @@ KNOWN = Limit("login-known", 1, 1.0)
 _DEVICE = NONCE + 8 + 32
 _NAMED = 16  # bytes of an account's name in logs
 _PURPOSE = re.compile(r"[a-z][a-z0-9_.-]{0,31}", re.ASCII)
-_USER_BYTES = 190
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,17 +173,3 @@ def check_purpose(purpose: str) -> str:
     if not _PURPOSE.fullmatch(purpose):
         raise ValueError(f"a purpose has 1 to 32 of a-z 0-9 _ . - and begins with a letter, got {purpose[:80]!r}")
     return purpose
-
-
-def check_user(user_id: object) -> str:
-    """The user's id, or :class:`ValueError`."""
-    if not isinstance(user_id, str) or not 0 < len(user_id.encode()) <= _USER_BYTES:
-        raise ValueError(f"a user_id is a str of 1 to {_USER_BYTES} bytes")
-    return user_id
-
-
-def lifetime_us(lifetime: float, longest: float) -> int:
-    """Microseconds, or :class:`ValueError`."""
-    if not 0 < lifetime <= longest:
-        raise ValueError(f"a token lives more than 0 and at most {longest:g} seconds, got {lifetime}")
-    return round(lifetime * 1_000_000)

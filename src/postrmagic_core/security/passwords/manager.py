@@ -23,12 +23,14 @@ if TYPE_CHECKING:
 
 
 class Passwords(Lifecycle):
-    """Hashes and verifies passwords, at most ``at_once`` at a time; who waits longer than ``wait`` s: `Overloaded`.
+    """Hashes and verifies passwords, at most ``at_once`` at a time, whoever waits in order.
 
     ``cost``: of new hashes; ``most``: up to which cost a stored hash is checked (by default four times ``cost``), since
     its parameters decide what the check takes. ``legacy``: readers of older schemes. ``rules`` and ``breached``, which
     answers whether a password is known from leaks, are what :meth:`require` asks. ``at_once`` is by default the
-    number of cores, at least 2: of both faces together they take ``at_once`` times the cost's memory.
+    number of cores, at least 2: of both faces together they take ``at_once`` times the cost's memory. Who waits longer
+    than ``wait`` seconds gets :class:`Overloaded`: by default so long that a busy moment turns nobody away, and shorter
+    than browsers and proxies wait. A flood of guesses is for :class:`LoginThrottle` to end.
 
     Counts ``passwords_verified_total`` (by ``outcome``), ``passwords_rehashed_total``, ``passwords_overloaded_total``
     and ``passwords_unreadable_total``.
@@ -43,7 +45,7 @@ class Passwords(Lifecycle):
         rules: PasswordRules = PasswordRules(),  # noqa: B008 - frozen value object
         breached: Callable[[str], bool] | None = None,
         at_once: int | None = None,
-        wait: float = 2.0,
+        wait: float = 10.0,
         metrics: Metrics | None = None,
     ) -> None:
         super().__init__()

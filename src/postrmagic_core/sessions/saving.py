@@ -1,4 +1,4 @@
-"""Loading, saving and ending sessions, written once for both faces."""
+"""Saving and ending a session, written once for both faces: by compare and swap, merged with what others saved."""
 
 from __future__ import annotations
 
@@ -7,14 +7,10 @@ from typing import Generic, TypeVar
 from .._clock import Clock
 from .._metrics import Metrics
 from .._steps import Steps
-from ..errors import BackendError, Conflict, DecodeError
+from ..errors import BackendError, Conflict
 from ..stores.scripts import READ_TAGGED
-from . import binding, ids, policy
-from .binding import Binding, Client, Place
-from .devices import Device, device_id
+from . import policy
 from .ids import Id
-from .incidents import Action, Incident, Kind
-from .models import Format
 from .policy import Record
 from .roster import Roster
 from .rows import Rows, Swap, dropping, getting, pause, store_time, swapping
@@ -22,118 +18,20 @@ from .session import Draft, Row, Session
 
 M = TypeVar("M")
 
-# A session that was left for another, and that for another: who follows them stops somewhere.
-_HOPS = 16
 
+class Saving(Generic[M]):
+    """What a request changed of a session, as steps: see :mod:`postrmagic_core._steps`."""
 
-class Procedures(Generic[M]):
-    """What the store does, as steps: see :mod:`postrmagic_core._steps`."""
-
-    def __init__(
-        self, rows: Rows, form: Format[M], bind: Binding, clock: Clock, metrics: Metrics, namespace: str
-    ) -> None:
-        self.roster = Roster(rows)
+    def __init__(self, rows: Rows, roster: Roster, clock: Clock, metrics: Metrics, namespace: str) -> None:
         self._rows = rows
+        self._roster = roster
         self._vault = rows.vault
         self._limits = rows.limits
-        self._form = form
-        self._binding = bind
         self._clock = clock
         self._created = metrics.counter("sessions_created_total", namespace=namespace)
         self._merged = metrics.counter("sessions_merged_total", namespace=namespace)
         self._unprolonged = metrics.counter("sessions_unprolonged_total", namespace=namespace)
         self._refused = metrics.counter("sessions_refused_total", namespace=namespace)
-
-    def load(self, cookie: str | None, client: Client | None = None) -> Steps[Session[M]]:
-        """The session of ``cookie``, or a new one: in one read, and in none where the cookie is not ours."""
-        place = binding.place_of(client)
-        # Longer ones are not ours, and would be remembered by their full length.
-        names = self._vault.names(cookie) if cookie is not None and len(cookie) == ids.LENGTH else None
-        if names is None or cookie is None:
-            return self._new(place)
-        *blobs, generation = yield getting(names.keys)
-        for key, blob in zip(names.keys, blobs, strict=False):
-            if blob is not None:
-                opened = self._rows.opened(key, blob)
-                if opened is None or policy.is_revoked(opened[1], generation):
-                    return self._new(place)
-                row = Row(names.id, cookie, key, *opened)
-                if policy.is_in_place(row.record, row.id.serial, place):
-                    return self._restored(row, place)
-                return (yield from self._found(row, place))
-        return self._new(place)
-
-    def _found(self, row: Row, place: Place) -> Steps[Session[M]]:
-        """The session of a row that is another's by now, or is used under an older id, or elsewhere."""
-        if row.record.moved is not None:
-            return (yield from self._left(row, row.record.moved, place))
-        incident = yield from self._misuse(row, place)
-        if incident is not None and incident.action != "logged":
-            return self._new(place, incident)
-        session = self._restored(row, place)
-        session.incident = session.incident or incident
-        return session
-
-    def _misuse(self, row: Row, place: Place) -> Steps[Incident | None]:
-        """What is wrong with the hands a session is in, and was done about it; ``None``: nothing."""
-        record = row.record
-        stands = policy.standing(row.id.serial, record.serial)
-        if stands == "ahead":
-            return self._tell("rolled_back", "refused", row)
-        if stands == "old" or (stands == "previous" and not (yield from self._in_grace(record))):
-            return (yield from self._betrayal(row))
-        if record.user_id is None:
-            return None
-        verdict = binding.judge(Place(record.agent, record.network), place, self._binding)
-        if verdict.rule == "off":
-            return None
-        if verdict.rule == "revoke":
-            yield dropping([row.key])
-        return self._tell("moved", "revoked" if verdict.rule == "revoke" else "logged", row, verdict.reasons)
-
-    def _left(self, row: Row, successor: bytes, place: Place) -> Steps[Session[M]]:
-        """What the id of a session that another has replaced still shows: for the grace what it showed, to be read.
-
-        It does not show the successor, which may do more; nor anything once the successor has ended.
-        """
-        if not (yield from self._in_grace(row.record)) or row.id.serial < row.record.serial - 1:
-            return self._new(place, (yield from self._betrayal(row)))
-        [blob] = yield getting([successor])
-        return self._new(place) if blob is None else self._restored(row, place)
-
-    def _betrayal(self, row: Row) -> Steps[Incident]:
-        """An id that has been replaced is used: somebody else holds it, or its successor. All of them end."""
-        keys, record = [row.key], row.record
-        while record.moved is not None and len(keys) < _HOPS:
-            keys.append(record.moved)
-            [blob] = yield getting(keys[-1:])
-            opened = self._rows.opened(keys[-1], blob)
-            if opened is None:
-                break
-            _, record = opened
-        yield dropping(keys)
-        last = row._replace(key=keys[-1], record=record)
-        return self._tell("reused", "revoked", last)
-
-    def _in_grace(self, record: Record) -> Steps[bool]:
-        now = yield from store_time()
-        return policy.in_grace(record.left_us, now, self._limits.grace)
-
-    def _restored(self, row: Row, place: Place) -> Session[M]:
-        try:
-            content = self._form.restored(row.record.fields, row.record.version)
-        except DecodeError as error:
-            return self._new(place, self._tell("data_unreadable", "refused", row, (str(error),)))
-        return Session(self._form, content, row, place)
-
-    def _new(self, place: Place, incident: Incident | None = None) -> Session[M]:
-        session = Session(self._form, self._form.begun(), place=place)
-        session.incident = incident
-        return session
-
-    def _tell(self, kind: Kind, action: Action, row: Row, reasons: tuple[str, ...] = ()) -> Incident:
-        incident = Incident(kind, action, device_id(row.key), row.record.user_id, reasons)
-        return self._rows.watch.tell(incident)
 
     def save(self, session: Session[M]) -> Steps[str | None]:
         """Store what changed: the cookie's new value, ``""`` to drop the cookie, ``None`` to leave it."""
@@ -167,15 +65,6 @@ class Procedures(Generic[M]):
         """End the session now."""
         session.logout()
         yield from self._drop(Draft(session))
-
-    def devices(self, user_id: str, current: Session[M] | None) -> Steps[list[Device]]:
-        """The user's live sessions, the last used first."""
-        return self.roster.devices(user_id, None if current is None else Draft(current).row)
-
-    def revoke_others(self, session: Session[M]) -> Steps[None]:
-        """End every session of the user but this one."""
-        draft = Draft(session)
-        draft.replaced((yield from self.roster.revoke_others(draft.row)))
 
     def _reissued(self, draft: Draft[M]) -> str | None:
         """The id that the client should hold from now on, if it is not the one it sent.
@@ -245,7 +134,7 @@ class Procedures(Generic[M]):
         record = Record(draft.user_id, generation, *times, *where, draft.version, None, fields)
         if draft.user_id is not None:
             left = None if old is None else old.key
-            swaps.append((yield from self.roster.adding(draft.user_id, key, ends, now, left)))
+            swaps.append((yield from self._roster.adding(draft.user_id, key, ends, now, left)))
         return [*swaps, self._rows.update(key, 0, record)], record
 
     def _is_due(self, draft: Draft[M], row: Row) -> bool:

@@ -1,0 +1,37 @@
+"""What the parts of security ask of their arguments alike: users' ids, other texts, and lifetimes."""
+
+from __future__ import annotations
+
+USER_BYTES = 190
+"""Bytes that every table gives a user's id."""
+
+
+def check_user(user_id: object) -> str:
+    """The user's id; :class:`ValueError` unless it is a text of 1 to 190 bytes.
+
+    A number would match other users' texts on MySQL.
+    """
+    return check_text("user_id", user_id, USER_BYTES)
+
+
+def check_text(what: str, text: object, most: int) -> str:
+    """The text; :class:`ValueError` unless it is one of 1 to ``most`` bytes, as its column takes it."""
+    if not isinstance(text, str):
+        got = type(text).__name__
+    else:
+        try:
+            size = len(text.encode())
+        except UnicodeEncodeError:
+            got = "what cannot be written as UTF-8"
+        else:
+            if 0 < size <= most:
+                return text
+            got = f"{size:,} bytes"
+    raise ValueError(f"expected as {what} a text of 1 to {most} bytes, got {got}")
+
+
+def lifetime_us(lifetime: float, longest: float) -> int:
+    """The microseconds that a token lives; :class:`ValueError` above ``longest`` seconds."""
+    if not 0 < lifetime <= longest:
+        raise ValueError(f"expected a lifetime of more than 0 and at most {longest:g} seconds, got {lifetime}")
+    return max(round(lifetime * 1_000_000), 1)
