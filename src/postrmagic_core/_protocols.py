@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 if TYPE_CHECKING:
     from sqlalchemy import CursorResult
     from sqlalchemy.sql import Executable
+
+R = TypeVar("R")
 
 
 class UnitLike(Protocol):
@@ -62,6 +64,23 @@ class Units(Protocol):
 
     def current(self) -> UnitLike | None:
         """The write unit this thread or task has open, if any."""
+        ...
+
+
+class AwaitableUnitLike(Protocol):
+    """What ``async with db.aio.write()`` gives."""
+
+    async def run(self, fn: Callable[[Any], R], /) -> R:
+        """``fn(tx)`` with the sync unit, on the unit's own thread."""
+        ...
+
+
+class StagedRow(Protocol):
+    """A row of the outbox, as a route needs it."""
+
+    @property
+    def payload(self) -> bytes:
+        """What was staged."""
         ...
 
 

@@ -41,7 +41,7 @@ class Rig:
     def work(self, threads: int = 2, **options: Any) -> None:
         """Run the relay and a worker (with ``options``) here until the test ends."""
         self.relay.start()
-        self._stack.enter_context(self.jobs.worker(threads, **options))
+        self._stack.enter_context(self.jobs.worker(threads=threads, **options))
 
     def effect(self, tx: Any, value: str) -> None:
         """Do what the application does."""

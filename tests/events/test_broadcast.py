@@ -70,7 +70,6 @@ def node() -> Iterator[Callable[[str], Node]]:
 def test_every_process_hears_it_once(node: Callable[[str], Node], redis_url: str) -> None:
     """The emitter's own too; in the order of emission, with what caused it."""
     first, second = node(redis_url), node(redis_url)
-    time.sleep(0.3)  # until both listen
     noted = [first.events.emit(Renamed(number=number)) for number in range(20)]
     until(lambda: len(first.heard) == len(second.heard) == 20)
     assert first.heard == second.heard == list(range(20))
@@ -102,7 +101,6 @@ def test_a_rolled_back_event_is_broadcast_by_nobody(rig: Rig) -> None:
 def test_another_process_hears_it(node: Callable[[str], Node], redis_url: str) -> None:
     """Truly another one."""
     one = node(redis_url)
-    time.sleep(0.3)
     with spawn(_emit, redis_url) as child:
         assert child.wait() == 0
     until(lambda: one.heard == [7])
@@ -151,7 +149,6 @@ def test_what_was_missed_is_told(node: Callable[[str], Node], own_redis_server: 
     """A server that has forgotten everything: a listener of BroadcastMissed hears so, and then what follows."""
     server = own_redis_server()
     one = node(server.url)
-    time.sleep(0.3)
     one.events.emit(Renamed(number=1))
     until(lambda: one.heard == [1])
     server.kill()

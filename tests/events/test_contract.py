@@ -11,6 +11,7 @@ import pytest
 from postrmagic_core.database import DatabaseManager
 from postrmagic_core.jobs import JobQueue
 from postrmagic_core.testing.contracts.events import EventContract
+from tests.planted import ended
 
 
 class OverSqlite(EventContract):
@@ -136,10 +137,8 @@ def _broken() -> dict[str, tuple[tuple[Any, str, Any], set[str]]]:
 BROKEN = _broken()
 
 
-def test_each_broken_manager_is_seen(pytester: pytest.Pytester) -> None:
+def test_each_broken_manager_is_seen(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
     """By the tests that are for it."""
-    pytester.makepyfile(test_planted=MODULE)
-    done = pytester.runpytest("-q", "-rf", "-p", "no:cacheprovider")
-    failed = {tuple(line.split("::")[1:3]) for line in done.outlines if line.startswith("FAILED")}
-    seen = {(kind.removeprefix("Test"), test.split()[0]) for kind, test in failed}
-    assert {(name, test) for name, (_, tests) in BROKEN.items() for test in tests} <= seen, seen
+    seen = ended(pytester, monkeypatch, MODULE)
+    for name, (_, tests) in BROKEN.items():
+        assert {test.removeprefix("test_") for test in tests} <= seen["FAILED"][name], name

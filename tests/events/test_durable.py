@@ -122,7 +122,7 @@ def test_an_event_type_unknown_to_the_relay_waits_and_is_shown(sqlite_rig: Rig) 
     with EventManager(units=sqlite_rig.db, jobs=sqlite_rig.jobs) as empty:
         bare = sqlite_rig.db.relay({"events": empty.deliver})
         assert bare.run_once() == 0
-        assert bare.outbox_counts()["events"].waiting == 1
+        assert sqlite_rig.db.outbox_counts()["events"].waiting == 1
     assert sqlite_rig.events.record(event_id) is None
 
 

@@ -214,7 +214,7 @@ def work(database_url: str, broker_url: str, path: str) -> None:
     """In a process of its own: a worker, until killed."""
     with ExitStack() as stack:
         jobs = _open(stack, database_url, broker_url, Diary(path)).jobs
-        _until_it_works(lambda: stack.enter_context(jobs.worker(4)))
+        _until_it_works(lambda: stack.enter_context(jobs.worker(threads=4)))
         stack.enter_context(jobs.scheduler())
         _say("works")
         time.sleep(3600)

@@ -65,6 +65,15 @@ def migrated_mariadb(mariadb_server: MariaDBServer) -> Iterator[str]:
     mariadb_server.drop_database(url)
 
 
+@pytest.hookimpl(tryfirst=True)  # before what is marked so is left out
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Leave to the long run what a class of tests has that is not of the promises it names as ``brief``."""
+    for item in items:
+        brief = getattr(getattr(item, "cls", None), "brief", None)
+        if brief is not None and not any(hasattr(promises, item.name.partition("[")[0]) for promises in brief):
+            item.add_marker(pytest.mark.soak)
+
+
 @dataclass(frozen=True)
 class Place:
     """Where a test runs: URLs that a child process can be given."""
@@ -127,7 +136,7 @@ class Rig:
 
     def work(self, threads: int = 2, **options: Any) -> Worker:
         """Open a worker here until the test ends."""
-        return self._stack.enter_context(self.jobs.worker(threads, **options))
+        return self._stack.enter_context(self.jobs.worker(threads=threads, **options))
 
     def effect(self, tx: Any, value: str) -> None:
         """Do what the application does."""

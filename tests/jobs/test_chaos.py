@@ -46,7 +46,7 @@ SEED = random.randrange(10**6)
 @pytest.mark.parametrize("place", ["sqlite", pytest.param("sqlite+redis", marks=pytest.mark.redis)])
 def test_nothing_is_lost(open_shop: Opened, place: str) -> None:
     """The short form: embedded, where applications and workers are killed; and with Redis, which is killed too."""
-    outlive(open_shop(place), 100, SEED)
+    outlive(open_shop(place), 60, SEED)
 
 
 @pytest.mark.soak
@@ -80,7 +80,7 @@ def work_off(shop: chaos.Shop, jobs: int, seconds: float, timeout: float) -> Non
 @pytest.mark.parametrize("place", ["sqlite", pytest.param("sqlite+redis", marks=pytest.mark.redis)])
 def test_a_backlog_is_worked_off_by_workers_that_are_killed(open_shop: Opened, place: str) -> None:
     """The short form."""
-    work_off(open_shop(place), 1000, 3, timeout=10)
+    work_off(open_shop(place), 400, 2, timeout=10)
 
 
 @pytest.mark.soak

@@ -29,7 +29,7 @@ pytestmark = pytest.mark.fault
 Rig = Any
 MakeRig = Callable[..., Any]
 LEASE = 1.0
-LONG = 5.0
+LONG = 30.0
 QUICK = RetryPolicy(attempts=100, base=0.05, cap=0.05)
 gate = threading.Event()
 opened: list[DatabaseManager] = []

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from postrmagic_core.jobs import policy, task
+from postrmagic_core.jobs.deadlines import Deadlines
 from postrmagic_core.jobs.held import Held
 from postrmagic_core.jobs.interface import Claim, Outcome, Renewal, Want
-from postrmagic_core.jobs.limits import Deadlines
 from postrmagic_core.jobs.loop import TaskLoop
 from postrmagic_core.jobs.runner import Runner
 

@@ -129,7 +129,7 @@ def test_dead_letters_are_listed_and_replayed_in_bulk(rig: Rig) -> None:
     letters = [rig.jobs.enqueue(fragile.call()).id for _ in range(3)]
     others = [rig.jobs.enqueue(brittle.call()).id for _ in range(2)]
     rig.until(lambda: len(rig.jobs.dead()) == 5)
-    assert {letter.id for letter in rig.jobs.dead("other")} == set(others)
+    assert {letter.id for letter in rig.jobs.dead(queue="other")} == set(others)
     assert {letter.id for letter in rig.jobs.dead(task="fragile")} == set(letters)
     newest = rig.jobs.dead(task="fragile", limit=1)[0]
     assert (newest.id, newest.reason, newest.error, newest.attempts) == (
@@ -153,7 +153,7 @@ def test_dead_letters_are_listed_and_replayed_in_bulk(rig: Rig) -> None:
 def test_a_replayed_job_has_forgotten_how_it_ended(sqlite_rig: Rig) -> None:
     """Neither error nor times of its former life are shown."""
     job = sqlite_rig.jobs.enqueue(fragile.call())
-    with sqlite_rig.jobs.worker(1):
+    with sqlite_rig.jobs.worker(threads=1):
         assert sqlite_rig.ends(job.id) == "failed"
     assert sqlite_rig.jobs.replay(job.id) == 1
     status = job.status()
@@ -169,7 +169,7 @@ def test_what_is_done_is_known_for_as_long_as_its_task_says(rig: Rig) -> None:
     kept = rig.jobs.enqueue(tell.call("kept"))
     cancelled = rig.jobs.enqueue(brief.call(), delay=3600)
     cancelled.cancel()
-    with rig.jobs.worker(1):
+    with rig.jobs.worker(threads=1):
         assert [rig.ends(job.id) for job in (letter, kept)] == ["failed", "succeeded"]
         rig.until(lambda: swept(rig) and done.status() is None and cancelled.status() is None)
     swept(rig)

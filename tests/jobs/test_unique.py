@@ -76,7 +76,7 @@ def test_until_done_the_key_is_held_whatever_the_job_does(rig: Rig, end: str) ->
     if end == "cancelled":
         first.cancel()
     else:
-        with rig.jobs.worker(1):
+        with rig.jobs.worker(threads=1):
             rig.until(lambda: rig.state(first.id) == "running")
             assert rig.jobs.enqueue(call).id == first.id
             gate.set()
@@ -92,7 +92,7 @@ def test_between_two_tries_the_key_is_held(rig: Rig) -> None:
     """The job will come again."""
     gate.set()
     first = rig.jobs.enqueue(report.call(1, fails=True))
-    with rig.jobs.worker(1):
+    with rig.jobs.worker(threads=1):
         rig.until(lambda: rig.state(first.id) == "retrying")
     assert rig.jobs.enqueue(report.call(1, fails=True)).id == first.id
 
@@ -102,7 +102,7 @@ def test_until_start_the_key_is_free_once_the_job_was_delivered(rig: Rig) -> Non
     unique = Unique(scope="until_start")
     first = rig.jobs.enqueue(report.call(1), unique=unique)
     assert rig.jobs.enqueue(report.call(1), unique=unique).id == first.id
-    with rig.jobs.worker(1):
+    with rig.jobs.worker(threads=1):
         rig.until(lambda: rig.state(first.id) == "running")
         second = rig.jobs.enqueue(report.call(1), unique=unique)
         third = rig.jobs.enqueue(report.call(1), unique=unique)
@@ -116,7 +116,7 @@ def test_a_window_is_held_for_its_time_alone(rig: Rig) -> None:
     gate.set()
     unique = Unique(scope="window", seconds=1.0)
     first = rig.jobs.enqueue(report.call(1), unique=unique)
-    with rig.jobs.worker(1):
+    with rig.jobs.worker(threads=1):
         first.wait()
         assert rig.jobs.enqueue(report.call(1), unique=unique).id == first.id
         rig.until(lambda: not rig.jobs.enqueue(report.call(1), unique=unique).existing)

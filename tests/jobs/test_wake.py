@@ -10,8 +10,9 @@ import pytest
 from sqlalchemy import select
 
 from postrmagic_core.jobs import policy, task
+from postrmagic_core.jobs.adapters._datagrams import Chimes, Doorbell
 from postrmagic_core.jobs.tables import workers
-from postrmagic_core.jobs.wake import Bell, Chimes, Doorbell
+from postrmagic_core.jobs.wake import Bell
 from postrmagic_core.jobs.workers import Registration
 
 Rig = Any
@@ -68,7 +69,7 @@ def test_a_closed_queue_starts_no_thread_again(sqlite_rig: Rig) -> None:
     chimes.close()
     before = threading.active_count()
     chimes.call()
-    assert threading.active_count() == before
+    assert threading.active_count() <= before
 
 
 def test_an_idle_worker_begins_at_the_commit_and_not_at_the_next_sweep(

@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager
 from datetime import datetime
 from functools import partial
 from types import ModuleType
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from .._bridge import Bridge
 from .._unit import any_unit
@@ -16,21 +16,13 @@ from .listener import Listener
 from .recording import Recording
 
 if TYPE_CHECKING:
-    from .._protocols import UnitLike
+    from .._protocols import AwaitableUnitLike, StagedRow, UnitLike
     from .durable import JobLike
     from .emitting import Emitter
-    from .manager import EventManager, Staged
+    from .manager import EventManager
 
 
 R = TypeVar("R")
-
-
-class AwaitableUnitLike(Protocol):
-    """What ``async with db.aio.write()`` gives."""
-
-    async def run(self, fn: Callable[[Any], R], /) -> R:
-        """``fn(tx)`` with the sync unit, on the unit's own thread."""
-        ...
 
 
 class AsyncEventManager:
@@ -76,19 +68,21 @@ class AsyncEventManager:
         """See :meth:`EventManager.drain`."""
         await self._bridge.lift(lambda: self._events.drain(timeout))
 
-    async def dead(self, event_type: type[Event] | str | None = None, limit: int = 100) -> list[EventRecord]:
+    async def dead(
+        self, event_type: type[Event] | str | None = None, *, since: datetime | None = None, limit: int = 100
+    ) -> list[EventRecord]:
         """See :meth:`EventManager.dead`."""
-        return await self._bridge.lift(lambda: self._events.dead(event_type, limit))
+        return await self._bridge.lift(lambda: self._events.dead(event_type, since=since, limit=limit))
 
     async def chain(self, event_id: str) -> list[EventRecord]:
         """See :meth:`EventManager.chain`."""
         return await self._bridge.lift(lambda: self._events.chain(event_id))
 
     async def log(
-        self, event_type: type[Event] | str | None = None, since: datetime | None = None, limit: int = 100
+        self, event_type: type[Event] | str | None = None, *, since: datetime | None = None, limit: int = 100
     ) -> list[EventRecord]:
         """See :meth:`EventManager.log`."""
-        return await self._bridge.lift(lambda: self._events.log(event_type, since, limit))
+        return await self._bridge.lift(lambda: self._events.log(event_type, since=since, limit=limit))
 
     async def record(self, event_id: str) -> EventRecord | None:
         """See :meth:`EventManager.record`."""
@@ -122,7 +116,7 @@ class AsyncEventManager:
         """See :meth:`EventManager.sweep`: workers call it in a thread."""
         self._events.sweep()
 
-    def deliver(self, tx: UnitLike, row: Staged) -> None:
+    def deliver(self, tx: UnitLike, row: StagedRow) -> None:
         """See :meth:`EventManager.deliver`: relays run in threads."""
         self._events.deliver(tx, row)
 

@@ -1,16 +1,17 @@
-"""The thread that calls one listener, whatever it listens to."""
+"""Channels that call each of their listeners from a thread of its own, whatever that listens to."""
 
 from __future__ import annotations
 
 import logging
 import threading
+import weakref
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import TypeVar
 
 from .._lifecycle import Lifecycle, after_fork
 from ..errors import UsageError
-from .channel import Missed
+from .channel import Missed, check_payload
 
 logger = logging.getLogger("postrmagic_core.events")
 
@@ -18,6 +19,42 @@ logger = logging.getLogger("postrmagic_core.events")
 _PATIENCE = 1.0
 
 T = TypeVar("T")
+
+
+class EarChannel(Lifecycle, ABC):
+    """A channel whose listeners are ears, which end with it: an adapter supplies ``_send`` and ``_ear``."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._ears: weakref.WeakSet[Ear] = weakref.WeakSet()
+
+    def publish(self, payload: bytes) -> None:
+        """See :meth:`Channel.publish`."""
+        self.ensure_open()
+        check_payload(payload)
+        self._send(payload)
+
+    def listen(self, heard: Callable[[bytes], None], missed: Callable[[Missed], None]) -> Ear:
+        """See :meth:`Channel.listen`."""
+        self.ensure_open()
+        ear = self._ear(heard, missed)
+        self._ears.add(ear)
+        return ear
+
+    @abstractmethod
+    def _send(self, payload: bytes) -> None:
+        """Have a payload heard that every channel carries."""
+
+    @abstractmethod
+    def _ear(self, heard: Callable[[bytes], None], missed: Callable[[Missed], None]) -> Ear:
+        """A listener, to be entered."""
+
+    def _open(self) -> None:
+        """Nothing: may be extended."""
+
+    def _close(self) -> None:
+        for ear in list(self._ears):
+            ear.close()
 
 
 class Ear(Lifecycle, ABC):

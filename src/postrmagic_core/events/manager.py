@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager
 from datetime import datetime
 from importlib.metadata import entry_points
 from types import ModuleType
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from .._bridge import Bridge
 from .._clock import Clock, SystemClock, to_us
@@ -16,11 +16,10 @@ from .._lifecycle import Lifecycle
 from .._metrics import Metrics
 from ..errors import ResultTimeout, UsageError
 from . import journal
-from .adapters.memory import MemoryChannel
 from .background import Background, Limits
 from .broadcast import Broadcast
 from .calling import Caller
-from .channel import Channel, ChannelOptions
+from .channel import Channel, open_channel
 from .dispatch import Dispatch
 from .durable import Durable, JobLike
 from .emitting import Emitter
@@ -29,21 +28,12 @@ from .listener import Listener
 from .recording import Recording
 
 if TYPE_CHECKING:
-    from .._protocols import JobSink, UnitLike, Units
+    from .._protocols import JobSink, StagedRow, UnitLike, Units
     from .aio import AsyncEventManager
 
 LISTENERS = "postrmagic_core.listeners"
 _LOOK = 0.02
 _GRACE = 5.0
-
-
-class Staged(Protocol):
-    """A row of the outbox, as far as events need it."""
-
-    @property
-    def payload(self) -> bytes:
-        """What was staged."""
-        ...
 
 
 class EventManager(Lifecycle):
@@ -76,7 +66,7 @@ class EventManager(Lifecycle):
         self._dispatch = Dispatch({} if services is None else services, clock, self.metrics)
         self._durable = Durable(self._dispatch, self._caller, units, jobs, clock)
         self.carry: Callable[[], Mapping[str, str]] = dict
-        channel = MemoryChannel.from_url("memory://", ChannelOptions("app")) if channel is None else channel
+        channel = open_channel("memory://") if channel is None else channel
         self._broadcast = Broadcast(channel, self._dispatch, self._caller, self.metrics)
         told: dict[str, Any] = {"broadcast": self._broadcast, "carry": lambda: self.carry()}
         self._emitter = Emitter(self._dispatch, self._caller, self._durable, self._background, **told)
@@ -135,7 +125,7 @@ class EventManager(Lifecycle):
         if left:
             raise ResultTimeout(f"after {timeout:g} s there were still {left}: does a relay and a worker run?")
 
-    def deliver(self, tx: UnitLike, row: Staged) -> None:
+    def deliver(self, tx: UnitLike, row: StagedRow) -> None:
         """The outbox's route for topic ``events``: log the event and enqueue one job for each durable listener.
 
         Raises :class:`ConfigurationError` for an event type that is not included here, so that the row waits.
@@ -149,7 +139,7 @@ class EventManager(Lifecycle):
         self._durable.run(ctx, event_id, listener)
 
     def log(
-        self, event_type: type[Event] | str | None = None, since: datetime | None = None, limit: int = 100
+        self, event_type: type[Event] | str | None = None, *, since: datetime | None = None, limit: int = 100
     ) -> list[EventRecord]:
         """The newest durable events, of one class exactly (or of its stored name) or of all, with their deliveries."""
         self.ensure_open()
@@ -162,11 +152,13 @@ class EventManager(Lifecycle):
         with self._durable.units.read() as tx:
             return next(iter(journal.listed(tx, *_where(event_id, None, None))), None)
 
-    def dead(self, event_type: type[Event] | str | None = None, limit: int = 100) -> list[EventRecord]:
+    def dead(
+        self, event_type: type[Event] | str | None = None, *, since: datetime | None = None, limit: int = 100
+    ) -> list[EventRecord]:
         """The newest events of which a delivery is dead: tried in vain as often as it may be, or cancelled."""
         self.ensure_open()
         with self._durable.units.read() as tx:
-            return journal.listed(tx, *_where(None, event_type, None), journal.with_dead(), limit=limit)
+            return journal.listed(tx, *_where(None, event_type, since), journal.with_dead(), limit=limit)
 
     def chain(self, event_id: str) -> list[EventRecord]:
         """Every durable event that has the first cause of this one, the oldest first; empty for an unknown id."""

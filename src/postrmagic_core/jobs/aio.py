@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
-import time
 from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from .._bridge import Bridge
 from .._steps import adrive
@@ -14,27 +12,19 @@ from .._unit import any_unit
 from . import waiting
 from .declaration import Call
 from .handle import AsyncJobHandle, JobHandle
-from .interface import ENDED, Counts, JobRecord, JobStatus, State, Unique
+from .interface import ENDED, LETTERS, Counts, JobRecord, JobStatus, State, Unique
 
 if TYPE_CHECKING:
-    from .._protocols import UnitLike
+    from .._protocols import AwaitableUnitLike, StagedRow, UnitLike
     from .including import Source
     from .interface import Priority
-    from .manager import JobQueue, Staged
+    from .manager import JobQueue
     from .schedules.manage import ScheduleInfo
     from .schedules.scheduler import Scheduler
     from .worker import Worker
     from .workers import WorkerInfo
 
 R = TypeVar("R")
-
-
-class AwaitableUnitLike(Protocol):
-    """What ``async with db.aio.write()`` gives."""
-
-    async def run(self, fn: Callable[[Any], R], /) -> R:
-        """``fn(tx)`` with the sync unit, on the unit's own thread."""
-        ...
 
 
 class AsyncJobQueue:
@@ -125,23 +115,23 @@ class AsyncJobQueue:
     async def wait(self, job_id: str, timeout: float = 10.0) -> JobStatus:  # noqa: ASYNC109 - the same name on both faces
         """See :meth:`JobQueue.wait`; no thread is kept while waiting."""
         self._queue.ensure_open()
-        status: JobStatus = (await adrive(waiting.end(job_id, timeout), self)).status
+        status: JobStatus = (await adrive(waiting.end(job_id, timeout), self._port())).status
         return status
 
     async def result(self, job_id: str, timeout: float = 10.0) -> Any:  # noqa: ASYNC109 - the same name on both faces
         """See :meth:`JobQueue.result`; no thread is kept while waiting."""
         self._queue.ensure_open()
-        return await adrive(waiting.result(job_id, timeout), self)
+        return await adrive(waiting.result(job_id, timeout), self._port())
 
     async def watch(self, job_id: str, timeout: float | None = None) -> AsyncIterator[JobStatus]:  # noqa: ASYNC109 - the same name on both faces
         """See :meth:`JobQueue.watch`."""
         self._queue.ensure_open()
-        seen: JobStatus | None = None
+        seen, port = None, self._port()
         while seen is None or seen.state not in ENDED:
-            seen = (await adrive(waiting.change(job_id, seen, timeout), self)).status
+            seen = (await adrive(waiting.change(job_id, seen, timeout), port)).status
             yield seen
 
-    async def cancel(self, *job_ids: str) -> bool:
+    async def cancel(self, *job_ids: str) -> int:
         """See :meth:`JobQueue.cancel`."""
         return await self._bridge.lift(lambda: self._queue.cancel(*job_ids))
 
@@ -149,17 +139,15 @@ class AsyncJobQueue:
         """See :meth:`JobQueue.counts`."""
         return await self._bridge.lift(self._queue.counts)
 
-    async def dead(self, queue: str | None = None, *, task: str | None = None, limit: int = 100) -> list[JobStatus]:
+    async def dead(self, *, queue: str | None = None, task: str | None = None, limit: int = 100) -> list[JobStatus]:
         """See :meth:`JobQueue.dead`."""
-        return await self._bridge.lift(lambda: self._queue.dead(queue, task=task, limit=limit))
+        return await self._bridge.lift(lambda: self._queue.dead(queue=queue, task=task, limit=limit))
 
     async def replay(self, *job_ids: str, queue: str | None = None, task: str | None = None, limit: int = 1000) -> int:
         """See :meth:`JobQueue.replay`."""
         return await self._bridge.lift(lambda: self._queue.replay(*job_ids, queue=queue, task=task, limit=limit))
 
-    async def purge(
-        self, before: datetime, *, states: Collection[State] = frozenset({"succeeded", "cancelled"})
-    ) -> int:
+    async def purge(self, before: datetime, *, states: Collection[State] = ENDED - LETTERS) -> int:
         """See :meth:`JobQueue.purge`."""
         return await self._bridge.lift(lambda: self._queue.purge(before, states=states))
 
@@ -191,25 +179,16 @@ class AsyncJobQueue:
         """See :meth:`JobQueue.scheduler`: ``async with`` opens it."""
         return self._queue.scheduler()
 
-    def worker(self, threads: int = 4, queues: Collection[str] | None = None, **options: Any) -> Worker:
+    def worker(self, *, threads: int = 4, queues: Collection[str] | None = None, **options: Any) -> Worker:
         """See :meth:`JobQueue.worker`: ``async with`` opens it."""
-        return self._queue.worker(threads, queues, **options)
+        return self._queue.worker(threads=threads, queues=queues, **options)
 
-    def deliver(self, tx: UnitLike, row: Staged) -> None:
+    def deliver(self, tx: UnitLike, row: StagedRow) -> None:
         """See :meth:`JobQueue.deliver`: relays run in threads."""
         self._queue.deliver(tx, row)
 
-    async def may_come(self) -> bool:
-        """See :meth:`JobQueue.may_come`."""
-        return self._queue.may_come()
-
-    async def now(self) -> float:
-        """Monotonic seconds, for the procedures that wait."""
-        return time.monotonic()
-
-    async def sleep(self, seconds: float) -> None:
-        """Wait, for the procedures that do."""
-        await asyncio.sleep(seconds)
+    def _port(self) -> waiting.AsyncPort:
+        return waiting.AsyncPort(self, self._queue)
 
     async def _putting(self, put: Callable[..., R], tx: AwaitableUnitLike | None) -> R:
         if tx is not None:

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 # Longer than any job is retried or replayed by hand: forgetting it would let the effect happen again.
 _KEPT_US = 90 * 86_400 * 1_000_000
 
-
 OWN_FIELDS = frozenset({"job_id", "task", "queue", "attempt"})
 """Of :attr:`JobContext.fields`, what each job has of its own: it is not carried on to the jobs that it enqueues."""
 
@@ -35,8 +34,7 @@ class JobContext:
     ``job_id``, ``task``, ``queue``; ``attempt`` counts deliveries from 1, and after ``last_try`` there is no other;
     ``carried`` is what the context held where the job was enqueued (request id, trace, user); ``jobs`` is the queue
     itself. ``scheduled_for`` is the tick of the schedule that enqueued the job, ``None`` for other jobs; it may be long
-    ago. Whatever the application put among the
-    queue's ``services`` (events, cache, …) is an attribute too.
+    ago. Whatever the application put among the queue's ``services`` (events, cache, …) is an attribute too.
     """
 
     def __init__(

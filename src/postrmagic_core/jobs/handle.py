@@ -38,8 +38,8 @@ class JobHandle:
         return self.jobs.watch(self.id, timeout)
 
     def cancel(self) -> bool:
-        """See :meth:`JobQueue.cancel`."""
-        return self.jobs.cancel(self.id)
+        """Whether it could be cancelled: see :meth:`JobQueue.cancel`."""
+        return bool(self.jobs.cancel(self.id))
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,5 +68,5 @@ class AsyncJobHandle:
         return self.jobs.watch(self.id, timeout)
 
     async def cancel(self) -> bool:
-        """See :meth:`JobQueue.cancel`."""
-        return await self.jobs.cancel(self.id)
+        """Whether it could be cancelled: see :meth:`JobQueue.cancel`."""
+        return bool(await self.jobs.cancel(self.id))

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import random
-import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from .. import _codec
 from .._bridge import Bridge
@@ -18,7 +17,7 @@ from .._steps import drive
 from .._unit import any_unit, when_ended
 from ..errors import OutsideUnit, UnknownTask
 from ..registry import BROKERS, Registry
-from . import policy, stored, waiting, workers
+from . import policy, staged, waiting, workers
 from .context import OWN_FIELDS
 from .declaration import Call, Task
 from .handle import JobHandle
@@ -43,20 +42,11 @@ from .schedules.scheduler import Scheduler
 from .worker import Worker
 
 if TYPE_CHECKING:
-    from .._protocols import UnitLike, Units
+    from .._protocols import StagedRow, UnitLike, Units
     from .aio import AsyncJobQueue
     from .interface import Priority
     from .schedules.manage import ScheduleInfo
     from .workers import WorkerInfo
-
-
-class Staged(Protocol):
-    """A row of the outbox, as far as jobs need it."""
-
-    @property
-    def payload(self) -> bytes:
-        """What was staged."""
-        ...
 
 
 class JobQueue(Lifecycle):
@@ -193,7 +183,7 @@ class JobQueue(Lifecycle):
     def wait(self, job_id: str, timeout: float = 10.0) -> JobStatus:
         """The job's status once it has ended, waited for ``timeout`` seconds at most; then :class:`ResultTimeout`."""
         self.ensure_open()
-        status: JobStatus = drive(waiting.end(job_id, timeout), self).status
+        status: JobStatus = drive(waiting.end(job_id, timeout), waiting.SyncPort(self)).status
         return status
 
     def result(self, job_id: str, timeout: float = 10.0) -> Any:
@@ -202,7 +192,7 @@ class JobQueue(Lifecycle):
         Raises :class:`JobFailed` when the job has ended otherwise.
         """
         self.ensure_open()
-        return drive(waiting.result(job_id, timeout), self)
+        return drive(waiting.result(job_id, timeout), waiting.SyncPort(self))
 
     def watch(self, job_id: str, timeout: float | None = None) -> Iterator[JobStatus]:
         """The job's status now and after each change, progress included, until it has ended.
@@ -210,22 +200,22 @@ class JobQueue(Lifecycle):
         Raises :class:`ResultTimeout` when nothing changes for ``timeout`` seconds.
         """
         self.ensure_open()
-        seen: JobStatus | None = None
+        seen, port = None, waiting.SyncPort(self)
         while seen is None or seen.state not in ENDED:
-            seen = drive(waiting.change(job_id, seen, timeout), self).status
+            seen = drive(waiting.change(job_id, seen, timeout), port).status
             yield seen
 
-    def cancel(self, *job_ids: str) -> bool:
-        """Cancel jobs: one that waits ends at once, one that runs is asked to. Whether any could be."""
+    def cancel(self, *job_ids: str) -> int:
+        """Cancel jobs: one that waits ends at once, one that runs is asked to. Returns how many."""
         self.ensure_open()
-        return bool(self.adapter.alter("cancel", Selection(job_ids)))
+        return len(self.adapter.alter("cancel", Selection(job_ids)))
 
     def counts(self) -> Mapping[str, Counts]:
         """Jobs that wait, run or are dead letters, by queue."""
         self.ensure_open()
         return self.adapter.counts()
 
-    def dead(self, queue: str | None = None, *, task: str | None = None, limit: int = 100) -> list[JobStatus]:
+    def dead(self, *, queue: str | None = None, task: str | None = None, limit: int = 100) -> list[JobStatus]:
         """The dead letters, failed jobs among them, newest first: every queue's and task's, or one's."""
         return self.find(LETTERS, queue=queue, task=task, limit=limit)
 
@@ -238,7 +228,7 @@ class JobQueue(Lifecycle):
         chosen = Selection(job_ids) if job_ids else Selection(None, LETTERS, queue, task, None, limit)
         return len(self.adapter.alter("replay", chosen))
 
-    def purge(self, before: datetime, *, states: Collection[State] = frozenset({"succeeded", "cancelled"})) -> int:
+    def purge(self, before: datetime, *, states: Collection[State] = ENDED - LETTERS) -> int:
         """Forget jobs that ended before an instant; dead letters only where ``states`` names them. Returns how many."""
         self.ensure_open()
         count, selection = 0, Selection(None, frozenset(states), before_us=to_us(before), limit=1000)
@@ -280,30 +270,18 @@ class JobQueue(Lifecycle):
         """A scheduler for the schedules included; it runs while it is open. There may be any number of them."""
         return Scheduler(self)
 
-    def worker(self, threads: int = 4, queues: Collection[str] | None = None, **options: Any) -> Worker:
+    def worker(self, *, threads: int = 4, queues: Collection[str] | None = None, **options: Any) -> Worker:
         """A worker for this process, to be opened; ``options`` are those of :class:`Worker`."""
         return Worker(self, threads=threads, queues=queues, **options)
 
-    def deliver(self, tx: UnitLike, row: Staged) -> None:
+    def deliver(self, tx: UnitLike, row: StagedRow) -> None:
         """The outbox's route for topic ``jobs``: hand what was staged to the broker. Doing it again does no harm."""
         self.ensure_open()
-        job = stored.unpacked(row.payload)
-        if isinstance(self.adapter, SupportsUnits) and self.adapter.database_id == tx.database_id:
-            self.adapter.put_in(tx, [job])
+        job, rows = staged.unpacked(row.payload), self._rows_of(tx)
+        if rows is not None:
+            rows.put_in(tx, [job])
         else:
             self.adapter.put([job])
-
-    def may_come(self) -> bool:
-        """Whether an unknown job may be on its way through the outbox, for the procedures that wait."""
-        return getattr(self.adapter, "database_id", None) != self.database.database_id
-
-    def now(self) -> float:
-        """Monotonic seconds, for the procedures that wait."""
-        return time.monotonic()
-
-    def sleep(self, seconds: float) -> None:
-        """Wait, for the procedures that do."""
-        time.sleep(seconds)
 
     def _new(
         self,
@@ -357,14 +335,15 @@ class JobQueue(Lifecycle):
         return holders
 
     def _put_in(self, tx: UnitLike, jobs: Sequence[NewJob]) -> Mapping[str, str]:
-        if isinstance(self.adapter, SupportsUnits) and self.adapter.database_id == tx.database_id:
-            return self.adapter.put_in(tx, jobs)
+        rows = self._rows_of(tx)
+        if rows is not None:
+            return rows.put_in(tx, jobs)
         for job in jobs:
-            tx.stage(stored.TOPIC, stored.packed(job))
+            tx.stage(staged.TOPIC, staged.packed(job))
         return {}
 
     def _detach(self, unit: UnitLike, jobs: Sequence[NewJob]) -> Mapping[str, str]:
-        if unit.database_id != getattr(self.adapter, "database_id", None):
+        if self._rows_of(unit) is None:
             return self.adapter.put(jobs)
 
         def put() -> None:
@@ -373,6 +352,11 @@ class JobQueue(Lifecycle):
         # Its connection may be the only one that can write.
         when_ended(unit, put)
         return {}
+
+    def _rows_of(self, unit: UnitLike) -> SupportsUnits | None:
+        """The adapter, where its jobs are rows of the unit's database."""
+        adapter = self.adapter
+        return adapter if isinstance(adapter, SupportsUnits) and adapter.database_id == unit.database_id else None
 
     def _open(self) -> None:
         self.adapter.open()

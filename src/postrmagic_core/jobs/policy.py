@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from .._retry import RetryPolicy
-from .interface import LIVE, PRIORITIES, Outcome, Priority, Scope, Settlement, State
+from .interface import ENDED, LETTERS, LIVE, PRIORITIES, Change, Outcome, Priority, Scope, Selection, Settlement, State
 
 T = TypeVar("T")
 
@@ -17,6 +17,13 @@ T = TypeVar("T")
 _NAMESPACE = re.compile(r"[A-Za-z0-9_.:-]{1,64}")
 _QUEUE = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,63}")
 _TASK = re.compile(r"[A-Za-z_][A-Za-z0-9_.<>:-]{0,199}")
+
+CHANGEABLE: Mapping[Change, frozenset[State]] = {
+    "cancel": LIVE,
+    "replay": LETTERS | frozenset[State]({"cancelled"}),
+    "forget": ENDED,
+}
+"""In which states a job can be changed so."""
 
 _AGAIN = ("queued", "retrying")
 
@@ -140,6 +147,11 @@ def shared(found: Sequence[Sequence[T]], most: int) -> list[T]:
     for place in range(max(map(len, found), default=0)):
         taken += [each[place] for each in found if place < len(each)]
     return taken[:most]
+
+
+def changeable(change: Change, selection: Selection) -> Selection:
+    """Of the jobs selected by their states, those in one that can be changed so."""
+    return replace(selection, states=CHANGEABLE[change].intersection(selection.states))
 
 
 def checked_priority(priority: str) -> Priority:

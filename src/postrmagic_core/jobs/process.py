@@ -8,10 +8,10 @@ import os
 import sys
 import threading
 from contextlib import AbstractContextManager, ExitStack
-from importlib import import_module
 from typing import Any, Literal, Protocol
 
 from ..errors import ConfigurationError, PostrMagicError
+from ..registry import imported
 from .supervisor import SPENT, stop_signals
 
 logger = logging.getLogger("postrmagic_core.jobs")
@@ -37,26 +37,10 @@ class Application(AbstractContextManager[Any], Protocol):
 
 def load(target: str) -> Application:
     """The Stack that ``module:name`` names; :class:`ConfigurationError` says what is wrong with it."""
-    found = imported(target)
+    found = imported(target, "--app")
     if not hasattr(found, "relay") or not hasattr(found, "worker"):
         raise ConfigurationError(f"--app {target} is a {type(found).__name__}, expected a Stack")
     return found  # type: ignore[no-any-return]  # whatever has relay and worker will do
-
-
-def imported(target: str) -> Any:
-    """The object that ``module:name`` names; :class:`ConfigurationError` says what is wrong with it."""
-    module, _, name = target.partition(":")
-    if not module or not name:
-        raise ConfigurationError(f"expected --app module:name, for example app:stack, got {target!r}")
-    try:
-        holder = import_module(module)
-    except ModuleNotFoundError as error:
-        raise ConfigurationError(
-            f"--app {target}: there is no module {error.name}; is it in this directory?"
-        ) from error
-    if not hasattr(holder, name):
-        raise ConfigurationError(f"--app {target}: the module has no {name}")
-    return getattr(holder, name)
 
 
 def run(target: str, threads: int | None, part: Part, **options: Any) -> int:

@@ -18,10 +18,10 @@ from ..errors import AlreadyDone, DecodeError, EncodeError, JobCancelled, PostrM
 from . import policy
 from .arguments import Bound
 from .context import JobContext
+from .deadlines import Deadlines
 from .declaration import Task
 from .held import Delivery, Held
 from .interface import Claim, Outcome
-from .limits import Deadlines
 from .loop import TaskLoop
 
 if TYPE_CHECKING:

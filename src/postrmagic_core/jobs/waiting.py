@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
 from functools import partial
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from .. import _codec
 from .._steps import Steps
 from ..errors import JobFailed, ResultTimeout, UsageError
 from . import policy
 from .interface import ENDED, JobRecord, JobStatus
+
+if TYPE_CHECKING:
+    from .aio import AsyncJobQueue
+    from .manager import JobQueue
 
 
 class Port(Protocol):
@@ -30,6 +36,58 @@ class Port(Protocol):
     def now(self) -> Any:
         """Monotonic seconds."""
         ...
+
+
+class SyncPort:
+    """Asks ``jobs`` in the caller's thread."""
+
+    def __init__(self, jobs: JobQueue) -> None:
+        self._jobs = jobs
+
+    def record(self, job_id: str) -> JobRecord | None:
+        """See :class:`Port`."""
+        return self._jobs.record(job_id)
+
+    def may_come(self) -> bool:
+        """See :class:`Port`."""
+        return may_come(self._jobs)
+
+    def sleep(self, seconds: float) -> None:
+        """See :class:`Port`."""
+        time.sleep(seconds)
+
+    def now(self) -> float:
+        """See :class:`Port`."""
+        return time.monotonic()
+
+
+class AsyncPort:
+    """Asks ``jobs``; no thread is kept in between."""
+
+    def __init__(self, jobs: AsyncJobQueue, queue: JobQueue) -> None:
+        self._jobs = jobs
+        self._queue = queue
+
+    async def record(self, job_id: str) -> JobRecord | None:
+        """See :class:`Port`."""
+        return await self._jobs.record(job_id)
+
+    async def may_come(self) -> bool:
+        """See :class:`Port`."""
+        return may_come(self._queue)
+
+    async def sleep(self, seconds: float) -> None:
+        """See :class:`Port`."""
+        await asyncio.sleep(seconds)
+
+    async def now(self) -> float:
+        """See :class:`Port`."""
+        return time.monotonic()
+
+
+def may_come(jobs: JobQueue) -> bool:
+    """Whether a job that is not known may be on its way through the outbox."""
+    return getattr(jobs.adapter, "database_id", None) != jobs.database.database_id
 
 
 def _sleep(seconds: float, port: Port) -> Any:

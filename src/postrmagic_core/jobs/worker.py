@@ -14,10 +14,10 @@ from .._ids import uuid7
 from .._lifecycle import Lifecycle
 from ..errors import UsageError
 from .consumer import QUEUE, Desk
+from .deadlines import Deadlines
 from .held import Held
 from .interface import SupportsHandover, SupportsUpkeep
 from .keeper import Duty, Keeper
-from .limits import Deadlines
 from .loop import TaskLoop
 from .runner import Around, Runner
 from .seats import Seats

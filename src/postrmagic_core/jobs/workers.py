@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import resource
 import socket
@@ -17,14 +18,18 @@ from .._unit import in_own_unit
 from ..errors import PostrMagicError
 from .sqltime import now_us
 from .tables import workers
-from .wake import FRESH_US, logger
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from .._protocols import UnitLike, Units
 
+logger = logging.getLogger("postrmagic_core.jobs")
+
 w = workers.c
+
+# For how long a worker that tells nothing is taken for alive.
+_FRESH_US = 60_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +72,7 @@ class Registration(Lifecycle):
         in_own_unit(self._units, self._tell)
 
     def _open(self) -> None:
-        gone = delete(workers).where(w.seen_us < now_us() - FRESH_US)
+        gone = delete(workers).where(w.seen_us < now_us() - _FRESH_US)
 
         def tell(tx: UnitLike) -> None:
             tx.execute(gone)
@@ -91,7 +96,7 @@ class Registration(Lifecycle):
 
 def alive(units: Units) -> list[WorkerInfo]:
     """The workers that have told of themselves within the last minute, the oldest first."""
-    fresh = select(workers).where(w.seen_us > now_us() - FRESH_US).order_by(w.started_us, w.id)
+    fresh = select(workers).where(w.seen_us > now_us() - _FRESH_US).order_by(w.started_us, w.id)
     with units.read() as tx:
         return [
             WorkerInfo(
@@ -107,6 +112,13 @@ def alive(units: Units) -> list[WorkerInfo]:
             )
             for row in tx.execute(fresh)
         ]
+
+
+def ports(units: Units) -> list[int]:
+    """Where datagrams wake the workers that live on this host."""
+    here, fresh = w.host == socket.gethostname(), w.seen_us > now_us() - _FRESH_US
+    with units.read() as tx:
+        return list(tx.execute(select(w.port).where(here, fresh, w.port.is_not(None))).scalars())
 
 
 def memory_used() -> int:

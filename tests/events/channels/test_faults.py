@@ -336,9 +336,9 @@ def test_it_ends_promptly_while_the_server_is_away(
         "paused": server.pause,
         "killed": server.kill,
     }[fault]
-    threads = threading.active_count()
     with listening(behind):
         until(lambda: waits(server.url), "it does not wait")
+        (ear,) = (thread for thread in threading.enumerate() if thread.name == "postrmagic-channel")
         begin()
         if when == "coming back":
             proxy.reset_all()
@@ -346,9 +346,10 @@ def test_it_ends_promptly_while_the_server_is_away(
         began = time.monotonic()
         behind.close()
         assert time.monotonic() - began < PROMPT
-    assert threading.active_count() <= threads
     if fault == "paused":
         server.resume()
+    ear.join(2.0)  # closing has waited for it already: this is for a busy machine
+    assert not ear.is_alive()
 
 
 def test_who_begins_while_the_server_is_away_is_told(
@@ -382,38 +383,45 @@ def test_publishing_says_what_became_of_it(behind: RedisChannel, publisher: Redi
         notebook.expect(b"before", b"maybe", b"after")
 
 
-def publish_many(url: str, who: str, count: int) -> None:
+def publish_many(url: str, who: str, count: int, size: int, pause: float) -> None:
     """A process that publishes; it prints what it was told about each payload that was not simply acknowledged."""
     unknown = []
     with make(url) as channel:
         for number in range(count):
             while True:
                 try:
-                    channel.publish(b"%s:%d" % (who.encode(), number))
+                    channel.publish(b"%s:%0*d" % (who.encode(), size, number))
                 except OutcomeUnknown:
                     unknown.append(number)
                 except BackendError:
                     time.sleep(0.02)
                     continue
                 break
+            time.sleep(pause)
     sys.stdout.write(" ".join(map(str, unknown)) + "\n")
     sys.stdout.flush()
 
 
-def test_two_processes_through_random_cuts(server: RedisServer, publisher: RedisChannel) -> None:
-    """5,000 each, while everybody's connections are reset at random: heard and missed account for all, in order.
+# Together more than is kept, and no more in the second for which a listener may be cut off than it can hear later.
+@pytest.mark.parametrize(
+    ("count", "size", "pause"), [(400, 1500, 0.012), pytest.param(5000, 1, 0.0, marks=pytest.mark.soak)]
+)
+def test_two_processes_through_random_cuts(
+    server: RedisServer, publisher: RedisChannel, count: int, size: int, pause: float
+) -> None:
+    """Hundreds each, while everybody's connections are reset at random: heard and missed account for all, in order.
 
-    One listener is quick; the other is paused until far more than is kept waits for it.
+    One listener is quick; the other is paused until more than is kept waits for it.
     """
-    drawn, count = random.Random(20261128), 5000
+    drawn = random.Random(20261128)
     with (
         FaultProxy(server.url) as theirs,
         FaultProxy(server.url) as ours,
         make(ours.url) as channel,
         listening(channel) as quick,
         listening(channel) as slow,
-        spawn(publish_many, theirs.url, "a", count) as one,
-        spawn(publish_many, theirs.url, "b", count) as two,
+        spawn(publish_many, theirs.url, "a", count, size, pause) as one,
+        spawn(publish_many, theirs.url, "b", count, size, pause) as two,
     ):
         slow.gate.clear()
         resets, ended = 0, threading.Event()
@@ -436,7 +444,7 @@ def test_two_processes_through_random_cuts(server: RedisServer, publisher: Redis
         slow.gate.set()
         slow.await_heard(b"end")
     assert resets > 20
-    assert quick.gaps == []
+    assert (quick.gaps, bool(slow.gaps)) == ([], True)
     heard = [payload for payload in quick.payloads if payload != b"end"]
     for who, doubtful in zip((b"a", b"b"), unknown, strict=True):
         numbers = [int(payload[2:]) for payload in heard if payload.startswith(who)]

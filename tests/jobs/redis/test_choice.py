@@ -174,7 +174,7 @@ def emptied(broker: Timed) -> Timed:
     return broker
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(histories)
 def test_the_script_lives_as_the_policy_does(broker: Timed, history: list[tuple[str, Any]]) -> None:
     """Any history of jobs put, settled, abandoned and held in two queues: claims, burials, counts and times agree."""
@@ -189,7 +189,7 @@ def test_the_script_lives_as_the_policy_does(broker: Timed, history: list[tuple[
     both.agree()
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(st.lists(found, min_size=1, max_size=8), wants)
 def test_the_script_decides_as_the_policy_does(
     broker: Timed, described: list[tuple[Any, int, bool, bool]], want: tuple[list[str], int, bool]

@@ -9,6 +9,9 @@ import pytest
 
 from postrmagic_core.jobs.adapters.redis import RedisBroker
 from postrmagic_core.testing.contracts.broker import BrokerContract
+from postrmagic_core.testing.contracts.broker_bells import BellPromises
+from postrmagic_core.testing.contracts.broker_puts import PutPromises
+from postrmagic_core.testing.contracts.broker_races import RacePromises
 from postrmagic_core.testing.servers import RedisServer, ValkeyServer, require
 
 pytestmark = pytest.mark.redis
@@ -41,9 +44,10 @@ class TestRedis(BrokerContract):
 
 
 class TestValkey(BrokerContract):
-    """On Valkey."""
+    """On Valkey, which runs the same scripts."""
 
     broker_class: ClassVar[type[Any]] = RedisBroker
+    brief: ClassVar[tuple[type, ...]] = (PutPromises, BellPromises, RacePromises)
 
     @pytest.fixture
     def broker_url(self, valkey: ValkeyServer) -> str:

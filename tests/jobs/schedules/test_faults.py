@@ -27,7 +27,7 @@ pytestmark = pytest.mark.fault
 
 Rig = Any
 MakeRig = Callable[..., Any]
-STEP = timedelta(seconds=0.5)
+STEP = timedelta(seconds=0.25)
 
 
 @task(name="note")

@@ -8,15 +8,15 @@ from collections import deque
 from collections.abc import Callable
 from typing import Self
 
-from ..._lifecycle import Lifecycle, after_fork
-from ..channel import ChannelOptions, Missed, check_payload
-from ..ear import Ear
+from ..._lifecycle import after_fork
+from ..channel import ChannelOptions, Missed
+from ..ear import Ear, EarChannel
 
 # What a payload costs beside its bytes.
 _OVERHEAD = 100
 
 
-class MemoryChannel(Lifecycle):
+class MemoryChannel(EarChannel):
     """A queue for each listener, of ``keep`` bytes: where one is full, its oldest payloads are missed.
 
     Channels of one process share by URL and namespace: ``memory://`` is one, ``memory://other`` another. A forked child
@@ -33,25 +33,11 @@ class MemoryChannel(Lifecycle):
         """``memory://`` or ``memory://name``."""
         return cls(url, options)
 
-    def publish(self, payload: bytes) -> None:
-        """See :meth:`Channel.publish`."""
-        self.ensure_open()
-        check_payload(payload)
+    def _send(self, payload: bytes) -> None:
         self._hub.publish(payload)
 
-    def listen(self, heard: Callable[[bytes], None], missed: Callable[[Missed], None]) -> MemoryEar:
-        """See :meth:`Channel.listen`."""
-        self.ensure_open()
-        ear = MemoryEar(self, self._hub, heard, missed)
-        self._ears.add(ear)
-        return ear
-
-    def _open(self) -> None:
-        self._ears: weakref.WeakSet[MemoryEar] = weakref.WeakSet()
-
-    def _close(self) -> None:
-        for ear in list(self._ears):
-            ear.close()
+    def _ear(self, heard: Callable[[bytes], None], missed: Callable[[Missed], None]) -> MemoryEar:
+        return MemoryEar(self, self._hub, heard, missed)
 
 
 class Hub:

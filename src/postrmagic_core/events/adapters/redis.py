@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import weakref
 from collections.abc import Callable
 from typing import Self
 
-from ..._lifecycle import Lifecycle
 from ...stores.redis_client import RedisClient
-from ..channel import ChannelOptions, Missed, check_payload
+from ..channel import ChannelOptions, Missed
+from ..ear import EarChannel
 from ._redis_ear import IDLE_MS, RedisEar, token
 from ._redis_scripts import PUBLISH
 
@@ -16,7 +15,7 @@ from ._redis_scripts import PUBLISH
 _TIMEOUT = 1.0
 
 
-class RedisChannel(Lifecycle):
+class RedisChannel(EarChannel):
     """A listener that is cut off, or slow, hears later what the server still has: ``keep`` bytes for all of them.
 
     Whatever becomes of the server, its data or its place, a listener notices by the chain that the entries are
@@ -34,23 +33,13 @@ class RedisChannel(Lifecycle):
         """An adapter for a server or its Sentinels, as the Redis store's URLs have it; no I/O yet."""
         return cls(url, options)
 
-    def publish(self, payload: bytes) -> None:
-        """See :meth:`Channel.publish`: one round trip, never repeated."""
-        self.ensure_open()
-        check_payload(payload)
+    def _close(self) -> None:
+        super()._close()
+        self.client.close()
+
+    def _send(self, payload: bytes) -> None:
+        """One round trip, never repeated."""
         self.client.run(PUBLISH, [self.key], [token(), self._keep, IDLE_MS, payload])
 
-    def listen(self, heard: Callable[[bytes], None], missed: Callable[[Missed], None]) -> RedisEar:
-        """See :meth:`Channel.listen`."""
-        self.ensure_open()
-        ear = RedisEar(self, heard, missed)
-        self._ears.add(ear)
-        return ear
-
-    def _open(self) -> None:
-        self._ears: weakref.WeakSet[RedisEar] = weakref.WeakSet()
-
-    def _close(self) -> None:
-        for ear in list(self._ears):
-            ear.close()
-        self.client.close()
+    def _ear(self, heard: Callable[[bytes], None], missed: Callable[[Missed], None]) -> RedisEar:
+        return RedisEar(self, heard, missed)

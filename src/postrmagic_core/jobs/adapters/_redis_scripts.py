@@ -2,23 +2,14 @@
 
 from __future__ import annotations
 
-from importlib.resources import files
-
 from ...stores.redis_client import Lua
 
+_HERE = "postrmagic_core.jobs.adapters"
 
-def _lua(name: str, flags: str = "") -> Lua:
-    # With a first line of this kind the server refuses a script that it must not run (out of memory, a replica, a disk
-    # that is full) before the script's first step, never halfway: https://redis.io/docs/latest/develop/programmability/
-    folder = files("postrmagic_core.jobs.adapters").joinpath("redis_scripts")
-    parts = [folder.joinpath(f"{part}.lua").read_text(encoding="utf-8") for part in ("prelude", name)]
-    return Lua("\n".join([f"#!lua {flags}".rstrip(), *parts]))
-
-
-PUT = _lua("put")
+PUT = Lua.of(_HERE, "put")
 # A full server takes no new jobs, but those that it has are run, end and make room.
-TURN = _lua("turn", "flags=allow-oom")
-RENEW = _lua("renew", "flags=allow-oom")
-ALTER = _lua("alter", "flags=allow-oom")
-RING = _lua("ring", "flags=allow-oom")
-COUNTS = _lua("counts", "flags=no-writes")
+TURN = Lua.of(_HERE, "turn", "flags=allow-oom")
+RENEW = Lua.of(_HERE, "renew", "flags=allow-oom")
+ALTER = Lua.of(_HERE, "alter", "flags=allow-oom")
+RING = Lua.of(_HERE, "ring", "flags=allow-oom")
+COUNTS = Lua.of(_HERE, "counts", "flags=no-writes")

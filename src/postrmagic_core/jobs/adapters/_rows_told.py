@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import Select, bindparam, delete, func, select, update
 
 from ..._clock import from_us
-from ..interface import ENDED, LETTERS, LIVE, PRIORITIES, Change, Counts, JobRecord, JobStatus, Selection, State
+from .. import policy
+from ..interface import LETTERS, LIVE, PRIORITIES, Change, Counts, JobRecord, JobStatus, Selection
 from ..progress import told
 from ..sqltime import now_us
 from ..tables import jobs, keys
@@ -23,11 +24,6 @@ if TYPE_CHECKING:
 c = jobs.c
 
 _IDS: Any = bindparam("ids", expanding=True)
-_CHANGEABLE: Mapping[Change, frozenset[State]] = {
-    "cancel": LIVE,
-    "replay": LETTERS | frozenset[State](["cancelled"]),
-    "forget": ENDED,
-}
 _NOTHING = ("reason", "error", "fingerprint", "progress", "started_us", "ended_us", "forget_us")
 _ANEW = dict.fromkeys(_NOTHING) | {"state": "queued", "due_us": now_us(), "deliveries": 0, "cancelling": 0}
 BATCH = 500
@@ -86,9 +82,8 @@ def _batches(
     change: Change, selection: Selection, unit: Callable[[Callable[[UnitLike], Any]], Any]
 ) -> Iterator[Sequence[str]]:
     if selection.ids is None:
-        states = _CHANGEABLE[change].intersection(selection.states)
-        chosen = Selection(None, states, selection.queue, selection.task, selection.before_us, selection.limit)
-        ids = unit(lambda tx: list(tx.execute(_selected(select(c.id), chosen)).scalars()))
+        chosen = _selected(select(c.id), policy.changeable(change, selection))
+        ids = unit(lambda tx: list(tx.execute(chosen).scalars()))
     else:
         ids = _possible(selection.ids)
     for start in range(0, len(ids), BATCH):
@@ -102,7 +97,7 @@ def _possible(ids: Sequence[str]) -> list[str]:
 
 def _locked(tx: UnitLike, ids: Sequence[str], change: Change) -> dict[str, str]:
     """The present state of those of ``ids`` that can be changed so."""
-    found = select(c.id, c.state).where(c.id.in_(_IDS), c.state.in_(_CHANGEABLE[change])).with_for_update()
+    found = select(c.id, c.state).where(c.id.in_(_IDS), c.state.in_(policy.CHANGEABLE[change])).with_for_update()
     states = {row.id: row.state for row in tx.execute(found, {"ids": ids})}
     return {job_id: states[job_id] for job_id in ids if job_id in states}
 

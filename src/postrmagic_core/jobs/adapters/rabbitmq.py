@@ -13,7 +13,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 import pika  # type: ignore[import-untyped]  # pika has no annotations
@@ -27,9 +27,6 @@ from ...errors import ConfigurationError
 from ..interface import BrokerOptions
 from ..wake import Errand
 from ._rows_broker import RowsBroker
-
-if TYPE_CHECKING:
-    pass
 
 logger = logging.getLogger("postrmagic_core.jobs")
 

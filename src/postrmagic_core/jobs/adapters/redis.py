@@ -14,10 +14,8 @@ from ..._lifecycle import after_fork
 from ...errors import BackendError, ConfigurationError, OutcomeUnknown
 from ...stores.durability import durability_check
 from ...stores.redis_client import Lua, RedisClient
+from .. import policy
 from ..interface import (
-    ENDED,
-    LETTERS,
-    LIVE,
     Beat,
     BrokerOptions,
     Change,
@@ -27,7 +25,6 @@ from ..interface import (
     Renewal,
     Selection,
     Settlement,
-    State,
     Turn,
     Want,
 )
@@ -42,11 +39,6 @@ _log = logging.getLogger("postrmagic_core.jobs")
 _TIMEOUT = 1.0
 # Jobs enqueued by one script, which takes some 0.1 s of the server.
 _MANY = 5000
-_CHANGEABLE: Mapping[Change, frozenset[State]] = {
-    "cancel": LIVE,
-    "replay": LETTERS | frozenset[State]({"cancelled"}),
-    "forget": ENDED,
-}
 
 
 class RedisBroker:
@@ -134,9 +126,7 @@ class RedisBroker:
         """See :meth:`Inspection.alter`; each batch of ids is one script."""
         ids = selection.ids
         if ids is None:
-            states = _CHANGEABLE[change] & frozenset(selection.states)
-            chosen = Selection(None, states, selection.queue, selection.task, selection.before_us, selection.limit)
-            ids = [record.status.id for record in self.records(chosen)]
+            ids = [record.status.id for record in self.records(policy.changeable(change, selection))]
         changed: list[str] = []
         for batch in batches([job_id.encode() for job_id in dict.fromkeys(ids)]):
             changed += (word.decode() for word in self._run(scripts.ALTER, [change, *batch]))

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from typing import TYPE_CHECKING, Self
+from typing import Self
 
 from ..._sql import open_backend
 from ...database import DatabaseManager
 from ..interface import BrokerOptions
-from ..wake import Chimes, Doorbell
+from ._datagrams import Chimes, Doorbell
 from ._rows_broker import RowsBroker
-
-if TYPE_CHECKING:
-    pass
 
 
 class SqlBroker(RowsBroker):

@@ -12,17 +12,6 @@ local key = KEYS[1]
 -- What an entry takes beside its payload, roughly.
 local OVERHEAD = 100
 
--- Digits of a whole number: tostring() would say 1.7e+15.
-local function text(number)
-  return string.format('%.0f', number)
-end
-
--- The number in these digits; nil for what no script wrote.
-local function whole(value)
-  local number = value and #value <= 16 and string.match(value, '^%d+$') and tonumber(value)
-  return number and number < 9007199254740991 and number or nil
-end
-
 local function named(flat)
   local found = {}
   for place = 1, #(flat or {}), 2 do

@@ -27,17 +27,6 @@ local SWEEP = 1000000
 -- Ids forgotten in one go, and arguments given to one command: Lua's stack holds some 8000.
 local STEP = 1000
 
--- Digits of a whole number: tostring() would say 1.7e+15.
-local function text(number)
-  return string.format('%.0f', number)
-end
-
--- The number in these digits; nil for what no script wrote: other letters, or more than a double holds.
-local function whole(value)
-  local number = value and #value <= 16 and string.match(value, '^%d+$') and tonumber(value)
-  return number and number < 9007199254740992 and number or nil
-end
-
 local now_text = text(now)
 
 -- What somebody else put in the place of our data is told to the caller and else left alone: an error would end the

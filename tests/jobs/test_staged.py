@@ -8,7 +8,7 @@ from postrmagic_core._codec import encode
 from postrmagic_core.errors import DecodeError
 from postrmagic_core.jobs import Unique
 from postrmagic_core.jobs.interface import NewJob
-from postrmagic_core.jobs.stored import packed, unpacked
+from postrmagic_core.jobs.staged import packed, unpacked
 
 
 @pytest.mark.parametrize("unique", [None, Unique("k"), Unique("k", scope="window", seconds=2.5)])
