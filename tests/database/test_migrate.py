@@ -1,10 +1,8 @@
 """The package's own tables: made once, whoever comes first, and finished after a kill."""
 
-# ruff: noqa: T201 - a child process speaks by printing
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import ExitStack
 
 import pytest
 from sqlalchemy import text
@@ -14,7 +12,6 @@ from postrmagic_core.database.migrating.environment import script
 from postrmagic_core.database.schema import PACKAGE, revisions
 from postrmagic_core.database.tables import metadata
 from postrmagic_core.errors import SchemaMismatch
-from postrmagic_core.testing import spawn
 from tests.databases import made_by_migrations, schema
 
 
@@ -71,35 +68,3 @@ def test_any_step_may_be_killed_and_is_done_again(open_database: Callable[..., D
     database.upgrade()
     assert database.schema_current()
     assert schema(database, metadata) == whole
-
-
-def migrate_in_child(url: str) -> None:
-    """In a process of its own."""
-    with DatabaseManager(url) as database:
-        print("ready", flush=True)
-        database.upgrade()
-        print(database.schema_current(), flush=True)
-
-
-@pytest.mark.fault
-def test_processes_that_start_together_all_succeed(
-    database_url: str, open_database: Callable[..., DatabaseManager]
-) -> None:
-    """Two migrators at once: one works, the other waits and finds it done."""
-    with ExitStack() as stack:
-        children = [stack.enter_context(spawn(migrate_in_child, database_url)) for _ in range(2)]
-        assert [list(child.lines()) for child in children] == [["ready", "True"]] * 2
-    assert open_database().schema_current()
-
-
-@pytest.mark.fault
-def test_a_killed_migrator_leaves_the_lock_to_the_next(
-    database_url: str, open_database: Callable[..., DatabaseManager]
-) -> None:
-    """kill -9 somewhere in the migration; the next process completes it."""
-    database = open_database()
-    with spawn(migrate_in_child, database_url) as child:
-        assert child.line() == "ready"
-        child.kill()
-    database.upgrade()
-    assert database.schema_current()

@@ -26,6 +26,8 @@ pytestmark = pytest.mark.fault
 
 WRITES = re.compile(r"\s*(ALTER|CREATE|DROP|INSERT|UPDATE|DELETE)\b")
 MOST = 20  # statements between two states that outlast a kill
+# How many statements beyond a state the search for the next one begins.
+EACH = pytest.param(1, marks=pytest.mark.soak)
 
 
 def fingerprint(database: DatabaseManager, pattern: str) -> str:
@@ -84,15 +86,15 @@ def die_after(engine: Engine, statements: int) -> None:
     ServerConnection.commit = committed  # type: ignore[method-assign]  # as above
 
 
-def climb(url: str, folder: str | None) -> None:
-    """Process after process migrates and is killed a statement later than nothing came of it; print how many died."""
+def climb(url: str, folder: str | None, stride: int) -> None:
+    """Process after process migrates and is killed ``stride`` statements on, or later where nothing came of that."""
     from postrmagic_core.database.migrating import migrator  # noqa: F401 - so that each fork has it
 
     migrations = None if folder is None else Migrations(folder)
     assert threading.active_count() == 1
-    statements, killed, states = 1, 0, {""}
+    statements, killed, states = stride, 0, set[str]()
     before = ""
-    while statements <= MOST:
+    while statements < stride + MOST:
         child = os.fork()
         if child == 0:
             database = DatabaseManager(url, migrations=migrations)
@@ -107,15 +109,15 @@ def climb(url: str, folder: str | None) -> None:
         killed += 1
         with DatabaseManager(url) as database:
             now = fingerprint(database, "pm_" if folder is None else "(?!pm_)|pm_migration")
-        statements = 1 if now != before else statements + 1
+        statements = stride if now != before else statements + 1
         before = now
         states.add(now)
-    print(statements <= MOST, killed, len(states), flush=True)
+    print(statements < stride + MOST, killed, len(states), flush=True)
 
 
-def climbed(url: str, folder: Path | None) -> int:
+def climbed(url: str, folder: Path | None, stride: int) -> int:
     """How many states the kills left; every one led on to the next, and the last to the end."""
-    with spawn(climb, url, None if folder is None else str(folder)) as child:
+    with spawn(climb, url, None if folder is None else str(folder), stride) as child:
         (told,) = child.lines(timeout=100)
     arrived, killed, states = told.split()
     assert arrived == "True"
@@ -123,19 +125,23 @@ def climbed(url: str, folder: Path | None) -> int:
     return int(states)
 
 
-def test_the_packages_migration_killed_after_each_statement_gets_there(database_url: str) -> None:
+@pytest.mark.parametrize("stride", [EACH, 7])
+def test_the_packages_migration_killed_after_each_statement_gets_there(database_url: str, stride: int) -> None:
     """Every state a kill can leave is one from which the next process goes on."""
-    assert climbed(database_url, None) > 15
+    assert climbed(database_url, None, stride) > 15
     with DatabaseManager(database_url) as database:
         assert database.schema_current()
 
 
-def test_an_applications_migration_killed_after_each_statement_gets_there(database_url: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("stride", [EACH, 4])
+def test_an_applications_migration_killed_after_each_statement_gets_there(
+    database_url: str, tmp_path: Path, stride: int
+) -> None:
     """SQLite takes a killed revision back, a server keeps each of its statements: none is lost, none happens twice."""
     migrations = written(tmp_path / "app", BILLS)
     with DatabaseManager(database_url) as database:
         database.upgrade()
-    assert climbed(database_url, tmp_path / "app") > (2 if database_url.startswith("sqlite") else 10)
+    assert climbed(database_url, tmp_path / "app", stride) > (2 if database_url.startswith("sqlite") else 10)
     with DatabaseManager(database_url, migrations=migrations) as database:
         assert database.schema_current()
         assert billed(database) == BILLED
@@ -143,19 +149,24 @@ def test_an_applications_migration_killed_after_each_statement_gets_there(databa
 
 def migrate(url: str, folder: str) -> None:
     """In a process of its own; inside its first revision it waits for the other, which comes if nothing stops it."""
-    arrived = Path(folder) / "arrived"
+    begun, arrived = (Path(folder) / name for name in ("begun", "arrived"))
+
+    def both(place: Path, seconds: float) -> None:
+        deadline = time.monotonic() + seconds
+        while len(list(place.iterdir())) < 2 and time.monotonic() < deadline:
+            time.sleep(0.01)
 
     def meet(step: Step) -> None:
         if step.history == "package" or step.revision != "one":
             return
         (arrived / str(os.getpid())).touch()
-        deadline = time.monotonic() + 2.0
-        while len(list(arrived.iterdir())) < 2 and time.monotonic() < deadline:
-            time.sleep(0.01)
+        both(begun, 30)
+        both(arrived, 0.5)
 
     migrations = Migrations(folder)
     with DatabaseManager(url, migrations=migrations) as database:
         print("ready", flush=True)
+        (begun / str(os.getpid())).touch()
         Migrator(database.backend, migrations, report=meet).upgrade()
         print(database.schema_current(), flush=True)
 
@@ -163,7 +174,8 @@ def migrate(url: str, folder: str) -> None:
 def test_of_two_processes_one_applies_the_applications_revisions(database_url: str, tmp_path: Path) -> None:
     """Both succeed, and nothing happened twice."""
     migrations = written(tmp_path / "app", BILLS)
-    (tmp_path / "app" / "arrived").mkdir()
+    for name in ("begun", "arrived"):
+        (tmp_path / "app" / name).mkdir()
     with ExitStack() as stack:
         children = [stack.enter_context(spawn(migrate, database_url, str(tmp_path / "app"))) for _ in range(2)]
         assert [list(child.lines()) for child in children] == [["ready", "True"]] * 2

@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-import pytest
 from sqlalchemy import column as named
 from sqlalchemy import insert, inspect, select, table, text
 
@@ -15,6 +14,7 @@ from postrmagic_core.database import DatabaseManager
 from postrmagic_core.database.migrating.migrator import Migrator
 from postrmagic_core.jobs import JobContext, JobQueue, task
 from postrmagic_core.jobs.tables import jobs as rows
+from tests.database.copies import copied
 
 Open = Callable[..., DatabaseManager]
 
@@ -46,20 +46,25 @@ def row(job_id: str, state: str, **columns: Any) -> dict[str, Any]:
     return blank | fixed | {"id": job_id, "state": state} | columns
 
 
-def before(open_database: Open, *rows: dict[str, Any]) -> DatabaseManager:
-    """A database as the revision before left it, with ``rows`` in it."""
-    database = open_database()
+def made_before(database: DatabaseManager) -> None:
+    """What the revision before left."""
     database.upgrade()
     Migrator(database.backend, None).downgrade("0040", package=True)
+
+
+def before(url: str, open_database: Open, *rows: dict[str, Any]) -> DatabaseManager:
+    """A database as the revision before left it, with ``rows`` in it."""
+    copied(url, "0040", made_before)
+    database = open_database()
     if rows:
         with database.write() as tx:
             tx.execute(insert(jobs), list(rows))
     return database
 
 
-def test_the_tables_of_before_come_back_where_no_job_is(open_database: Open) -> None:
+def test_the_tables_of_before_come_back_where_no_job_is(open_database: Open, database_url: str) -> None:
     """Columns, index and all; and the way up again."""
-    database = before(open_database)
+    database = before(database_url, open_database)
     with database.read() as tx:
         found = inspect(tx.connection)
         assert {each["name"] for each in found.get_columns("pm_jobs")} == set(OLD)
@@ -78,6 +83,7 @@ def test_every_job_is_taken_over_in_its_state(open_database: Open, database_url:
     later = time.time_ns() // 1000 + DAY_US
     failed = {"reason": "failed", "error": "builtins.ValueError", "fingerprint": "0123456789abcdef", "deliveries": 4}
     database = before(
+        database_url,
         open_database,
         row("waits", "waiting", due_us=later),
         row("again", "waiting", due_us=later, deliveries=2, fence=2, error="builtins.OSError"),
@@ -118,6 +124,7 @@ def test_every_job_is_taken_over_in_its_state(open_database: Open, database_url:
 def test_what_was_taken_over_goes_on(open_database: Open, database_url: str) -> None:
     """Waiting jobs run, one whose worker is gone is delivered again, dead letters can be replayed, done ones go."""
     database = before(
+        database_url,
         open_database,
         row("waits", "waiting"),
         row("gone", "running", deliveries=1, fence=1, lease_owner="worker-1"),
@@ -137,21 +144,22 @@ def test_what_was_taken_over_goes_on(open_database: Open, database_url: str) -> 
         assert queue.status("done") is None
 
 
-@pytest.mark.parametrize("copied", [[], ["one"], ["one", "two"]])
 def test_a_kill_while_the_rows_are_taken_over_neither_loses_nor_doubles_one(
-    open_database: Open, copied: list[str]
+    open_database: Open, database_url: str
 ) -> None:
-    """Run again, the revision finds what it has copied."""
-    database = before(open_database, row("one", "waiting"), row("two", "waiting"))
+    """Run again, the revision finds what it has copied: nothing, a part, or all."""
+    database = before(database_url, open_database, row("one", "waiting"), row("two", "waiting"))
     migrator = Migrator(database.backend, None)
-    migrator.upgrade()
-    # Back to where a killed migration may have stood: the old rows put aside, some of them copied.
-    migrator.downgrade("0047", package=True)
-    with database.write() as tx:
-        tx.execute(insert(table("pm_jobs_before", *map(named, OLD))), [row("one", "waiting"), row("two", "waiting")])
-        for job_id in {"one", "two"} - set(copied):
-            tx.execute(text("DELETE FROM pm_jobs WHERE id = :id"), {"id": job_id})
-        tx.execute(text("UPDATE pm_alembic_version SET version_num = '0046'"))
-    migrator.upgrade()
-    with database.read() as tx:
-        assert sorted(tx.execute(select(rows.c.id)).scalars()) == ["one", "two"]
+    for done in (set[str](), {"one"}, {"one", "two"}):
+        migrator.upgrade()
+        # Back to where a killed migration may have stood: the old rows put aside, some of them copied.
+        migrator.downgrade("0047", package=True)
+        with database.write() as tx:
+            aside = [row("one", "waiting"), row("two", "waiting")]
+            tx.execute(insert(table("pm_jobs_before", *map(named, OLD))), aside)
+            for job_id in {"one", "two"} - done:
+                tx.execute(text("DELETE FROM pm_jobs WHERE id = :id"), {"id": job_id})
+            tx.execute(text("UPDATE pm_alembic_version SET version_num = '0046'"))
+        migrator.upgrade()
+        with database.read() as tx:
+            assert sorted(tx.execute(select(rows.c.id)).scalars()) == ["one", "two"]

@@ -133,12 +133,12 @@ def test_a_failing_row_is_tried_again_and_dies_visibly(
     inbox = Inbox(failures=99)
     relay = clocked.relay({"mail": inbox})
     stage(clocked, b"canary-payload", key=key)
-    for _ in range(20):
+    for _ in range(14):
         assert relay.run_once() == 0
         frozen_clock.advance(601)
     assert inbox.failures == 99 - 12
     count = clocked.outbox_counts()["mail"]
-    assert (count.waiting, count.dead, count.oldest_us) == (0, 1, None)
+    assert (count.waiting, count.dead, count.oldest) == (0, 1, None)
     with clocked.read() as tx:
         assert tx.scalar(select(outbox_table.c.error)) == "backend.unavailable"
     assert "canary" not in caplog.text
@@ -156,7 +156,7 @@ def test_a_row_nobody_here_knows_waits_for_who_does(
 
     stage(clocked, b"later", key=key)
     old, inbox = clocked.relay({"mail": unknowing}), Inbox()
-    for _ in range(40):
+    for _ in range(14):
         assert old.run_once() == 0
         frozen_clock.advance(601)
     assert (clocked.outbox_counts()["mail"].waiting, clocked.outbox_counts()["mail"].dead) == (1, 0)
@@ -183,14 +183,13 @@ def test_a_failing_row_blocks_only_its_key(clocked: DatabaseManager, frozen_cloc
     assert (broken.payloads, inbox.payloads[-1]) == ([b"a1"], b"a2")
 
 
-def test_a_key_goes_on_after_a_dead_row(clocked: DatabaseManager, frozen_clock: FakeClock) -> None:
+def test_a_key_goes_on_after_a_dead_row(clocked: DatabaseManager, monkeypatch: pytest.MonkeyPatch) -> None:
     """A dead row is set aside; its key is forgotten when empty, and numbers anew beside it."""
-    inbox = Inbox(failures=12)
+    inbox = Inbox(failures=1)
     relay = clocked.relay({"mail": inbox})
     stage(clocked, b"dead", key="k")
-    for _ in range(12):
-        relay.run_once()
-        frozen_clock.advance(601)
+    monkeypatch.setattr("postrmagic_core.database.policy.next_due_us", lambda *_: None)
+    relay.run_once()
     stage(clocked, b"1", b"2", key="k")
     relay.run_once()
     assert inbox.payloads == [b"1", b"2"]
@@ -208,21 +207,23 @@ def test_keys_differ_by_every_character(outbox: DatabaseManager) -> None:
 
 
 def test_two_relays_keep_the_order_of_keys(
-    outbox: DatabaseManager, open_database: Callable[..., DatabaseManager]
+    outbox: DatabaseManager, open_database: Callable[..., DatabaseManager], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Four writers number concurrently, two relays deliver concurrently: each key in its order, and every row.
 
     A list in memory may see a row again whose transaction was put back; what it saw first counts.
     """
+    monkeypatch.setattr("postrmagic_core.database.relay.SWEEP", 0.02)
     seen: dict[str, list[int]] = {"x": [], "y": []}
-    lock = threading.Lock()
+    total, ready = 4 * 10 * 2, threading.Barrier(4)
+    lock, complete = threading.Lock(), threading.Event()
 
     def route(tx: Unit, row: OutboxRow) -> None:
         with lock:
             if row.id not in seen[str(row.key)]:
                 seen[str(row.key)].append(row.id)
-
-    total, ready = 4 * 10 * 2, threading.Barrier(4)
+            if sum(map(len, seen.values())) == total:
+                complete.set()
 
     @outbox.transactional(retries=50)
     def stage_both(tx: Unit) -> None:
@@ -242,9 +243,7 @@ def test_two_relays_keep_the_order_of_keys(
         relay.start()
     for thread in writers:
         thread.join()
-    while sum(map(len, seen.values())) < total:
-        for relay in relays:
-            relay.wake()
+    assert complete.wait(60)
     for relay in relays:
         relay.stop()
     assert outbox.outbox_counts() == {}
@@ -348,37 +347,3 @@ def test_what_a_killed_process_committed_is_delivered_by_another(outbox: Databas
     # Until there is nothing more: a slow machine leaves the second row of a key to the next look.
     assert sum(iter(outbox.relay({"mail": inbox}).run_once, 0)) == 2
     assert inbox.payloads == [b"committed", b"too"]
-
-
-def deliver_and_hang(url: str) -> None:
-    """In a process of its own: take a row, write its effect, and never come to the end."""
-
-    def route(tx: Unit, row: OutboxRow) -> None:
-        tx.execute(insert(effects).values(row_id=row.id))
-        print("delivering", flush=True)
-        threading.Event().wait()
-
-    DatabaseManager(url).open().relay({"mail": route}).run_once()
-
-
-@pytest.mark.fault
-@pytest.mark.parametrize("key", [None, "k"])
-def test_a_killed_relay_gives_its_row_back_at_once(
-    outbox: DatabaseManager, database_url: str, key: str | None, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """kill -9 in the middle of a delivery: nothing of it stays, and the next relay delivers."""
-    monkeypatch.setattr("postrmagic_core.database.relay.SWEEP", 0.02)
-    with outbox.write() as tx:
-        metadata.create_all(tx.connection)
-    stage(outbox, b"once", key=key)
-    inbox = Inbox()
-    with spawn(deliver_and_hang, database_url) as child:
-        assert child.line() == "delivering"
-        child.kill()
-    relay = outbox.relay({"mail": inbox})
-    relay.start()
-    assert inbox.arrived.wait(10)
-    relay.stop()
-    with outbox.read() as tx:
-        assert tx.scalars(select(effects.c.row_id)).all() == []
-    assert inbox.payloads == [b"once"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections import Counter, defaultdict
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -372,6 +373,7 @@ def test_relays_and_writers_over_shared_keys_meet_without_errors(
     while clocked.outbox_counts():
         for relay in relays:
             relay.wake()
+        time.sleep(0.02)
     for relay in relays:
         relay.stop()
     assert errors == []

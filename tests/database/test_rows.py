@@ -106,7 +106,7 @@ def _here() -> str:
 
 def test_cancelled_anywhere_it_leaves_no_connection_behind(open_database: Any, database: DatabaseManager) -> None:
     """Of one connection, which the next one gets."""
-    db = open_database(pool=PoolLimits(size=1, overflow=0, timeout=2.0))
+    db = open_database(pool=PoolLimits(size=1, overflow=0, timeout=10))
 
     async def main() -> None:
         for turns in range(12):
@@ -124,7 +124,7 @@ def test_cancelled_anywhere_it_leaves_no_connection_behind(open_database: Any, d
 
 def test_more_tasks_than_connections_take_turns(open_database: Any, database: DatabaseManager) -> None:
     """Nobody waits in vain for a connection that another task needs to go on."""
-    db = open_database(pool=PoolLimits(size=2, overflow=0, timeout=2.0))
+    db = open_database(pool=PoolLimits(size=2, overflow=0, timeout=10))
 
     async def main() -> list[int]:
         found = await asyncio.gather(*(db.aio.rows(BY_ID, {"id": 1}) for _ in range(24)))

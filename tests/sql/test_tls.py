@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import ssl
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -104,15 +105,14 @@ def test_a_server_without_tls_is_refused(authority: Authority) -> None:
             pass
 
 
-def test_one_context_serves_all_connections_and_later_ones_take_up_its_session(tmp_path: Path) -> None:
+@pytest.mark.parametrize("server", ["mariadb"], indirect=True)
+def test_one_context_serves_all_connections_and_later_ones_take_up_its_session(
+    server: MariaDBServer, authority: Authority, tmp_path: Path
+) -> None:
     """Loading a CA file for each connection would cost more than the connection; the handshake is most of the rest."""
-    require(MariaDBServer.binary(), "mariadbd is not installed")
-    authority = Authority(tmp_path, "another")
+    file = shutil.copy(authority.file, tmp_path)  # a file that no context was made for
     made = mysql._tls_context.cache_info().misses
-    with (
-        MariaDBServer(options=authority.options("127.0.0.1")) as server,
-        DatabaseManager(f"{server.url}?ssl_ca={authority.file}") as database,
-    ):
+    with DatabaseManager(f"{server.url}?ssl_ca={file}") as database:
         resumed = []
         for _ in range(3):
             with database.read() as tx:
@@ -126,13 +126,12 @@ def test_one_context_serves_all_connections_and_later_ones_take_up_its_session(t
             assert (bool(cipher(tx)), wire(tx).session_reused) == (True, False)
 
 
-def test_a_session_is_of_no_use_to_another_server(authority: Authority, tmp_path: Path) -> None:
+@pytest.mark.parametrize("server", ["mariadb"], indirect=True)
+def test_a_session_is_of_no_use_to_another_server(server: MariaDBServer, authority: Authority, tmp_path: Path) -> None:
     """Who takes the server's place shows a certificate of its own, and is judged by it."""
-    require(MariaDBServer.binary(), "mariadbd is not installed")
     stranger = Authority(tmp_path, "stranger")
     with (
-        MariaDBServer(options=authority.options("127.0.0.1")) as server,
-        MariaDBServer(options=stranger.options("127.0.0.1")) as other,
+        type(server)(options=stranger.options("127.0.0.1")) as other,
         FaultProxy(server.url) as proxy,
         DatabaseManager(f"{proxy.url}?ssl_ca={authority.file}") as database,
     ):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Engine, event, exc
@@ -25,8 +26,7 @@ logger = logging.getLogger("postrmagic_core.database")
 # The table a failed Core or ORM statement wrote to, for the names that a driver's error leaves out.
 Target = Any
 # A driver's refusal, by Python's own errors, of an integer beyond 64 bits and of half a surrogate pair.
-UNFIT = (OverflowError, UnicodeEncodeError)
-UNFIT_TOLD = "a value does not fit its column"
+_UNFIT = (OverflowError, UnicodeEncodeError)
 
 
 class SqlBackend:
@@ -140,18 +140,20 @@ class SqlBackend:
         execution = context.execution_context
         if execution is not None and execution.execution_options.get("skip_user_error_events"):
             return None  # SQLAlchemy asks whether a table exists and expects the driver's own refusal
-        if isinstance(context.original_exception, UNFIT):
-            return IntegrityViolation(UNFIT_TOLD)
-        ours = self._translate(context.original_exception, context)
+        error = context.original_exception
+        ours = self._weighed(error, lambda: self._translate(error, context))
         if self._evicts(ours):
             context.is_disconnect = True
-            self._evict()
         return ours
 
-    def _evict(self) -> None:
-        for engine in list(self._engines.values()):
-            pool: Any = engine.pool
-            pool.outdate()
+    def _weighed(self, error: BaseException, translate: Callable[[], PostrMagicError | None]) -> PostrMagicError | None:
+        """This package's error for what was raised, as far as it is one; it may cost all connections."""
+        ours = IntegrityViolation("a value does not fit its column") if isinstance(error, _UNFIT) else translate()
+        if self._evicts(ours):
+            for engine in list(self._engines.values()):
+                pool: Any = engine.pool
+                pool.outdate()
+        return ours
 
     def _evicts(self, error: PostrMagicError | None) -> bool:
         """Whether all connections go, the readers' too: a demoted server goes on answering, its successor is elsewhere.

@@ -14,8 +14,8 @@ from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
 from sqlalchemy.exc import ArgumentError
 
 from .._metrics import Metrics
-from ..errors import ConfigurationError, IntegrityViolation, PostrMagicError
-from .base import UNFIT, UNFIT_TOLD, SqlBackend, written_table
+from ..errors import ConfigurationError, PostrMagicError
+from .base import SqlBackend, Target, written_table
 from .dialect import MODE, Instrumented
 from .gate import gate_of
 from .interface import PoolLimits, Role, Timeouts
@@ -70,13 +70,9 @@ class SqliteBackend(SqlBackend):
 
     def refuse(self, error: Exception, role: Role) -> NoReturn:
         """Raise this package's error for what the driver raised to a :class:`FileLink`; any other as it is."""
-        if isinstance(error, UNFIT):
-            raise IntegrityViolation(UNFIT_TOLD) from error
-        if not isinstance(error, sqlite3.Error):
+        ours = self._weighed(error, lambda: _ours(error, table=None, reading=role == "read"))
+        if ours is None:
             raise error
-        ours = translated(error, table=None, reading=role == "read")
-        if self._evicts(ours):
-            self._evict()
         raise ours from error
 
     def _build(self, role: Role) -> Engine:
@@ -101,10 +97,8 @@ class SqliteBackend(SqlBackend):
             connection.execute("SELECT 1 FROM sqlite_master LIMIT 1").close()
 
     def _translate(self, error: BaseException, context: ExceptionContext | None) -> PostrMagicError | None:
-        if not isinstance(error, sqlite3.Error):
-            return None
         reading = context is not None and context.engine is self._engines.get("read")
-        return translated(error, table=written_table(context), reading=reading)
+        return _ours(error, table=written_table(context), reading=reading)
 
     def _in_transaction(self, connection: Any) -> bool:
         return bool(connection.in_transaction)
@@ -166,6 +160,10 @@ class FileConnection(sqlite3.Connection):
             cursor = reference()
             if cursor is not None:
                 cursor.close()
+
+
+def _ours(error: BaseException, *, table: Target, reading: bool) -> PostrMagicError | None:
+    return translated(error, table=table, reading=reading) if isinstance(error, sqlite3.Error) else None
 
 
 def _end_results(entry: ConnectionPoolEntry) -> None:

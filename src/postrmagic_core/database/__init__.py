@@ -6,9 +6,20 @@
 from __future__ import annotations
 
 from .._sql import PoolLimits, Timeouts
+from .analysis import QueryLogOptions
 from .interface import Deliver, OutboxCount, OutboxRow
 from .manager import DatabaseManager
 from .migrating.interface import Migrations
 from .unit import Unit
 
-__all__ = ["DatabaseManager", "Deliver", "Migrations", "OutboxCount", "OutboxRow", "PoolLimits", "Timeouts", "Unit"]
+__all__ = [
+    "DatabaseManager",
+    "Deliver",
+    "Migrations",
+    "OutboxCount",
+    "OutboxRow",
+    "PoolLimits",
+    "QueryLogOptions",
+    "Timeouts",
+    "Unit",
+]

@@ -24,6 +24,7 @@ from .._sql import PoolState
 from .._sql.ledger import application_line, on_behalf_of
 from .._unit import entered
 from ..errors import NestedUnit
+from . import policy
 from .interface import Deliver, Isolation, OutboxCount
 from .runner import UnitRunner
 from .unit import Unit
@@ -253,8 +254,7 @@ class AsyncDatabaseManager:
         """As many lanes as pooled connections; SQLite has one writer."""
         lanes = self._lanes.get(role)
         if lanes is None:
-            single = role == "write" and self.database_id.startswith("sqlite:")
-            size = 1 if single else self._manager.pool.size
+            size = 1 if role == "write" and policy.single_writer(self.database_id) else self._manager.pool.size
             lanes = self._lanes[role] = Lanes(size, f"postrmagic-db-{role}")
         return lanes
 

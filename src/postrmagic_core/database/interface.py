@@ -37,11 +37,11 @@ class OutboxRow:
 
 @dataclass(frozen=True, slots=True)
 class OutboxCount:
-    """How many rows of a topic wait and how many are dead; when the oldest waiting one was staged (microseconds)."""
+    """How many rows of a topic wait and how many are dead; when the oldest waiting one was staged (UTC)."""
 
     waiting: int
     dead: int
-    oldest_us: int | None
+    oldest: datetime | None
 
 
 RowState: TypeAlias = Literal["waiting", "delayed", "dead"]

@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import Connection, func, insert, select
 from sqlalchemy.dialects import mysql, sqlite
 
+from .._clock import from_us
 from .interface import OutboxCount, Staged
 from .tables import outbox, outbox_keys
 
@@ -80,7 +81,7 @@ def counted(connection: Connection) -> dict[str, OutboxCount]:
     for topic, is_dead, number, oldest_us in rows:
         known = counts.get(topic, OutboxCount(0, 0, None))
         if is_dead:
-            counts[topic] = OutboxCount(known.waiting, int(number), known.oldest_us)
+            counts[topic] = OutboxCount(known.waiting, int(number), known.oldest)
         else:
-            counts[topic] = OutboxCount(int(number), known.dead, int(oldest_us))
+            counts[topic] = OutboxCount(int(number), known.dead, from_us(int(oldest_us)))
     return counts

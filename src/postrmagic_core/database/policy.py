@@ -33,6 +33,11 @@ def surely_not_committed(error: PostrMagicError) -> bool:
     return isinstance(error, Conflict | BackendReadOnly | OutOfSpace | IntegrityViolation)
 
 
+def single_writer(database_id: str) -> bool:
+    """Whether its writers take turns, whoever they are: a SQLite file's."""
+    return database_id.startswith("sqlite:")
+
+
 def next_due_us(
     error: BaseException, failures: int, now_us: int, random: float, retry: RetryPolicy = DELIVERY_RETRY
 ) -> int | None:

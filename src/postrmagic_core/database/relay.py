@@ -21,7 +21,7 @@ from ..errors import BackendError, Conflict, NotOpen, PostrMagicError
 from . import claims, policy
 from .claims import Claimed
 from .delivery import Batch, Failure
-from .interface import Deliver, OutboxCount, OutboxRow
+from .interface import Deliver, OutboxRow
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -46,7 +46,7 @@ _JOIN = 10.0
 
 
 class Relay(Lifecycle):
-    """Forwards rows of the topics in ``routes``; other topics wait, and are shown by :meth:`outbox_counts`.
+    """Forwards rows of the topics in ``routes``; other topics wait, and are shown by ``db.outbox_counts()``.
 
     Open, it runs in a thread; :meth:`run_once` needs none.
 
@@ -67,6 +67,7 @@ class Relay(Lifecycle):
         self._routes = dict(routes)
         self._batch = batch
         self._size = batch
+        self._single_writer = policy.single_writer(database.database_id)
         self._clock = clock
         self._thread: threading.Thread | None = None
         self._woken = threading.Event()
@@ -86,10 +87,6 @@ class Relay(Lifecycle):
     def wake(self) -> None:
         """Something committed: look now instead of at the next sweep."""
         self._woken.set()
-
-    def outbox_counts(self) -> dict[str, OutboxCount]:
-        """Waiting and dead rows by topic, topics without a route included."""
-        return self._database.outbox_counts()
 
     def run_once(self) -> int:
         """Deliver what is ready, of at most ``batch`` rows without a key and ``batch`` keys; returns how many rows."""
@@ -124,10 +121,6 @@ class Relay(Lifecycle):
             queue.extendleft(item for item in reversed(wanted) if item in batch.untouched)
             delivered += len(batch.delivered)
         return delivered
-
-    @property
-    def _single_writer(self) -> bool:
-        return self._database.database_id.startswith("sqlite:")
 
     def _deliver(self, batch: Batch, wanted: Sequence[T], claim: _Claim[T], stopping: Callable[[], bool]) -> None:
         with self._database.write() as tx:

@@ -7,11 +7,12 @@ Those that change rows do so for ``limit`` of them: call again while they return
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import ColumnElement, Row, func, select, update
 
-from .._clock import from_us
+from .._clock import from_us, to_us
 from . import claims
 from .interface import OutboxEntry, RowState, Staged
 from .outbox import reserve
@@ -79,18 +80,18 @@ def retry(tx: Unit, *, ids: Sequence[int] | None = None, topic: str | None = Non
     return count
 
 
-def doomed(tx: Unit, *, before_us: int, topic: str | None = None, waiting: bool = False) -> int:
+def doomed(tx: Unit, before: datetime, *, topic: str | None = None, waiting: bool = False) -> int:
     """How many rows :func:`purge` would delete."""
-    where = _staged_before(before_us, topic, waiting=waiting)
+    where = _staged_before(before, topic, waiting=waiting)
     return int(tx.scalar(select(func.count()).select_from(outbox).where(*where)))
 
 
-def purge(tx: Unit, *, before_us: int, topic: str | None = None, waiting: bool = False, limit: int = 500) -> int:
-    """Delete dead rows that were staged before an instant (microseconds since the epoch); returns how many.
+def purge(tx: Unit, before: datetime, *, topic: str | None = None, waiting: bool = False, limit: int = 500) -> int:
+    """Delete dead rows that were staged before an instant (with its time zone); returns how many.
 
     ``waiting`` deletes what was not given up as well: it will never be delivered, and a key goes on without it.
     """
-    where = _staged_before(before_us, topic, waiting=waiting)
+    where = _staged_before(before, topic, waiting=waiting)
     found = tx.execute(select(c.id, c.okey, c.dead).where(*where).order_by(c.id).limit(limit)).all()
     keys = {row.okey for row in found if row.okey is not None and not row.dead}
     claims.lock_keys(tx.connection, keys)
@@ -103,8 +104,8 @@ def _of(topic: str | None) -> list[ColumnElement[bool]]:
     return [] if topic is None else [c.topic == topic]
 
 
-def _staged_before(before_us: int, topic: str | None, *, waiting: bool) -> list[ColumnElement[bool]]:
-    return [c.created_us < before_us, *_of(topic), *([] if waiting else [c.dead == 1])]
+def _staged_before(before: datetime, topic: str | None, *, waiting: bool) -> list[ColumnElement[bool]]:
+    return [c.created_us < to_us(before), *_of(topic), *([] if waiting else [c.dead == 1])]
 
 
 def _entry(row: Row[Any], now_us: int) -> OutboxEntry:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlalchemy import Column, Integer, MetaData, String, Table
 
-from postrmagic_core.database import DatabaseManager
-from postrmagic_core.database.analysis.options import QueryLogOptions
+from postrmagic_core.database import DatabaseManager, QueryLogOptions
 
 NUMBERS = Table(
     "numbers",
@@ -18,6 +18,15 @@ NUMBERS = Table(
     Column("n", Integer, nullable=False),
     Column("name", String(40)),
 )
+
+
+@pytest.fixture(params=["sqlite", pytest.param("mariadb", marks=pytest.mark.mysql)])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """URL of an empty database of this test's own, of a kind whose plans are analysed."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'app.db'}"
+    found: str = request.getfixturevalue("mysql_url")
+    return found
 
 
 @pytest.fixture

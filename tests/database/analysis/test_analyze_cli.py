@@ -5,30 +5,25 @@ from __future__ import annotations
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
 import pytest
+import typer
 from sqlalchemy import text
+from typer.testing import CliRunner, Result
 
-from postrmagic_core.database import DatabaseManager
+from postrmagic_core.cli.analyze import analyze
+from postrmagic_core.database import DatabaseManager, QueryLogOptions
 from postrmagic_core.database.analysis.files import Publisher
 from postrmagic_core.database.analysis.interface import Caller, QueryLogFile, QueryStats
-from postrmagic_core.database.analysis.options import QueryLogOptions
 
 HOSTILE = 'SELECT "</code><script>alert(1)</script>" FROM media WHERE title = ? \x1b[31m\u202e'
-
-
-@pytest.fixture(params=["sqlite", pytest.param("mariadb", marks=pytest.mark.mysql)])
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """URL of an empty database of this test's own."""
-    if request.param == "sqlite":
-        return f"sqlite:///{tmp_path / 'app.db'}"
-    found: str = request.getfixturevalue("mysql_url")
-    return found
 
 
 @pytest.fixture
@@ -60,18 +55,27 @@ def logged(url: str, tmp_path: Path) -> Path:
     return directory
 
 
-def command(*arguments: str, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Run it in an empty folder."""
-    env = {name: value for name, value in os.environ.items() if not name.startswith("POSTRMAGIC_")}
-    return subprocess.run(
-        [sys.executable, "-m", "postrmagic_core.cli", "db", "analyze", *arguments],
-        cwd=cwd,
-        env=env | {"COLUMNS": "200"} | environment,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-    )
+Command = Callable[..., Result]
+
+
+@pytest.fixture
+def command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Command]:
+    """Runs it in an empty folder and in this process, with further settings; errors are raised as they are."""
+    for name in [name for name in os.environ if name.startswith("POSTRMAGIC_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.chdir(tmp_path)
+    alone = typer.Typer()
+    alone.command()(analyze)
+
+    def run(*arguments: str, **settings: str) -> Result:
+        for name, value in settings.items():
+            monkeypatch.setenv(name, value)
+        return CliRunner().invoke(alone, arguments, catch_exceptions=False)
+
+    before = signal.getsignal(signal.SIGTERM)
+    yield run
+    signal.signal(signal.SIGTERM, before)
 
 
 class Page(HTMLParser):
@@ -88,11 +92,11 @@ class Page(HTMLParser):
         self.addresses += [value or "" for name, value in attrs if name in {"src", "href", "action", "srcset"}]
 
 
-def test_the_slow_list_gets_its_index(url: str, logged: Path, tmp_path: Path) -> None:
+def test_the_slow_list_gets_its_index(url: str, logged: Path, tmp_path: Path, command: Command) -> None:
     """From the application's log to the index: a table, JSON, and a page that runs nothing and loads nothing."""
     page, data = tmp_path / "r.html", tmp_path / "r.json"
-    done = command("--url", url, "--log", str(logged), "--html", str(page), "--json", str(data), cwd=tmp_path)
-    assert done.returncode == 0, done.stderr
+    done = command("--url", url, "--log", str(logged), "--html", str(page), "--json", str(data))
+    assert done.exit_code == 0, done.stderr
     assert "op.create_index('ix_media_user_id_created_us'" in done.stdout
     assert "\x1b" not in done.stdout
     assert "\u202e" not in done.stdout
@@ -109,52 +113,67 @@ def test_the_slow_list_gets_its_index(url: str, logged: Path, tmp_path: Path) ->
     assert not re.search(r"url\(|@import|https?://", page.read_text(encoding="utf-8"))
 
 
-def test_json_alone_is_on_standard_output(url: str, logged: Path, tmp_path: Path) -> None:
+def test_json_alone_is_on_standard_output(url: str, logged: Path, command: Command) -> None:
     """The tables go to standard error then, and no value of the data is in either."""
-    done = command("--url", url, "--log", str(logged), "--json", "-", "--no-verify", cwd=tmp_path)
+    done = command("--url", url, "--log", str(logged), "--json", "-", "--no-verify")
     found: Any = json.loads(done.stdout)
     assert (found["verified"], found["proposals"]) == (False, [])
     assert found["candidates"]
     assert "Where the time goes" in done.stderr
 
 
-def test_settings_say_where_everything_is(logged: Path, url: str, tmp_path: Path) -> None:
+def test_settings_say_where_everything_is(logged: Path, url: str, tmp_path: Path, command: Command) -> None:
     """The data directory's logs and the configured database, without an option."""
-    done = command("--no-verify", cwd=tmp_path, POSTRMAGIC_STACK__DATA_DIR=str(tmp_path), POSTRMAGIC_DATABASE__URL=url)
-    assert done.returncode == 0, done.stderr
+    done = command("--no-verify", POSTRMAGIC_STACK__DATA_DIR=str(tmp_path), POSTRMAGIC_DATABASE__URL=url)
+    assert done.exit_code == 0, done.stderr
     assert "not tried: op.create_index(" in done.stdout
 
 
-def test_without_a_log_it_says_how_to_get_one(tmp_path: Path) -> None:
+def test_without_a_log_it_says_how_to_get_one(tmp_path: Path, command: Command) -> None:
     """One sentence, exit status 1, and no database file made."""
-    done = command(cwd=tmp_path)
-    assert (done.returncode, done.stdout) == (1, "")
+    done = command()
+    assert (done.exit_code, done.stdout) == (1, "")
     assert "Let the application do some work with its query log on" in done.stderr
     assert not list(tmp_path.rglob("*.db"))
 
 
-def test_a_log_of_another_database_is_named(logged: Path, tmp_path: Path) -> None:
+def test_a_log_of_another_database_is_named(logged: Path, tmp_path: Path, command: Command) -> None:
     """It is not mixed in; the error says of which database the logs are."""
-    done = command("--log", str(logged), "--url", f"sqlite:///{tmp_path / 'other.db'}", cwd=tmp_path)
-    assert done.returncode == 1
+    done = command("--log", str(logged), "--url", f"sqlite:///{tmp_path / 'other.db'}")
+    assert done.exit_code == 1
     assert "the logs there are of " in done.stderr
 
 
-def test_without_the_extra_it_is_named(logged: Path, url: str, tmp_path: Path) -> None:
-    """The whole name, brackets included, reaches the terminal."""
+def test_without_the_extra_it_is_named(tmp_path: Path) -> None:
+    """In a process of its own: the whole name, brackets included, reaches the terminal."""
+    url, directory = f"sqlite:///{tmp_path / 'app.db'}", tmp_path / "queries"
+    with DatabaseManager(url, queries=QueryLogOptions(directory=directory)) as database, database.read() as tx:
+        tx.execute(text("SELECT 1 FROM sqlite_master"))
     (tmp_path / "sqlglot.py").write_text("raise ModuleNotFoundError('sqlglot')")
-    done = command("--url", url, "--log", str(logged), cwd=tmp_path, PYTHONPATH=str(tmp_path))
+    done = subprocess.run(
+        [sys.executable, "-m", "postrmagic_core.cli", "db", "analyze", "--url", url, "--log", str(directory)],
+        cwd=tmp_path,
+        env=os.environ | {"COLUMNS": "200", "PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
     assert done.returncode == 1
     assert "pip install 'postrmagic-core[analysis]'" in done.stderr
     assert "Traceback" not in done.stderr
 
 
 def test_the_how_to_runs(tmp_path: Path) -> None:
-    """Its blocks, from the first to the one that analyses, copied into a file in an empty folder."""
+    """Its blocks, copied into a file in an empty folder: statements with count and line, then what was analysed."""
     page = Path(__file__).parents[3] / "docs" / "how-to" / "find-a-slow-query.md"
     blocks = re.findall(r"^```python\n(.*?)^```", page.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
     (tmp_path / "shown.py").write_text("\n".join([*blocks, "print(len(report.statements), report.verified)"]))
     arguments = [sys.executable, "-W", "error", "shown.py"]
     done = subprocess.run(arguments, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=60)
     assert done.returncode == 0, done.stderr
+    asked = [line for line in done.stdout.splitlines() if "SELECT name FROM posters WHERE id = ?" in line]
+    assert len(asked) == 2
+    assert asked[0].startswith("3 ")
+    assert "shown.py:" in asked[0]
     assert done.stdout.splitlines()[-1] == "4 True"

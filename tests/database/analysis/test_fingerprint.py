@@ -130,16 +130,19 @@ def test_queries_are_told_from_what_only_surrounds_them(sql: str, kind: str) -> 
     assert read(sql, "mysql").kind == kind
 
 
+_PIECES = ["(?, ?), ", "IN (", "IN ((", "IN (VALUES (", '"a",', "'", '"', "x'", "/*", "\\", "(", "-", "a", "1", ","]
+
+
 @pytest.mark.parametrize(
-    "piece", ["(?, ?), ", "IN (", "IN ((", "IN (VALUES (", '"a",', "'", '"', "x'", "/*", "\\", "(", "-", "a", "1", ","]
+    ("piece", "dialect"),
+    [*((piece, "mysql") for piece in _PIECES), *((piece, "sqlite") for piece in ("'", '"', "x'", "/*", "\\"))],
 )
-@pytest.mark.parametrize("dialect", ["sqlite", "mysql"])
 def test_a_monstrous_text_takes_bounded_time(piece: str, dialect: str) -> None:
-    """Of anything a quarter of a megabyte is read in a moment, where time that grew by its square would be minutes.
+    """Of anything 100,000 characters are read in a moment, where time that grew by its square would be many seconds.
 
     What is kept of it is short.
     """
-    begin = time.monotonic()
-    found = read("INSERT INTO t VALUES " + piece * (250_000 // len(piece)), dialect)
-    assert time.monotonic() - begin < 10
+    begin = time.thread_time()
+    found = read("INSERT INTO t VALUES " + piece * (100_000 // len(piece)), dialect)
+    assert time.thread_time() - begin < 2
     assert len(found.sql) <= KEPT + len(CUT)

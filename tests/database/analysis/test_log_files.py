@@ -16,10 +16,9 @@ import pytest
 from sqlalchemy import text
 
 from postrmagic_core._metrics import LATENCY_BOUNDS
-from postrmagic_core.database import DatabaseManager
+from postrmagic_core.database import DatabaseManager, QueryLogOptions
 from postrmagic_core.database.analysis.files import KEPT, merged, read_logs
 from postrmagic_core.database.analysis.interface import Caller, QueryLogFile, QueryStats
-from postrmagic_core.database.analysis.options import QueryLogOptions
 from postrmagic_core.testing import spawn
 
 Logged = Callable[..., DatabaseManager]

@@ -15,10 +15,9 @@ from sqlalchemy.exc import OperationalError
 
 from postrmagic_core._clock import SystemClock
 from postrmagic_core._metrics import LATENCY_BOUNDS
-from postrmagic_core.database import DatabaseManager
+from postrmagic_core.database import DatabaseManager, QueryLogOptions
 from postrmagic_core.database.analysis.interface import QueryStats
 from postrmagic_core.database.analysis.log import QueryLog
-from postrmagic_core.database.analysis.options import QueryLogOptions
 from postrmagic_core.errors import BackendError, IntegrityViolation
 from postrmagic_core.testing import FakeClock
 
@@ -94,18 +93,20 @@ def test_further_statements_are_counted_as_others(logged: Logged) -> None:
     assert (len(stats(db)), [query.count for query in others]) == (4, [7])
 
 
-def test_texts_that_never_repeat_do_not_fill_the_memory(logged: Logged) -> None:
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_texts_that_never_repeat_do_not_fill_the_memory(logged: Logged, monkeypatch: pytest.MonkeyPatch) -> None:
     """Values written into the text make new texts but one statement, and texts are forgotten."""
+    monkeypatch.setattr("postrmagic_core.database.analysis.log._TEXTS", 200)
     db = logged()
     with db.read() as tx:
-        for number in range(2500):
+        for number in range(250):
             tx.connection.exec_driver_sql(f"SELECT n FROM numbers WHERE id = {number}")
         long = ", ".join(map(str, range(1500)))
         for _ in range(2):
             tx.connection.exec_driver_sql(f"SELECT n FROM numbers WHERE id IN ({long})")
-    assert sorted(query.count for query in stats(db)) == [2, 2500]
+    assert sorted(query.count for query in stats(db)) == [2, 250]
     assert db.queries is not None
-    assert len(db.queries._texts) + len(db.queries._long) <= 2000
+    assert len(db.queries._texts) + len(db.queries._long) <= 200
 
 
 def test_no_value_is_kept_anywhere(logged: Logged, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -16,7 +16,7 @@ from sqlalchemy import inspect, text
 from postrmagic_core._metrics import LATENCY_BOUNDS
 from postrmagic_core.database import DatabaseManager
 from postrmagic_core.database.analysis import scratch
-from postrmagic_core.database.analysis.analyze import Options, analyze
+from postrmagic_core.database.analysis.analyze import AnalysisOptions, analyze
 from postrmagic_core.database.analysis.fingerprint import read
 from postrmagic_core.database.analysis.interface import QueryStats
 from postrmagic_core.database.analysis.plans import Plan
@@ -28,15 +28,6 @@ from postrmagic_core.testing.servers import MariaDBServer
 
 LIST = "SELECT id, title FROM media WHERE user_id = 1 ORDER BY created_us DESC LIMIT 20"
 ROWS = 20_000
-
-
-@pytest.fixture(params=["sqlite", pytest.param("mariadb", marks=pytest.mark.mysql)])
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """URL of an empty database of this test's own."""
-    if request.param == "sqlite":
-        return f"sqlite:///{tmp_path / 'app.db'}"
-    found: str = request.getfixturevalue("mysql_url")
-    return found
 
 
 @pytest.fixture(autouse=True)
@@ -88,7 +79,7 @@ def stats(*statements: str, dialect: str = "sqlite") -> list[QueryStats]:
 def run(url: str, *statements: str, **options: Any) -> Report:
     """The analysis of these statements."""
     dialect = "sqlite" if url.startswith("sqlite") else "mysql"
-    return analyze(url, stats(*statements, dialect=dialect), Options(**options))
+    return analyze(url, stats(*statements, dialect=dialect), AnalysisOptions(**options))
 
 
 def state(url: str) -> Any:

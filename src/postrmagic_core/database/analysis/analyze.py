@@ -26,7 +26,7 @@ ROWS = 500_000
 
 
 @dataclass(frozen=True, slots=True)
-class Options:
+class AnalysisOptions:
     """``top`` statements by total time are looked at; ``rows``: the most to copy of a table on a server."""
 
     top: int = TOP
@@ -37,7 +37,7 @@ class Options:
 def analyze(
     url: str,
     queries: Sequence[QueryStats],
-    options: Options = Options(),
+    options: AnalysisOptions = AnalysisOptions(),
     progress: Progress = lambda *_: None,
 ) -> Report:
     """Look at the statements of a query log against the database at ``url``, which is only read.

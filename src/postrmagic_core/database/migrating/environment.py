@@ -42,17 +42,19 @@ def script(history: Migrations) -> ScriptDirectory:
 def environment(
     connection: Connection,
     history: Migrations,
+    directory: ScriptDirectory,
     plan: Plan,
     *,
     sql: TextIO | None = None,
     options: Mapping[str, Any] | None = None,
 ) -> Iterator[EnvironmentContext]:
-    """Alembic set up on ``connection``; with ``sql`` it writes statements there instead of executing them.
+    """Alembic set up on ``connection``; ``directory`` is the history's :func:`script`, which costs as much as the rest.
+
+    With ``sql`` it writes statements there instead of executing them.
 
     Alembic's own complaints become :class:`ConfigurationError`.
     """
     connection.rollback()  # of a transaction that is open already Alembic would leave the commit to us
-    directory = script(history)
     start = {"starting_rev": _here(connection, history)} if sql is not None else {}
     context = EnvironmentContext(Config(), directory, fn=plan, as_sql=sql is not None, **start)
     with complaints(), context:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from ...errors import ConfigurationError
+from ...registry import imported
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -59,15 +59,11 @@ class Migrations:
 
         if not isinstance(self.metadata, str):
             return self.metadata
-        module, _, name = self.metadata.partition(":")
-        try:
-            found = getattr(import_module(module), name or "metadata", None)
-        except (ModuleNotFoundError, ValueError) as error:
-            raise ConfigurationError(f"metadata {self.metadata}: there is no module {module} to be found") from error
+        found = imported(self.metadata if ":" in self.metadata else f"{self.metadata}:metadata", "metadata")
         if not isinstance(found, MetaData):
             raise ConfigurationError(
-                f"metadata {self.metadata} is {'missing' if found is None else f'a {type(found).__name__}'}, "
-                "expected sqlalchemy.MetaData, as in app.tables:metadata"
+                f"metadata {self.metadata} is a {type(found).__name__}, expected sqlalchemy.MetaData, as in "
+                "app.tables:metadata"
             )
         return found
 

@@ -57,7 +57,7 @@ class Migrator:
                     known(directory, history, heads)
                     return directory._upgrade_revs("head", heads)  # type: ignore[arg-type]  # as Alembic's cookbook does
 
-                self._run(connection, history, plan, "upgrade", sql)
+                self._run(connection, history, directory, plan, "upgrade", sql)
 
     def downgrade(self, to: str = "-1", *, package: bool = False, sql: TextIO | None = None) -> None:
         """Take back the application's (or the package's) revisions down to ``to``, which stays.
@@ -65,21 +65,22 @@ class Migrator:
         ``to`` is a revision, ``-1`` for the last one, or ``base`` for all. What the revisions drop is gone.
         """
         history = self.history(package=package)
+        directory = script(history)
         with self._connected() as connection:
             if not package and not state_of(connection, PACKAGE).current:
                 raise SchemaMismatch("the package's tables are not up to date: run `postrmagic db upgrade` first")
 
             def plan(heads: tuple[str, ...], context: MigrationContext) -> Sequence[RevisionStep]:
-                return self._backwards(history, heads, to)
+                return self._backwards(history, directory, heads, to)
 
-            self._run(connection, history, plan, "downgrade", sql)
+            self._run(connection, history, directory, plan, "downgrade", sql)
 
     def downgrades(self, to: str = "-1", *, package: bool = False) -> list[Step]:
         """What :meth:`downgrade` would run, in its order."""
         history = self.history(package=package)
         with self._backend.engine("read").connect() as connection, complaints():
             context = MigrationContext.configure(connection, opts={"version_table": history.version_table})
-            steps = self._backwards(history, context.get_current_heads(), to)
+            steps = self._backwards(history, script(history), context.get_current_heads(), to)
         return [_told(history, step, "downgrade") for step in steps]
 
     def revise(self, message: str, now: datetime, *, empty: bool = False) -> Path:
@@ -127,7 +128,7 @@ class Migrator:
                 return []
 
             directory = script(history)
-            with environment(connection, history, plan) as context, context.begin_transaction():
+            with environment(connection, history, directory, plan) as context, context.begin_transaction():
                 context.run_migrations()
             connection.commit()
 
@@ -142,8 +143,9 @@ class Migrator:
             )
         return self._application
 
-    def _backwards(self, history: Migrations, heads: Sequence[str], to: str) -> list[RevisionStep]:
-        directory = script(history)
+    def _backwards(
+        self, history: Migrations, directory: ScriptDirectory, heads: Sequence[str], to: str
+    ) -> list[RevisionStep]:
         known(directory, history, heads)
         if not heads and to in {"-1", "base"}:
             return []
@@ -158,6 +160,7 @@ class Migrator:
         self,
         connection: Connection,
         history: Migrations,
+        directory: ScriptDirectory,
         plan: Callable[[tuple[str, ...], MigrationContext], Sequence[RevisionStep]],
         direction: Direction,
         sql: TextIO | None,
@@ -171,7 +174,7 @@ class Migrator:
                 step.migration_fn = self._wrapped(guards, _told(history, step, direction), step.migration_fn)
             return found
 
-        with environment(connection, history, steps, sql=sql) as context, context.begin_transaction():
+        with environment(connection, history, directory, steps, sql=sql) as context, context.begin_transaction():
             context.run_migrations()
 
     def _wrapped(self, guards: _Guards, step: Step, function: Callable[..., None]) -> Callable[..., None]:

@@ -54,7 +54,7 @@ def write_changes(connection: Connection, history: Migrations, message: str, now
         return []
 
     hooks = options(connection, history, metadata) | {"process_revision_directives": _simplify}
-    with environment(connection, history, plan, options={**hooks, "dont_mutate": True}) as context:
+    with environment(connection, history, directory, plan, options={**hooks, "dont_mutate": True}) as context:
         context.run_migrations()
         changes = writer.generated_revisions[0].upgrade_ops
         if changes is None or changes.is_empty():
