@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Column, Integer, MetaData, String, Table, delete, insert, select, update
 
@@ -170,7 +170,7 @@ def test_the_applications_registry_names_the_problems(call: Bulk) -> None:
 def test_its_own_codes_are_registered(code: str) -> None:
     """With the status that they have here, and the title."""
     seen = {
-        "bulk.not_tried": bulk([1], raising, refusals=refusals, deadline=1, clock=Expired()).outcomes[0].problem,
+        "bulk.not_tried": bulk([1], raising, refusals=refusals, time_limit=1, clock=Expired()).outcomes[0].problem,
         "bulk.too_many": Problems().for_error(TooManyItems([])),
     }[code]
     assert seen is not None
@@ -384,7 +384,7 @@ def test_after_the_deadline_the_rest_is_not_tried(call: Bulk, took: float) -> No
         clock.advance(took)
         return item
 
-    result = call(range(6), each, deadline=5.0, clock=clock)
+    result = call(range(6), each, time_limit=5.0, clock=clock)
     done = {1.0: 5, 4.0: 2, 6.0: 1}[took]
     assert told(result) == [(200, None)] * done + [(503, "bulk.not_tried")] * (6 - done)
 
@@ -394,7 +394,9 @@ def test_without_a_deadline_time_does_not_count(call: Bulk) -> None:
     assert call(range(100), lambda item: item, clock=Expired()).succeeded == 100
 
 
-@pytest.mark.parametrize("options", [{"max_items": 0}, {"deadline": 0}, {"deadline": -1.0}, {"deadline": float("nan")}])
+@pytest.mark.parametrize(
+    "options", [{"max_items": 0}, {"time_limit": 0}, {"time_limit": -1.0}, {"time_limit": float("nan")}]
+)
 def test_limits_that_admit_nothing_are_a_mistake(call: Bulk, options: dict[str, Any]) -> None:
     """Of the calling code."""
     with pytest.raises(UsageError, match="above 0"):
@@ -422,6 +424,7 @@ def test_a_plain_function_is_not_awaited(caplog: pytest.LogCaptureFixture) -> No
     assert "TypeError" in caplog.text
 
 
+@settings(deadline=None)
 @given(st.lists(st.sampled_from(["done", "gone", "missing", "bug", "away", "late"]), max_size=12))
 def test_every_item_has_exactly_one_result(fates: list[str]) -> None:
     """However they end, in whatever order; both faces tell the same."""
@@ -441,7 +444,7 @@ def test_every_item_has_exactly_one_result(fates: list[str]) -> None:
                     clock.advance(60)
             return None if fate == "gone" else fate
 
-        result = face(fates, each, deadline=60, clock=clock)
+        result = face(fates, each, time_limit=60, clock=clock)
         results.append(told(result))
         assert [outcome.index for outcome in result.outcomes] == list(range(len(fates)))
         assert result.succeeded + result.failed == len(fates)

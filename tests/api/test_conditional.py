@@ -7,7 +7,7 @@ import time
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from postrmagic_core.api.conditional import Precondition, etag_of, not_modified_headers
@@ -45,6 +45,7 @@ def unmodified(etag: str, header: str) -> bool:
     return Precondition.of({"if-none-match": header}).is_unmodified(etag)
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=64), st.binary(max_size=64), st.lists(st.text(max_size=4), max_size=3))
 def test_a_tag_names_one_body_and_its_variants(body: bytes, other: bytes, variants: list[str]) -> None:
     """The same ones have the same tag, in the grammar of the RFC; other ones have another."""
@@ -131,6 +132,7 @@ def test_what_is_no_list_of_tags_lets_nothing_pass(header: str) -> None:
     assert not unmodified('"a"', header)
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.booleans(), opaque), max_size=6), opaque, st.data())
 def test_every_list_is_read_back(tags: list[tuple[bool, str]], own: str, data: st.DataObject) -> None:
     """However its spaces and empty elements are strewn in, and over however many lines it was sent."""
@@ -142,6 +144,7 @@ def test_every_list_is_read_back(tags: list[tuple[bool, str]], own: str, data: s
     assert unmodified(own, header) is (own in [tag for _, tag in tags])
 
 
+@settings(deadline=None)
 @given(st.text(st.sampled_from('"W/*, \tab\x00\n'), max_size=24))
 def test_no_text_breaks_it(header: str) -> None:
     """Whatever is sent: an answer, and never both that it is there and that it is not."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from typing import Any
 import pytest
 
 from postrmagic_core._problem import Problem
-from postrmagic_core.api import Call, Reply, delete, get, post
+from postrmagic_core.api import Call, Problems, Reply, delete, get, post
 from postrmagic_core.api.envelope import Data, DataWith, Page
 from postrmagic_core.api.interface import Deprecation, FileReply, Files, PlainResponse, Refusal
 from postrmagic_core.errors import AccessDenied, BackendUnavailable, ConfigurationError, Overloaded, UsageError
@@ -145,6 +146,25 @@ def test_what_is_nobodys_mistake_but_ours_is_raised(error: Exception) -> None:
     with pytest.raises(type(error)) as raised:
         asyncio.run(endpoint.respond(call(endpoint), lifted))
     assert raised.value is error
+
+
+def test_who_is_turned_away_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    """Given an error of overload that the registry knows: 503, when to come back, and a record without a traceback."""
+
+    class Busy(Overloaded):
+        """There is no place."""
+
+    @get("/things", Data[int], access="public")
+    def show(self: Any) -> int:
+        """Show it."""
+        raise Busy("hunter2")
+
+    endpoint = endpoint_of(show, problems=Problems(base="/problems/", errors={Busy: "overloaded"}))
+    answer = asyncio.run(endpoint.respond(call(endpoint), lifted))
+    assert (code(answer), answer.headers["retry-after"]) == ((503, "overloaded"), "1")
+    (logged,) = caplog.records
+    assert (logged.levelno, logged.exc_info) == (logging.WARNING, None)
+    assert "hunter2" not in caplog.text
 
 
 def test_a_cancelled_call_is_no_answer() -> None:

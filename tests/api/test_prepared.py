@@ -61,7 +61,7 @@ names = st.text(st.characters(codec=None), max_size=5)
 
 
 @given(st.lists(st.fixed_dictionaries({"id": st.integers(), "name": names}), max_size=3), st.none() | names)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=15, deadline=None)
 def test_it_is_the_very_answer_that_would_be_rendered(data: list[dict[str, Any]], cursor: str | None) -> None:
     """Status, headers and every byte, with its entity tag and without."""
     for details in ({}, {"conditional": True}):

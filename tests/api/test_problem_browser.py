@@ -43,8 +43,9 @@ def serve(route: Route) -> None:
     return route.fulfill(body=body, headers=headers)
 
 
-@pytest.mark.parametrize("path", ["/problems/", "/problems/a.hostile"])
-@pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (390, "dark")])
+@pytest.mark.parametrize(
+    ("path", "width", "scheme"), [("/problems/", 390, "dark"), ("/problems/a.hostile", 1280, "light")]
+)
 def test_a_page_is_readable_by_everybody(
     browser: Browser, path: str, width: int, scheme: Literal["light", "dark"]
 ) -> None:

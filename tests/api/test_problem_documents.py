@@ -6,7 +6,7 @@ import json
 from urllib.parse import urlsplit
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from postrmagic_core._problem import Problem, checked_types
@@ -66,6 +66,7 @@ def test_what_is_no_place_for_types_is_refused_unrepeated(types: object) -> None
     assert "secret" not in str(caught.value)
 
 
+@settings(deadline=None)
 @given(st.text())
 def test_a_type_is_always_one_segment_beneath(code: str) -> None:
     """Whatever an application calls its problem, the type leads nowhere else."""

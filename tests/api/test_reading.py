@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from uuid import UUID
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import AfterValidator, Field
 
@@ -103,6 +103,7 @@ def test_what_can_be_no_value_is_no_path(kind: Any, text: str) -> None:
     assert code(ask(of_path(kind), {"value": text})) == (404, "thing.not_found")
 
 
+@settings(deadline=None)
 @given(st.text(max_size=30) | st.from_regex(r"[+-]?[ 0-9_.eE]{1,12}"))
 def test_only_the_usual_writing_of_a_number_is_one(text: str) -> None:
     """For every text."""

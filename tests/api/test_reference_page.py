@@ -323,7 +323,7 @@ def chromium() -> Iterator[Browser]:
 
 
 @pytest.mark.browser
-@pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 1280), ("light", 390)])
+@pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 390)])
 def test_the_page_can_be_read_by_everybody(
     chromium: Browser, document: dict[str, Any], tmp_path: Path, scheme: Any, width: int
 ) -> None:

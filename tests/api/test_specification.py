@@ -97,10 +97,13 @@ def of(*paths: str, method: Any = get, names: tuple[str, ...] = ("one", "two")) 
 @pytest.mark.parametrize(
     ("kinds", "told"),
     [
-        ((of("/a"), of("/b")), "one is declared twice"),
-        ((of("/a", "/a"),), "GET /a is declared twice"),
-        ((of("/a/{id}", "/a/{name}"),), "GET /a/{} is declared twice"),
-        ((of("/a/{id}"), of("/a/{name}", method=post, names=("three",))), "are one path: call its values the same"),
+        ((of("/a"), of("/b")), "one: two operations have this name"),
+        ((of("/a", "/a"),), "is GET /a already"),
+        ((of("/a/{id}", "/a/{name}"),), "is GET /a/{name} already"),
+        (
+            (of("/a/{id}"), of("/a/{name}", method=post, names=("three",))),
+            "name the values alike",
+        ),
         ((of("/docs"),), "/docs is a page of every API"),
         ((of("/openapi.json"),), "is a page of every API"),
     ],

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import io
 import json
+import shutil
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -54,9 +55,19 @@ def records() -> Iterator[Records]:
         yield Records(stream)
 
 
+@pytest.fixture(scope="session")
+def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A directory with the files of a Stack that was open once: its tables are made."""
+    directory = tmp_path_factory.mktemp("migrated")
+    with Stack(embedded_settings(directory), configure_logging=False):
+        pass
+    return directory
+
+
 @pytest.fixture
-def stack(tmp_path: Path) -> Stack:
-    """A Stack on SQLite files, not open yet."""
+def stack(tmp_path: Path, migrated: Path) -> Stack:
+    """A Stack on SQLite files of its own, not open yet; its tables are there."""
+    shutil.copytree(migrated, tmp_path, dirs_exist_ok=True)
     return Stack(embedded_settings(tmp_path))
 
 

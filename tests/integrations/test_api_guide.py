@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import os
 import re
-import subprocess
-import sys
+import shutil
 from pathlib import Path
 
 import pytest
 
+from tests.integrations.test_guide import LOADED
+from tests.programs import Ran, files, run
+
 GUIDE = Path(__file__).parents[2] / "docs" / "how-to" / "write-an-api.md"
 TEXT = GUIDE.read_text(encoding="utf-8")
-BLOCKS = {
-    re.findall(r"\A# (\w+)\.py$", block, re.MULTILINE)[0]: block
-    for block in re.findall(r"^```python\n(.*?)^```", TEXT, re.MULTILINE | re.DOTALL)
-}
+BLOCKS = files(GUIDE)
 SHOWN = re.findall(r"^\$ curl localhost:8000(\S+)(?: -H '(.*?): (.*)')?\n(.*)$", TEXT, re.MULTILINE)
 ASGI = """
 from starlette.testclient import TestClient as Client
@@ -42,42 +40,7 @@ def ask(client):
 """
 
 
-def run(name: str, program: str, folder: Path) -> subprocess.CompletedProcess[str]:
-    """The guide's files, copied as they stand, and ``program`` beside them."""
-    for file, block in BLOCKS.items():
-        (folder / f"{file}.py").write_text(block, encoding="utf-8")
-    return subprocess.run(
-        [sys.executable, "-W", "error", "-c", program],
-        cwd=folder,
-        env={key: value for key, value in os.environ.items() if not key.startswith("POSTRMAGIC_")},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-    )
-
-
-@pytest.mark.parametrize("name", [name for name in BLOCKS if name.endswith("_app")])
-def test_a_program_of_the_guide_answers_what_it_says(name: str, tmp_path: Path) -> None:
-    """What the guide shows of curl, of every framework."""
-    client = ASGI if name in {"starlette_app", "fastapi_app"} else WSGI
-    done = run(name, ASK.format(name=name, shown=SHOWN) + client, tmp_path)
-    assert (done.stdout.strip(), done.returncode) == ("asked", 0), done.stderr
-    assert '"level":"error"' not in done.stderr
-
-
-def test_every_framework_has_its_program() -> None:
-    """And curl is shown twice."""
-    assert {name for name in BLOCKS if name.endswith("_app")} == {f"{one}_app" for one in FRAMEWORKS}
-    assert len(SHOWN) == 2
-
-
-FRAMEWORKS = ("starlette", "fastapi", "flask", "django")
-
-
-def test_what_is_deprecated_says_what_the_guide_says(tmp_path: Path) -> None:
-    """In the headers of its answers; two versions stand side by side."""
-    program = """
+DEPRECATED = """
 from datetime import date
 from deprecated import OLD, OldNotes
 from versions import VERSIONS
@@ -91,8 +54,42 @@ print(deprecation_headers(OLD)["deprecation"])
 print(deprecation_headers(OLD)["sunset"])
 print(VERSIONS.ask("/api/notes", "2", date(2026, 7, 1)).path)
 """
-    done = run("deprecated", program, tmp_path)
-    assert done.returncode == 0, done.stderr
-    since, ends, path = done.stdout.splitlines()
+PROGRAMS = {
+    name: ASK.format(name=name, shown=SHOWN) + (ASGI if name in {"starlette_app", "fastapi_app"} else WSGI)
+    for name in BLOCKS
+    if name.endswith("_app")
+} | {"deprecated": DEPRECATED}
+FRAMEWORKS = ("starlette", "fastapi", "flask", "django")
+
+
+@pytest.fixture(scope="module")
+def ran(tmp_path_factory: pytest.TempPathFactory, migrated: Path) -> dict[str, Ran]:
+    """Each program beside the guide's files, copied as they stand."""
+    programs = []
+    for name, program in PROGRAMS.items():
+        folder = tmp_path_factory.mktemp(name)
+        shutil.copytree(migrated, folder / "var")
+        for file, block in BLOCKS.items():
+            (folder / f"{file}.py").write_text(block, encoding="utf-8")
+        programs.append((folder, program))
+    return dict(zip(PROGRAMS, run(programs, LOADED), strict=True))
+
+
+@pytest.mark.parametrize("name", [f"{one}_app" for one in FRAMEWORKS])
+def test_a_program_of_the_guide_answers_what_it_says(name: str, ran: dict[str, Ran]) -> None:
+    """What the guide shows of curl, of every framework."""
+    assert ran[name].lines == ["asked"], ran[name].stderr
+    assert '"level":"error"' not in ran[name].stderr
+
+
+def test_every_framework_has_its_program() -> None:
+    """And curl is shown twice."""
+    assert {name for name in BLOCKS if name.endswith("_app")} == {f"{one}_app" for one in FRAMEWORKS}
+    assert len(SHOWN) == 2
+
+
+def test_what_is_deprecated_says_what_the_guide_says(ran: dict[str, Ran]) -> None:
+    """In the headers of its answers; two versions stand side by side."""
+    since, ends, path = ran["deprecated"].lines
     assert f"`Deprecation: {since}`, `Sunset: {ends}`" in TEXT
     assert path == "/api/v2/notes"

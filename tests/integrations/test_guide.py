@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import os
-import re
-import subprocess
-import sys
+import shutil
 from pathlib import Path
 
 import pytest
 
-GUIDE = Path(__file__).parents[2] / "docs" / "how-to" / "add-the-pipeline-to-an-application.md"
-BLOCKS = {
-    re.findall(r"\A# (\w+)\.py$", block, re.MULTILINE)[0]: block
-    for block in re.findall(r"^```python\n(.*?)^```", GUIDE.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
-}
+from tests.programs import Ran, files, run
+
+BLOCKS = files(Path(__file__).parents[2] / "docs" / "how-to" / "add-the-pipeline-to-an-application.md")
+LOADED = ["starlette.testclient", "werkzeug.test", "fastapi", "flask", "django.core.wsgi", "alembic.command"]
+LOADED += [f"postrmagic_core.{name}" for name in ("stack", "api", "cache.manager", "sessions.manager")]
+LOADED += [f"postrmagic_core.{name}" for name in ("events.manager", "jobs.manager", "stores.adapters.sql")]
+LOADED += [f"postrmagic_core.{name}" for name in ("integrations.flask", "integrations.fastapi", "security.access")]
 # The program is imported as a server would; then it is asked once.
 ASGI = """
 from starlette.testclient import TestClient
@@ -29,26 +28,29 @@ import {name}
 with Client({name}.{attribute}).get("/", base_url="https://testserver") as answer:
     print(answer.status_code, answer.headers["x-request-id"] in answer.text)
 """
+PROGRAMS = [name for name in BLOCKS if name != "edge"]
 
 
-@pytest.mark.parametrize("name", [name for name in BLOCKS if name != "edge"])
-def test_a_program_of_the_guide_runs(name: str, tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def ran(tmp_path_factory: pytest.TempPathFactory, migrated: Path) -> dict[str, Ran]:
+    """Each program, copied into files of its own folder and asked."""
+    programs = []
+    for name in PROGRAMS:
+        folder = tmp_path_factory.mktemp(name)
+        shutil.copytree(migrated, folder / "var")
+        for file, block in BLOCKS.items():
+            (folder / f"{file}.py").write_text(block, encoding="utf-8")
+        attribute = "application" if name == "django_app" else "app"
+        ask = (ASGI if name in {"fastapi_app", "asgi_app"} else WSGI).format(name=name, attribute=attribute)
+        programs.append((folder, ask))
+    return dict(zip(PROGRAMS, run(programs, LOADED), strict=True))
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_a_program_of_the_guide_runs(name: str, ran: dict[str, Ran]) -> None:
     """Copied into files, the module and the application answer."""
-    for file, block in BLOCKS.items():
-        (tmp_path / f"{file}.py").write_text(block, encoding="utf-8")
-    attribute = "application" if name == "django_app" else "app"
-    ask = (ASGI if name in {"fastapi_app", "asgi_app"} else WSGI).format(name=name, attribute=attribute)
-    done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", ask],
-        cwd=tmp_path,
-        env={key: value for key, value in os.environ.items() if not key.startswith("POSTRMAGIC_")},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-    )
-    assert (done.stdout.strip(), done.returncode) == ("200 True", 0), done.stderr
-    assert '"level":"error"' not in done.stderr
+    assert ran[name].lines == ["200 True"], ran[name].stderr
+    assert '"level":"error"' not in ran[name].stderr
 
 
 def test_every_framework_has_its_program() -> None:

@@ -10,11 +10,12 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from postrmagic_core import Stack
 from postrmagic_core.testing.capture import embedded_settings
+from tests.examples import examples, trying
 
 # Not Content-Length: servers refuse one that is no number (RFC 9112, section 6.3), and Django relies on it.
 HEADERS = st.sampled_from(
@@ -115,18 +116,28 @@ async def by_asgi(app: Any, method: str, path: bytes, query: bytes, headers: Any
     return int(sent[0]["status"])
 
 
-@given(request=requests)
-@settings(max_examples=60, deadline=None)
-def test_under_wsgi(wsgi: Any, request: dict[str, Any]) -> None:
+@examples(30, 2_000)
+def test_under_wsgi(wsgi: Any, examples: int) -> None:
     """Paths, queries, headers, cookies and bodies of any bytes."""
-    assert by_wsgi(wsgi, **request) < 500
+
+    @trying(examples)
+    @given(request=requests)
+    def holds(request: dict[str, Any]) -> None:
+        assert by_wsgi(wsgi, **request) < 500
+
+    holds()
 
 
-@given(request=requests)
-@settings(max_examples=60, deadline=None)
-def test_under_asgi(asgi: Any, request: dict[str, Any]) -> None:
+@examples(30, 2_000)
+def test_under_asgi(asgi: Any, examples: int) -> None:
     """The same under ASGI."""
-    assert asyncio.run(by_asgi(asgi, **request)) < 500
+
+    @trying(examples)
+    @given(request=requests)
+    def holds(request: dict[str, Any]) -> None:
+        assert asyncio.run(by_asgi(asgi, **request)) < 500
+
+    holds()
 
 
 def test_a_refused_body_leaves_no_file_open(django_example: Any) -> None:

@@ -2,36 +2,40 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
-
 import pytest
 
+from tests.programs import Ran, run
 
-def run(program: str) -> subprocess.CompletedProcess[str]:
-    """A fresh interpreter runs ``program``."""
-    return subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False, timeout=60)
+MODULES = ("asgi", "wsgi", "starlette", "fastapi", "flask")
+USES = {
+    "flask": "from postrmagic_core.integrations.flask import install; install(None, None)",
+    "django": "import postrmagic_core.integrations.django",
+}
+LOOKING = f"""
+import importlib, sys
+for name in {MODULES}:
+    importlib.import_module(f"postrmagic_core.integrations.{{name}}")
+    print(name, *sorted({{"django", "fastapi", "flask", "starlette"}} & set(sys.modules)))
+"""
 
 
-@pytest.mark.parametrize("name", ["asgi", "wsgi", "starlette", "fastapi", "flask"])
-def test_no_framework_is_loaded(name: str) -> None:
+@pytest.fixture(scope="module")
+def ran(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Ran]:
+    """A program that imports the room's modules, and one for each framework that is not there."""
+    programs = {"": LOOKING}
+    programs |= {name: f"import sys; sys.modules[{name!r}] = None\n{use}" for name, use in USES.items()}
+    folders = [(tmp_path_factory.mktemp("imports"), program) for program in programs.values()]
+    return dict(zip(programs, run(folders, ["postrmagic_core.stack", "postrmagic_core.middleware"]), strict=True))
+
+
+def test_no_framework_is_loaded(ran: dict[str, Ran]) -> None:
     """Importing a module of the room loads no framework; Django's is needed for its classes."""
-    done = run(
-        f"import sys, postrmagic_core.integrations.{name}\n"
-        "print({'django', 'fastapi', 'flask', 'starlette'} & set(sys.modules))"
-    )
-    assert done.stdout.strip() == "set()", done.stderr
+    assert ran[""].lines == [*MODULES]
 
 
-@pytest.mark.parametrize(
-    ("framework", "use"),
-    [
-        ("flask", "from postrmagic_core.integrations.flask import install; install(None, None)"),
-        ("django", "import postrmagic_core.integrations.django"),
-    ],
-)
-def test_a_missing_framework_is_named(framework: str, use: str) -> None:
+@pytest.mark.parametrize("framework", USES)
+def test_a_missing_framework_is_named(framework: str, ran: dict[str, Ran]) -> None:
     """Given a framework that is not installed, the error says which, and what to install."""
-    done = run(f"import sys; sys.modules[{framework!r}] = None\n{use}")
-    assert f"MissingExtra: postrmagic_core.integrations.{framework} needs {framework.title()}" in done.stderr
-    assert f"pip install 'postrmagic-core[{framework}]'" in done.stderr
+    told = ran[framework].stderr
+    assert f"MissingExtra: postrmagic_core.integrations.{framework} needs {framework.title()}" in told
+    assert f"pip install 'postrmagic-core[{framework}]'" in told

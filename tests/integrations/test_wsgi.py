@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 import threading
@@ -156,11 +157,12 @@ tell("parent")
 
 
 @pytest.mark.parametrize("order", ["children only", "parent first"])
-def test_each_process_opens_and_closes_its_own(order: str, tmp_path: Path) -> None:
+def test_each_process_opens_and_closes_its_own(order: str, tmp_path: Path, migrated: Path) -> None:
     """Given a server that loads the application and forks, each child opens after the fork and closes at its exit.
 
     If the parent has served a request before, each still closes once.
     """
+    shutil.copytree(migrated, tmp_path, dirs_exist_ok=True)
     done = subprocess.run(
         [sys.executable, "-W", "error", "-c", FORKING, str(tmp_path), order],
         cwd=Path(__file__).parents[2],

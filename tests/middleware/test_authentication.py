@@ -152,12 +152,13 @@ def test_the_challenge_is_the_applications(call: Any, telling: Any) -> None:
 def test_who_cannot_be_asked_is_not_nobody(
     error: Any, required: bool, plain: bool, call: Any, telling: Any, records: Any
 ) -> None:
-    """Given the store of tokens away: 503 by its own code, where an identity is not required too."""
+    """Given the store of tokens away or full: 503 or 507 by its own code, where an identity is not required too."""
     tokens = Tokens(error)
     authenticate: Any = (lambda request: tokens.find("")) if plain else by_manager(tokens)
     app = Pipeline([errors(), authentication(authenticate, required=required)]).asgi(telling)
     outcome = call(app, headers=bearer(CANARY))
-    assert (outcome.status, json.loads(outcome.body)["code"]) == (503, error.code)
+    status = 507 if isinstance(error, OutOfSpace) else 503
+    assert (outcome.status, json.loads(outcome.body)["code"]) == (status, error.code)
     assert records.named("who asks could not be found out")[0]["code"] == error.code
     assert CANARY not in records.text + outcome.body.decode()
 

@@ -9,7 +9,7 @@ from typing import Any
 from wsgiref.util import setup_testing_defaults
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from postrmagic_core.errors import ConfigurationError
@@ -123,6 +123,7 @@ def test_a_path_that_may_be_read_as_another_is_refused(path: str, access: Access
         assert call(app, path=path, headers=user("root")).status == 403
 
 
+@settings(deadline=None)
 @given(st.text(alphabet="/.*%\\ abmedin\n", max_size=20), st.sampled_from(["GET", "POST", "get", ""]))
 def test_no_path_gets_in_that_is_not_declared(path: str, method: str) -> None:
     """Whatever it looks like."""
@@ -172,7 +173,7 @@ def test_without_authentication_nobody_is_somebody(access: Access, call: Any, an
         ({"/api/*": "media:read", "POST /api/media": "media:create"}, {}, "'POST /api/media' is never reached"),
         ({"/media": "media:read"}, {"public": ["/media"]}, "declared twice"),
         ({}, {"public": ["/media"], "signed_in": ["/media"]}, "declared twice"),
-        ({}, {"public": "/media"}, "is a list of routes"),
+        ({}, {"public": "/media"}, "public: expected a list of routes"),
         ({}, {"default": "allow"}, 'expected default="deny"'),
     ],
 )
@@ -436,6 +437,7 @@ _ROUTES = st.lists(
 )
 
 
+@settings(deadline=None)
 @given(_ROUTES, st.lists(st.sampled_from("abc"), min_size=1, max_size=4), st.sampled_from(["GET", "POST", "PUT"]))
 def test_the_table_finds_what_going_through_all_would(routes: Any, segments: list[str], method: str) -> None:
     """A route beneath which everything is holds by its place; of the others what is written out comes first."""

@@ -294,6 +294,7 @@ class TestJunk:
         asyncio.run(Pipeline([csp_reports()]).asgi(app)(scope, receive, send))
         assert sent[0]["status"] in {204, 400}
 
+    @settings(deadline=None)
     @given(st.text())
     def test_what_is_shown_is_printable(self, text: str) -> None:
         """One line of at most 300 characters, each escaped where it cannot be printed."""

@@ -6,7 +6,7 @@ from typing import Any
 from wsgiref.util import setup_testing_defaults
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from postrmagic_core.errors import ConfigurationError
@@ -115,6 +115,7 @@ def test_one_prefix_is_one_group() -> None:
 _demands = st.lists(st.tuples(st.integers(0, 6), st.integers(0, 6)), max_size=8)
 
 
+@settings(deadline=None)
 @given(st.integers(1, 7), _demands)
 def test_an_arranged_order_meets_every_demand_or_there_is_none(number: int, demands: list[tuple[int, int]]) -> None:
     """Whatever is demanded: ``check`` is content with what ``arranged`` made, or a circle was drawn."""

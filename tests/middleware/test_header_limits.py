@@ -332,7 +332,7 @@ def test_an_authority_is_a_host(text: str) -> None:
     assert is_authority(text)
 
 
-@settings(deadline=None, max_examples=200)
+@settings(deadline=None)
 @given(
     headers=st.lists(
         st.tuples(

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -19,13 +20,25 @@ from postrmagic_core._clock import SystemClock
 from postrmagic_core.database import DatabaseManager
 from postrmagic_core.testing.process import spawn
 from postrmagic_core.testing.servers import MariaDBServer
+from tests.databases import empty_database
 from tests.middleware.test_idempotency import Rig, make_tables
 
 pytestmark = pytest.mark.fault
 
 WAYS = ["unit", "thread", "wsgi"]
-SERVERS = {"mariadb": "mysql_url", "mysql": "mysqld_url"}
-BEFORE_COMMIT = ["before", "inside", "committing"]
+IN_FLIGHT = 3_600.0
+"""Longer than any test takes; each has its clock go on so far when it is to be over."""
+_MARIADB = pytest.mark.mysql
+_MYSQL = [pytest.mark.mysql, pytest.mark.soak]
+
+
+def _served(mariadb: list[str]) -> list[Any]:
+    """Each way on SQLite, some on MariaDB: what differs there is the row's lock, not who began the unit."""
+    return [
+        *(pytest.param("sqlite", way, id=f"sqlite-{way}") for way in WAYS),
+        *(pytest.param("mariadb", way, id=f"mariadb-{way}", marks=_MARIADB) for way in mariadb),
+        *(pytest.param("mysql", way, id=f"mysql-{way}", marks=_MYSQL) for way in WAYS),
+    ]
 
 
 class Later(SystemClock):
@@ -38,25 +51,22 @@ class Later(SystemClock):
         return super().now_us() + round(self.ahead * 1_000_000)
 
 
-@pytest.fixture(
-    params=[
-        "sqlite",
-        pytest.param("mariadb", marks=pytest.mark.mysql),
-        pytest.param("mysql", marks=[pytest.mark.mysql, pytest.mark.soak]),
-    ]
-)
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """A database of this test's own, with its tables."""
-    url = (
-        f"sqlite:///{tmp_path}/app.db" if request.param == "sqlite" else request.getfixturevalue(SERVERS[request.param])
-    )
-    with DatabaseManager(url) as db:
-        make_tables(db)
-    return url
+@pytest.fixture
+def url_of(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable[[str], str]]:
+    """The URL of a database of this test's own, by kind, with its tables."""
+    with ExitStack() as opened:
+
+        def url(kind: str) -> str:
+            found = opened.enter_context(empty_database(kind, request, tmp_path))
+            with DatabaseManager(found) as db:
+                make_tables(db)
+            return found
+
+        yield url
 
 
 def race(url: str, way: str, gate: str, callers: int, in_flight: float, tries: int) -> None:
-    """Send the same request from ``callers`` threads once the gate opens, again on 409; print what each got last."""
+    """Send the same request from ``callers`` threads once the gate opens, again on 409; say what each got last."""
     with DatabaseManager(url) as db:
         rig, answers = Rig(db, way, in_flight=in_flight), []
 
@@ -86,24 +96,30 @@ def raced(url: str, way: str, gate: Path, in_flight: float, tries: int) -> list[
         fcntl.flock(file, fcntl.LOCK_EX)
         given = (url, way, str(gate), 10, in_flight, tries)
         children = [stack.enter_context(spawn(race, *given)) for _ in range(4)]
-        assert [child.line() for child in children] == ["ready"] * 4
+        assert [child.line(60) for child in children] == ["ready"] * 4
         fcntl.flock(file, fcntl.LOCK_UN)
         return [(status, body) for child in children for status, body in json.loads(child.line(60))]
 
 
-@pytest.mark.parametrize("way", WAYS)
-def test_forty_callers_at_four_processes_have_one_effect(url: str, way: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("kind", "way"), _served(["unit", "wsgi"]))
+def test_forty_callers_at_four_processes_have_one_effect(
+    url_of: Callable[[str], str], kind: str, way: str, tmp_path: Path
+) -> None:
     """Given 40 equal requests at once, the handler's effect is there once and all get its answer."""
-    answers = raced(url, way, tmp_path / "gate", 60.0, 1_000)
+    url = url_of(kind)
+    answers = raced(url, way, tmp_path / "gate", IN_FLIGHT, 1_000)
     with DatabaseManager(url) as db:
         stored = Rig(db, way).stored
     assert len(stored) == 1
     assert answers == [(201, stored[0])] * 40
 
 
-@pytest.mark.parametrize("way", WAYS)
-def test_callers_that_overtake_each_other_have_one_effect(url: str, way: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("kind", "way"), _served(["unit", "wsgi"]))
+def test_callers_that_overtake_each_other_have_one_effect(
+    url_of: Callable[[str], str], kind: str, way: str, tmp_path: Path
+) -> None:
     """Given handlers that are all too slow and race to commit, at most one does, and nobody is told of another."""
+    url = url_of(kind)
     answers = raced(url, way, tmp_path / "gate", 0.005, 3)
     with DatabaseManager(url) as db:
         rig = Rig(db, way)
@@ -122,7 +138,7 @@ def die() -> None:
 def serve_and_die(url: str, way: str, point: str) -> None:
     """Serve one request, to be killed at ``point``."""
     with DatabaseManager(url) as db:
-        rig = Rig(db, way)
+        rig = Rig(db, way, in_flight=IN_FLIGHT)
         if point == "committing":
             db.on_write(lambda tx: die() if rig.runs else None)
         else:
@@ -132,40 +148,44 @@ def serve_and_die(url: str, way: str, point: str) -> None:
 
 
 @pytest.fixture
-def killed(url: str) -> Iterator[Callable[[str, str], tuple[Rig, Later]]]:
-    """``killed(way, point)`` lets a process die over the request; gives what serves the retry, and its clock."""
-    clock = Later()
-    with DatabaseManager(url, clock=clock) as db:
+def killed(url_of: Callable[[str], str]) -> Iterator[Callable[..., tuple[Rig, Later]]]:
+    """``killed(kind, way, point)`` lets a process die over the request; gives what serves the retry, and its clock."""
+    opened: list[DatabaseManager] = []
 
-        def run(way: str, point: str) -> tuple[Rig, Later]:
-            with spawn(serve_and_die, url, way, point) as child:
-                assert child.wait() == -signal.SIGKILL
-            return Rig(db, way), clock
+    def run(kind: str, way: str, point: str) -> tuple[Rig, Later]:
+        url, clock = url_of(kind), Later()
+        with spawn(serve_and_die, url, way, point) as child:
+            assert child.wait(60) == -signal.SIGKILL
+        opened.append(DatabaseManager(url, clock=clock))
+        return Rig(opened[0].open(), way, in_flight=IN_FLIGHT), clock
 
-        yield run
+    yield run
+    for db in opened:
+        db.close()
 
 
-@pytest.mark.parametrize("way", WAYS)
-@pytest.mark.parametrize("point", BEFORE_COMMIT)
-def test_killed_before_the_commit_it_runs_again(
-    killed: Callable[[str, str], tuple[Rig, Later]], way: str, point: str
-) -> None:
+Killed = Callable[[str, str, str], tuple[Rig, Later]]
+
+
+@pytest.mark.parametrize("point", ["before", "inside", "committing"])
+@pytest.mark.parametrize(("kind", "way"), _served(["thread"]))
+def test_killed_before_the_commit_it_runs_again(killed: Killed, kind: str, way: str, point: str) -> None:
     """Given a process killed before, in or at the end of the unit, the retry waits for the expiry and then runs."""
-    rig, clock = killed(way, point)
+    rig, clock = killed(kind, way, point)
     assert rig.stored == []
     early = rig.send()
     assert (early.status, early.code) == (409, "idempotency.in_flight")
-    clock.ahead = 61
+    clock.ahead = IN_FLIGHT + 1
     assert rig.send().status == 201
     assert len(rig.stored) == len(rig.runs) == 1
 
 
-@pytest.mark.parametrize("way", WAYS)
-def test_killed_after_the_commit_it_never_runs_again(killed: Callable[[str, str], tuple[Rig, Later]], way: str) -> None:
+@pytest.mark.parametrize(("kind", "way"), _served(["thread"]))
+def test_killed_after_the_commit_it_never_runs_again(killed: Killed, kind: str, way: str) -> None:
     """Given a process killed between commit and response, the retry hears that it was done; the effect stays one."""
-    rig, clock = killed(way, "after")
+    rig, clock = killed(kind, way, "after")
     assert rig.send().code == "idempotency.in_flight", "the first may still be answering"
-    for ahead in (61, 86_000):
+    for ahead in (IN_FLIGHT + 1, 80_000):
         clock.ahead = ahead
         answer = rig.send()
         assert (answer.status, answer.code) == (409, "idempotency.done")
@@ -175,23 +195,23 @@ def test_killed_after_the_commit_it_never_runs_again(killed: Callable[[str, str]
     assert len(rig.stored) == 1
 
 
-@pytest.mark.parametrize("way", WAYS)
-def test_killed_after_the_response_it_is_replayed(killed: Callable[[str, str], tuple[Rig, Later]], way: str) -> None:
+@pytest.mark.parametrize(("kind", "way"), _served(["thread"]))
+def test_killed_after_the_response_it_is_replayed(killed: Killed, kind: str, way: str) -> None:
     """Given a process killed after all was done, another one answers as it did."""
-    rig, _ = killed(way, "nowhere")
+    rig, _ = killed(kind, way, "nowhere")
     assert rig.send().told == (201, rig.stored[0].encode())
     assert rig.runs == []
 
 
 @pytest.mark.mysql
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("way", ["unit", "wsgi"])
 def test_without_its_database_nothing_runs(own_mariadb_server: Callable[..., MariaDBServer], way: str) -> None:
     """Given a database that is gone, 503 and no handler; gone after the commit, the first answer, then "done"."""
     server = own_mariadb_server()
     clock = Later()
     with DatabaseManager(server.url, clock=clock) as db:
         make_tables(db)
-        rig = Rig(db, way)
+        rig = Rig(db, way, in_flight=IN_FLIGHT)
         rig.after = server.kill
         first = rig.send()
         assert first.status == 201
@@ -200,7 +220,7 @@ def test_without_its_database_nothing_runs(own_mariadb_server: Callable[..., Mar
         assert len(rig.runs) == 1
         server.restart()
         assert rig.send().code == "idempotency.in_flight"
-        clock.ahead = 61
+        clock.ahead = IN_FLIGHT + 1
         assert rig.send().code == "idempotency.done"
         assert rig.stored == [first.body.decode()]
         rig.after = rig.before = server.kill
@@ -208,6 +228,6 @@ def test_without_its_database_nothing_runs(own_mariadb_server: Callable[..., Mar
         assert (failed.status, failed.code) == (503, "backend.unavailable")
         server.restart()
         rig.before = rig.after = lambda: None
-        clock.ahead = 130
+        clock.ahead += IN_FLIGHT + 1
         assert rig.send(key="other").status == 201
         assert len(rig.stored) == 2

@@ -82,8 +82,8 @@ def test_a_pipeline_of_settings_tells_types_of_problems_too() -> None:
         ("timings", {}, "there is no middleware timings: expected module:factory, or one of trusted_proxies, "),
         ("timing", {"units": "s"}, r"middleware timing cannot be made: .*'units'.* its options: unit, stack"),
         ("body_limit", {"max_bytes": -1}, "middleware body_limit cannot be made: expected a number of bytes, got -1"),
-        ("no_such_module:x", {}, "middleware no_such_module:x cannot be imported"),
-        (f"{__name__}:missing", {}, "cannot be imported"),
+        ("no_such_module:x", {}, "middleware no_such_module:x: there is no module no_such_module"),
+        (f"{__name__}:missing", {}, "the module has no missing"),
         (f"{__name__}:TIMING", {}, "is no factory"),
     ],
 )

@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from postrmagic_core.middleware import Pipeline, Request, Response
@@ -266,6 +266,7 @@ class TestChecks:
         )
         assert Pipeline([layer]).names == ["security_headers"]
 
+    @settings(deadline=None)
     @given(st.dictionaries(st.text(max_size=20) | st.sampled_from(["img-src", "script-src"]), st.text(max_size=30)))
     def test_no_text_gets_out_of_its_directive(self, policy: dict[str, str]) -> None:
         """Whatever is given: refused, or a header with exactly these directives."""

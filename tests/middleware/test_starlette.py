@@ -198,7 +198,7 @@ def test_a_real_server_ends_a_replaced_endless_stream() -> None:
         serving = asyncio.create_task(server.serve(sockets=[listening]))
         async with httpx.AsyncClient() as client:
             response = await client.get(f"http://127.0.0.1:{listening.getsockname()[1]}/")
-            await asyncio.wait_for(ended.wait(), 10)
+            await asyncio.wait_for(ended.wait(), 60)
         server.should_exit = True
         await serving
         return response

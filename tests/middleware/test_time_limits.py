@@ -18,6 +18,7 @@ import uvicorn
 from postrmagic_core.middleware import Pipeline
 from postrmagic_core.middleware.errors import errors
 from postrmagic_core.middleware.time_limits import time_limits
+from postrmagic_core.testing import FakeClock
 
 
 async def reading(scope: Any, receive: Any, send: Any) -> None:
@@ -40,10 +41,11 @@ async def stubborn(scope: Any, receive: Any, send: Any) -> None:
 
 
 class Line:
-    """A client that sends ``pieces``, each after so many seconds, and then nothing; and what it is answered."""
+    """A client that sends ``pieces``, each after so many seconds by ``clock``, then nothing; what it is answered."""
 
     def __init__(self, *pieces: tuple[float, bytes, bool]) -> None:
         self._pieces = list(pieces)
+        self.clock = FakeClock()
         self.messages: list[dict[str, Any]] = []
 
     async def receive(self) -> dict[str, Any]:
@@ -51,7 +53,8 @@ class Line:
         if not self._pieces:
             await asyncio.sleep(3600)
         pause, body, more = self._pieces.pop(0)
-        await asyncio.sleep(pause)
+        self.clock.sleep(pause)
+        await asyncio.sleep(0)
         return {"type": "http.request", "body": body, "more_body": more}
 
     async def send(self, message: dict[str, Any]) -> None:
@@ -67,11 +70,11 @@ class Line:
 
 
 @pytest.mark.parametrize("app", [reading, stubborn])
-@pytest.mark.parametrize("pieces", [(), ((0, b"a", True),), ((0, b"a", True), (0.15, b"b", True), (0.15, b"c", True))])
+@pytest.mark.parametrize("pieces", [(), ((0, b"a", True),), ((0, b"a", True), (0.1, b"b", True), (0.15, b"c", True))])
 def test_a_body_that_does_not_come_is_408(app: Any, pieces: tuple[tuple[float, bytes, bool], ...]) -> None:
     """None at all, a part of it, or a trickle; whatever the application makes of that."""
     line = Line(*pieces)
-    status, body = line.ask(Pipeline([errors(), time_limits(body=0.2)]).asgi(app))
+    status, body = line.ask(Pipeline([errors(), time_limits(body=0.2, clock=line.clock)]).asgi(app))
     assert (status, body["code"]) == (408, "data.too_slow")
     assert (b"connection", b"close") in line.messages[0]["headers"]
 
@@ -86,21 +89,24 @@ def test_http_2_is_told_nothing_of_its_connection() -> None:
 
 def test_a_large_body_has_time_for_its_size() -> None:
     """Longer than ``body`` seconds in all, but never slower than was agreed."""
-    pieces = [(0.1, b"x" * 1000, True)] * 4 + [(0.1, b"", False)]
-    app = Pipeline([time_limits(body=0.3, bytes_per_second=1000)]).asgi(reading)
-    assert Line(*pieces).ask(app) == (200, 4000)
+    line = Line(*[(10.0, b"x" * 1000, True)] * 4, (10.0, b"", False))
+    app = Pipeline([time_limits(body=30, bytes_per_second=100, clock=line.clock)]).asgi(reading)
+    assert line.ask(app) == (200, 4000)
 
 
 def test_whoever_waits_for_the_client_to_leave_waits_on() -> None:
     """Once the body is whole no time runs: an application listens for the end of the connection."""
 
+    line = Line((0, b"", False))
+
     async def polling(scope: Any, receive: Any, send: Any) -> None:
         await receive()
+        line.clock.sleep(60)
         with suppress(TimeoutError):
-            await asyncio.wait_for(receive(), 0.2)
+            await asyncio.wait_for(receive(), 0.05)
         await reading(scope, Line((0, b"", False)).receive, send)
 
-    assert Line((0, b"", False)).ask(Pipeline([time_limits(body=0.05)]).asgi(polling)) == (200, 0)
+    assert line.ask(Pipeline([time_limits(body=30, clock=line.clock)]).asgi(polling)) == (200, 0)
 
 
 @pytest.mark.parametrize("around", [[], [errors()]])

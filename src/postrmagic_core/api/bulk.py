@@ -102,7 +102,7 @@ def bulk(
     *,
     max_items: int = 100,
     refusals: Callable[[Exception], Problem],
-    deadline: float | None = None,
+    time_limit: float | None = None,
     clock: Clock = _CLOCK,
 ) -> BulkResult:
     """Call ``each`` with one item after another, and tell of every one what became of it.
@@ -113,13 +113,13 @@ def bulk(
     status 500 and above the client gets status, code and title, and the log the exception. Cancellation, and whatever
     else is no :class:`Exception`, ends it all at once.
 
-    Once a backend is away or overloaded, and from ``deadline`` seconds on, the rest is not tried: 503
+    Once a backend is away or overloaded, and from ``time_limit`` seconds on, the rest is not tried: 503
     ``bulk.not_tried``. An item that was begun is never cut short.
 
     Raises :class:`TooManyItems`, :class:`NestedUnit` inside an open unit, and :class:`UsageError` for an ``each`` that
     is async.
     """
-    run = _Run(items, refusals, max_items=max_items, deadline=deadline, clock=clock)
+    run = _Run(items, refusals, max_items=max_items, time_limit=time_limit, clock=clock)
     for index, item in enumerate(run.items):
         if run.is_over():
             run.skip(index)
@@ -139,11 +139,11 @@ async def bulk_async(
     *,
     max_items: int = 100,
     refusals: Callable[[Exception], Problem],
-    deadline: float | None = None,
+    time_limit: float | None = None,
     clock: Clock = _CLOCK,
 ) -> BulkResult:
     """:func:`bulk` for an ``each`` that is awaited, one item after another."""
-    run = _Run(items, refusals, max_items=max_items, deadline=deadline, clock=clock)
+    run = _Run(items, refusals, max_items=max_items, time_limit=time_limit, clock=clock)
     for index, item in enumerate(run.items):
         if run.is_over():
             run.skip(index)
@@ -166,11 +166,11 @@ class _Run(Generic[T]):
         refusals: Callable[[Exception], Problem],
         *,
         max_items: int,
-        deadline: float | None,
+        time_limit: float | None,
         clock: Clock,
     ) -> None:
-        if max_items < 1 or not (deadline is None or deadline > 0):
-            raise UsageError(f"expected max_items and deadline above 0, got {max_items} and {deadline}")
+        if max_items < 1 or not (time_limit is None or time_limit > 0):
+            raise UsageError(f"expected max_items and time_limit above 0, got {max_items} and {time_limit}")
         if any_unit() is not None:
             raise NestedUnit(
                 "each item of bulk() is a unit of its own, so call it outside of one; for all items or none, write a "
@@ -182,7 +182,7 @@ class _Run(Generic[T]):
             raise TooManyItems([{"pointer": "", "code": TooManyItems.code, "message": message}])
         self._refusals = refusals
         self._clock = clock
-        self._ends = None if deadline is None else clock.monotonic() + deadline
+        self._ends = None if time_limit is None else clock.monotonic() + time_limit
         self._away = False
         self._logged: set[str] = set()
         self._outcomes: list[Outcome] = []

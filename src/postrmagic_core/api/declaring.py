@@ -224,21 +224,21 @@ def _name(answer: Any) -> str:
 
 
 def duplicate(operations: Iterable[Operation]) -> str | None:
-    """What two operations have in common that only one may have; ``None`` for nothing.
+    """What two operations have in common that only one may have, beginning with the name of one; ``None`` for nothing.
 
     That is a name, or method and path, or a path whose values one of them calls otherwise.
     """
     names: set[str] = set()
-    paths: dict[str, str] = {}
-    methods: set[tuple[str, str]] = set()
+    spelt: dict[str, str] = {}
+    places: dict[tuple[str, str], str] = {}
     for one in operations:
-        if one.name in names:
-            return f"{one.name} is declared twice"
         shape = _NAMES.sub("{}", one.path)
-        if (one.method, shape) in methods:
-            return f"{one.method} {shape} is declared twice"
-        if paths.setdefault(shape, one.path) != one.path:
-            return f"{paths[shape]} and {one.path} are one path: call its values the same"
+        if one.name in names:
+            return f"{one.name}: two operations have this name"
+        if (one.method, shape) in places:
+            return f"{one.name}: {places[one.method, shape]} is {one.method} {one.path} already"
+        if spelt.setdefault(shape, one.path) != one.path:
+            return f"{one.name}: {one.path} is {spelt[shape]} elsewhere: name the values alike"
         names.add(one.name)
-        methods.add((one.method, shape))
+        places[one.method, shape] = one.name
     return None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from math import ceil
 from typing import Any, TypeAlias
@@ -73,6 +73,10 @@ class Endpoint:
             return self._refused(error, told_in)
         return self._answering.of(call, result)
 
+    def plain(self, status: int, headers: Mapping[str, str]) -> PlainResponse:
+        """What a framework says by a status alone, as 416 for a range that a file has not; names in lower case."""
+        return self._answering.problem(self._problems.problem(f"http.{status}"), headers)
+
     def _admit(self) -> None:
         """Nobody gets here whom the authorization layer did not let through; without one, nobody does."""
         need = self.operation.access
@@ -107,7 +111,9 @@ class Endpoint:
                 headers = {"content-language": told_in, "vary": "Accept-Language"}
             if is_too_large(error):
                 problem = replace(self._problems.problem("data.too_large"), errors=problem.errors)
-        if problem.status >= 500 and not isinstance(error, Overloaded):
+        if isinstance(error, Overloaded):
+            log.warning("a request was turned away", code=problem.code, operation=self.operation.name)
+        elif problem.status >= 500:
             log.error("a request failed", exc_info=error, code=problem.code)  # told to the client, so not raised
         after = getattr(error, "retry_after", _SHORTLY if isinstance(error, Overloaded) else None)
         if after is not None:

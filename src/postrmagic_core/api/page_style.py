@@ -1,13 +1,29 @@
-"""The style sheet of the pages that explain an API: its reference, and its types of problems.
+"""The frame and the style sheet of the pages that explain an API: its reference, and its types of problems.
 
-For plain semantic HTML: ``header``, ``nav``, ``main``, ``section``, ``article``, ``table``, ``pre``, ``details``,
-``dl``. Classes: ``.layout`` puts a ``nav`` beside ``main`` where there is room; ``article.operation``, ``.method`` and
-``.status`` mark what they name; ``.scrolled`` goes around a wide table, ``.soft`` is said in passing, ``.skip`` is the
-link past the navigation.
+The sheet is for plain semantic HTML: ``header``, ``nav``, ``main``, ``section``, ``article``, ``table``, ``pre``,
+``details``, ``dl``. Classes: ``.layout`` puts a ``nav`` beside ``main`` where there is room; ``article.operation``,
+``.method`` and ``.status`` mark what they name; ``.scrolled`` goes around a wide table, ``.soft`` is said in passing,
+``.skip`` is the link past the navigation.
 """
 
 from __future__ import annotations
 
+from html import escape
+
+_FRAME = """\
+<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{title}</title>
+<link rel="stylesheet" href="{stylesheet}">
+</head>
+<body>
+{body}
+</body>
+</html>
+"""
 STYLE = """\
 :root {
   color-scheme: light dark;
@@ -102,3 +118,8 @@ header nav, main nav { padding: 0; }
   pre { white-space: pre-wrap; }
 }
 """
+
+
+def framed(title: str, body: str, stylesheet: str) -> bytes:
+    """A whole page: ``title`` and the URL ``stylesheet`` are texts, ``body`` is HTML."""
+    return _FRAME.format(title=escape(title), stylesheet=escape(stylesheet), body=body).encode()

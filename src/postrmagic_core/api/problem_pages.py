@@ -12,24 +12,9 @@ from collections.abc import Iterable
 from html import escape
 
 from .._problem import Problem
+from .page_style import framed
 from .problem_types import ProblemType
 
-_PAGE = """\
-<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{title}</title>
-<link rel="stylesheet" href="{stylesheet}">
-</head>
-<body>
-<main>
-{content}
-</main>
-</body>
-</html>
-"""
 _TYPE = """\
 <nav aria-label="Breadcrumb"><a href="{base}">All types of problems</a></nav>
 <h1>{title}</h1>
@@ -83,4 +68,4 @@ def _example(kind: ProblemType) -> Problem:
 
 
 def _page(title: str, stylesheet: str, content: str) -> bytes:
-    return _PAGE.format(title=escape(title), stylesheet=escape(stylesheet), content=content).encode()
+    return framed(title, f"<main>\n{content}\n</main>", stylesheet)

@@ -17,17 +17,9 @@ from typing import Any
 
 from .openapi.calls import Shown, calls, credentials
 from .openapi.shapes import Row, groups, in_words, resolved, rows
+from .page_style import framed
 
-_PAGE = """\
-<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{title}</title>
-<link rel="stylesheet" href="{stylesheet}">
-</head>
-<body>
+_BODY = """\
 <a class="skip" href="#content">Skip to the operations</a>
 <div class="layout">
 <nav aria-label="Operations">
@@ -36,10 +28,7 @@ _PAGE = """\
 <main id="content" tabindex="-1">
 {content}
 </main>
-</div>
-</body>
-</html>
-"""
+</div>"""
 _FIELDS = ("Name", "Type", "What it is")
 _PLACES = {"path": "In the path", "query": "Query", "header": "Headers"}
 _CODE = re.compile(r"(`{1,2})([^`]+)\1")
@@ -57,12 +46,7 @@ def reference_html(spec: Mapping[str, Any], *, stylesheet: str) -> bytes:
     contents = "\n".join(_contents(name, operations) for name, _, operations in told)
     content = [f"<h1>{escape(title)}</h1>", _prose(info.get("description", "")), _calling(spec)]
     content += [_group(spec, *one) for one in told]
-    return _PAGE.format(
-        title=escape(f"{title}: reference"),
-        stylesheet=escape(stylesheet),
-        contents=contents,
-        content="\n".join(content),
-    ).encode()
+    return framed(f"{title}: reference", _BODY.format(contents=contents, content="\n".join(content)), stylesheet)
 
 
 def _contents(name: str, operations: Iterable[tuple[str, str, Mapping[str, Any]]]) -> str:

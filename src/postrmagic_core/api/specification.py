@@ -78,7 +78,7 @@ class Specification:
             self.operations,
             title=self.title,
             version=self.version,
-            prefix=self.base,
+            base=self.base,
             description=self.description,
             problems=self.problems,
             security=self.security,

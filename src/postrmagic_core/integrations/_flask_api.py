@@ -45,7 +45,7 @@ def _respond(place: Place, **values: str) -> Response:
         answer = endpoint.respond_now(_call(endpoint, values))
     except HTTPException as error:
         raise not_ours(endpoint, error) from error
-    return _response(answer)
+    return _response(answer) if answer.file is None else _sent(endpoint, answer.file, answer)
 
 
 def _call(endpoint: Endpoint, values: dict[str, str]) -> Call:
@@ -72,15 +72,13 @@ def _headers() -> dict[str, str]:
 
 
 def _response(answer: PlainResponse) -> Response:
-    if answer.file is not None:
-        return _sent(answer.file, answer)
     response = Response(answer.body, answer.status)
     response.headers.pop("content-type")  # a guess, where the answer has no body
     response.headers.update(answer.headers)
     return response
 
 
-def _sent(path: Path, answer: PlainResponse) -> Response:
+def _sent(endpoint: Endpoint, path: Path, answer: PlainResponse) -> Response:
     """A file, or the part of it that is asked for. Flask's ``send_file`` would tell the file's name and date."""
     file = path.open("rb")
     size = fstat(file.fileno()).st_size
@@ -91,5 +89,5 @@ def _sent(path: Path, answer: PlainResponse) -> Response:
         response.make_conditional(request.environ, accept_ranges=True, complete_length=size)
     except RequestedRangeNotSatisfiable:
         file.close()
-        response = Response(status=416, mimetype="text/plain", headers={"content-range": f"bytes */{size}"})
+        response = _response(endpoint.plain(416, {"content-range": f"bytes */{size}"}))
     return response

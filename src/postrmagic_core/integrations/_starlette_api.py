@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import FileResponse, Response
@@ -15,7 +16,7 @@ from ..api import Api, Call
 from ..api.endpoint import Endpoint, Place
 from ..api.interface import PlainResponse
 from ..errors import UsageError
-from ..middleware.asgi import Receive, Send
+from ..middleware.asgi import ASGIApp, Message, Receive, Send
 from ..middleware.interface import Scope
 from ._api import not_ours
 
@@ -42,7 +43,10 @@ class _Served:
                 answer = await endpoint.respond(_call(endpoint, Request(scope, receive, send)), run_in_threadpool)
             except HTTPException as error:
                 raise not_ours(endpoint, error) from error
-        await _response(answer)(scope, receive, send)
+            if answer.file is not None:
+                file = FileResponse(answer.file, answer.status, answer.headers)
+                return await _sent(endpoint, file)(scope, receive, send)
+        return await _response(answer)(scope, receive, send)
 
 
 def _call(endpoint: Endpoint, request: Request) -> Call:
@@ -82,9 +86,28 @@ def _headers(scope: Scope) -> dict[str, str]:
 
 
 def _response(answer: PlainResponse) -> Response:
-    if answer.file is not None:
-        return FileResponse(answer.file, status_code=answer.status, headers=answer.headers)
     return Response(answer.body, answer.status, answer.headers)
+
+
+def _sent(endpoint: Endpoint, file: FileResponse) -> ASGIApp:
+    """A file, or the part of it that is asked for; of a range that cannot be Starlette's words become a problem."""
+
+    async def sending(scope: Scope, receive: Receive, send: Send) -> None:
+        refused = False
+
+        async def passing(message: Message) -> None:
+            nonlocal refused
+            if message["type"] == "http.response.start" and message["status"] in {400, 416}:
+                refused = True
+                told = Headers(raw=message["headers"]).get("content-range")
+                problem = endpoint.plain(message["status"], {} if told is None else {"content-range": told})
+                await _response(problem)(scope, receive, send)
+            elif not refused:
+                await send(message)
+
+        await file(scope, receive, passing)
+
+    return sending
 
 
 class _Body:

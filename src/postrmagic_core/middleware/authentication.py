@@ -12,6 +12,7 @@ from .._work import Work
 from ..errors import BackendError, PostrMagicError, UsageError
 from ..log import get_logger
 from ..log.logger import drop_context, put_context
+from .errors import away
 from .interface import AsyncLayer, Layer, Middleware, Request, Response
 from .order import middleware
 
@@ -39,8 +40,8 @@ def authentication(
     that jobs and events take it along. Websockets are asked too.
 
     ``required=True`` refuses nobody with 401 and ``challenge`` as ``WWW-Authenticate`` (RFC 9110, section 11.6.1). A
-    :class:`BackendError` of ``authenticate`` is answered with 503 whether required or not: who cannot be asked is not
-    nobody. Any other error is a fault of ``authenticate`` and leaves without its text.
+    :class:`BackendError` of ``authenticate`` is answered with 503, or 507 where a disk is full, whether required or
+    not: who cannot be asked is not nobody. Any other error is a fault of ``authenticate`` and leaves without its text.
     """
     headers = {"www-authenticate": challenge}
     Response(401, headers=headers)  # its ValueError, if the challenge is no header's value, comes now
@@ -93,7 +94,7 @@ def _id_of(identity: Identity) -> str:
 def _failed(error: Exception) -> Response:
     if isinstance(error, BackendError):
         log.warning("who asks could not be found out", error=type(error).__qualname__, code=error.code)
-        return Response.of(Problem(503, error.code))
+        return away(error)
     if isinstance(error, PostrMagicError):
         raise error
     # The place is kept, the text is not: `users[token]` raises a KeyError that is the token.

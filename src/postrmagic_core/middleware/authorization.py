@@ -13,15 +13,14 @@ from ..security.access import Access
 from ..security.access.present import put
 from .interface import Layer, Middleware, Request, Response
 from .order import middleware
+from .routes import ANY, OPEN, Route, listed
 
 Default: TypeAlias = Literal["deny", "signed_in"]
 
 _PUBLIC, _SIGNED_IN = "", "*"
 _UNDECLARED = "undeclared route"
-_ANY, _OPEN = "*", "{}"
 _Needs: TypeAlias = "dict[str, tuple[int, str]]"
 """By method: the route's place among all, and what it needs."""
-_NAMED = re.compile(r"\{[A-Za-z_]\w*\}")
 # What an application reads as another path than it is written: it must not be held against a rule for that one.
 _AMBIGUOUS = re.compile(r"//|/\.{1,2}(?:/|\Z)|[\\\x00-\x1f\x7f]").search
 
@@ -87,9 +86,8 @@ class _Rules:
     ) -> None:
         if default not in ("deny", "signed_in"):
             raise ConfigurationError(f'authorization: expected default="deny" or "signed_in", got {default!r}')
-        for name, routes in (("public", public), ("signed_in", signed_in)):
-            if isinstance(routes, str):
-                raise ConfigurationError(f"authorization: {name} is a list of routes, got {routes!r}: [{routes!r}]")
+        listed(public, "authorization: public")
+        listed(signed_in, "authorization: signed_in")
         self._access = access
         self._default = default
         needs = {**dict.fromkeys(public, _PUBLIC), **dict.fromkeys(signed_in, _SIGNED_IN)}
@@ -103,7 +101,7 @@ class _Rules:
             *((route, _SIGNED_IN) for route in signed_in),
             *((route, _PUBLIC) for route in public),
         ]
-        parsed = [(_Route(route), need) for route, need in ordered]
+        parsed = [(Route(route), need) for route, need in ordered]
         self._table = _Table(parsed)
         declared = [route for route, _ in parsed[: len(rules)]]
         for index, later in enumerate(declared):
@@ -129,52 +127,19 @@ class _Rules:
         return _SIGNED_IN if need is None and self._default == "signed_in" else need
 
 
-class _Route:
-    """A route as ``by_route`` of rate limits reads it, and with ``{name}`` for any one segment."""
-
-    def __init__(self, text: str) -> None:
-        method, _, path = text.rpartition(" ")
-        if not path.startswith("/") or (method and not (method.isalpha() and method.isupper())):
-            raise ConfigurationError(f"expected a route such as '/login', 'POST /login' or '/api/*', got {text!r}")
-        if "*" in path.removesuffix("/*"):
-            raise ConfigurationError(f"the route {text!r}: '*' stands only at the end, for all that is beneath")
-        self.text = text
-        self.methods = ("GET", "HEAD") if method == "GET" else (method or _ANY,)
-        self.beneath = path.endswith("/*")
-        named = path.removesuffix("*").rstrip("/").split("/")
-        if any("{" in segment or "}" in segment for segment in named if not _NAMED.fullmatch(segment)):
-            raise ConfigurationError(f"the route {text!r}: braces stand around a whole segment, as in '/media/{{id}}'")
-        self.segments = tuple(_OPEN if segment.startswith("{") else segment for segment in named)
-
-    def fits(self, segments: Sequence[str]) -> bool:
-        """Whether a path of these segments is this one's, or beneath it where that is meant."""
-        size = len(self.segments)
-        if len(segments) < size if self.beneath else len(segments) != size:
-            return False
-        return all(own in (_OPEN, given) for own, given in zip(self.segments, segments, strict=False))
-
-    def hides(self, later: _Route) -> bool:
-        """Whether every request for ``later`` is for this one."""
-        if _ANY not in self.methods and not set(later.methods) <= set(self.methods):
-            return False
-        if not self.beneath:  # one that is written out further comes first, wherever it stands
-            return not later.beneath and self.segments == later.segments
-        return self.fits(later.segments)
-
-
 class _Table:
     """What each route needs, found without going through all of them."""
 
-    def __init__(self, routes: Iterable[tuple[_Route, str]]) -> None:
+    def __init__(self, routes: Iterable[tuple[Route, str]]) -> None:
         self._exact: dict[str, _Needs] = {}
-        self._beneath: list[tuple[int, _Route, str]] = []
+        self._beneath: list[tuple[int, Route, str]] = []
         named: dict[int, dict[tuple[bool, ...], dict[tuple[str, ...], _Needs]]] = {}
         for index, (route, need) in enumerate(routes):
             if route.beneath:
                 self._beneath.append((index, route, need))
                 continue
-            if _OPEN in route.segments:
-                opens = tuple(segment == _OPEN for segment in route.segments)
+            if OPEN in route.segments:
+                opens = tuple(segment == OPEN for segment in route.segments)
                 alike = named.setdefault(len(opens), {}).setdefault(opens, {})
                 needs = alike.setdefault(route.segments, {})
             else:
@@ -191,7 +156,7 @@ class _Table:
         for index, route, need in self._beneath:
             if found is not None and found[0] < index:
                 break
-            if (method in route.methods or _ANY in route.methods) and route.fits(segments):
+            if route.takes(method) and route.fits(segments):
                 return need
         return None if found is None else found[1]
 
@@ -202,7 +167,7 @@ class _Table:
             return found
         for opens, alike in self._named.get(len(segments), ()):
             needs = alike.get(
-                tuple([_OPEN if is_open else given for is_open, given in zip(opens, segments, strict=True)])
+                tuple([OPEN if is_open else given for is_open, given in zip(opens, segments, strict=True)])
             )
             if needs is not None and (found := _of(needs, method)) is not None:
                 return found
@@ -211,7 +176,7 @@ class _Table:
 
 def _of(needs: _Needs, method: str) -> tuple[int, str] | None:
     """What ``method`` needs there: the first of its own and that of all methods."""
-    own, every = needs.get(method), needs.get(_ANY)
+    own, every = needs.get(method), needs.get(ANY)
     return own or every if own is None or every is None else min(own, every)
 
 

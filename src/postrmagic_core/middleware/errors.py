@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from .._problem import problem_for
+from .._problem import Problem, problem_for
+from ..errors import BackendError
 from ..log import get_logger
 from ..log.tracebacks import fingerprint
 from .interface import Layer, Middleware, Request, Response
@@ -32,6 +33,15 @@ def errors() -> Middleware:
                 _log(request, done.error, 500)
 
     return layer
+
+
+def away(error: BackendError) -> Response:
+    """What a layer answers that a backend keeps from its decision: never as if there were nobody, or nothing.
+
+    By the status of the error's own code (507 for a full disk), 503 for what has none.
+    """
+    problem = problem_for(error)
+    return Response.of(problem if problem.status != 500 else Problem(503, error.code))
 
 
 def _answered(request: Request, error: Exception) -> Response:

@@ -12,11 +12,11 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ConfigurationError
+from ..registry import imported
 from .groups import Group
 from .interface import Middleware
 from .pipeline import Pipeline
@@ -128,11 +128,7 @@ def _factory(name: str, find: Find) -> Callable[..., Any]:
 
 
 def _loaded(name: str, target: str) -> Callable[..., Any]:
-    module, _, attribute = target.partition(":")
-    try:
-        factory = getattr(import_module(module), attribute)
-    except (ImportError, AttributeError) as error:
-        raise ConfigurationError(f"middleware {name} cannot be imported from {target}: {error}") from error
+    factory = imported(target, "middleware" if name == target else f"middleware {name} from")
     if not callable(factory):
         raise ConfigurationError(f"middleware {name}: {target} is no factory")
     found: Callable[..., Any] = factory

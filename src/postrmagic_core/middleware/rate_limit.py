@@ -16,6 +16,7 @@ from ..limits.interface import Unavailable
 from ..limits.policy import check_unavailable
 from .interface import AsyncLayer, Head, Layer, Middleware, Request, Response
 from .order import middleware
+from .routes import Route, listed, segments_of
 
 By: TypeAlias = "Callable[[Request], str | None]"
 """Whose bucket a request counts in; ``None``: it is not limited."""
@@ -91,8 +92,7 @@ def by_token(otherwise: By | None = None, *, verified: bool = True) -> By:
 def by_route(*routes: str, within: By | None = None) -> By:
     """By the first of ``routes`` that a request meets, all clients together, or each by ``within``; others: not at all.
 
-    A route is ``"/login"``, ``"POST /login"`` or ``"/api/*"``, compared with the path as the application gets it, but
-    for a slash at its end. ``GET`` is ``HEAD`` too.
+    A route is ``"/login"``, ``"POST /login"``, ``"/media/{id}"`` or ``"/api/*"`` (see :class:`.Route`).
     """
     matched = _matching(routes)
 
@@ -306,23 +306,10 @@ def _bytes(key: str) -> bytes:
 
 def _matching(routes: Collection[str] | None) -> Callable[[Request], str | None]:
     """A function from a request to the first of ``routes`` it meets."""
-    if isinstance(routes, str):
-        raise ConfigurationError(f"expected a list of routes, got the text {routes!r}: write [{routes!r}]")
-    parsed = [_route(route) for route in routes or ()]
+    parsed = [Route(route) for route in listed(routes or (), "routes")]
 
     def matched(request: Request) -> str | None:
-        method, path = request.method, request.path.rstrip("/")
-        for route, methods, stem, beneath in parsed:
-            if (path == stem or (beneath and path.startswith(stem + "/"))) and (not methods or method in methods):
-                return route
-        return None
+        method, segments = request.method, segments_of(request.path)
+        return next((route.text for route in parsed if route.takes(method) and route.fits(segments)), None)
 
     return matched
-
-
-def _route(route: str) -> tuple[str, tuple[str, ...], str, bool]:
-    method, _, path = route.rpartition(" ")
-    if not path.startswith("/") or (method and not method.isupper()):
-        raise ConfigurationError(f"expected a route such as '/login', 'POST /login' or '/api/*', got {route!r}")
-    methods = ("GET", "HEAD") if method == "GET" else (method,) if method else ()
-    return route, methods, path.removesuffix("*").rstrip("/"), path.endswith("/*")

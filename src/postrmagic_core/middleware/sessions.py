@@ -6,10 +6,10 @@ import asyncio
 from collections.abc import Generator
 from typing import Any, Protocol
 
-from .._problem import Problem
 from ..errors import BackendError
 from ..sessions.binding import Client
-from .interface import AsyncLayer, Head, Middleware, Request, Response
+from .errors import away
+from .interface import AsyncLayer, Head, Middleware, Request
 from .order import middleware
 
 _AGENT = 512  # characters of a User-Agent that are looked at
@@ -83,7 +83,8 @@ def sessions(store: Sessions, *, cookie: str = "session", secure: bool = True) -
     ``__Host-`` (RFC 6265bis, section 4.1.3.2). ``secure=False`` drops ``Secure`` and the prefix, for plain HTTP in
     development. A user's session is bound to the agent and the network that requests come from, as ``store`` says: put
     ``trusted_proxies`` outside where a proxy stands before. A response that touched the session says ``Vary: Cookie``
-    and ``Cache-Control: no-store``. With the store away: 503, and the visitor's cookie stays as it is.
+    and ``Cache-Control: no-store``. With the store away: 503, or 507 where it is full, and the
+    visitor's cookie stays as it is.
     """
     name = f"__Host-{cookie}" if secure else cookie
 
@@ -97,23 +98,19 @@ def sessions(store: Sessions, *, cookie: str = "session", secure: bool = True) -
         except BackendError as error:
             if access.failure is None:
                 raise
-            yield _away(error)
+            yield away(error)
             return
         if access.failure is not None and head.status >= 500:  # the application made its own answer of it
-            yield _away(access.failure)
+            yield away(access.failure)
         elif access.session is not None:
             try:
                 value = await face.save(access.session)
             except BackendError as error:
-                yield _away(error)
+                yield away(error)
                 return
             _mark(head, None if value is None else set_cookie(name, value, secure=secure))
 
     return layer
-
-
-def _away(error: BackendError) -> Response:
-    return Response.of(Problem(503, error.code))
 
 
 def _mark(head: Head, cookie: str | None) -> None:

@@ -94,6 +94,7 @@ def test_mypy_agrees(checked: Path) -> None:
     assert lines_at_fault(told) == set(range(5, 5 + len(MISTAKES))), told
 
 
+@pytest.mark.soak  # each time it looks at the reference application's client, which is made so
 def test_pyright_agrees(checked: Path) -> None:
     """The other checker says the same."""
     told = run(checked, "pyright", "--pythonpath", sys.executable, ".")
@@ -260,6 +261,11 @@ def test_statuses_of_different_shapes_are_read_by_their_status() -> None:
     assert "_by_status(200, _answer(_text), _answer(_integer))" in source
 
 
+def test_awkward_names_together_stay_names() -> None:
+    """Each of the names that the module itself uses, in turn in every place."""
+    assert_nothing_but_own(client_source(hostile(AWKWARD)))
+
+
 @pytest.mark.parametrize("depth", [50, 5_000])
 def test_a_deep_schema_ends(depth: int) -> None:
     """A document nested without end is typed as far as it is of use."""
@@ -359,13 +365,16 @@ def hostile(texts: list[str]) -> dict[str, Any]:
     }
 
 
-@pytest.mark.parametrize("text", EVIL)
+_ONE_BY_ONE = [pytest.param(name, marks=pytest.mark.soak) for name in AWKWARD]
+
+
+@pytest.mark.parametrize("text", [*_ONE_BY_ONE, *EVIL[len(AWKWARD) :]])
 def test_a_hostile_text_stays_text(text: str) -> None:
     """In each place of a document that holds it."""
     assert_nothing_but_own(client_source(hostile([text])))
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(texts=TEXTS)
 def test_no_text_of_a_document_becomes_code(texts: list[str]) -> None:
     """Whatever a document says, the module compiles, runs, and has no statement and no call but the generator's own."""
@@ -385,7 +394,7 @@ JUNK: st.SearchStrategy[Any] = st.sampled_from(
 )
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(data=st.data())
 def test_a_document_that_is_wrong_somewhere_makes_a_client_or_is_refused(data: st.DataObject) -> None:
     """What is of another kind than it should be is passed over; no part of it breaks the generator."""

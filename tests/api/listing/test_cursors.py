@@ -32,7 +32,7 @@ VALUES = st.one_of(
 )
 
 
-@settings(max_examples=150)
+@settings(deadline=None, max_examples=150)
 @given(st.lists(VALUES, min_size=1, max_size=4))
 def test_a_position_comes_back_as_it_was(position: list[Any]) -> None:
     """Every value with its type and to its last bit, in a text that a URL takes as it is."""
@@ -42,7 +42,7 @@ def test_a_position_comes_back_as_it_was(position: list[Any]) -> None:
     assert set(cursor) <= set("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_")
 
 
-@settings(max_examples=300)
+@settings(deadline=None, max_examples=300)
 @given(st.one_of(st.text(max_size=60), st.binary(max_size=80).map(lambda raw: base64.urlsafe_b64encode(raw).decode())))
 @example("")
 @example("A" * (LONGEST + 1))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from postrmagic_core.api.listing import next_link
@@ -29,6 +29,7 @@ def test_the_request_is_repeated_with_the_cursor(path: str, query: str, expected
     assert next_link(path, query, "C-_1") == f'<{expected}>; rel="next"'
 
 
+@settings(deadline=None)
 @given(st.text(), st.text(), st.text())
 def test_nothing_leaves_the_header(path: str, query: str, cursor: str) -> None:
     """Whatever is sent: one printable ASCII line, one reference in angle brackets, to a path of this host."""

@@ -89,7 +89,7 @@ def test_an_unknown_name_is_answered_with_those_there_are() -> None:
     assert "secret" not in str(caught.value)
 
 
-@settings(max_examples=150, suppress_health_check=[HealthCheck.too_slow])
+@settings(deadline=None, max_examples=150, suppress_health_check=[HealthCheck.too_slow])
 @given(st.dictionaries(st.sampled_from(sorted(POSTERS.Query.model_fields)), st.text(max_size=40), max_size=4))
 def test_no_text_is_more_than_refused(sent: dict[str, str]) -> None:
     """Whatever the parameters say, the answer is a page or :class:`ValidationFailed`; SQL holds none of it."""
@@ -101,7 +101,7 @@ def test_no_text_is_more_than_refused(sent: dict[str, str]) -> None:
     assert re.fullmatch(r"[\w.,:()<>=/\[\] \n'|%]*", str(wanted.select()))
 
 
-@settings(max_examples=150)
+@settings(deadline=None, max_examples=150)
 @given(st.from_regex(POSTERS.Query.model_json_schema()["properties"]["sort"]["pattern"], fullmatch=True))
 def test_every_sort_of_the_pattern_is_taken(sort: str) -> None:
     """What the reference promises holds."""

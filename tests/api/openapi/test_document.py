@@ -106,7 +106,7 @@ def test_each_field_of_the_query_is_a_parameter(document: dict[str, Any]) -> Non
     assert found["uploaded_from"]["schema"] == {"format": "date-time", "type": "string"}
     assert found["old"]["deprecated"] is True
     # Left blank they count as left out; a text that is empty is one.
-    assert {name for name, one in found.items() if one.get("allowEmptyValue")} == {"limit", "old"}
+    assert {name for name, one in found.items() if one.get("allowEmptyValue")} == {"uploaded_from", "limit", "old"}
     assert "null" not in json.dumps([one["schema"] for one in found.values()])
 
 

@@ -8,6 +8,7 @@ from inspect import cleandoc
 from typing import Any, Protocol
 
 from ...errors import ConfigurationError
+from ..declaring import duplicate
 from ..interface import Operation
 from .answers import Answers, ProblemType
 from .examples import put_examples
@@ -38,7 +39,7 @@ def describe(
     *,
     title: str,
     version: str,
-    prefix: str = "/api/v1",
+    base: str = "/api/v1",
     description: str = "",
     problems: ProblemTypes | Sequence[ProblemType] = (),
     security: Mapping[str, Mapping[str, Any]] | None = None,
@@ -46,7 +47,7 @@ def describe(
 ) -> dict[str, Any]:
     """The document of ``operations``, which is the same for the same operations: a diff shows what changed.
 
-    Paths stand in the order of the operations, components in that of their names. ``prefix`` is the URL of the one
+    Paths stand in the order of the operations, components in that of their names. ``base`` is the URL of the one
     server, relative or absolute. ``problems`` are the kinds that operations name by code, ``security`` the schemes by
     any of which a caller says who it is, ``groups`` what is said of each group. ``x-access`` of an operation is what
     its caller needs; ``x-deprecated-since`` and ``x-sunset`` are the days from which it is deprecated and on which it
@@ -70,7 +71,7 @@ def describe(
     return {
         "openapi": VERSION,
         "info": info,
-        "servers": [{"url": prefix}],
+        "servers": [{"url": base}],
         "tags": [
             {"name": name} | _if("description", cleandoc((groups or {}).get(name, "")))
             for name in dict.fromkeys(operation.group for operation in operations)
@@ -89,24 +90,14 @@ def _answers(problems: ProblemTypes | Sequence[ProblemType], components: Compone
 
 
 def _check(operations: Sequence[Operation], groups: Mapping[str, str]) -> None:
-    names: set[str] = set()
-    places: dict[tuple[str, str], str] = {}
-    spelt: dict[str, str] = {}
+    if (twice := duplicate(operations)) is not None:
+        raise ConfigurationError(twice)
     for one in operations:
-        shape = _NAMES.sub("{}", one.path)
-        if one.name in names:
-            raise ConfigurationError(f"{one.name}: two operations have this name")
-        if (one.method, shape) in places:
-            raise ConfigurationError(f"{one.name}: {places[one.method, shape]} is {one.method} {one.path} already")
-        if spelt.setdefault(shape, one.path) != one.path:
-            raise ConfigurationError(f"{one.name}: {one.path} is {spelt[shape]} elsewhere: name the values alike")
         found = _NAMES.findall(one.path)
         if not one.path.startswith("/") or sorted(found) != sorted(one.values):
             raise ConfigurationError(
                 f"{one.name}: the path {one.path} and the values {sorted(one.values)} do not agree"
             )
-        names.add(one.name)
-        places[one.method, shape] = one.name
     if unused := sorted(set(groups) - {one.group for one in operations}):
         raise ConfigurationError(f"groups: no operation is in {unused[0]}")
 
