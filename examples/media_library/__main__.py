@@ -88,7 +88,7 @@ def reset_link(
 @app.command()
 def demo(port: Port = 8000) -> None:
     """Prepare, seed and serve: open the printed address in a browser."""
-    from .smoke import DEMO, KEEPER
+    from .seed import DEMO, KEEPER
 
     prepare(keeper=True)
     seed()

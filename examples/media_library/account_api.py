@@ -20,12 +20,12 @@ from postrmagic_core.validation import Validator
 
 from .accounts import Accounts, User
 from .answers import Device, Enrolment, Factor, Me, Notification, RecoveryCodes, SecondStepNeeded, Unread
+from .calls import locale_of, origin_of, session_of, user_of
 from .forms import Again, Confirmation, Login, PasswordChange, Reset, SecondStep, Seen, SignUp, sign_up_form
 from .logins import PENDING, Logins, StartAgain
 from .notifications import Notifications
 from .problems import PROBLEMS
 from .roles import ADMIN
-from .wire import locale_of, origin_of, session_of, user_of
 
 _GUESSED = ["login.throttled", "rate.limited"]
 

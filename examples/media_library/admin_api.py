@@ -15,10 +15,10 @@ from postrmagic_core.stack import Stack
 
 from .accounts import Accounts, User
 from .answers import Account, Entry, Explained, KnownRoles, RolesOf
-from .forms import AccountsQuery, AuditQuery, PermissionQuery
+from .calls import identity_of
+from .forms import AccountsQuery, AuditQuery, Id, PermissionQuery
 from .problems import PROBLEMS
 from .roles import ROLES
-from .wire import Id, identity_of
 
 _UNKNOWN = ["user.not_found", "role.not_found"]
 

@@ -9,15 +9,16 @@ from pydantic import AfterValidator, AwareDatetime, Field, JsonValue, model_vali
 
 from postrmagic_core.database import DatabaseManager
 from postrmagic_core.validation import Input, Validator, invalid
+from postrmagic_core.validation.database_rules import Unique
 from postrmagic_core.validation.images import ImageUpload, ReceivedImage
 from postrmagic_core.validation.rules import OneOf, PlainText, Tag
-from postrmagic_core.validation.stored import Unique
 
 from .library import POLICY
 from .listings import ACCOUNTS, MEDIA
 from .roles import ROLES
 from .tables import users
-from .wire import Id
+
+Id = Annotated[int, Field(ge=0, lt=10**18, description="The number that names it.")]
 
 _PERMISSIONS = sorted(name + own for name in ROLES.permissions or () for own in ("", ":own"))
 Scope: TypeAlias = Annotated[str, OneOf(tuple(_PERMISSIONS), shown=True)]

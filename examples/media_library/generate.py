@@ -12,8 +12,8 @@ from sqlalchemy import Table, insert
 
 from postrmagic_core.database import DatabaseManager
 
-from . import figures, search
-from .tables import blobs, details, media, renditions, statistics, tags, users
+from . import search, statistics
+from .tables import blobs, details, media, renditions, tags, users
 
 # Of every two media one belongs to the first user, one of the other half to the second, and so on.
 USERS = 12
@@ -100,8 +100,7 @@ def _statistics(database: DatabaseManager, now_us: int) -> None:
     """The figures of every user, as of the last upload."""
     with database.write() as tx:
         for user_id in range(1, USERS + 1):
-            found = {"figures": figures.computed(tx, user_id, now_us), "refreshed_us": now_us}
-            tx.execute(insert(statistics).values(user_id=user_id, **found))
+            statistics.refresh(tx, user_id, now_us)
 
 
 def _look(digest: str) -> dict[str, str]:

@@ -20,11 +20,11 @@ from postrmagic_core.security.access import Access
 from postrmagic_core.security.access import User as Identity
 from postrmagic_core.validation import ImagePolicy
 
-from . import figures, search
+from . import search, statistics
 from .events import PosterDeleted, PosterUploaded, QuotaNearlyUsed
 from .listings import MEDIA, SHOWN
 from .storage import Storage
-from .tables import blobs, details, inserted_id, media, renditions, statistics, tags, users
+from .tables import blobs, details, inserted_id, media, renditions, tags, users
 
 Expected: TypeAlias = Callable[[dict[str, Any]], None]
 # The share of the quota, in percent, from which users are told how much of it they use.
@@ -291,28 +291,8 @@ class Library:
 
     def _stats(self, user_id: int) -> dict[str, Any]:
         """How many media the user has, the room they take and are allowed, the most used tags, and the figures."""
-        count = func.count().label("count")
         with self.database.read() as unit:
-            user = unit.execute(select(users.c.used_bytes, users.c.quota_bytes).where(users.c.id == user_id)).one()
-            total = unit.scalar(select(func.count()).select_from(media).where(media.c.user_id == user_id))
-            popular = unit.execute(
-                select(tags.c.name, count)
-                .join(media, media.c.id == tags.c.media_id)
-                .where(media.c.user_id == user_id)
-                .group_by(tags.c.name)
-                .order_by(count.desc(), tags.c.name)
-                .limit(50)
-            ).mappings()
-            names = [dict(row) for row in popular]
-            kept = unit.execute(select(statistics).where(statistics.c.user_id == user_id)).mappings().first()
-        now_us = self._clock.now_us()
-        return {
-            "media": total,
-            "bytes": user.used_bytes,
-            "quota_bytes": user.quota_bytes,
-            "tags": names,
-            **(figures.PENDING if kept is None else figures.shown(kept["figures"], kept["refreshed_us"], now_us)),
-        }
+            return statistics.shown(unit, user_id, self._clock.now_us())
 
     def refresh_statistics(self, tx: Unit, user_id: int) -> None:
         """Compute a user's figures anew.
@@ -321,10 +301,7 @@ class Library:
         what is kept is never older than what was replaced.
         """
         self._lock(tx, user_id)
-        now_us = self._clock.now_us()
-        row = {"figures": figures.computed(tx, user_id, now_us), "refreshed_us": now_us}
-        tx.execute(delete(statistics).where(statistics.c.user_id == user_id))
-        tx.execute(insert(statistics).values(user_id=user_id, **row))
+        statistics.refresh(tx, user_id, self._clock.now_us())
         self.cache.invalidate(_USERS_STATISTICS.format(user_id=user_id), tx=tx)
 
     def without_details(self, unit: Unit, after: str, most: int) -> list[str]:

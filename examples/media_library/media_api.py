@@ -23,12 +23,11 @@ from postrmagic_core.validation.output import content_disposition
 from postrmagic_core.validation.responses import Responses
 
 from .answers import CacheFigures, Count, Medium, Stats
-from .forms import BulkChanges, Change, Deletion, MediaQuery, NewMedium, Revision
+from .calls import identity_of, user_of
+from .forms import BulkChanges, Change, Deletion, Id, MediaQuery, NewMedium, Revision
 from .library import Library
-from .names import title_of
 from .pages import Pages
 from .problems import PROBLEMS
-from .wire import Id, identity_of, user_of
 
 _GONE = ["media.not_found"]
 _IMAGES = Files(["image/jpeg", "image/png", "image/webp"])
@@ -74,7 +73,7 @@ class MediaApi:
         """
         user = user_of(call)
         with body.file as image:
-            named = title_of(body.title, image.name)
+            named = _title_of(body.title, image.name)
             added = await run_in_threadpool(
                 lambda: self.library.add(user.id, image.path, image, title=named, filename=image.name)
             )
@@ -122,7 +121,7 @@ class MediaApi:
         their order, what became of it.
         """
         carry_out = partial(self._one_of_many, identity_of(call))
-        result = await run_in_threadpool(partial(bulk, body.items, carry_out, refusals=_refusal, deadline=10.0))
+        result = await run_in_threadpool(partial(bulk, body.items, carry_out, refusals=_refusal, time_limit=10.0))
         return result.reply(PROBLEMS.base)
 
     @get("/media/{id}/file", _IMAGES, access="media:read:own", problems=[*_GONE, "media.damaged"])
@@ -186,6 +185,12 @@ class MediaApi:
             return None
         self.library.change(who, item.id, title=item.title, tag_names=item.tags)
         return self.library.get(int(who.id), item.id)
+
+
+def _title_of(given: str, filename: str) -> str:
+    """The title as given, or made of the file's name; one line of at most 200 characters."""
+    words = given or filename.rpartition(".")[0].replace("-", " ").replace("_", " ")
+    return " ".join(words.split())[:200] or "Untitled"
 
 
 def _expected(call: Call) -> Callable[[dict[str, Any]], None] | None:

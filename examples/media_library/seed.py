@@ -15,7 +15,10 @@ from .application import Application
 from .library import POLICY
 from .posters import POSTERS, draw
 from .roles import ADMIN, USER
-from .smoke import DEMO, KEEPER
+
+# Their passwords are public.
+DEMO = {"name": "demo", "password": "posters-for-everyone"}
+KEEPER = {"name": "keeper", "password": "keys-to-every-drawer"}
 
 
 def prepare(application: Application, *, guest: bool, keeper: bool = False) -> None:

@@ -9,16 +9,9 @@ from __future__ import annotations
 
 import io
 import json
-import os
-import socket
-import struct
-import subprocess
-import sys
-import tempfile
 import time
-import zlib
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -40,14 +33,12 @@ from .client import (
     SecondStepNeeded,
     UnexpectedAnswer,
 )
+from .hostile import hostile_files
 from .posters import POSTERS, Poster, draw
+from .running import LOG, PATIENCE, application
+from .seed import DEMO
 
-DEMO = {"name": "demo", "password": "posters-for-everyone"}
-KEEPER = {"name": "keeper", "password": "keys-to-every-drawer"}
 NEWCOMER = {"name": "newcomer", "password": "seven lanterns over water"}
-_LOG = "application.log"
-_PATIENCE = 60.0
-_EXAMPLES = Path(__file__).parents[1]
 
 
 class Broken(Exception):
@@ -178,7 +169,7 @@ class Smoke:
         return f"{len(wanted)} records of one request"
 
     def _logged(self) -> set[str]:
-        records = (json.loads(line) for line in (self.data / _LOG).read_text().splitlines())
+        records = (json.loads(line) for line in (self.data / LOG).read_text().splitlines())
         return {record["event"] for record in records if record.get("request_id") == self.request_id}
 
     def tag_and_search(self) -> str:
@@ -363,32 +354,6 @@ class Smoke:
         ]
 
 
-def hostile_files() -> list[tuple[str, bytes, str]]:
-    """Name, content and what is wrong, for every kind of file that must be refused."""
-    good = draw(POSTERS[0])
-    script = b'<svg xmlns="http://www.w3.org/2000/svg"><script>alert(1)</script></svg>'
-    return [
-        ("poster.jpg", b"#!/bin/sh\necho no image\n" * 50, "wrong magic"),
-        ("bomb.png", png_header(60_000, 60_000), "decompression bomb"),
-        ("empty.png", b"", "0 bytes"),
-        ("cut.jpg", good[: len(good) // 2], "truncated"),
-        ("n" * 100_000 + ".jpg", good, "100,000-character name"),
-        ("drawing.svg", script, "SVG with script"),
-        ("drawing.png", script, "SVG under another name"),
-        ("big.jpg", good + bytes(21 * 1024 * 1024), "too large"),
-    ]
-
-
-def png_header(width: int, height: int) -> bytes:
-    """A PNG that claims to be huge and holds next to nothing."""
-
-    def chunk(kind: bytes, data: bytes) -> bytes:
-        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
-
-    header = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0))
-    return b"\x89PNG\r\n\x1a\n" + header + chunk(b"IDAT", zlib.compress(bytes(1000))) + chunk(b"IEND", b"")
-
-
 def run(urls: str) -> int:
     """Run every step against the backends named in ``urls`` (``embedded`` or ``mysql+redis``); the exit status."""
     console = Console()
@@ -407,80 +372,11 @@ def run(urls: str) -> int:
             table.add_row(step.__name__.replace("_", " "), f"[{colour}]{outcome}[/{colour}]", elapsed)
             if colour == "red":
                 console.print(table)
-                if (directory / _LOG).exists():
-                    print((directory / _LOG).read_text(errors="replace")[-4000:])
+                if (directory / LOG).exists():
+                    print((directory / LOG).read_text(errors="replace")[-4000:])
                 return 1
     console.print(table)
     return 0
-
-
-@contextmanager
-def application(urls: str) -> Iterator[tuple[str, Path]]:
-    """The application in processes of its own: its address and its data directory, gone afterwards."""
-    with ExitStack() as resources:
-        directory = Path(resources.enter_context(tempfile.TemporaryDirectory(prefix="media-library-")))
-        places = {"POSTRMAGIC_STACK__DATA_DIR": str(directory), "POSTRMAGIC_LOG__FILE": str(directory / _LOG)}
-        environment = os.environ | _backends(urls, resources) | places
-        subprocess.run(
-            [sys.executable, "-m", "media_library", "prepare", "--guest"],
-            env=environment,
-            cwd=_EXAMPLES,
-            check=True,
-        )
-        port = _free_port()
-        command = [sys.executable, "-m", "media_library", "serve", "--port", str(port)]
-        process = subprocess.Popen(command, env=environment, cwd=_EXAMPLES)  # noqa: S603 - a command of our own
-        resources.callback(_end, process)
-        address = f"http://127.0.0.1:{port}"
-        _wait_until_up(address, process)
-        yield address, directory
-
-
-def _backends(urls: str, resources: ExitStack) -> dict[str, str]:
-    if urls == "embedded":
-        return {}
-    if urls != "mysql+redis":
-        raise SystemExit(f"expected URLS=embedded or URLS=mysql+redis, got {urls}")
-    from postrmagic_core.testing.servers import MariaDBServer, RedisServer
-
-    mariadb = resources.enter_context(MariaDBServer())
-    redis = resources.enter_context(RedisServer(appendonly="everysec"))
-    return {
-        "POSTRMAGIC_DATABASE__URL": mariadb.create_database(),
-        "POSTRMAGIC_CACHE__URL": redis.create_database(),
-        "POSTRMAGIC_SESSIONS__URL": redis.create_database(),
-        "POSTRMAGIC_JOBS__URL": redis.create_database(),
-    }
-
-
-def _wait_until_up(address: str, process: subprocess.Popen[bytes]) -> None:
-    started = time.monotonic()
-    while True:
-        if process.poll() is not None:
-            raise SystemExit(f"the application ended with status {process.returncode} before it answered")
-        try:
-            if httpx.get(address + "/health", timeout=5).status_code == 200:
-                return
-        except httpx.HTTPError:
-            pass
-        if time.monotonic() - started > _PATIENCE:
-            raise SystemExit("the application did not answer")
-        time.sleep(0.05)
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    process.terminate()
-    try:
-        process.wait(15)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def _two_codes(app: TOTP) -> tuple[str, str]:
@@ -498,7 +394,7 @@ def _stored(files: Path) -> list[Path]:
 def _wait(until: Callable[[], bool], otherwise: str) -> None:
     started = time.monotonic()
     while not until():
-        _check(time.monotonic() - started < _PATIENCE, otherwise)
+        _check(time.monotonic() - started < PATIENCE, otherwise)
         time.sleep(0.05)
 
 

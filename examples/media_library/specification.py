@@ -7,10 +7,10 @@ from postrmagic_core.api.versions import Version, Versions
 
 from .account_api import AccountApi, LoginApi
 from .admin_api import AdminApi
+from .examples import EXAMPLES
 from .media_api import MediaApi
 from .problems import PROBLEMS
 from .token_api import TokenApi
-from .usage import EXAMPLES
 
 VERSIONS = Versions([Version("1")])
 

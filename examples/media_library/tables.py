@@ -105,7 +105,7 @@ details = Table(
     **_MYSQL,
 )
 
-# What a user's media come to, as JSON: figures.py says how it is made.
+# What a user's media come to, as JSON: statistics.py says how it is made.
 statistics = Table(
     "statistics",
     metadata,

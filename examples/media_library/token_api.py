@@ -14,10 +14,10 @@ from postrmagic_core.security.access_tokens.interface import DAY
 from postrmagic_core.stack import Stack
 
 from .answers import NewToken, Token
+from .calls import origin_of, user_of
 from .forms import TokenWanted
 from .logins import Logins
 from .problems import PROBLEMS
-from .wire import origin_of, user_of
 
 
 @dataclass(frozen=True, slots=True)

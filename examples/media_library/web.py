@@ -46,14 +46,14 @@ from postrmagic_core.validation.responses import Data, Output, Responses
 from .account_api import AccountApi, LoginApi
 from .admin_api import AdminApi
 from .application import Application
+from .authentication import known_devices, who_asks
+from .calls import LOCALES
 from .library import POLICY
 from .media_api import MediaApi
-from .presence import known_devices, who_asks
 from .problems import PROBLEMS
 from .roles import PUBLIC
 from .specification import SPECIFICATION, VERSIONS
 from .token_api import TokenApi
-from .wire import LOCALES
 
 _STATIC = Path(__file__).parent / "static"
 # A form adds its boundaries and fields to the file.

@@ -6,7 +6,7 @@ from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-unt
 from playwright.sync_api import ConsoleMessage, FilePayload, Locator, Page, expect
 
 from media_library.posters import Poster, draw
-from media_library.smoke import DEMO
+from media_library.seed import DEMO
 
 
 def told(message: ConsoleMessage) -> list[str]:
@@ -20,11 +20,20 @@ def told_but(message: ConsoleMessage, *statuses: int) -> list[str]:
     return [each for each in told(message) if not any(f"status of {status} " in each for status in statuses)]
 
 
+# What depends on colours, and so on whether they are light or dark.
+_OF_COLOURS = {"runOnly": ["color-contrast", "link-in-text-block"]}
+
+
 def violations(page: Page) -> list[str]:
-    """What axe found against WCAG 2 A and AA and its best practices, shortly."""
+    """What axe found against WCAG 2 A and AA and its best practices, in light colours and in dark ones, shortly."""
     found = Axe().run(page).response
     assert found["passes"]
-    return [f"{rule['id']}: {node['html']}" for rule in found["violations"] for node in rule["nodes"]]
+    page.emulate_media(color_scheme="dark")
+    in_dark = Axe().run(page, options=_OF_COLOURS).response
+    assert in_dark["passes"]
+    page.emulate_media(color_scheme="light")
+    told = [*found["violations"], *in_dark["violations"]]
+    return [f"{rule['id']}: {node['html']}" for rule in told for node in rule["nodes"]]
 
 
 def log_in(page: Page, name: str = DEMO["name"]) -> None:

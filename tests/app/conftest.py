@@ -1,15 +1,32 @@
-"""Fixtures: the application on a Stack of the test's own."""
+"""Fixtures: the application, furnished with three accounts."""
 
 from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias
 
 import pytest
 
+from media_library.colours import Look
 from postrmagic_core.testing.capture import embedded_settings
-from tests.app.house import Browser, House, furnish, open_house
+from postrmagic_core.testing.servers import MariaDBServer
+from tests.app.house import Browser, House, furnish, hash_at_the_least_cost, open_house
+from tests.app.standing import PutBack, from_copy, from_rows, putting_back
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser as Chromium
+
+Standing: TypeAlias = tuple[House, PutBack]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _passwords_at_the_least_cost() -> Iterator[None]:
+    """Few tests look at what a hash costs."""
+    with pytest.MonkeyPatch.context() as patch:
+        hash_at_the_least_cost(patch)
+        yield
 
 
 @pytest.fixture(scope="session")
@@ -20,21 +37,36 @@ def furnished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return directory / "app.db"
 
 
-@pytest.fixture
-def house(tmp_path: Path, furnished: Path) -> Iterator[House]:
-    """The site on SQLite files."""
-    shutil.copy(furnished, tmp_path)
-    with open_house(embedded_settings(tmp_path)) as opened:
-        yield opened
+@pytest.fixture(scope="session")
+def standing(tmp_path_factory: pytest.TempPathFactory, furnished: Path) -> Iterator[Standing]:
+    """The site on SQLite files, for the whole run."""
+    directory = tmp_path_factory.mktemp("standing")
+    shutil.copy(furnished, directory)
+    with open_house(embedded_settings(directory)) as opened:
+        yield opened, from_copy(opened, furnished)
 
 
-@pytest.fixture
-def mysql_house(tmp_path: Path, mysql_url: str) -> Iterator[House]:
-    """The site with its tables and jobs on MariaDB."""
-    settings = embedded_settings(tmp_path).replace(database={"url": mysql_url}, jobs={"url": mysql_url})
+@pytest.fixture(scope="session")
+def standing_on_mysql(tmp_path_factory: pytest.TempPathFactory, mariadb_server: MariaDBServer) -> Iterator[Standing]:
+    """The site with its tables and jobs on MariaDB, for the whole run."""
+    url = mariadb_server.create_database()
+    settings = embedded_settings(tmp_path_factory.mktemp("standing")).replace(database={"url": url}, jobs={"url": url})
     furnish(settings)
     with open_house(settings) as opened:
-        yield opened
+        yield opened, from_rows(opened.application.stack.database)
+    mariadb_server.drop_database(url)
+
+
+@pytest.fixture
+def house(standing: Standing) -> House:
+    """The site on SQLite files, as it was furnished."""
+    return putting_back(*standing)
+
+
+@pytest.fixture
+def mysql_house(standing_on_mysql: Standing) -> House:
+    """The site with its tables and jobs on MariaDB, as it was furnished."""
+    return putting_back(*standing_on_mysql)
 
 
 @pytest.fixture(params=["embedded", pytest.param("mysql", marks=pytest.mark.mysql)])
@@ -48,3 +80,19 @@ def any_house(request: pytest.FixtureRequest) -> House:
 def visitor(house: House) -> Browser:
     """A browser in which the demo user is logged in."""
     return house.browser()
+
+
+@pytest.fixture
+def unseen(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Jobs look at no picture: each look is a process of its own, and the test is about what comes of it."""
+    monkeypatch.setattr("media_library.tasks.render", lambda *_, **__: b"thumbnail")
+    monkeypatch.setattr("media_library.tasks.look_at", lambda *_: Look(("#cc0000",), "portrait"))
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Chromium]:
+    """One for all tests of a process; each opens a context of its own."""
+    from tests.chromium import launched
+
+    with launched() as browser:
+        yield browser

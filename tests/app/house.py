@@ -9,23 +9,29 @@ import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import httpx
+import pytest
 from anyio.from_thread import BlockingPortal, start_blocking_portal
-from sqlalchemy import MetaData, func, select, update
+from sqlalchemy import func, inspect, literal, select, table, union_all, update
 
 from media_library.application import Application, assemble
 from media_library.library import Added
 from media_library.listings import MEDIA
 from media_library.posters import POSTERS, draw
 from media_library.roles import ADMIN, USER
-from media_library.smoke import DEMO
+from media_library.seed import DEMO
 from media_library.tables import users
 from media_library.web import site
 from postrmagic_core._clock import Clock
 from postrmagic_core.security.access import User as Identity
+from postrmagic_core.security.passwords import manager as passwords
+from postrmagic_core.security.passwords.hashing import Hashing
+from postrmagic_core.security.passwords.interface import Argon2Cost
+from postrmagic_core.security.passwords.policy import FLOOR
 from postrmagic_core.settings import Settings
 from postrmagic_core.stack import Stack
 from postrmagic_core.validation import ImageInfo
@@ -145,16 +151,24 @@ def arrived(application: Application, data: bytes) -> tuple[Path, ImageInfo]:
 
 def row_counts(application: Application) -> dict[str, object]:
     """How many rows each table of the application's database has, the package's own included."""
-    metadata = MetaData()
     with application.stack.database.read() as unit:
-        metadata.reflect(unit.connection)
-        return {name: unit.scalar(select(func.count()).select_from(table)) for name, table in metadata.tables.items()}
+        names = inspect(unit.connection).get_table_names()
+        counts = [
+            select(literal(name).label("name"), func.count().label("rows")).select_from(table(name)) for name in names
+        ]
+        return {row["name"]: row["rows"] for row in unit.execute(union_all(*counts)).mappings()}
 
 
 def stored_files(application: Application) -> set[str]:
     """Every file below the media directory."""
     root = application.library.storage.root
     return {str(path.relative_to(root)) for path in root.rglob("*") if path.is_file()}
+
+
+def hash_at_the_least_cost(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let applications that are made from here on hash passwords at the least cost there may be."""
+    hashing = partial(Hashing, FLOOR, Argon2Cost())
+    monkeypatch.setattr(passwords, "Hashing", lambda _cost, _most, *others: hashing(*others))
 
 
 def furnish(settings: Settings) -> None:

@@ -17,12 +17,12 @@ from media_library.account_api import AccountApi, LoginApi
 from media_library.admin_api import AdminApi
 from media_library.answers import Medium
 from media_library.application import Application
-from media_library.forms import Change, MediaQuery
+from media_library.calls import identity_of, user_of
+from media_library.forms import Change, Id, MediaQuery
 from media_library.media_api import MediaApi
 from media_library.problems import PROBLEMS
 from media_library.specification import SPECIFICATION
 from media_library.token_api import TokenApi
-from media_library.wire import Id, identity_of, user_of
 from postrmagic_core.api import Api, Call, Problems, ProblemType, Reply, Specification, get, patch
 from postrmagic_core.api.conditional import Precondition, etag_of
 from postrmagic_core.api.envelope import Data, Page

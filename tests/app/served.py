@@ -18,7 +18,7 @@ from typing import Any
 
 import httpx
 
-from media_library.smoke import DEMO
+from media_library.seed import DEMO
 from postrmagic_core.testing._children import launch_server
 from postrmagic_core.testing.certificates import Authority
 

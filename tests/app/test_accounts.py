@@ -20,14 +20,15 @@ from typer.testing import CliRunner
 from media_library.__main__ import app as command
 from media_library.accounts import Accounts
 from media_library.application import assemble
-from media_library.seed import prepare
-from media_library.smoke import DEMO, KEEPER
+from media_library.seed import DEMO, KEEPER, prepare
 from media_library.specification import SPECIFICATION
 from media_library.tables import inserted_id, users
 from postrmagic_core.database import DatabaseManager, Migrations
 from postrmagic_core.database.migrating.migrator import Migrator
 from postrmagic_core.errors import Overloaded
 from postrmagic_core.security.passwords import Passwords
+from postrmagic_core.security.passwords import manager as passwords
+from postrmagic_core.security.passwords.hashing import Hashing
 from postrmagic_core.security.tables import login_tokens, user_roles
 from postrmagic_core.stack import Stack
 from postrmagic_core.testing.capture import embedded_settings
@@ -271,19 +272,23 @@ def test_too_many_at_once_are_asked_to_come_back(house: House, monkeypatch: pyte
     assert answer.headers["retry-after"] == "1"
 
 
-def test_an_outdated_hash_is_replaced_at_login(house: House) -> None:
+def test_an_outdated_hash_is_replaced_at_login(
+    tmp_path: Path, furnished: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The user notices nothing: the session of before stays."""
-    from argon2 import PasswordHasher
+    monkeypatch.setattr(passwords, "Hashing", Hashing)  # at the cost that it has where nobody says otherwise
+    shutil.copy(furnished, tmp_path)
 
-    before = house.browser()
-    old = PasswordHasher(time_cost=2, memory_cost=19_456, parallelism=1).hash(PASSWORD)
-    with house.application.stack.database.write() as tx:
-        tx.execute(update(users).where(users.c.name == "demo").values(password_hash=old))
-    assert house.browser(None).post("/api/v1/login", json=DEMO_LOGIN).status_code == 200
-    with house.application.stack.database.read() as unit:
-        stored = unit.scalar(select(users.c.password_hash).where(users.c.name == "demo"))
-    assert "m=65536,t=3,p=4" in stored
-    assert is_in(before)
+    def stored(house: House) -> str:
+        with house.application.stack.database.read() as unit:
+            return str(unit.scalar(select(users.c.password_hash).where(users.c.name == "demo")))
+
+    with open_house(embedded_settings(tmp_path)) as house:
+        before = house.browser()
+        assert "m=19456,t=2,p=1" in stored(house)
+        assert house.browser(None).post("/api/v1/login", json=DEMO_LOGIN).status_code == 200
+        assert "m=65536,t=3,p=4" in stored(house)
+        assert is_in(before)
 
 
 # The second step

@@ -13,8 +13,8 @@ import pytest
 
 import media_library
 from media_library import library
+from media_library.hostile import hostile_files
 from media_library.posters import POSTERS, draw
-from media_library.smoke import hostile_files
 from postrmagic_core.api.listing import Page
 from tests.app.house import Browser, House, small
 

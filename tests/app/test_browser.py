@@ -11,9 +11,10 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from media_library.posters import POSTERS, draw
-from media_library.smoke import DEMO, application
+from media_library.running import application
+from media_library.seed import DEMO
 from tests.app.chromium import as_file, card, log_in, told, violations
-from tests.chromium import PATIENCE_MS, launched
+from tests.chromium import PATIENCE_MS
 
 pytestmark = pytest.mark.browser
 
@@ -23,13 +24,6 @@ def address() -> Iterator[str]:
     """The application in processes of its own, with the accounts ``demo`` and ``guest`` and no media."""
     with application("embedded") as (address, _):
         yield address
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    """One browser for all."""
-    with launched() as browser:
-        yield browser
 
 
 @pytest.fixture
@@ -213,10 +207,9 @@ def test_what_is_refused_says_why(page: Page, complaints: list[str]) -> None:
     complaints.clear()
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_axe_finds_nothing(page: Page, scheme: str) -> None:
+def test_axe_finds_nothing(page: Page) -> None:
     """Contrast, names, roles and order (WCAG 2 A and AA, and axe's best practices) on each view."""
-    page.emulate_media(color_scheme="dark" if scheme == "dark" else "light", reduced_motion="reduce")
+    page.emulate_media(reduced_motion="reduce")
     found = {"login": violations(page)}
     log_in(page, "guest")
     page.set_input_files("#files", [as_file(POSTERS[3])])
@@ -235,11 +228,11 @@ def test_axe_finds_nothing(page: Page, scheme: str) -> None:
     assert found == {"login": [], "library": [], "detail": [], "notifications": []}
 
 
-@pytest.mark.parametrize("width", [320, 390, 768])
-def test_a_narrow_screen_never_scrolls_sideways(page: Page, width: int) -> None:
+def test_a_narrow_screen_never_scrolls_sideways(page: Page) -> None:
     """From the smallest telephones on (WCAG 1.4.10)."""
-    page.set_viewport_size({"width": width, "height": 800})
     log_in(page, "guest")
     page.set_input_files("#files", [as_file(POSTERS[6])])
     expect(page.locator("#activity")).to_be_visible()
-    assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
+    for width in (320, 390, 768):
+        page.set_viewport_size({"width": width, "height": 800})
+        assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0, width

@@ -23,18 +23,11 @@ from media_library.posters import POSTERS, draw
 from tests.app.chromium import card, told
 from tests.app.house import small
 from tests.app.served import PATIENCE, Served, serving
-from tests.chromium import PATIENCE_MS, launched
+from tests.chromium import PATIENCE_MS
 
 pytestmark = pytest.mark.browser
 
 MARKUP = """<img src=x onerror="window.ran='title'"><script>window.ran='title'</script>"""
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    """One browser for all."""
-    with launched() as browser:
-        yield browser
 
 
 @pytest.fixture(scope="module")

@@ -15,10 +15,10 @@ import httpx
 import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Dialog, Page, Route, expect
 
-from media_library.smoke import DEMO, KEEPER
+from media_library.seed import DEMO, KEEPER
 from tests.app.chromium import log_in, told, told_but
 from tests.app.served import Served, serving
-from tests.chromium import PATIENCE_MS, launched
+from tests.chromium import PATIENCE_MS
 from tests.validation.xss_payloads import ALL
 
 pytestmark = pytest.mark.browser
@@ -28,13 +28,6 @@ TEXTS = [text.encode(errors="replace").decode() for text in ALL[::2]]
 HOSTILE = '"><img src=x onerror=alert(1)>'
 NAMES = sorted({text[:64] for text in [*TEXTS, HOSTILE]})
 ALARM = "window.alert = window.prompt = window.confirm = () => console.error('it ran')"
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    """One browser for all."""
-    with launched() as browser:
-        yield browser
 
 
 @pytest.fixture(scope="module")

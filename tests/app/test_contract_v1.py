@@ -22,7 +22,7 @@ from postrmagic_core.api import Specification
 from postrmagic_core.api.compare import Change, compare
 from postrmagic_core.testing.capture import embedded_settings
 from tests.app.exchanges import Recorder, Replay, read
-from tests.app.house import furnish
+from tests.app.house import furnish, hash_at_the_least_cost
 from tests.app.second_version import ADDITIVE, BREAKING, SUNSET, serve_both
 from tests.app.v1_around import Site, hurry, open_site, unused
 from tests.app.v1_calls import PORTRAIT, Program
@@ -133,6 +133,7 @@ def record() -> None:
         tempfile.TemporaryDirectory() as directory,
     ):
         hurry(monkeypatch)
+        hash_at_the_least_cost(monkeypatch)
         furnish(embedded_settings(Path(made)))
         with open_site(Path(directory), Path(made) / "app.db", recorder=recorder) as site:
             Program(site).run()

@@ -17,6 +17,8 @@ from tests.app.house import Browser, House, small
 from tests.app.test_jobs import done, settle
 from tests.app.test_worker_killed import rows, told
 
+pytestmark = pytest.mark.usefixtures("unseen")
+
 
 def tell(house: House, *events: Notable) -> None:
     """Have these events told, as the listener does it."""
@@ -101,12 +103,11 @@ def test_told_in_parallel_nothing_is_missing(any_house: House) -> None:
 
 
 @pytest.mark.parametrize(("room", "expected"), [(10.5, []), (10.0, [90]), (9.1, [98])])
-def test_a_user_is_told_when_the_room_is_nearly_used(any_house: House, room: float, expected: list[int]) -> None:
-    """Once, by the upload that reaches the mark; ``room``: how many files fit, of which nine are there."""
-    house, data = any_house, [small().ljust(5000, b"\0") for _ in range(9)]
+def test_a_user_is_told_when_the_room_is_nearly_used(house: House, room: float, expected: list[int]) -> None:
+    """Once, by the upload that reaches the mark; ``room``: how many files of 5,000 bytes fit, of which nine come."""
     house.limit(int(5000 * room))
-    for each in data:
-        house.add(each)
+    for count in (7, 2):
+        house.add(small().ljust(5000 * count, b"\0"))
     settle(house)
     assert [amount for kind, amount in told(house) if kind == "quota_nearly_used"] == expected
     if expected:

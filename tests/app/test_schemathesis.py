@@ -21,11 +21,12 @@ from tests.app.house import House
 OPERATIONS = {one.name for one in SPECIFICATION.operations}
 FIXED = ["--seed", "1", "--generation-deterministic"]
 SOAK = float(os.environ.get("POSTRMAGIC_TEST_SCHEMATHESIS_SECONDS", "600"))
+# What is found of each operation that a mistake is planted in.
 FOUND = {
-    "error": "Server error",
-    "status": "Undocumented",
-    "schema": "violates schema",
-    "open": "API accepts",
+    "show_stats": "Server error",
+    "show_factor": "Undocumented",
+    "list_tags": "violates schema",
+    "list_devices": "API accepts",
 }
 
 
@@ -51,7 +52,9 @@ def test_nothing_is_found(settings: Settings, tmp_path: Path) -> None:
     with target(tmp_path, settings) as site:
         whole = site.run("administrator", "--max-examples", "3", *FIXED)
         assert whole.code == 0, whole.shown
-        for caller in ("user", "token", "nobody"):
+        # Who else may do what is no matter of backends.
+        others = ("user", "token", "nobody") if settings.database_url().startswith("sqlite") else ()
+        for caller in others:
             outcome = site.run(caller, "--phases", "fuzzing", "--max-examples", "1", *FIXED)
             assert outcome.code == 0, outcome.shown
             assert set(outcome.counts) == OPERATIONS
@@ -93,10 +96,12 @@ def test_an_action_that_no_entry_can_have_is_refused(house: House, action: str) 
     assert answer.json()["errors"][0]["pointer"] == "/action"
 
 
-@pytest.mark.parametrize("mistake", MISTAKES)
-def test_each_planted_mistake_is_found(tmp_path: Path, mistake: str) -> None:
+def test_each_planted_mistake_is_found(tmp_path: Path) -> None:
     """An error of the server, a status and an answer that are not declared, a route that asks nobody who they are."""
-    with target(tmp_path, embedded_settings(tmp_path), app="tests.app.fuzzing.planted:app", PLANTED=mistake) as site:
-        outcome = site.run("user", "--phases", "coverage", "--include-operation-id", "list_tags", *FIXED)
+    paths = {f"{SPECIFICATION.base}{one.path}" for one in SPECIFICATION.operations if one.name in FOUND}
+    assert paths == set(MISTAKES)
+    only = [option for name in FOUND for option in ("--include-operation-id", name)]
+    with target(tmp_path, embedded_settings(tmp_path), app="tests.app.fuzzing.planted:app") as site:
+        outcome = site.run("user", "--phases", "coverage", *only, *FIXED)
     assert outcome.code == 1
-    assert FOUND[mistake] in outcome.shown, outcome.shown
+    assert [told for told in FOUND.values() if told not in outcome.shown] == [], outcome.shown

@@ -16,7 +16,7 @@ import pytest
 from sqlalchemy import MetaData, select, update
 
 from media_library.roles import USER
-from media_library.smoke import DEMO
+from media_library.seed import DEMO
 from media_library.specification import SPECIFICATION
 from postrmagic_core.log.policy import scrub
 from postrmagic_core.security.access_tokens import PATTERN

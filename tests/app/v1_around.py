@@ -8,7 +8,6 @@ from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from functools import partial
 from pathlib import Path
 
 import httpx
@@ -18,10 +17,6 @@ from pyotp.totp import TOTP
 from media_library import tasks
 from media_library.client import Client
 from media_library.specification import SPECIFICATION
-from postrmagic_core.security.passwords import manager as passwords
-from postrmagic_core.security.passwords.hashing import Hashing
-from postrmagic_core.security.passwords.interface import Argon2Cost
-from postrmagic_core.security.passwords.policy import FLOOR
 from postrmagic_core.testing.capture import embedded_settings
 from postrmagic_core.testing.clock import FakeClock
 from tests.app.exchanges import Recorder
@@ -80,10 +75,8 @@ class Site:
 
 
 def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let figures settle soon, and hash passwords at the least cost there is: neither is what programs look at."""
+    """Let figures settle soon: it is not what programs look at."""
     monkeypatch.setattr(tasks, "SETTLING", 0.2)
-    hashing = partial(Hashing, FLOOR, Argon2Cost())
-    monkeypatch.setattr(passwords, "Hashing", lambda _cost, _most, *others: hashing(*others))
 
 
 def unused(asked: Collection[tuple[str, str]]) -> list[str]:

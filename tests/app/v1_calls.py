@@ -19,7 +19,8 @@ from media_library.client import (
     Revision,
     SecondStepNeeded,
 )
-from media_library.smoke import DEMO, NEWCOMER
+from media_library.seed import DEMO
+from media_library.smoke import NEWCOMER
 from tests.app.exchanges import Around
 
 # Two pictures of 3 x 4 and 4 x 3 pixels, as they were sent when the exchanges were recorded.

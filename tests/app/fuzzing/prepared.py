@@ -12,7 +12,7 @@ from pyotp.totp import TOTP
 from media_library.application import assemble
 from media_library.posters import POSTERS, draw
 from media_library.roles import ADMIN, USER
-from media_library.smoke import DEMO
+from media_library.seed import DEMO
 from postrmagic_core.settings import Settings
 from postrmagic_core.stack import Stack
 

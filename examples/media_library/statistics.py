@@ -1,4 +1,7 @@
-"""What a user's media come to: uploads a month, types, colours. Computed by a job, kept as JSON, shown as of now."""
+"""What a user's media come to: their number, room and tags as of now; uploads a month, types and colours by a job.
+
+The job keeps these figures as JSON; they are shown as of now, also when nothing was uploaded since.
+"""
 
 from __future__ import annotations
 
@@ -8,18 +11,39 @@ from datetime import UTC, datetime
 from itertools import pairwise
 from typing import Any
 
-from sqlalchemy import and_, case, func, select
+from sqlalchemy import and_, case, delete, func, insert, select
 
 from postrmagic_core._clock import from_us, to_us
 from postrmagic_core.database import Unit
 
 from .colours import coarse
-from .tables import blobs, details, media
+from .tables import blobs, details, media, statistics, tags, users
 
 MONTHS = 12
 MOST_COLOURS = 10
-PENDING: dict[str, Any] = {"activity": None, "types": None, "colours": None, "refreshed_at": None}
-"""What is shown until the figures are first computed."""
+MOST_TAGS = 50
+_PENDING: dict[str, Any] = {"activity": None, "types": None, "colours": None, "refreshed_at": None}
+
+
+def shown(unit: Unit, user_id: int, now_us: int) -> dict[str, Any]:
+    """All of it as clients see it; the figures are ``None`` until they are first computed."""
+    user = unit.execute(select(users.c.used_bytes, users.c.quota_bytes).where(users.c.id == user_id)).one()
+    total = unit.scalar(select(func.count()).select_from(media).where(media.c.user_id == user_id))
+    kept = unit.execute(select(statistics).where(statistics.c.user_id == user_id)).mappings().first()
+    return {
+        "media": total,
+        "bytes": user.used_bytes,
+        "quota_bytes": user.quota_bytes,
+        "tags": _most_used_tags(unit, user_id),
+        **(_PENDING if kept is None else _figures(kept["figures"], kept["refreshed_us"], now_us)),
+    }
+
+
+def refresh(tx: Unit, user_id: int, now_us: int) -> None:
+    """Keep the figures that a user's media come to now, in the place of those before."""
+    row = {"user_id": user_id, "figures": computed(tx, user_id, now_us), "refreshed_us": now_us}
+    tx.execute(delete(statistics).where(statistics.c.user_id == user_id))
+    tx.execute(insert(statistics).values(row))
 
 
 def computed(tx: Unit, user_id: int, now_us: int) -> str:
@@ -34,8 +58,7 @@ def computed(tx: Unit, user_id: int, now_us: int) -> str:
     )
 
 
-def shown(figures: str, refreshed_us: int, now_us: int) -> dict[str, Any]:
-    """Stored figures as clients see them: the months up to the present one, also when nothing was uploaded since."""
+def _figures(figures: str, refreshed_us: int, now_us: int) -> dict[str, Any]:
     kept = json.loads(figures)
     months = [f"{start:%Y-%m}" for start in month_starts(now_us)[:-1]]
     return {
@@ -52,6 +75,19 @@ def month_starts(now_us: int) -> list[datetime]:
     last = now.year * 12 + now.month - 1
     numbers = range(last - MONTHS + 1, last + 2)
     return [datetime(number // 12, number % 12 + 1, 1, tzinfo=UTC) for number in numbers]
+
+
+def _most_used_tags(unit: Unit, user_id: int) -> list[dict[str, Any]]:
+    count = func.count().label("count")
+    rows = unit.execute(
+        select(tags.c.name, count)
+        .join(media, media.c.id == tags.c.media_id)
+        .where(media.c.user_id == user_id)
+        .group_by(tags.c.name)
+        .order_by(count.desc(), tags.c.name)
+        .limit(MOST_TAGS)
+    )
+    return [dict(row) for row in rows.mappings()]
 
 
 def _by_month(tx: Unit, of_user: Any, now_us: int) -> dict[str, int]:

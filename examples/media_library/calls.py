@@ -1,10 +1,8 @@
-"""What every part of the HTTP interface asks of a call: who makes it, from where, and in which session."""
+"""What operations ask of a call: who makes it, from where, in which session and in which language."""
 
 from __future__ import annotations
 
-from typing import Annotated, Any
-
-from pydantic import Field
+from typing import Any
 
 from postrmagic_core.api import Call
 from postrmagic_core.security.access import User as Identity
@@ -14,10 +12,6 @@ from .accounts import User
 from .logins import Origin
 
 LOCALES = ("en", "de")  # the first where the client asks for neither
-# A device that has logged in to an account is told apart from those that guess; it logs nobody in.
-DEVICE, DEVICE_SECONDS = "device", 90 * 86_400
-
-Id = Annotated[int, Field(ge=0, lt=10**18, description="The number that names it.")]
 
 
 async def session_of(call: Call) -> Any:

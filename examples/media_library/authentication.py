@@ -12,8 +12,9 @@ from postrmagic_core.security.access_tokens import bearer
 
 from .application import Application
 from .specification import SPECIFICATION
-from .wire import DEVICE, DEVICE_SECONDS
 
+# A device that has logged in to an account is told apart from those that guess; it logs nobody in.
+DEVICE, DEVICE_SECONDS = "device", 90 * 86_400
 _REFERENCE = frozenset(f"{SPECIFICATION.base}/{page}" for page in PAGES)
 _TAKEN = (
     "You were logged out because somebody used an old key to your session: a copy of it may be in other hands. "
