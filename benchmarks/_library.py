@@ -16,8 +16,8 @@ from typing import Any
 from rich.progress import Progress, TaskID
 from sqlalchemy import and_, or_, text
 
+from postrmagic_core.database.analysis import QueryStats
 from postrmagic_core.database.analysis.analyze import analyze
-from postrmagic_core.database.analysis.interface import QueryStats
 from postrmagic_core.database.analysis.report import Analysed, Report
 from postrmagic_core.database.analysis.rewrites import Rewrite
 from postrmagic_core.database.analysis.verify import Tried

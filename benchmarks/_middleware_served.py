@@ -19,12 +19,13 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
 
 from ._harness import Bench
+from ._listening import until_listening
 
 CONNECTIONS = 16
 _ROOT = Path(__file__).parents[1]
@@ -89,34 +90,18 @@ def _running(command: list[str], log: Path, environment: dict[str, str]) -> Iter
     with log.open("wb") as output:
         process = subprocess.Popen(argv, env=environment, stdout=output, stderr=output)
         try:
-            _await(lambda: _listens(port), process, log)
+            until_listening(port, process, log, _PATIENCE)
             yield port
         finally:
             process.terminate()
             process.wait(_PATIENCE)
 
 
-def _await(ready: Callable[[], bool], process: subprocess.Popen[bytes], log: Path) -> None:
-    deadline = time.monotonic() + _PATIENCE
-    while not ready():
-        if process.poll() is not None or time.monotonic() > deadline:
-            raise RuntimeError(f"the server did not start: {log.read_text()}")
-        time.sleep(0.05)
-
-
-def _listens(port: int) -> bool:
-    try:
-        with socket.create_connection(("127.0.0.1", port), 1):
-            return True
-    except OSError:
-        return False
-
-
 def _logged_in(port: int) -> str:
     """The cookie of a session, which every server here knows."""
     sys.path.insert(0, str(_ROOT / "examples"))
     try:
-        from media_library.smoke import DEMO
+        from media_library.seed import DEMO
     finally:
         sys.path.pop(0)
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=_PATIENCE)

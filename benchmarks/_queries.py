@@ -15,7 +15,7 @@ from sqlalchemy import Connection, column, select, table, text
 
 from postrmagic_core._work import working
 from postrmagic_core.database import DatabaseManager
-from postrmagic_core.database.analysis.options import QueryLogOptions
+from postrmagic_core.database.analysis import QueryLogOptions
 
 _COUNTERS = table("counters", column("id"), column("n"))
 _SELECT = select(_COUNTERS.c.n).where(_COUNTERS.c.id == 1)

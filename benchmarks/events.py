@@ -94,7 +94,7 @@ def durable(bench: Bench, urls: dict[str, str]) -> None:
             events.include(on(Happened, phase="durable", name="listener")(_listen))
             jobs.include(task(name="postrmagic.events.deliver")(events.run_delivery))
             opened.enter_context(database.relay({"events": events.deliver}))
-            opened.enter_context(jobs.worker(8))
+            opened.enter_context(jobs.worker(threads=8))
             _deliver(events, 20)
             rates[name] = number / _deliver(events, number)
         bench.figure(f"durable_rate.{name}", rates[name])
@@ -131,7 +131,7 @@ def _late(url: str, number: int) -> list[float]:
         database.upgrade()
         jobs = opened.enter_context(JobQueue(url, database=database))
         jobs.include(tick, every(0.25, tick.call()))
-        opened.enter_context(jobs.worker(1))
+        opened.enter_context(jobs.worker(threads=1))
         opened.enter_context(jobs.scheduler())
         return [late.get(timeout=60) for _ in range(number)]
 

@@ -3,16 +3,44 @@
 from __future__ import annotations
 
 import subprocess
+from collections import Counter
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
+from hypothesis import settings
 
 from postrmagic_core.stores import Store, open_store
 from tests.backends import KINDS, TIMEOUT
 
 pytest_plugins = ["pytester"]
+
+# A busy machine is no failure: tests that are about time measure it themselves.
+settings.register_profile("suite", settings.default, deadline=None)
+settings.load_profile("suite")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add ``--cases``: every test, but not every case of it, as on a further version of Python."""
+    parser.addoption("--cases", type=int, metavar="N", help="run at most the first N cases of each parametrized test")
+
+
+@pytest.hookimpl(trylast=True)  # after -m and -k have chosen
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what ``--cases`` leaves out, and tell how much that is."""
+    most, seen = config.getoption("--cases"), Counter[str]()
+    if most is None:
+        return
+    left_out = []
+    for item in list(items):
+        test = item.nodeid.partition("[")[0]
+        seen[test] += 1
+        if seen[test] > most:
+            left_out.append(item)
+    config.hook.pytest_deselected(items=left_out)
+    dropped = set(left_out)
+    items[:] = [item for item in items if item not in dropped]
 
 
 @pytest.hookimpl(wrapper=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -13,16 +13,28 @@ from sqlalchemy import MetaData, inspect
 from postrmagic_core.database import DatabaseManager
 
 SERVERS = {"mariadb": "mysql_url", "mysql": "mysqld_url"}
+KINDS = [
+    "sqlite",
+    pytest.param("mariadb", marks=pytest.mark.mysql),
+    pytest.param("mysql", marks=[pytest.mark.mysql, pytest.mark.soak]),
+]
+_OF_RUN = {"mariadb": "mariadb_server", "mysql": "mysqld_server"}
 _COLUMN = ("name", "type", "nullable", "default", "autoincrement")
 
 
-@pytest.fixture(
-    params=[
-        "sqlite",
-        pytest.param("mariadb", marks=pytest.mark.mysql),
-        pytest.param("mysql", marks=[pytest.mark.mysql, pytest.mark.soak]),
-    ]
-)
+@contextmanager
+def empty_database(kind: str, request: pytest.FixtureRequest, directory: Path) -> Iterator[str]:
+    """The URL of an empty database, for as long as a fixture of any scope needs it; SQLite's is in ``directory``."""
+    if kind == "sqlite":
+        yield f"sqlite:///{directory / 'app.db'}"
+        return
+    server = request.getfixturevalue(_OF_RUN[kind])
+    url: str = server.create_database()
+    yield url
+    server.drop_database(url)
+
+
+@pytest.fixture(params=KINDS)
 def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """URL of an empty database of this test's own."""
     if request.param == "sqlite":

@@ -14,6 +14,32 @@ ROOT = Path(__file__).parents[1]
 GOOD = "Good"
 """What is not broken is run under this name."""
 
+_ENDED = re.compile(r"^(PASSED|FAILED|ERROR) \S+?::Test(\w+)::test_(.+?)(?: - .*)?$", re.M)
+
+
+def ended(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, text: str, *, apart: bool = False
+) -> Mapping[str, Mapping[str, set[str]]]:
+    """Run the module ``text``, in a process ``apart`` or here: by outcome and class ``Test<name>`` the tests' names."""
+    # A plugin that is there is not one that is needed: some take longer to import than the tests take.
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+    monkeypatch.setenv("PYTEST_PLUGINS", "postrmagic_core.testing.pytest_plugin,pytest_timeout")
+    # In continuous integration pytest would compare whole lists, which takes it minutes for the long ones.
+    monkeypatch.delenv("CI", raising=False)
+    pytester.makepyfile(test_planted=text)
+    # What hangs without its guard fails by itself, and not the trial of all of them.
+    options = ("-q", "-rA", "--tb=no", "-p", "no:cacheprovider", "-o", "timeout=30")
+    if apart:
+        monkeypatch.setenv("PYTHONPATH", f"{ROOT}:{ROOT / 'examples'}")
+        ran = pytester.runpytest_subprocess(*options, timeout=100)
+    else:
+        ran = pytester.runpytest_inprocess(*options)
+    seen: defaultdict[str, defaultdict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
+    for state, name, test in _ENDED.findall(ran.stdout.str()):
+        seen[state][name].add(test)
+    assert not seen["ERROR"]
+    return seen
+
 
 def expect_red(
     pytester: pytest.Pytester,
@@ -26,16 +52,10 @@ def expect_red(
 
     It makes a class ``Test<name>`` for each of ``tests``.
     """
-    monkeypatch.setenv("PYTHONPATH", f"{ROOT}:{ROOT / 'examples'}")
     tests = {name: {f"test_{test.partition('[')[0]}" for test in expected} for name, expected in planted.items()}
     tests[GOOD] = set().union(*tests.values())
-    pytester.makepyfile(text.format(tests=tests, **names))
-    ran = pytester.runpytest_subprocess("-q", "-rA", "--tb=no", timeout=100)
-    seen: defaultdict[str, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
-    for state, name, test in re.findall(r"^(PASSED|FAILED|ERROR) \S+?::Test(\w+)::test_(\S+)", ran.stdout.str(), re.M):
-        seen[state][name].add(test)
+    seen = ended(pytester, monkeypatch, text.format(tests=tests, **names), apart=True)
     assert not seen["FAILED"][GOOD]
-    assert not seen["ERROR"]
     for name, expected in planted.items():
         assert expected <= seen["PASSED"][GOOD], name
         assert expected <= seen["FAILED"][name], name

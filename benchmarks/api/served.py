@@ -15,8 +15,7 @@ import socket
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from importlib import import_module
@@ -26,6 +25,7 @@ from types import ModuleType
 from typing import Any
 
 from .._harness import Bench
+from .._listening import until_listening
 from .._stats import Comparison, Sample, percentile
 from . import alike
 from .client import CLIENTS, Found, Turn, address_of
@@ -174,7 +174,7 @@ def running(side: str, folder: Path, processes: int) -> Iterator[Served]:
             argv, cwd=_ROOT, env=_environment(folder), stdout=output, stderr=output, start_new_session=True
         )
         try:
-            _await(lambda: _listens(port), process, log)
+            until_listening(port, process, log, _PATIENCE)
             yield Served(port, folder, process.pid)
         finally:
             process.terminate()
@@ -191,22 +191,6 @@ def _environment(folder: Path) -> dict[str, str]:
         "PLAIN_LIBRARY": str(folder),
         "PLAIN_SECRET": _SECRET,
     }
-
-
-def _await(ready: Callable[[], bool], process: subprocess.Popen[bytes], log: Path) -> None:
-    deadline = time.monotonic() + _PATIENCE
-    while not ready():
-        if process.poll() is not None or time.monotonic() > deadline:
-            raise RuntimeError(f"the server did not start: {log.read_text()}")
-        time.sleep(0.05)
-
-
-def _listens(port: int) -> bool:
-    try:
-        with socket.create_connection(("127.0.0.1", port), 1):
-            return True
-    except OSError:
-        return False
 
 
 def log_in(sides: dict[str, Served], account: dict[str, str], clients: int = CLIENTS) -> None:

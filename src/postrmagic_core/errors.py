@@ -1,4 +1,4 @@
-"""Every error this package raises, in one tree.
+"""The errors of this package, in one tree; what one room alone raises stands in that room, below one of these.
 
 ::
 

@@ -17,7 +17,7 @@ from importlib.metadata import EntryPoint, entry_points
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
-from .errors import MissingExtra, PluginRejected, UnknownScheme
+from .errors import ConfigurationError, MissingExtra, PluginRejected, UnknownScheme
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,6 +190,25 @@ def scheme_of(url: str) -> str:
     if not scheme:
         raise UnknownScheme("expected a URL such as sqlite:///app.db, mysql://user@host/name or redis://host/0")
     return scheme
+
+
+def imported(target: str, told: str) -> Any:
+    """What ``module:name`` names; :class:`ConfigurationError` says what is wrong with it, after ``told``: who names it.
+
+    An error inside the module is raised as it is.
+    """
+    module, _, name = target.partition(":")
+    if not module or not name:
+        raise ConfigurationError(f"{told} {target!r}: expected module:name, for example app:stack")
+    try:
+        holder = import_module(module)
+    except ModuleNotFoundError as error:
+        raise ConfigurationError(
+            f"{told} {target}: there is no module {error.name}; is it in this directory?"
+        ) from error
+    if not hasattr(holder, name):
+        raise ConfigurationError(f"{told} {target}: the module has no {name}")
+    return getattr(holder, name)
 
 
 def _imported(kind: Kind, scheme: str, target: str) -> type[Any]:

@@ -309,7 +309,7 @@ class Stack(Lifecycle):
 
         options = {"grace": self.settings.jobs.grace} | options
         threads = threads or self.settings.jobs.threads
-        return self.jobs.worker(threads, around=lambda ctx: bind(**ctx.fields), **options)
+        return self.jobs.worker(threads=threads, around=lambda ctx: bind(**ctx.fields), **options)
 
     def health(self) -> dict[str, Health]:
         """Each backend probed now, within its time-outs; nothing of an error but its code."""

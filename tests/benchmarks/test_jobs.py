@@ -51,7 +51,7 @@ def count_in_threads(path: Path) -> None:
 def test_no_tick_is_lost(tmp_path: Path) -> None:
     """However many threads of however many processes count at once."""
     counter = Counter(tmp_path / "counter")
-    context = multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("forkserver")
     processes = [context.Process(target=count_in_threads, args=[counter.path]) for _ in range(3)]
     for process in processes:
         process.start()

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
-
 import pytest
 
 from benchmarks.__main__ import FOLDER, available
+from tests.commands import run
 
 
 @pytest.mark.parametrize("name", sorted(available()))
 def test_a_benchmark_is_a_command(name: str) -> None:
     """It takes the options that `run` takes."""
-    command = [sys.executable, "-m", f"benchmarks.{name}", "--help"]
-    shown = subprocess.run(command, cwd=FOLDER.parent, capture_output=True, text=True, timeout=60, check=True).stdout
-    assert "--quick" in shown
+    shown = run("--help", module=f"benchmarks.{name}", directory=FOLDER.parent)
+    assert shown.status == 0, shown.stderr
+    assert "--quick" in shown.stdout

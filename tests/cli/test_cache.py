@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
@@ -24,6 +23,9 @@ from postrmagic_core.stores import open_store
 from postrmagic_core.stores.adapters.memory import MemoryStore
 from postrmagic_core.testing import spawn
 from postrmagic_core.testing.capture import embedded_settings
+from tests import commands
+
+ROOT = Path(__file__).parents[2]
 
 APPLICATION = """
 from postrmagic_core.stack import Stack
@@ -114,26 +116,18 @@ def test_warm_needs_no_worker_and_takes_nothing_from_one_that_runs(tmp_path: Pat
     """Also where the web process runs the worker by itself, which allows one such process."""
     (tmp_path / "warmed_application.py").write_text(APPLICATION)
     settings = embedded_settings(tmp_path / "var").replace(jobs={"worker": "embedded"})
-    environment = os.environ | {"POSTRMAGIC_JOBS__WORKER": "embedded"}
+    embedded = {"POSTRMAGIC_JOBS__WORKER": "embedded"}
     with Stack(settings, configure_logging=False):
-        arguments = [sys.executable, "-m", "postrmagic_core.cli", "cache", "warm", "--app", "warmed_application:stack"]
-        done = subprocess.run(arguments, env=environment, capture_output=True, text=True, timeout=60, check=False)
-    assert (done.returncode, done.stderr) == (0, "")
+        done = commands.run("cache", "warm", "--app", "warmed_application:stack", environment=embedded)
+    assert (done.status, done.stderr) == (0, "")
     assert "2 of 2" in done.stdout
 
 
 def test_an_unknown_warmer_is_one_sentence(tmp_path: Path) -> None:
     """Without a traceback."""
     (tmp_path / "warmed_application.py").write_text(APPLICATION)
-    arguments = ["cache", "warm", "nobody", "--app", "warmed_application:stack"]
-    done = subprocess.run(
-        [sys.executable, "-m", "postrmagic_core.cli", *arguments],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert done.returncode == 1
+    done = commands.run("cache", "warm", "nobody", "--app", "warmed_application:stack")
+    assert done.status == 1
     assert "there is no warmer 'nobody': there are users, lists" in done.stderr
     assert "Traceback" not in done.stderr
 
@@ -152,9 +146,10 @@ def test_stats_shows_every_running_process_and_their_sum(
 ) -> None:
     """As long as they run; what is in the store outlives them."""
     monkeypatch.setenv("COLUMNS", "80")
-    with spawn(serve, str(tmp_path / "var")) as one:
+    here = {"PYTHONPATH": str(ROOT)}
+    with spawn(serve, str(tmp_path / "var"), env=here) as one:
         assert one.line() == "served"
-        with spawn(serve, str(tmp_path / "var")) as other:
+        with spawn(serve, str(tmp_path / "var"), env=here) as other:
             assert other.line() == "served"
             told = json.loads(run(APPLICATION, "stats", "--json").stdout)
             shown = run(APPLICATION, "stats").stdout

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Callable
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +15,10 @@ import pytest
 
 from postrmagic_core.cache.names import CacheKeys
 from postrmagic_core.stores import open_store
+from tests import commands
 
 ROOT = Path(__file__).parents[2]
-Run = Callable[..., subprocess.CompletedProcess[str]]
+Run = Callable[..., commands.Finished]
 
 PLANTED = '''
 from postrmagic_core.stores.adapters.memory import MemoryStore
@@ -57,15 +58,10 @@ def run(tmp_path: Path) -> Run:
     names = "\n".join(f"{name.lower()} = planted:{name}" for name in ("Forgetful", "Chatty", "Pattern"))
     (distribution / "entry_points.txt").write_text(f"[postrmagic_core.stores]\n{names}\n")
 
-    def finished(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "postrmagic_core.cli", "contract", *arguments]
-        env = os.environ | {"COLUMNS": "200", "TERM": "dumb", "PYTHONPATH": str(tmp_path)} | environment
-        return subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True, timeout=100, check=False)
-
-    return finished
+    return partial(commands.run, "contract", directory=tmp_path)
 
 
-def told(finished: subprocess.CompletedProcess[str]) -> dict[str, Any]:
+def told(finished: commands.Finished) -> dict[str, Any]:
     """What the command said as JSON; it says nothing else."""
     assert finished.stderr == ""
     result: dict[str, Any] = json.loads(finished.stdout)
@@ -75,7 +71,7 @@ def told(finished: subprocess.CompletedProcess[str]) -> dict[str, Any]:
 def test_a_store_that_keeps_its_contract(run: Run) -> None:
     """Status 0, a row for each promise, and the sum under them."""
     finished = run("memory://", "-k", "not many_keys")
-    assert (finished.returncode, finished.stderr) == (0, "")
+    assert (finished.status, finished.stderr) == (0, "")
     assert "what was set is read in the order asked" in finished.stdout
     assert "MemoryStore: 29 held, 0 broken, 1 not applicable" in finished.stdout
 
@@ -84,7 +80,7 @@ def test_a_store_that_breaks_it(run: Run) -> None:
     """Status 1; the rows say what is broken and what was seen."""
     finished = run("forgetful://", "--json", "-k", "order_asked or never_named or byte_exact or nothing_asked")
     result = told(finished)
-    assert finished.returncode == 1
+    assert finished.status == 1
     assert result["adapter"] == "planted.Forgetful"
     assert (result["held"], result["broken"]) == (1, 2)
     broken = {row["promise"]: row for row in result["promises"] if row["state"] == "broken"}
@@ -125,7 +121,7 @@ def test_what_others_keep_in_the_store_is_left_alone(run: Run, tmp_path: Path) -
     with closing(open_store(url)) as store:
         store.set(dict.fromkeys(others, b"theirs"), None)
         finished = run(url, "--cache", "--json", "--face", "sync")
-        assert (finished.returncode, told(finished)["broken"]) == (0, 0)
+        assert (finished.status, told(finished)["broken"]) == (0, 0)
         assert store.get(others) == [b"theirs"] * len(others)
         store.delete(others)
     import sqlite3
@@ -147,7 +143,7 @@ def test_nothing_is_cleared_but_its_own_prefix(run: Run, tmp_path: Path) -> None
 def test_a_store_with_values_that_nobody_wrote_is_refused(run: Run) -> None:
     """Its prefix is not empty: one sentence, and nothing is tried."""
     finished = run("chatty://")
-    assert (finished.returncode, finished.stdout) == (1, "")
+    assert (finished.status, finished.stdout) == (1, "")
     assert "not empty under the prefix pmc-" in finished.stderr
 
 
@@ -163,16 +159,17 @@ def test_a_store_with_values_that_nobody_wrote_is_refused(run: Run) -> None:
 def test_a_mistake_is_one_sentence(run: Run, arguments: list[str], said: str) -> None:
     """What is wrong, without a traceback and without a password."""
     finished = run(*arguments)
-    assert (finished.returncode, finished.stdout) == (1, "")
+    assert (finished.status, finished.stdout) == (1, "")
     assert said in finished.stderr
     assert "Traceback" not in finished.stderr
     assert "hunter2" not in finished.stderr
 
 
-def test_without_pytest_the_extra_is_named(run: Run, tmp_path: Path) -> None:
+def test_without_pytest_the_extra_is_named(tmp_path: Path) -> None:
     """It is no dependency of the package."""
     (tmp_path / "pytest.py").write_text("raise ModuleNotFoundError(\"No module named 'pytest'\", name='pytest')\n")
-    finished = run("memory://")
+    command = [sys.executable, "-m", "postrmagic_core.cli", "contract", "memory://"]
+    finished = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=100, check=False)
     assert finished.returncode == 1
     assert "pip install 'postrmagic-core[testing]'" in finished.stderr
     assert "Traceback" not in finished.stderr

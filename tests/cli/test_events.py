@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 from collections.abc import Iterator
 from datetime import datetime
@@ -71,21 +72,34 @@ class House:
         return json.loads(done.stdout)
 
 
+@pytest.fixture(scope="module")
+def furnished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """A directory to copy, and its first event."""
+    directory = tmp_path_factory.mktemp("furnished")
+    (directory / "event_application.py").write_text(APPLICATION)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(directory))
+        patch.chdir(directory)
+        sys.modules.pop("event_application", None)
+        import event_application  # type: ignore[import-not-found]  # written above
+
+        with Stack(embedded_settings(directory / "var"), configure_logging=False) as stack:
+            stack.include(event_application)
+            first = stack.events.emit(event_application.Uploaded(number=7)).event_id
+            with stack.relay(), stack.worker(threads=1):
+                stack.events.drain(20)
+        sys.modules.pop("event_application", None)
+    return directory, first
+
+
 @pytest.fixture
-def house(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[House]:
-    (tmp_path / "event_application.py").write_text(APPLICATION)
+def house(furnished: tuple[Path, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[House]:
+    """A house of this test's own."""
+    shutil.copytree(furnished[0], tmp_path, dirs_exist_ok=True)
     monkeypatch.syspath_prepend(str(tmp_path))
     monkeypatch.setenv("COLUMNS", "200")
     monkeypatch.chdir(tmp_path)
-    sys.modules.pop("event_application", None)
-    import event_application  # type: ignore[import-not-found]  # written above
-
-    with Stack(embedded_settings(tmp_path / "var"), configure_logging=False) as stack:
-        stack.include(event_application)
-        first = stack.events.emit(event_application.Uploaded(number=7)).event_id
-        with stack.relay(), stack.worker(threads=1):
-            stack.events.drain(20)
-    yield House(first)
+    yield House(furnished[1])
     sys.modules.pop("event_application", None)
 
 

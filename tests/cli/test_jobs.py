@@ -201,7 +201,7 @@ def test_workers_are_listed_while_they_live(house: House) -> None:
     assert "postrmagic worker" in done.stderr
     with Stack(embedded_settings(Path("var")), configure_logging=False) as stack:
         stack.jobs.include(render)
-        with stack.jobs.worker(3, ["default"]):
+        with stack.jobs.worker(threads=3, queues=["default"]):
             (one,) = house.json("workers")
             shown = house.run("workers").stdout
     assert (one["pid"], one["threads"], one["queues"]) == (os.getpid(), 3, ["default"])
@@ -291,8 +291,7 @@ def test_watch_shows_one_frame(house: House) -> None:
 def test_the_rates_count_what_was_just_enqueued_and_ended(house: House) -> None:
     """A second's share of the last ten."""
     with Stack(embedded_settings(Path("var")), configure_logging=False) as stack:
-        for _ in range(30):
-            stack.jobs.enqueue_many([render.call(1)] * 20)
+        stack.jobs.enqueue_many([render.call(1)] * 600)
         told = house.json("watch")["queues"]["default"]
     assert told["enqueued_per_second"] > 50
     assert told["ended_per_second"] < told["enqueued_per_second"]

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+
+from tests.commands import Finished, run
 
 APP = """
 from postrmagic_core.middleware import Group, Pipeline
@@ -25,17 +25,16 @@ nothing = 1
 """
 
 
-def told(directory: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+def told(directory: Path, *arguments: str) -> Finished:
     """What the command says."""
     (directory / "shop.py").write_text(APP)
-    command = [sys.executable, "-m", "postrmagic_core.cli", "middleware", *arguments]
-    return subprocess.run(command, cwd=directory, capture_output=True, text=True, timeout=60, check=False)
+    return run("middleware", *arguments, directory=directory)
 
 
 def test_it_draws_each_layer_inside_the_one_before(tmp_path: Path) -> None:
     """For all paths and for groups."""
     done = told(tmp_path, "--app", "shop:stack")
-    assert done.returncode == 0, done.stderr
+    assert done.status == 0, done.stderr
     lines = [line.strip(" │└─├") for line in done.stdout.splitlines()]
     every, api = lines.index("every other path"), lines.index("/api")
     assert lines[every + 1 : every + 3] == ["trusted_proxies", "request_id"]
@@ -55,5 +54,5 @@ def test_it_tells_programs_and_knows_pipelines(tmp_path: Path) -> None:
 def test_what_is_no_application_is_refused(tmp_path: Path, app: str, complaint: str) -> None:
     """With what was expected."""
     done = told(tmp_path, "--app", app)
-    assert done.returncode == 1
+    assert done.status == 1
     assert complaint in done.stderr

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import make_url
 from typer.testing import CliRunner, Result
 
 from postrmagic_core.cli.roles import roles as command
+from postrmagic_core.database import DatabaseManager
 from postrmagic_core.errors import SchemaMismatch, UsageError
 from postrmagic_core.security.access import LastHolder
+from postrmagic_core.settings import Settings
 
 APPLICATION = """
 from functools import cached_property
@@ -66,14 +70,22 @@ def bare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[House]:
     sys.modules.pop("roles_application", None)
 
 
-@pytest.fixture
-def house(bare: House) -> House:
-    """With them."""
-    sys.modules.pop("roles_application", None)
-    import roles_application  # type: ignore[import-not-found]  # written above
-
-    with roles_application.stack.database as database:
+@pytest.fixture(scope="module")
+def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A database's file with the package's tables, to be copied: to make it takes longer than most tests."""
+    file = tmp_path_factory.mktemp("migrated") / "app.db"
+    with DatabaseManager(f"sqlite:///{file}") as database:
         database.upgrade()
+    return file
+
+
+@pytest.fixture
+def house(bare: House, migrated: Path) -> House:
+    """With them."""
+    place = make_url(Settings().database_url()).database
+    assert place is not None
+    Path(place).parent.mkdir(parents=True, exist_ok=True)
+    shutil.copy(migrated, place)
     return bare
 
 

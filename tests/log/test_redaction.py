@@ -209,9 +209,9 @@ def test_time_grows_with_the_text_and_not_faster() -> None:
     import time
 
     for hostile in ("://" * 2700, "://a:" * 1600, 'token="' * 1100, "eyJ" * 2700, "password" * 1000, "cookie:" * 1100):
-        started = time.process_time()
+        started = time.thread_time()
         scrub(hostile)
-        assert time.process_time() - started < 1.0, hostile[:10]
+        assert time.thread_time() - started < 1.0, hostile[:10]
 
 
 def test_redaction_cannot_be_passed_by_an_own_handler(configured: Callable[..., Any], capsys: Any) -> None:

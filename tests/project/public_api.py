@@ -98,10 +98,10 @@ def members(name: str, value: object, public: set[int] | frozenset[int] = frozen
 def _class(name: str, value: type, public: set[int] | frozenset[int]) -> Iterator[str]:
     bases = ", ".join(base.__name__ for base in value.__bases__ if base is not object)
     yield f"class {name}({bases})"
-    if not (issubclass(value, typing.Protocol) or typing.is_typeddict(value)):
+    if not (getattr(value, "_is_protocol", False) or typing.is_typeddict(value)):
         yield from _calls(name, value)
-    if issubclass(value, Exception) and hasattr(value, "code"):
-        yield f"{name}: code {value.code!r}" + (", retryable" if getattr(value, "retryable", False) else "")
+    if code := getattr(value, "code", "") if issubclass(value, Exception) else "":
+        yield f"{name}: code {code!r}" + (", retryable" if getattr(value, "retryable", False) else "")
     own: dict[str, tuple[type, Any]] = {}
     for base in reversed(value.__mro__):
         if base.__module__.partition(".")[0] == PACKAGE and (base is value or id(base) not in public):

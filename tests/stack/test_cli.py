@@ -14,13 +14,7 @@ import httpx
 import pytest
 
 from postrmagic_core.testing.servers import free_port
-
-
-def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    """The finished command."""
-    command = [sys.executable, "-m", "postrmagic_core.cli", *arguments]
-    wide = os.environ | {"COLUMNS": "200", "TERM": "dumb"} | environment
-    return subprocess.run(command, env=wide, capture_output=True, text=True, timeout=60, check=False)
+from tests.commands import run
 
 
 @pytest.fixture(autouse=True)
@@ -53,15 +47,16 @@ def test_plugins_names_the_extra_to_install() -> None:
 
 def test_settings_shows_values_and_masks_secrets() -> None:
     """The table may be pasted into a ticket."""
-    shown = run("settings", POSTRMAGIC_CACHE__URL="redis://:hunter2@h/0", POSTRMAGIC_JOBS__THREADS="9").stdout
+    given = {"POSTRMAGIC_CACHE__URL": "redis://:hunter2@h/0", "POSTRMAGIC_JOBS__THREADS": "9"}
+    shown = run("settings", environment=given).stdout
     assert "POSTRMAGIC_JOBS__THREADS" in shown
     assert "hunter2" not in shown
 
 
 def test_wrong_settings_are_one_message_and_status_one() -> None:
     """No traceback: every problem, and nothing else."""
-    finished = run("settings", POSTRMAGIC_JOBS__THREADS="many", POSTRMAGIC_CAHCE__URL="x")
-    assert finished.returncode == 1
+    finished = run("settings", environment={"POSTRMAGIC_JOBS__THREADS": "many", "POSTRMAGIC_CAHCE__URL": "x"})
+    assert finished.status == 1
     assert "jobs.threads" in finished.stderr
     assert "POSTRMAGIC_CAHCE__URL" in finished.stderr
     assert "Traceback" not in finished.stderr
@@ -77,7 +72,7 @@ def test_db_upgrade_creates_the_tables_and_may_be_repeated(tmp_path: Path) -> No
 def test_worker_needs_a_stack_that_exists() -> None:
     """A typing mistake is one sentence."""
     finished = run("worker", "--app", "nowhere:stack")
-    assert finished.returncode == 1
+    assert finished.status == 1
     assert "nowhere" in finished.stderr
     assert "Traceback" not in finished.stderr
 
@@ -85,8 +80,8 @@ def test_worker_needs_a_stack_that_exists() -> None:
 def test_worker_refuses_a_stack_that_runs_its_own(tmp_path: Path) -> None:
     """Said once and at once, not by every child again and again."""
     (tmp_path / "own.py").write_text("from postrmagic_core.stack import Stack\nstack = Stack.from_env()\n")
-    finished = run("worker", "--app", "own:stack", POSTRMAGIC_JOBS__WORKER="embedded", PYTHONPATH=str(tmp_path))
-    assert finished.returncode == 1
+    finished = run("worker", "--app", "own:stack", environment={"POSTRMAGIC_JOBS__WORKER": "embedded"})
+    assert finished.status == 1
     assert "POSTRMAGIC_JOBS__WORKER=separate" in finished.stderr
     assert "Traceback" not in finished.stderr
 

@@ -157,7 +157,7 @@ def pass_on(event: Arrived, ctx: JobContext) -> None:
 
 def wait_for(stack: Stack, key: str) -> Any:
     """What a job put into the cache, once it is there."""
-    for _ in range(400):
+    for _ in range(2400):
         found = stack.cache.get(key)
         if found is not None:
             return found
@@ -262,7 +262,7 @@ def test_an_embedded_worker_fires_the_schedules(tmp_path: Path) -> None:
     stack = make(tmp_path, jobs={"worker": "embedded"})
     stack.jobs.include(every(0.1, task(name="tick")(lambda ctx: fired.set()).call()))
     with stack:
-        assert fired.wait(20)
+        assert fired.wait(60)
 
 
 async def _use(stack: Stack) -> Any:

@@ -387,7 +387,7 @@ LEASES = {
     ),
     "Hasty": Bad(
         {"is_due": lambda self, job: job.state == "running" or Good.is_due(self, job)},
-        {"a_claimed_job_is_nobody_elses", "a_silent_workers_job_is_delivered_to_another"},
+        {"a_claimed_job_is_nobody_elses"},
     ),
     "Unprolonged": Bad(
         {"prolong": lambda self, job: None},

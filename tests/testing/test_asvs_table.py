@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import re
-import subprocess
-import sys
 from pathlib import Path
 from runpy import run_path
 
 import pytest
 
-from postrmagic_core.testing.asvs import EDITION, covers, function_of, load_requirements
+from postrmagic_core.testing.asvs import EDITION, function_of, load_requirements
+from tests.testing.collected import ROOT, absent
 
-ROOT = Path(__file__).parents[2]
 TABLE = load_requirements(ROOT / "tests/asvs.toml")
 PAGE = ROOT / "docs/reference/security.md"
 
@@ -67,15 +65,10 @@ def test_every_requirement_of_the_chapters_is_there() -> None:
     assert {entry.id: entry.level for entry in TABLE} == published
 
 
-def test_every_test_that_is_named_is_collected() -> None:
+@pytest.mark.timeout(600)  # where only this is run, it collects them all anew
+def test_every_test_that_is_named_is_collected(request: pytest.FixtureRequest) -> None:
     """A test that was renamed or removed is told here, before a whole run says so."""
-    named = sorted({test for entry in TABLE for test in entry.named})
-    files = sorted({test.partition("::")[0] for test in named})
-    command = [sys.executable, "-m", "pytest", "--collect-only", "-q", "-p", "no:cacheprovider", *files]
-    collected = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    assert collected.returncode == 0, collected.stdout[-3000:] + collected.stderr[-3000:]
-    nodes = collected.stdout.splitlines()
-    assert [test for test in named if not any(covers(test, node) for node in nodes)] == []
+    assert absent((test for entry in TABLE for test in entry.named), request.session) == []
 
 
 def test_the_reference_applications_tests_stand_apart() -> None:

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import re
-from collections import defaultdict
+import sys
 from uuid import uuid4
 
 import pytest
 
-from postrmagic_core.testing.contracts import broker_bells, broker_races, broker_rig
+from postrmagic_core.testing.contracts import broker_rig
 from postrmagic_core.testing.contracts.broker import BrokerContract
+from tests.planted import ended
 from tests.testing import brokers, brokers_bad
 
 MODULE = """
 from uuid import uuid4
 import pytest
-from postrmagic_core.testing.contracts import broker_bells, broker_races, broker_rig
 from postrmagic_core.testing.contracts.broker import BrokerContract
-from tests.testing import brokers, brokers_bad
+from tests.testing import brokers_bad
 
 def planted(broker, tests):
     class Planted(BrokerContract):
@@ -37,6 +36,9 @@ for name, bad in brokers_bad.FAMILIES[{family!r}].items():
 """
 
 
+RIGS = broker_rig.__name__.removesuffix("rig")
+
+
 class TestGood(BrokerContract):
     """The smallest broker that keeps it."""
 
@@ -51,18 +53,11 @@ class TestGood(BrokerContract):
 @pytest.mark.parametrize("family", brokers_bad.FAMILIES)
 def test_each_broken_clause_is_red(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, family: str) -> None:
     """On the tests named for it; that they can be green is shown above."""
-    for module in (broker_rig, broker_bells, broker_races):
-        monkeypatch.setattr(module, "SOON", 0.8)  # what never happens need not be waited for any longer
-    # In continuous integration pytest would compare whole lists of claims, which takes it minutes for the long ones.
-    monkeypatch.delenv("CI", raising=False)
-    pytester.makepyfile(MODULE.format(family=family))
-    # What hangs without its guard fails by itself, and not the trial of all of them.
-    ran = pytester.runpytest_inprocess("-q", "-rA", "--tb=no", "-p", "no:cacheprovider", "-o", "timeout=30")
-    seen: defaultdict[str, set[str]] = defaultdict(set)
-    for state, name, test in re.findall(
-        r"^(FAILED|ERROR) \S+?::Test(\w+)::test_(.+?)(?: - .*)?$", ran.stdout.str(), re.M
-    ):
-        assert state == "FAILED", f"{name}: {test}"
-        seen[name].add(test)
+    # What never happens need not be waited for any longer, nor a lease that is to end.
+    for module in [module for name, module in sys.modules.items() if name.startswith(RIGS)]:
+        for name, seconds in (("SOON", 0.5), ("BRIEF", 0.1)):
+            if hasattr(module, name):
+                monkeypatch.setattr(module, name, seconds)
+    seen = ended(pytester, monkeypatch, MODULE.format(family=family))
     for name, bad in brokers_bad.FAMILIES[family].items():
-        assert bad.tests <= seen[name], name
+        assert bad.tests <= seen["FAILED"][name], name

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-from collections import defaultdict
 from collections.abc import Mapping
 from typing import Any, ClassVar
 from uuid import uuid4
@@ -12,6 +10,7 @@ import pytest
 
 from postrmagic_core.testing.contracts import channel_ends, channel_rig, channel_slow
 from postrmagic_core.testing.contracts.channel import ChannelContract
+from tests.planted import ended
 from tests.testing import channels, channels_bad
 
 MODULE = """
@@ -58,14 +57,6 @@ def test_each_broken_clause_is_red(pytester: pytest.Pytester, monkeypatch: pytes
     monkeypatch.setattr(channel_rig, "SOON", 1.5)
     for module in (channel_rig, channel_ends, channel_slow):
         monkeypatch.setattr(module, "PROMPT", 1.0)
-    monkeypatch.delenv("CI", raising=False)
-    pytester.makepyfile(MODULE.format(family=family))
-    ran = pytester.runpytest_inprocess("-q", "-rA", "--tb=no", "-p", "no:cacheprovider", "-o", "timeout=30")
-    seen: defaultdict[str, set[str]] = defaultdict(set)
-    for state, name, test in re.findall(
-        r"^(FAILED|ERROR) \S+?::Test(\w+)::test_(.+?)(?: - .*)?$", ran.stdout.str(), re.M
-    ):
-        assert state == "FAILED", f"{name}: {test}"
-        seen[name].add(test)
+    seen = ended(pytester, monkeypatch, MODULE.format(family=family))
     for name, bad in channels_bad.FAMILIES[family].items():
-        assert bad.tests <= seen[name], name
+        assert bad.tests <= seen["FAILED"][name], name

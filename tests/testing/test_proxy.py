@@ -6,7 +6,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from urllib.parse import urlsplit
 
 import pymysql
@@ -37,9 +37,20 @@ def direct(redis_url: str) -> Iterator[redis.Redis]:
 
 @pytest.fixture
 def client(proxy: FaultProxy) -> Iterator[redis.Redis]:
-    """A client through the proxy: one try, 0.3 s, already connected."""
-    with closing(redis.Redis.from_url(proxy.url, socket_timeout=0.3, retry=Retry(NoBackoff(), 0))) as made:
+    """A client through the proxy: one try, already connected."""
+    with closing(redis.Redis.from_url(proxy.url, socket_timeout=10, retry=Retry(NoBackoff(), 0))) as made:
         made.ping()
+        yield made
+
+
+@pytest.fixture
+def hasty(proxy: FaultProxy) -> Iterator[redis.Redis]:
+    """Another, which waits for 0.2 s; connected too, in as many tries as a busy machine needs."""
+    with closing(redis.Redis.from_url(proxy.url, socket_timeout=0.2, retry=Retry(NoBackoff(), 0))) as made:
+        for _ in range(100):
+            with suppress(redis.TimeoutError):
+                made.ping()
+                break
         yield made
 
 
@@ -62,23 +73,23 @@ def test_latency_delays_replies(proxy: FaultProxy, client: redis.Redis) -> None:
 
 @pytest.mark.parametrize("direction", ["both", "requests"])
 def test_a_blackholed_request_never_arrives_before_healing(
-    proxy: FaultProxy, client: redis.Redis, direct: redis.Redis, direction: str
+    proxy: FaultProxy, client: redis.Redis, hasty: redis.Redis, direct: redis.Redis, direction: str
 ) -> None:
     """The client times out on an open connection; the server has seen nothing."""
     proxy.blackhole("both" if direction == "both" else "requests")
     with pytest.raises(redis.TimeoutError):
-        client.incr("n")
+        hasty.incr("n")
     assert direct.get("n") is None
     assert proxy.hits >= 1
     proxy.heal()
     assert client.ping()
 
 
-def test_a_blackholed_reply_leaves_the_effect(proxy: FaultProxy, client: redis.Redis, direct: redis.Redis) -> None:
+def test_a_blackholed_reply_leaves_the_effect(proxy: FaultProxy, hasty: redis.Redis, direct: redis.Redis) -> None:
     """One way only: the server did it, the client cannot know."""
     proxy.blackhole("replies")
     with pytest.raises(redis.TimeoutError):
-        client.incr("n")
+        hasty.incr("n")
     assert direct.get("n") == b"1"
     assert proxy.hits == 1
 
@@ -145,14 +156,14 @@ def test_redirect_leads_new_connections_elsewhere(
 
 @pytest.mark.parametrize("how", ["close", "reset", "hang"])
 def test_an_armed_cut_loses_exactly_the_reply_of_its_request(
-    proxy: FaultProxy, client: redis.Redis, direct: redis.Redis, how: str
+    proxy: FaultProxy, client: redis.Redis, hasty: redis.Redis, direct: redis.Redis, how: str
 ) -> None:
     """Others pass before and after; the matching request is done on the server, once, and its reply is lost."""
     proxy.cut(on=b"INCR", how="close" if how == "close" else "reset" if how == "reset" else "hang")
     assert client.ping()
     assert proxy.hits == 0
     with pytest.raises((redis.ConnectionError, redis.TimeoutError)):
-        client.incr("n")
+        hasty.incr("n")
     assert proxy.hits == 1
     assert direct.get("n") == b"1"
     assert client.incr("n") == 2

@@ -23,7 +23,7 @@ from postrmagic_core.testing._children import thread_states
 from postrmagic_core.testing.servers import MariaDBServer, MissingServer, RedisServer, free_port, require
 
 
-def bare(url: str, timeout: float = 0.3) -> redis.Redis:
+def bare(url: str, timeout: float = 10) -> redis.Redis:
     """A client that tries once and waits ``timeout`` seconds."""
     return redis.Redis.from_url(url, socket_timeout=timeout, retry=Retry(NoBackoff(), 0))
 
@@ -93,12 +93,11 @@ def test_kill_bites(own_redis_server: Callable[..., RedisServer], appendonly: st
 def test_pause_bites(own_redis_server: Callable[..., RedisServer]) -> None:
     """A paused server is seen stopped and answers nobody, and it goes on when resumed."""
     server = own_redis_server()
-    with closing(bare(server.url)) as client:
-        client.ping()
+    with closing(bare(server.url, timeout=0.2)) as hasty, closing(bare(server.url)) as client:
         server.pause()
         assert thread_states(server.pid) == {"T"}
         with pytest.raises(redis.TimeoutError):
-            client.ping()
+            hasty.ping()
         server.resume()
         assert client.ping()
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import json
 import os
 import signal
 import sys
@@ -11,8 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from postrmagic_core.testing import spawn
+from postrmagic_core.testing import _forks, spawn
 from postrmagic_core.testing._children import thread_states
+from postrmagic_core.testing.faults import VARIABLE
 
 
 def add(left: int, right: int) -> None:
@@ -46,6 +49,63 @@ def test_a_function_runs_with_its_arguments_and_environment() -> None:
     with spawn(add, 2, 3, env={"GREETING": "hello"}) as child:
         assert list(child.lines()) == ["5 hello"]
         assert child.wait() == 0
+
+
+def tell(name: str) -> None:
+    """Child: print whether it was forked, where it is, what it is told, and which files it has open."""
+    forked = b"_forking" in Path("/proc/self/cmdline").read_bytes()
+    files = sorted(int(file.name) for file in Path("/proc/self/fd").iterdir())
+    print(json.dumps([forked, str(Path.cwd()), sys.path[:2], os.environ.get(name), files]))  # noqa: T201 - its voice
+
+
+def test_a_forked_child_is_as_a_new_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the directory, the paths and the environment of this moment, and with no other's files."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("GREETING", "hello")
+    with spawn(count) as other, spawn(tell, "GREETING", env={"PYTHONPATH": "/elsewhere"}) as child:
+        other.line()
+        forked, directory, paths, greeting, files = json.loads(child.line())
+    assert forked is (sys.platform == "linux")
+    assert (directory, paths, greeting) == (str(tmp_path), [str(tmp_path), "/elsewhere"], "hello")
+    assert files[:3] == [0, 1, 2]
+    assert len(files) == 4, "and the directory that is being listed"
+
+
+@pytest.mark.parametrize("variable", ["PYTHONHASHSEED", VARIABLE])
+def test_what_an_interpreter_reads_when_it_starts_takes_a_new_one(variable: str) -> None:
+    """So does a guard that is taken away: before anything is imported."""
+    value = "7" if variable == "PYTHONHASHSEED" else '["operator:add", "postrmagic_core.testing.doubles:noop"]'
+    with spawn(tell, variable, env={variable: value}) as child:
+        forked, *_, told, _ = json.loads(child.line())
+    assert (forked, told) == (False, value)
+
+
+def test_children_leave_no_descriptor_behind() -> None:
+    """In the process that spawned them."""
+
+    def spawned() -> int:
+        for _ in range(5):
+            with spawn(add, 1, 1) as child:
+                child.line()
+        gc.collect()
+        return len(list(Path("/proc/self/fd").iterdir()))
+
+    assert spawned() == spawned()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="children are forked on Linux only")
+def test_children_end_with_the_process_that_forked_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And are told to have been killed; what cannot be forked any more is begun anew."""
+    monkeypatch.setattr(_forks, "_server", None)
+    with spawn(count) as child:
+        child.line()
+        server = _forks._server
+        assert server is not None
+        server._process.kill()
+        assert child.wait() == -signal.SIGKILL
+        with spawn(add, 1, 2) as another:
+            assert another.line() == "3 -"
+    server.close()
 
 
 @pytest.mark.parametrize("target", [f"{__file__}:add", "operator:add"])

@@ -45,7 +45,7 @@ def analyze(
 
     On MySQL and MariaDB the copy is a database pm_scratch_… beside it, made by the same user and dropped at the end.
     """
-    from ..database.analysis.analyze import Options
+    from ..database.analysis.analyze import AnalysisOptions
     from ..database.analysis.analyze import analyze as run
     from ..database.analysis.report import as_json
 
@@ -57,10 +57,10 @@ def analyze(
         report = run(
             used,
             queries,
-            Options(top=top, verify=not no_verify, rows=rows),
+            AnalysisOptions(top=top, verify=not no_verify, rows=rows),
             lambda what, done, total: bar.update(step, description=what, completed=done, total=total),
         )
-    from .analysis import show
+    from .analyze_told import show
 
     show(console, report)
     if json_file is not None:

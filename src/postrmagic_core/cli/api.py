@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
@@ -14,7 +13,7 @@ from rich.console import Console
 from ..api.compare import NotASpecification, compare, judge, operations, read_reviewed
 from ..errors import ConfigurationError
 from . import api_told
-from .application import AsJson
+from .application import AsJson, named_by
 from .words import plain, print_json
 
 api = typer.Typer(
@@ -119,15 +118,11 @@ def routes(app: Described, as_json: AsJson = False) -> None:
 
 def _document(app: str) -> dict[str, Any]:
     """What the object that ``module:name`` names says of its API."""
-    from ..jobs.process import imported
-
-    if sys.path[:1] not in ([""], ["."]):
-        sys.path.insert(0, "")  # an application is found from the directory of the command
-    found = imported(app)
-    describes: Callable[[], object] | None = getattr(found, "openapi", None) or (found if callable(found) else None)
-    if describes is None or isinstance(found, type):
+    named = named_by(app)
+    describes: Callable[[], object] | None = getattr(named, "openapi", None) or (named if callable(named) else None)
+    if describes is None or isinstance(named, type):
         raise ConfigurationError(
-            f"--app {app} is a {type(found).__name__}, expected an object with openapi(), or a function that gives it"
+            f"--app {app} is a {type(named).__name__}, expected an object with openapi(), or a function that gives it"
         )
     document = describes()
     if not isinstance(document, Mapping):

@@ -35,9 +35,7 @@ def show_all(
     """List events, the newest first."""
     after = None if since is None else _now() - timedelta(seconds=since)
     with opened_events(app) as opened:
-        found = opened.dead(name, limit) if dead else opened.log(name, after, limit)
-    if dead and after is not None:
-        found = [record for record in found if record.occurred >= after]
+        found = (opened.dead if dead else opened.log)(name, since=after, limit=limit)
     if as_json:
         print_json([events_told.as_json(record) for record in found])
     elif found:

@@ -137,7 +137,7 @@ def replay(
         if ids:
             _each(opened, "replay", ids, as_json=as_json)
             return
-        letters = opened.dead(queue, task=task, limit=limit)
+        letters = opened.dead(queue=queue, task=task, limit=limit)
         if letters and not yes:
             typer.confirm(f"Replay {_number(len(letters))}?", abort=True, err=True)
         done = opened.adapter.alter("replay", Selection([status.id for status in letters])) if letters else ()

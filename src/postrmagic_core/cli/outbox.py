@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -15,11 +14,12 @@ from rich.console import Console
 from rich.table import Table
 
 from .. import _codec
+from .._clock import from_us
 from ..database import DatabaseManager, undelivered
 from ..database.interface import OutboxEntry
-from ..errors import DecodeError, SchemaMismatch, UsageError
-from .application import AsJson
-from .words import duration, plain, span
+from ..errors import DecodeError, UsageError
+from .application import AsJson, ensure_schema
+from .words import duration, plain, print_json, span
 
 outbox = typer.Typer(help="Rows that committed and wait for delivery, or were given up.", no_args_is_help=True)
 
@@ -49,7 +49,7 @@ def show_all(
         found = undelivered.entries(tx, topic=topic, key=key, state=wanted, limit=limit)
         now = tx.now_us / 1e6
     if as_json:
-        _print_json([_told(entry) for entry in found])
+        print_json([asdict(entry) for entry in found])
         return
     table = Table("id", "topic", "key", "state", "age", "attempts", "due", "error", "bytes")
     for entry in found:
@@ -71,13 +71,13 @@ def show(
         data = undelivered.payload(tx, row_id) if payload else None
     if entry is None:
         raise UsageError(f"the outbox has no row {row_id}: it was delivered or deleted, or never existed")
-    told = _told(entry) | ({} if data is None else {"payload": _content(data)})
+    told = asdict(entry) | ({} if data is None else {"payload": _content(data)})
     if as_json:
-        _print_json(told)
+        print_json(told)
         return
     table = Table(show_header=False, box=None)
     for name, value in told.items():
-        table.add_row(plain(name), plain("" if value is None else value))
+        table.add_row(plain(name), plain(value.isoformat() if isinstance(value, datetime) else value or ""))
     Console().print(table)
 
 
@@ -111,16 +111,12 @@ def purge(
     """Delete dead rows for good; waiting ones only with --waiting."""
     with _database() as database:
         with database.read() as tx:
-            which: dict[str, Any] = {
-                "before_us": tx.now_us - round(older_than * 1e6),
-                "topic": topic,
-                "waiting": waiting,
-            }
-            number = undelivered.doomed(tx, **which)
+            before = from_us(tx.now_us - round(older_than * 1e6))
+            number = undelivered.doomed(tx, before, topic=topic, waiting=waiting)
         what = "dead AND WAITING, never to be delivered," if waiting else "dead"
         if number and not yes:
             typer.confirm(f"Delete {_rows(number)} ({what} for good)?", abort=True, err=True)
-        count = _repeated(lambda: database.transact(undelivered.purge, **which))
+        count = _repeated(lambda: database.transact(undelivered.purge, before, topic=topic, waiting=waiting))
     _say({"deleted": count}, f"{_rows(count)} deleted", as_json=as_json)
 
 
@@ -130,8 +126,7 @@ def _database() -> Iterator[DatabaseManager]:
     from ..stack import Stack
 
     with Stack.from_env().database as database:
-        if not database.schema_current():
-            raise SchemaMismatch("the outbox's tables are missing or of another version: run `postrmagic db upgrade`")
+        ensure_schema(database, "the outbox's tables")
         yield database
 
 
@@ -152,10 +147,6 @@ def _repeated(work: Callable[[], int]) -> int:
     return count
 
 
-def _told(entry: OutboxEntry) -> dict[str, Any]:
-    return {name: value.isoformat() if isinstance(value, datetime) else value for name, value in asdict(entry).items()}
-
-
 def _content(data: bytes) -> str:
     try:
         return repr(_codec.decode(data))
@@ -173,9 +164,5 @@ def _rows(count: int) -> str:
     return f"{count} row" if count == 1 else f"{count} rows"
 
 
-def _print_json(value: object) -> None:
-    typer.echo(json.dumps(value))
-
-
 def _say(figures: dict[str, int], sentence: str, *, as_json: bool) -> None:
-    _print_json(figures) if as_json else Console().print(sentence)
+    print_json(figures) if as_json else Console().print(sentence)

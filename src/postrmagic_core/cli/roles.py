@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.console import Console
 
-from ..errors import SchemaMismatch
 from . import roles_told
-from .application import App, AsJson, loaded
+from .application import App, AsJson, ensure_schema, loaded
 from .words import duration, plain, print_json
 
 if TYPE_CHECKING:
@@ -33,8 +32,7 @@ def opened_access(app: str) -> Iterator[Access]:
     """The application's roles and their audit log, with its database open and nothing else."""
     stack: Any = loaded(app)
     with stack.database:
-        if not stack.database.schema_current():
-            raise SchemaMismatch("the tables are missing or of another version: run `postrmagic db upgrade`")
+        ensure_schema(stack.database)
         access: Access = stack.security.access
         with access.audit, access:
             yield access

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
@@ -14,11 +14,13 @@ from rich.markup import escape
 from rich.table import Table
 
 from ..errors import ConfigurationError
+from .application import loaded, look_here
 
 if TYPE_CHECKING:
     from ..database import DatabaseManager
     from ..database.migrating.interface import Report, Step
     from ..database.migrating.migrator import Migrator
+    from ..stack import Stack
 
 database = typer.Typer(help="The database's schema: the package's tables and the application's.", no_args_is_help=True)
 
@@ -48,7 +50,7 @@ def downgrade(
     to: Annotated[str, typer.Argument(help="A revision, which stays; -1 takes back the last one, `base` all.")] = "-1",
     app: App = None,
     package: Annotated[bool, typer.Option("--package", help="The package's own tables instead.")] = False,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
     sql: Sql = False,
 ) -> None:
     """Take revisions back, after showing which: what they added is dropped with its rows."""
@@ -130,20 +132,15 @@ def _migrator(app: str | None) -> Iterator[tuple[DatabaseManager, Callable[[Repo
     """The open database of the settings or of ``app``'s Stack, and what makes its migrator."""
     from ..database.migrating.migrator import Migrator
 
-    if not sys.path or sys.path[0] not in ("", "."):
-        sys.path.insert(0, "")
+    look_here()
     with _stack(app).database as manager:
         yield manager, lambda report: Migrator(manager.backend, manager.migrations, report=report)
 
 
-def _stack(app: str | None) -> Any:
+def _stack(app: str | None) -> Stack:
     from ..stack import Stack
 
-    if app is None:
-        return Stack.from_env()
-    from ..jobs.process import load
-
-    return load(app)
+    return Stack.from_env() if app is None else loaded(app)
 
 
 def _agreed(migrator: Callable[[Report], Migrator], steps: list[Step], to: str, package: bool) -> bool:

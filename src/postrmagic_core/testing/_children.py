@@ -11,7 +11,7 @@ import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, Protocol
 
 _PR_SET_PDEATHSIG = 1
 _launcher: ThreadPoolExecutor | None = None
@@ -57,6 +57,7 @@ def launch(
     stderr: int | None = None,
     cwd: Path | None = None,
     start_new_session: bool = False,
+    pass_fds: Sequence[int] = (),
 ) -> subprocess.Popen[bytes]:
     """:class:`subprocess.Popen` from a thread that lives as long as this process.
 
@@ -76,18 +77,32 @@ def launch(
             stdout=stdout,
             stderr=stderr,
             start_new_session=start_new_session,
+            pass_fds=pass_fds,
         )
 
     return _launcher.submit(start).result()
 
 
-def stop(process: subprocess.Popen[bytes]) -> None:
+class Stoppable(Protocol):
+    """A process that signals can be sent to."""
+
+    @property
+    def pid(self) -> int:
+        """Its number."""
+        ...
+
+    def send_signal(self, sig: int, /) -> None:
+        """Send it the signal."""
+        ...
+
+
+def stop(process: Stoppable) -> None:
     """SIGSTOP, and return when every thread of the process is seen stopped in /proc."""
     process.send_signal(signal.SIGSTOP)
     _await_state(process.pid, stopped=True)
 
 
-def resume(process: subprocess.Popen[bytes]) -> None:
+def resume(process: Stoppable) -> None:
     """SIGCONT, and return when no thread of the process is stopped any more."""
     process.send_signal(signal.SIGCONT)
     _await_state(process.pid, stopped=False)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import importlib
-import importlib.util
 import inspect
 import json
 import os
@@ -13,11 +11,11 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from pathlib import Path
-from types import ModuleType, TracebackType
-from typing import Any, Self
+from types import TracebackType
+from typing import Self
 
-from . import _children
+from . import _children, _forks
+from ._targets import load
 from .faults import apply_from_environment
 
 _END = object()
@@ -26,7 +24,7 @@ _END = object()
 class Child:
     """A process made by :func:`spawn`; as a context manager it is killed on leaving."""
 
-    def __init__(self, process: subprocess.Popen[bytes], target: str) -> None:
+    def __init__(self, process: subprocess.Popen[bytes] | _forks.Forked, target: str) -> None:
         self._process = process
         self._target = target
         self._lines: queue.Queue[object] = queue.Queue()
@@ -107,35 +105,15 @@ def spawn(target: str | Callable[..., object], *args: object, env: Mapping[str, 
 
     ``target`` is a module-level function, ``"package.module:function"`` or ``"/path/file.py:function"``; ``args`` go
     through JSON. ``env`` is added to this process's environment. What the function prints arrives line by line; stderr
-    is shared.
+    is shared. On Linux the process is forked from one that has imported what others wrote, and nothing of yours.
     """
     name = target if isinstance(target, str) else f"{inspect.getfile(target)}:{target.__qualname__}"
-    command = [sys.executable, "-u", "-m", "postrmagic_core.testing.process", str(os.getpid()), name, json.dumps(args)]
-    environment = {**os.environ, **(env or {})}
+    given, environment = json.dumps(args), {**os.environ, **(env or {})}
+    forked = _forks.forked(name, given, environment)
+    if forked is not None:
+        return Child(forked, name)
+    command = [sys.executable, "-u", "-m", "postrmagic_core.testing.process", str(os.getpid()), name, given]
     return Child(_children.launch(command, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE), name)
-
-
-def load(target: str) -> Callable[..., Any]:
-    """The function that ``"package.module:function"`` or ``"/path/file.py:function"`` names."""
-    place, _, name = target.rpartition(":")
-    found: Any = _module(place)
-    for part in name.split("."):
-        found = getattr(found, part)
-    if not callable(found):
-        raise TypeError(f"{target} is a {type(found).__name__}, expected a function")
-    return found  # type: ignore[no-any-return]  # callable() does not narrow Any
-
-
-def _module(place: str) -> ModuleType:
-    if not place.endswith(".py"):
-        return importlib.import_module(place)
-    specification = importlib.util.spec_from_file_location(f"_spawned_{Path(place).stem}", place)
-    if specification is None or specification.loader is None:
-        raise ImportError(f"cannot load {place}")
-    module = importlib.util.module_from_spec(specification)
-    sys.modules[module.__name__] = module
-    specification.loader.exec_module(module)
-    return module
 
 
 def main(parent: str, target: str, arguments: str) -> None:

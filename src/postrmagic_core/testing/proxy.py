@@ -150,6 +150,12 @@ class FaultProxy(Lifecycle):
         for task in self._tasks:  # connections still being made
             task.cancel()
         await _settled(self._tasks)
+        others = asyncio.all_tasks() - {asyncio.current_task()}
+        for other in others:
+            other.cancel()
+        await _settled(others)
+        for _ in range(2):  # transports close their sockets in the loop's next turns
+            await asyncio.sleep(0)
 
     async def _reset_links(self) -> None:
         self.hits += len(self._links)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import pytest
 
@@ -16,51 +16,54 @@ if TYPE_CHECKING:
 
     from .capture import CapturedJob
     from .clock import FakeClock
-    from .servers import MariaDBServer, MySQLServer, RabbitMQServer, RedisServer
+    from .servers import MariaDBServer, MySQLServer, RabbitMQServer, RedisServer, ServerProcess
+
+S = TypeVar("S", bound="ServerProcess")
 
 
 @pytest.fixture(scope="session")
 def redis_server() -> Iterator[RedisServer]:
     """One Redis for the whole run, shared: do not stop it, take ``own_redis_server`` for that."""
-    from .servers import REDIS_VARIABLE, RedisServer, require
+    from .servers import REDIS_VARIABLE, RedisServer
 
-    url = os.environ.get(REDIS_VARIABLE)
-    require(url or RedisServer.binary(), f"no redis-server or valkey-server, and {REDIS_VARIABLE} is not set")
-    with RedisServer(url=url) as server:
+    with _shared(RedisServer, REDIS_VARIABLE, "redis-server or valkey-server") as server:
         yield server
 
 
 @pytest.fixture(scope="session")
 def mariadb_server() -> Iterator[MariaDBServer]:
     """One MariaDB for the whole run, shared: do not stop it, take ``own_mariadb_server`` for that."""
-    from .servers import MYSQL_VARIABLE, MariaDBServer, require
+    from .servers import MYSQL_VARIABLE, MariaDBServer
 
-    url = os.environ.get(MYSQL_VARIABLE)
-    require(url or MariaDBServer.binary(), f"no mariadbd, and {MYSQL_VARIABLE} is not set")
-    with MariaDBServer(url=url) as server:
+    with _shared(MariaDBServer, MYSQL_VARIABLE, "mariadbd") as server:
         yield server
 
 
 @pytest.fixture(scope="session")
 def mysqld_server() -> Iterator[MySQLServer]:
     """One MySQL for the whole run, shared; most tests take ``mysql_url``, which is MariaDB as a rule and faster."""
-    from .servers import MYSQLD_VARIABLE, MySQLServer, require
+    from .servers import MYSQLD_VARIABLE, MySQLServer
 
-    url = os.environ.get(MYSQLD_VARIABLE)
-    require(url or MySQLServer.binary(), f"no mysqld of MySQL, and {MYSQLD_VARIABLE} is not set")
-    with MySQLServer(url=url) as server:
+    with _shared(MySQLServer, MYSQLD_VARIABLE, "mysqld of MySQL") as server:
         yield server
 
 
 @pytest.fixture(scope="session")
 def rabbitmq_server() -> Iterator[RabbitMQServer]:
     """One RabbitMQ for the whole run, shared: do not stop it, take ``own_rabbitmq_server`` for that."""
-    from .servers import RABBITMQ_VARIABLE, RabbitMQServer, require
+    from .servers import RABBITMQ_VARIABLE, RabbitMQServer
 
-    url = os.environ.get(RABBITMQ_VARIABLE)
-    require(url or RabbitMQServer.binary(), f"no rabbitmq-server, and {RABBITMQ_VARIABLE} is not set")
-    with RabbitMQServer(url=url) as server:
+    with _shared(RabbitMQServer, RABBITMQ_VARIABLE, "rabbitmq-server") as server:
         yield server
+
+
+def _shared(kind: type[S], variable: str, program: str) -> S:
+    """The server that the environment names, or else a private one; not opened."""
+    from .servers import require
+
+    url = os.environ.get(variable)
+    require(url or kind.binary(), f"no {program}, and {variable} is not set")
+    return kind(url=url)
 
 
 @pytest.fixture
@@ -96,31 +99,43 @@ def rabbitmq_url(rabbitmq_server: RabbitMQServer) -> Iterator[str]:
 @pytest.fixture
 def own_redis_server() -> Iterator[Callable[..., RedisServer]]:
     """A factory: ``own_redis_server(appendonly="always")`` starts a Redis that this test may kill and pause."""
-    from .servers import RedisServer, require
+    from .servers import RedisServer
 
-    require(RedisServer.binary(), "faults need a private server: no redis-server or valkey-server is installed")
-    with ExitStack() as servers:
-        yield lambda **options: servers.enter_context(RedisServer(**options))
+    with _owned(RedisServer, "no redis-server or valkey-server") as start:
+        yield start
 
 
 @pytest.fixture
 def own_mariadb_server() -> Iterator[Callable[..., MariaDBServer]]:
     """A factory: ``own_mariadb_server(options=[…])`` starts a MariaDB that this test may kill and pause."""
-    from .servers import MariaDBServer, require
+    from .servers import MariaDBServer
 
-    require(MariaDBServer.binary(), "faults need a private server: mariadbd is not installed")
-    with ExitStack() as servers:
-        yield lambda **options: servers.enter_context(MariaDBServer(**options))
+    with _owned(MariaDBServer, "no mariadbd") as start:
+        yield start
 
 
 @pytest.fixture
 def own_rabbitmq_server() -> Iterator[Callable[..., RabbitMQServer]]:
     """A factory: ``own_rabbitmq_server(options=[…])`` starts a RabbitMQ that this test may kill and pause."""
-    from .servers import RabbitMQServer, require
+    from .servers import RabbitMQServer
 
-    require(RabbitMQServer.binary(), "faults need a private server: rabbitmq-server is not installed")
+    with _owned(RabbitMQServer, "no rabbitmq-server") as start:
+        yield start
+
+
+@contextmanager
+def _owned(kind: type[S], absent: str) -> Iterator[Callable[..., S]]:
+    from .servers import require
+
+    require(kind.binary(), f"faults need a private server: {absent} is installed")
     with ExitStack() as servers:
-        yield lambda **options: servers.enter_context(RabbitMQServer(**options))
+
+        def start(**options: Any) -> S:
+            server = kind(**options)
+            servers.enter_context(server)
+            return server
+
+        yield start
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import pytest
 
 from postrmagic_core.jobs.interface import BrokerAdapter
 
-from .broker_rig import SOON, Listening, Worker, change, new, now_us, status_of, until
+from .broker_rig import DELAYS, SOON, Listening, Worker, change, early, new, status_of, until
 
 
 class BellPromises:
@@ -78,18 +78,16 @@ class BellPromises:
     ) -> None:
         """A delay that ends is found by a worker that waits for the bell, but no longer than to the next due time."""
         rung = threading.Event()
-        job = new(due_us=now_us(broker) + 300_000 if how == "put" else 0)
         with listening(broker, ["q"], rung.set):
-            other.put([job])
-            if how == "retried":
-                worker.settle(worker.await_one(), "retrying", delay=0.3)
-            looks, deadline = 0, time.monotonic() + SOON
-            while not (turn := worker.turn()).claims:
+            job, turn = early(other, worker, how)
+            looks, deadline = 0, time.monotonic() + DELAYS[-1] + SOON
+            while not turn.claims:
                 assert time.monotonic() < deadline
                 looks += 1
                 rang = rung.wait(SOON if turn.next_due is None else max(0.001, turn.next_due))
                 assert rang or turn.next_due is not None, "it was due, and nobody rang or told when to look"
                 rung.clear()
+                turn = worker.turn()
         status = status_of(broker, job.id)
         assert (status.state, status.worker) == ("running", worker.name)
         assert looks <= 20

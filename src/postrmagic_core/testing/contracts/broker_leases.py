@@ -57,15 +57,19 @@ class LeasePromises:
 
     def test_a_renewed_lease_lasts(self, broker: BrokerAdapter, open_broker: Opener, rival: Worker) -> None:
         """Over several of its lengths, as long as the worker is heard of; then it ends."""
-        worker = Worker(open_broker(lease=0.5))
-        broker.put([new()])
-        claim, began = worker.claim_one(), time.monotonic()
-        while time.monotonic() - began < 1.2:
-            heard = time.monotonic()
-            worker.broker.renew([Beat(claim)])
-            stolen = rival.claim()
-            assert not stolen or time.monotonic() - heard >= 0.5
-            time.sleep(0.02)
+        for lease in (0.3, 3.0):
+            worker = Worker(open_broker(lease=lease))
+            broker.put([new()])
+            claim, stolen = worker.claim_one(), list[Claim]()
+            end = (heard := time.monotonic()) + 2.4 * lease
+            while not stolen and heard < end:
+                heard = time.monotonic()
+                worker.broker.renew([Beat(claim)])
+                stolen = rival.claim()
+                time.sleep(0.02)
+            if not stolen:
+                break
+            assert time.monotonic() - heard >= lease  # the machine lost that time: once more, with more of it
         assert rival.await_one().attempt == 2
 
     def test_renewing_tells_what_is_lost(self, broker: BrokerAdapter, open_broker: Opener, rival: Worker) -> None:

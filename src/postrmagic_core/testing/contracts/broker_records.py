@@ -111,8 +111,10 @@ class RecordPromises:
 
     def test_what_became_due_is_counted_as_that(self, broker: BrokerAdapter, worker: Worker) -> None:
         """Without anybody having looked for it."""
-        broker.put([new(due_us=now_us(broker) + 100_000), new()])
-        worker.settle(worker.claim_one(), "retrying", delay=0.1)
+        broker.put([new()])
+        claim = worker.claim_one()
+        broker.put([new(due_us=now_us(broker) + 100_000)])
+        worker.settle(claim, "retrying", delay=0.1)
         until(lambda: counts_of(broker, "q") == Counts(queued=2), "what was due was counted for later")
 
     def test_what_was_abandoned_runs_until_it_is_taken(

@@ -43,6 +43,8 @@ LONG = 30.0
 """A lease in seconds that no test outlives."""
 BRIEF = 0.3
 """A lease in seconds that a test waits for."""
+DELAYS = (0.2, 2.0, 20.0)
+"""Seconds after which something is due that a test looks for before it is: the next ones, where it came too late."""
 
 _numbers = count(time.time_ns() // 1000)
 
@@ -136,6 +138,19 @@ def until(look: Callable[[], R | None], otherwise: str) -> R:
         assert time.monotonic() < deadline, f"{otherwise} within {SOON:g} s"
         time.sleep(0.02)
     return seen
+
+
+def early(broker: BrokerAdapter, worker: Worker, how: str = "put") -> tuple[NewJob, Turn]:
+    """A job that was ``put`` or ``retried`` with a delay, and a look at it before that is over."""
+    for delay in DELAYS:
+        job = new(due_us=now_us(broker) + round(delay * 1e6) if how == "put" else 0)
+        broker.put([job])
+        if how == "retried":
+            worker.settle(worker.await_one(), "retrying", delay=delay)
+        turn = worker.turn()
+        if not turn.claims:
+            return job, turn
+    raise AssertionError("whenever it was looked for, it was due")
 
 
 def persist(call: Callable[P, R], *args: P.args, **options: P.kwargs) -> R:

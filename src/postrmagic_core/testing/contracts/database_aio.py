@@ -111,7 +111,7 @@ class AsyncPromises:
         self, open_database: Opener, database: Any, value: Value, step: Step
     ) -> None:
         """Cancelled at every await in turn: nothing or all is committed, and the one connection serves the next."""
-        db = open_database(pool=PoolLimits(size=1, overflow=0, timeout=2.0))
+        db = open_database(pool=PoolLimits(size=1, overflow=0, timeout=5.0))
 
         async def cancelled_after(turns: int) -> bool:
             task = asyncio.ensure_future(step(db))
@@ -128,7 +128,7 @@ class AsyncPromises:
             return outcome is None
 
         async def main() -> list[bool]:
-            return [await cancelled_after(turns) for turns in range(40)]
+            return [await cancelled_after(turns) for turns in range(25)]
 
         assert not asyncio.run(main())[0], "the first task ran to its end before it could be cancelled"
         pools: list[Any] = [db.backend.engine("read").pool, db.backend.engine("write").pool]

@@ -103,7 +103,7 @@ class IsolationPromises:
 
     def test_write_skew_is_excluded_where_asked(self, two: DatabaseManager) -> None:
         """Two units that each read what the other writes: `serializable` lets only one of them through."""
-        both_have_read = threading.Barrier(2, timeout=0.5)
+        both_have_read = threading.Barrier(2, timeout=0.2)
         outcomes: list[str] = []
 
         def take_if_free(mine: int) -> None:
@@ -200,7 +200,7 @@ class IsolationPromises:
         self, database: DatabaseManager, open_database: Opener, value: Value
     ) -> None:
         """The lock time-out bounds the wait, the conflict is retryable, and afterwards everything goes on."""
-        other = open_database(timeouts=Timeouts(lock=1.0))
+        other = open_database(timeouts=Timeouts(lock=0.2))
 
         def rival() -> None:
             with other.write() as tx:

@@ -78,7 +78,7 @@ class Announcing:
     def work(self, threads: int = 2) -> None:
         """Deliver until the test ends."""
         self._stack.enter_context(self.db.relay({"events": self.events.deliver, "jobs": self.jobs.deliver}))
-        self._stack.enter_context(self.jobs.worker(threads))
+        self._stack.enter_context(self.jobs.worker(threads=threads))
 
     def states(self, event_id: str) -> dict[str, str]:
         """The state of each delivery, by listener; empty until the relay has seen the event."""

@@ -101,7 +101,7 @@ class DevicePromises:
     def test_logins_at_once_are_all_listed(self, face: Face, store: Store) -> None:
         """A list that changed between reading and writing it is read again."""
         sessions = [face.load(None) for _ in range(5)]
-        before = store.get(face.sessions.procedures.roster.lists("alice"))
+        before = store.get(face.sessions.roster.lists("alice"))
         assert not any(before)
         for number, session in enumerate(sessions):
             session.data["number"] = number

@@ -76,7 +76,7 @@ class EndPromises:
     def test_revoking_reaches_a_session_that_is_in_no_list(self, face: Face, store: Store) -> None:
         """A list that was lost, whatever lost it, hides nothing from it."""
         cookie = face.begun("alice")
-        store.delete(face.sessions.procedures.roster.lists("alice"))
+        store.delete(face.sessions.roster.lists("alice"))
         assert face.devices("alice") == []
         face.revoke_all("alice")
         assert face.is_dead(cookie)
@@ -84,7 +84,7 @@ class EndPromises:
     def test_a_lost_generation_ends_sessions_and_revives_none(self, face: Face, store: Store) -> None:
         """Evicted between the logins: those before it are dead for good."""
         cookie = face.begun("alice")
-        store.delete(face.sessions.procedures.roster.guards("alice"))
+        store.delete(face.sessions.roster.guards("alice"))
         assert face.is_dead(cookie)
         face.begun("alice")
         assert face.is_dead(cookie)
@@ -93,7 +93,7 @@ class EndPromises:
         """Whatever is written there: no session, no error, and the next login makes a new one."""
         cookie = face.begun("alice")
         for planted in (b"", b"x", b"-1", b"1" * 400, b"\xff\xfe"):
-            store.set(dict.fromkeys(face.sessions.procedures.roster.guards("alice"), planted), None)
+            store.set(dict.fromkeys(face.sessions.roster.guards("alice"), planted), None)
             assert face.is_dead(cookie)
             assert face.devices("alice") == []
         assert face.load(face.begun("alice")).user_id == "alice"
@@ -101,7 +101,7 @@ class EndPromises:
     def test_neither_id_nor_data_nor_user_can_be_read_in_the_store(self, face: Face, store: Store) -> None:
         """Who reads the store can forge no cookie and learns nothing."""
         cookie = face.begun("alice@example.org", diary="canary-in-data")
-        roster = face.sessions.procedures.roster
+        roster = face.sessions.roster
         keys = [face.load(cookie).anchor, *roster.guards("alice@example.org"), *roster.lists("alice@example.org")]
         values = store.get(keys)
         assert all(values)
@@ -128,7 +128,7 @@ class EndPromises:
         """No session is ended by it."""
         cookie = face.begun("alice", a=1)
         for planted in (b"", b"12345678", b"\x00" * 100):
-            store.set(dict.fromkeys(face.sessions.procedures.roster.lists("alice"), planted), None)
+            store.set(dict.fromkeys(face.sessions.roster.lists("alice"), planted), None)
             assert face.devices("alice") == []
         later = face.begun("alice")
         assert len(face.devices("alice", face.load(later))) == 1
