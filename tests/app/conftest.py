@@ -37,18 +37,18 @@ def furnished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return directory / "app.db"
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def standing(tmp_path_factory: pytest.TempPathFactory, furnished: Path) -> Iterator[Standing]:
-    """The site on SQLite files, for the whole run."""
+    """The site on SQLite files, for the tests of one file: its threads are in nobody else's way."""
     directory = tmp_path_factory.mktemp("standing")
     shutil.copy(furnished, directory)
     with open_house(embedded_settings(directory)) as opened:
         yield opened, from_copy(opened, furnished)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def standing_on_mysql(tmp_path_factory: pytest.TempPathFactory, mariadb_server: MariaDBServer) -> Iterator[Standing]:
-    """The site with its tables and jobs on MariaDB, for the whole run."""
+    """The site with its tables and jobs on MariaDB, for the tests of one file."""
     url = mariadb_server.create_database()
     settings = embedded_settings(tmp_path_factory.mktemp("standing")).replace(database={"url": url}, jobs={"url": url})
     furnish(settings)
@@ -89,9 +89,9 @@ def unseen(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("media_library.tasks.look_at", lambda *_: Look(("#cc0000",), "portrait"))
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chromium() -> Iterator[Chromium]:
-    """One for all tests of a process; each opens a context of its own."""
+    """One for the tests of a file; each opens a context. Its driver keeps a loop running here while it is open."""
     from tests.chromium import launched
 
     with launched() as browser:

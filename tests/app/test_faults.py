@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import hashlib
 import json
 import os
@@ -168,73 +167,55 @@ def charged(house: House, name: str = "demo") -> int:
 # F3: the disk is full, or broken
 
 
-# Which call on which file fails how, and what the upload is answered.
-FAILING = [
-    ("openat", "incoming/.upload-known.part", "ENOSPC", 507),
-    ("write", "incoming/.upload-known.part", "ENOSPC", 507),
-    ("write", "incoming/.upload-known.part", "EIO", 503),
-    ("fsync", "incoming/.upload-known.part", "EIO", 503),
-    ("mkdir", "{folder}", "ENOSPC", 507),
-    ("link,linkat", "{folder}/{digest}", "EDQUOT", 507),
-    ("fsync", "{folder}", "EIO", 503),
-]
+def tell_upload(directory: str) -> None:
+    """In a process of its own: print the status and code of an upload, and what it left."""
+    tempfile._name_sequence = iter(["known"] * 9)  # type: ignore[attr-defined]  # the file to be refused needs a name
+    with open_house(embedded_settings(Path(directory))) as house:
+        before, visitor = house.left, house.browser()
+        answer = visitor.upload("poster.jpeg", Path(directory, "poster.jpeg").read_bytes())
+        after = house.left
+        files = sorted(after.pop("files"))  # type: ignore[call-overload]  # a set of names
+        del before["files"]
+        seen = visitor.get("/api/v1/media").json()["data"]
+        sys.stdout.write(json.dumps([answer.status_code, answer.json()["code"], files, after == before, seen]))
 
 
-def tell_uploads(directories: list[str]) -> None:
-    """In a process of its own: say so; then, while a tracer is there, what an upload in each directory came to."""
-
-    def say(told: object) -> None:
-        sys.stdout.write(json.dumps(told) + "\n")
-        sys.stdout.flush()
-
-    # Where only a parent may trace a process: anybody may this one (prctl's PR_SET_PTRACER).
-    ctypes.CDLL(None).prctl(0x59616D61, ctypes.c_ulong(-1), 0, 0, 0)
-    say("ready")
-    for directory in directories:
-        while not traced():
-            time.sleep(0.01)
-        tempfile._name_sequence = iter(["known"] * 9)  # type: ignore[attr-defined]  # the file to be refused needs a name
-        with open_house(embedded_settings(Path(directory))) as house:
-            before, visitor = house.left, house.browser()
-            answer = visitor.upload("poster.jpeg", Path(directory, "poster.jpeg").read_bytes())
-            after = house.left
-            files = sorted(after.pop("files"))  # type: ignore[call-overload]  # a set of names
-            del before["files"]
-            seen = visitor.get("/api/v1/media").json()["data"]
-        say([answer.status_code, answer.json()["code"], files, after == before, seen])
-        while traced():
-            time.sleep(0.01)
-
-
-def traced() -> bool:
-    """Whether somebody traces this process."""
-    return "TracerPid:\t0\n" not in Path("/proc/self/status").read_text()
-
-
-def test_a_disk_that_fails_at_any_step_is_told_and_shows_nothing(tmp_path: Path, furnished: Path) -> None:
+@pytest.mark.parametrize(
+    ("call", "where", "error", "status"),
+    [
+        ("openat", "incoming/.upload-known.part", "ENOSPC", 507),
+        ("write", "incoming/.upload-known.part", "ENOSPC", 507),
+        ("write", "incoming/.upload-known.part", "EIO", 503),
+        ("fsync", "incoming/.upload-known.part", "EIO", 503),
+        ("mkdir", "{folder}", "ENOSPC", 507),
+        ("link,linkat", "{folder}/{digest}", "EDQUOT", 507),
+        ("fsync", "{folder}", "EIO", 503),
+    ],
+)
+def test_a_disk_that_fails_at_any_step_is_told_and_shows_nothing(
+    tmp_path: Path, furnished: Path, call: str, where: str, error: str, status: int
+) -> None:
     """507 when it is full, 503 when it does not answer; no row, job or event, and at most a file for the sweep."""
     strace = require(shutil.which("strace"), "strace makes system calls fail")
-    places = [tmp_path / str(number) for number in range(len(FAILING))]
-    pictures = [small() for _ in places]
-    for place, data in zip(places, pictures, strict=True):
-        place.mkdir()
-        shutil.copy(furnished, place)
-        (place / "poster.jpeg").write_bytes(data)
-    with spawn(tell_uploads, [str(place) for place in places], env=IMPORTABLE) as child:
-        assert child.line(60) == '"ready"'
-        for place, data, (call, where, error, status) in zip(places, pictures, FAILING, strict=True):
-            digest = hashlib.sha256(data).hexdigest()
-            failing = place / "media" / where.format(folder=f"blobs/{digest[:2]}", digest=digest)
-            told = ["-e", f"trace={call}", "-e", f"inject={call}:error={error}"]
-            tracing = [strace, "-f", "-qq", "-o", str(place / "trace"), "-P", str(failing), *told, "-p", str(child.pid)]
-            with subprocess.Popen(tracing) as tracer:
-                found, code, files, unchanged, seen = json.loads(child.line(60))
-                tracer.send_signal(signal.SIGINT)
-            assert "(INJECTED)" in (place / "trace").read_text(), (call, where)
-            assert found == status, (call, where, code)
-            assert (unchanged, seen) == (True, []), (call, where)
-            assert files in ([], [f"blobs/{digest[:2]}/{digest}"]), (call, where)
-        assert child.wait(60) == 0
+    data = small()
+    digest = hashlib.sha256(data).hexdigest()
+    shutil.copy(furnished, tmp_path)
+    (tmp_path / "poster.jpeg").write_bytes(data)
+    path = tmp_path / "media" / where.format(folder=f"blobs/{digest[:2]}", digest=digest)
+    program = (
+        "from postrmagic_core.testing.faults import apply_from_environment; apply_from_environment();"
+        f"from tests.app.test_faults import tell_upload; tell_upload({str(tmp_path)!r})"
+    )
+    tracing = [strace, "-f", "-qq", "-o", str(tmp_path / "trace"), "-P", str(path), "-e", f"trace={call}"]
+    command = [*tracing, "-e", f"inject={call}:error={error}", sys.executable, "-c", program]
+    done = subprocess.run(
+        command, env={**os.environ, **IMPORTABLE}, capture_output=True, text=True, timeout=90, check=False
+    )
+    assert "(INJECTED)" in (tmp_path / "trace").read_text(), done.stderr
+    found, code, files, unchanged, seen = json.loads(done.stdout.splitlines()[-1])
+    assert found == status, (code, done.stderr)
+    assert (unchanged, seen) == (True, [])
+    assert files in ([], [f"blobs/{digest[:2]}/{digest}"])
 
 
 # F4, F6: many at once

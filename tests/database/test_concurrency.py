@@ -3,6 +3,7 @@
 # ruff: noqa: T201 - a child process speaks by printing
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -12,6 +13,7 @@ import pytest
 from sqlalchemy import text
 
 from postrmagic_core.database import DatabaseManager, Unit
+from postrmagic_core.database.listeners import listen
 from postrmagic_core.errors import AlreadyDone, BackendUnavailable, Conflict, OutcomeUnknown
 from postrmagic_core.testing import FakeClock, spawn
 
@@ -118,3 +120,25 @@ def test_each_retry_has_a_fresh_connection(mysql_url: str) -> None:
         with database.read() as tx:
             assert tx.scalar(GET) == 2
     assert found == [None, None]
+
+
+def test_nobody_connects_while_an_engine_is_still_being_listened_to(
+    open_database: Callable[..., DatabaseManager], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SQLAlchemy's list of listeners must not grow while the connection of another thread walks it."""
+    database = open_database()
+    early = list[bool]()
+
+    def listening(*arguments: Any) -> None:
+        other = threading.Thread(target=database.rows, args=[text("SELECT 1")])
+        other.start()
+        other.join(0.5)
+        early.append(not other.is_alive())
+        others.append(other)
+        listen(*arguments)
+
+    others: list[threading.Thread] = []
+    monkeypatch.setattr("postrmagic_core.database.runner.listen", listening)
+    assert database.rows(text("SELECT 1")) == [(1,)]
+    others[0].join(30)
+    assert (early, others[0].is_alive()) == ([False], False)

@@ -16,6 +16,7 @@ from postrmagic_core.database import DatabaseManager, OutboxRow, Timeouts, Unit,
 from postrmagic_core.database.delivery import Batch
 from postrmagic_core.database.tables import outbox as outbox_table
 from postrmagic_core.database.tables import outbox_keys
+from postrmagic_core.database.transaction import Transaction
 from postrmagic_core.errors import BackendTimeout, Conflict
 from postrmagic_core.testing import FakeClock
 
@@ -79,6 +80,7 @@ def refused(tx: Unit) -> None:
 
 def conflict(tx: Unit) -> None:
     """A deadlock that picked us: the server undid the transaction."""
+    assert isinstance(tx, Transaction)
     tx.fail(Conflict("another transaction was in the way"))
     raise Conflict("another transaction was in the way")
 
@@ -169,6 +171,7 @@ def test_a_row_that_always_loses_its_transaction_stops_nobody_else(clocked: Data
 
 def time_out(tx: Unit) -> None:
     """A statement that took too long: the server undid the transaction."""
+    assert isinstance(tx, Transaction)
     tx.fail(BackendTimeout("stopped"))
     raise BackendTimeout("stopped")
 

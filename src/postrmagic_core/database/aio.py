@@ -27,6 +27,7 @@ from ..errors import NestedUnit
 from . import policy
 from .interface import Deliver, Isolation, OutboxCount
 from .runner import UnitRunner
+from .transaction import Transaction
 from .unit import Unit
 
 if TYPE_CHECKING:
@@ -236,7 +237,7 @@ class AsyncDatabaseManager:
         async with self._lanes_for("write").hold() as lane:
             return await lane.run(partial(on_behalf_of, line, call))
 
-    def _end(self, unit: Unit, *, failed: bool) -> None:
+    def _end(self, unit: Transaction, *, failed: bool) -> None:
         """On the lane, in the context the task had before the unit: hooks find it current here, then gone."""
         try:
             with entered(unit):

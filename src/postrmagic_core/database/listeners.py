@@ -18,7 +18,7 @@ from .written import reads_only, tables_changed
 if TYPE_CHECKING:
     from sqlalchemy.engine import ExceptionContext
 
-    from .unit import Unit
+    from .transaction import Transaction
 
 
 def listen(engine: Engine, role: Role, connected: Callable[[], None]) -> None:
@@ -35,7 +35,7 @@ def listen(engine: Engine, role: Role, connected: Callable[[], None]) -> None:
 def _note_written(context: Any) -> None:
     if reads_only(context.compiled):
         return
-    unit: Unit | None = context.execution_options.get("pm_unit")
+    unit: Transaction | None = context.execution_options.get("pm_unit")
     if unit is not None:
         unit.note_written(tables_changed(context), context.statement)
 
@@ -43,6 +43,6 @@ def _note_written(context: Any) -> None:
 def _note_error(context: ExceptionContext) -> None:
     error = getattr(context, "chained_exception", None)  # unset when the backend left the driver's own error
     if context.connection is not None and isinstance(error, BackendError) and policy.ends_unit(error):
-        unit: Unit | None = context.connection.get_execution_options().get("pm_unit")
+        unit: Transaction | None = context.connection.get_execution_options().get("pm_unit")
         if unit is not None:
             unit.fail(error)

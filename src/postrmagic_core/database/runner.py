@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Collection, Mapping
 
 from sqlalchemy import Engine
@@ -16,6 +17,7 @@ from ..errors import BackendError, UsageError
 from .analysis.log import QueryLog
 from .interface import Isolation
 from .listeners import listen
+from .transaction import Transaction
 from .unit import Unit
 
 _PLAIN: Mapping[str, object] = {}
@@ -46,10 +48,11 @@ class UnitRunner:
         self.on_write: list[Callable[[Unit], object]] = []
         self._captures: TagCapture | None = None
         self._heard: dict[Role, Engine] = {}
+        self._hearing = threading.Lock()
         self._hook_errors = metrics.counter("db_hook_errors_total")
         after_fork(self._forget)
 
-    def new(self, role: Role, *, snapshot: bool = False, isolation: Isolation = "default") -> Unit:
+    def new(self, role: Role, *, snapshot: bool = False, isolation: Isolation = "default") -> Transaction:
         """A unit that has not begun."""
         engine = self._heard.get(role) or self._hear(role)
         options: Mapping[str, object] = _PLAIN
@@ -57,13 +60,13 @@ class UnitRunner:
             options = {"pm_snapshot": True}
         elif isolation != "default":
             options = {"pm_isolation": isolation}
-        return Unit(engine, self.database_id, self._clock, options, writes=role == "write")
+        return Transaction(engine, self.database_id, self._clock, options, writes=role == "write")
 
     def use_tags(self, tags: TagCapture) -> None:
         """Let :meth:`capture` ask ``tags``."""
         self._captures = tags
 
-    def capture(self, unit: Unit, tags: Collection[str]) -> None:
+    def capture(self, unit: Transaction, tags: Collection[str]) -> None:
         """Note the tags' generations in ``unit``, which has not begun.
 
         Those of a store that is away are 0, which never was one: what is stored under them is never served.
@@ -76,17 +79,24 @@ class UnitRunner:
             unit.tags = dict.fromkeys(tags, 0)
 
     def _hear(self, role: Role) -> Engine:
-        engine = self._heard[role] = self._backend.engine(role)
-        listen(engine, role, self._connected)
-        if self._queries is not None:
-            self._queries.listen(engine)
-        return engine
+        # Nobody connects by an engine that is still being listened to: SQLAlchemy's list of listeners must not grow
+        # while a connection walks it.
+        with self._hearing:
+            if (heard := self._heard.get(role)) is not None:
+                return heard
+            engine = self._backend.engine(role)
+            listen(engine, role, self._connected)
+            if self._queries is not None:
+                self._queries.listen(engine)
+            self._heard[role] = engine
+            return engine
 
     def _forget(self) -> None:
         # A forked child may have engines of its own.
+        self._hearing = threading.Lock()
         self._heard = {}
 
-    def finish(self, unit: Unit, *, failed: bool) -> None:
+    def finish(self, unit: Transaction, *, failed: bool) -> None:
         """Commit ``unit``, or roll it back if it ``failed`` or cannot commit; give its connection back."""
         try:
             if failed:
@@ -99,7 +109,7 @@ class UnitRunner:
         finally:
             unit.release()
 
-    def settle(self, unit: Unit) -> None:
+    def settle(self, unit: Transaction) -> None:
         """When the unit is no longer current: call its hooks and wake the relays."""
         failed = unit.settle()
         if failed:
@@ -113,7 +123,7 @@ class Reading:
 
     __slots__ = ("_before", "_unit")
 
-    def __init__(self, unit: Unit, before: Callable[[], None] | None = None) -> None:
+    def __init__(self, unit: Transaction, before: Callable[[], None] | None = None) -> None:
         self._unit = unit
         self._before = before
 
@@ -132,7 +142,7 @@ class Writing:
 
     __slots__ = ("_runner", "_unit")
 
-    def __init__(self, runner: UnitRunner, unit: Unit) -> None:
+    def __init__(self, runner: UnitRunner, unit: Transaction) -> None:
         self._runner = runner
         self._unit = unit
 

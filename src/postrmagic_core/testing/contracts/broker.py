@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import random
 import shutil
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, ClassVar
@@ -28,6 +28,7 @@ from postrmagic_core.jobs.interface import BrokerAdapter, BrokerOptions, Support
 from postrmagic_core.jobs.tables import metadata as jobs_tables
 from postrmagic_core.jobs.workers import Registration
 
+from .applicable import Applicable
 from .broker_alter import AlterPromises
 from .broker_bells import BellPromises
 from .broker_hostile import HostilePromises
@@ -42,10 +43,9 @@ from .broker_turns import TurnPromises
 from .broker_unique import UniquePromises
 from .broker_units import UnitPromises
 
-ROWS = ("namespaces",)
-
 
 class BrokerContract(
+    Applicable,
     PutPromises,
     UniquePromises,
     TurnPromises,
@@ -68,7 +68,7 @@ class BrokerContract(
     """
 
     broker_class: ClassVar[type[Any]]
-    not_applicable: ClassVar[Mapping[str, str]] = {}
+    rows: ClassVar[tuple[str, ...]] = ("namespaces",)
 
     @pytest.fixture
     def broker_url(self) -> str:
@@ -156,12 +156,3 @@ class BrokerContract(
         if not isinstance(broker, SupportsUnits):
             pytest.skip(f"{type(broker).__name__} has no put_in(): its jobs are no rows of the database")
         return broker
-
-    @pytest.fixture(autouse=True)
-    def _applicable(self, request: pytest.FixtureRequest) -> None:
-        unknown = set(self.not_applicable) - set(ROWS)
-        if unknown:
-            raise ValueError(f"not_applicable names {sorted(unknown)}: rows are {ROWS}")
-        marked = request.node.get_closest_marker("promise")
-        if marked is not None and marked.args[0] in self.not_applicable:
-            pytest.skip(f"{marked.args[0]} do not apply: {self.not_applicable[marked.args[0]]}")

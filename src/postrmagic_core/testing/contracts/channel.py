@@ -12,7 +12,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import ExitStack
 from typing import Any, ClassVar
 
@@ -20,15 +20,14 @@ import pytest
 
 from postrmagic_core.events.channel import Channel, ChannelOptions
 
+from .applicable import Applicable
 from .channel_ends import EndPromises
 from .channel_hearing import HearingPromises
 from .channel_rig import KEEP, Opener
 from .channel_slow import SlowPromises
 
-ROWS = ("processes",)
 
-
-class ChannelContract(HearingPromises, SlowPromises, EndPromises):
+class ChannelContract(Applicable, HearingPromises, SlowPromises, EndPromises):
     """Every promise of :class:`~postrmagic_core.events.channel.Channel` that needs no fault to be seen.
 
     A subclass supplies ``channel_class`` and the fixture ``channel_url``. Adapters are opened as two processes would
@@ -37,7 +36,7 @@ class ChannelContract(HearingPromises, SlowPromises, EndPromises):
     """
 
     channel_class: ClassVar[type[Any]]
-    not_applicable: ClassVar[Mapping[str, str]] = {}
+    rows: ClassVar[tuple[str, ...]] = ("processes",)
 
     @pytest.fixture
     def channel_url(self) -> str:
@@ -72,12 +71,3 @@ class ChannelContract(HearingPromises, SlowPromises, EndPromises):
     def other(self, open_channel: Opener) -> Channel:
         """The adapter of another process."""
         return open_channel()
-
-    @pytest.fixture(autouse=True)
-    def _applicable(self, request: pytest.FixtureRequest) -> None:
-        unknown = set(self.not_applicable) - set(ROWS)
-        if unknown:
-            raise ValueError(f"not_applicable names {sorted(unknown)}: rows are {ROWS}")
-        marked = request.node.get_closest_marker("promise")
-        if marked is not None and marked.args[0] in self.not_applicable:
-            pytest.skip(f"{marked.args[0]} do not apply: {self.not_applicable[marked.args[0]]}")

@@ -10,7 +10,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from functools import partial
 from typing import Any, ClassVar
@@ -22,6 +22,7 @@ from postrmagic_core.database import DatabaseManager, Unit
 from postrmagic_core.database.tables import metadata as package_tables
 from postrmagic_core.registry import Registry
 
+from .applicable import Applicable
 from .database_aio import AsyncPromises
 from .database_errors import ErrorPromises
 from .database_isolation import IsolationPromises
@@ -31,10 +32,9 @@ from .database_rows import FACES, GET, Opener, Value, Write, counter, metadata
 from .database_types import TypePromises
 from .database_units import UnitPromises
 
-ROWS = ("decimals", "declared sizes")
-
 
 class DatabaseContract(
+    Applicable,
     UnitPromises,
     NestingPromises,
     IsolationPromises,
@@ -50,7 +50,7 @@ class DatabaseContract(
     such thing; they show as skipped.
     """
 
-    not_applicable: ClassVar[Mapping[str, str]] = {}
+    rows: ClassVar[tuple[str, ...]] = ("decimals", "declared sizes")
 
     @pytest.fixture
     def database_url(self) -> str:
@@ -99,12 +99,3 @@ class DatabaseContract(
                 return tx.scalar(GET)
 
         return read
-
-    @pytest.fixture(autouse=True)
-    def _applicable(self, request: pytest.FixtureRequest) -> None:
-        unknown = set(self.not_applicable) - set(ROWS)
-        if unknown:
-            raise ValueError(f"not_applicable names {sorted(unknown)}: rows are {ROWS}")
-        marked = request.node.get_closest_marker("promise")
-        if marked is not None and marked.args[0] in self.not_applicable:
-            pytest.skip(f"{marked.args[0]} do not apply: {self.not_applicable[marked.args[0]]}")

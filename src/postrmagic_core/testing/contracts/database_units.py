@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy import insert, select, text
 
 from postrmagic_core.database import DatabaseManager, Unit
+from postrmagic_core.database.transaction import Transaction
 from postrmagic_core.errors import BackendRejected, Conflict, NotOpen, UniqueViolation, UsageError
 
 from .database_rows import ADD, GET, Note, Value, Write, counter, fail, set_to
@@ -84,6 +85,7 @@ class UnitPromises:
         """The server has undone the transaction: what is done after it must not commit alone."""
         with pytest.raises(Conflict), database.write() as tx:
             tx.execute(ADD)
+            assert isinstance(tx, Transaction)
             tx.fail(Conflict("deadlock"))
             with pytest.raises(Conflict):
                 tx.execute(ADD)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any, ClassVar
 
 import pytest
@@ -10,12 +10,11 @@ import pytest
 from postrmagic_core.testing.servers import ServerProcess
 
 from . import promises
+from .applicable import Applicable
 from .rig import FAULTS, Budget, Harness, Rig, S, rigged
 
-ROWS = ("P1", "P2", "P3", "P4", "P5", "cancel", "P6", "P7", "P8", "P9")
 
-
-class ReliabilityContract(Harness[S]):
+class ReliabilityContract(Applicable, Harness[S]):
     """P1 to P9 against a real server behind a :class:`~postrmagic_core.testing.proxy.FaultProxy`.
 
     A subclass supplies :class:`Harness`'s hooks and a fixture ``server`` (a private
@@ -26,7 +25,7 @@ class ReliabilityContract(Harness[S]):
 
     budget: ClassVar[Budget] = Budget()
     durable: ClassVar[bool] = True
-    not_applicable: ClassVar[Mapping[str, str]] = {}
+    rows: ClassVar[tuple[str, ...]] = ("P1", "P2", "P3", "P4", "P5", "cancel", "P6", "P7", "P8", "P9")
 
     @pytest.fixture
     def server(self) -> ServerProcess:
@@ -34,14 +33,8 @@ class ReliabilityContract(Harness[S]):
         raise NotImplementedError("supply a fixture `server`, for example from own_redis_server()")
 
     @pytest.fixture
-    def rig(self, server: ServerProcess, request: pytest.FixtureRequest) -> Iterator[Rig[Any]]:
-        """The rig for one test; skips a row that was declared not applicable."""
-        unknown = set(self.not_applicable) - set(ROWS)
-        if unknown:
-            raise ValueError(f"not_applicable names {sorted(unknown)}: rows are {ROWS}")
-        row = request.node.get_closest_marker("promise").args[0]
-        if row in self.not_applicable:
-            pytest.skip(f"{row} does not apply: {self.not_applicable[row]}")
+    def rig(self, server: ServerProcess) -> Iterator[Rig[Any]]:
+        """The rig for one test."""
         with rigged(self, server, self.budget) as rig:
             yield rig
 
