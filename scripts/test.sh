@@ -54,9 +54,25 @@ for version in 3.11 3.13; do
     fi
 done
 
-# Three at once: the long ones leave a core to each other whenever they wait.
-stage "lint, docs, standalone${others[*]:+, contracts on ${others[*]}}" "${tox[@]}" run-parallel -q -p 3 --parallel-no-spinner \
-    -e "$(IFS=, && echo "${others[*]}${others[*]:+,}lint,docs,standalone")"
+# Style, types and documentation with what the full run's environment has: one environment less to make for each.
+static() {
+    local python=$PWD/.tox/full/bin parts=(contracts lint docs) part jobs=() code=0
+    "${tox[@]}" run -q -e full --notest || return
+    "${tox[@]}" run-parallel -q -p 2 --parallel-no-spinner -e "$(IFS=, && echo "${others[*]}${others[*]:+,}standalone")" >.tox/contracts.log 2>&1 &
+    jobs+=($!)
+    PATH=$python:$PATH scripts/lint.sh >.tox/lint.log 2>&1 &
+    jobs+=($!)
+    "$python/python" -m sphinx -q -W -n --keep-going docs .tox/html >.tox/docs.log 2>&1 &
+    jobs+=($!)
+    for part in 0 1 2; do
+        wait "${jobs[$part]}" || { code=1 && echo "!! ${parts[$part]} failed"; }
+        cat ".tox/${parts[$part]}.log"
+    done
+    return "$code"
+}
+
+# At once: the long ones leave a core to each other whenever they wait.
+stage "lint, docs, standalone${others[*]:+, contracts on ${others[*]}}" static
 # Alone: the servers and the tests that race processes against each other need both cores.
 stage "every suite on Python $present" full
 # Each guard is a run of its own, and most of a short run is the loading of plugins that no proof uses.

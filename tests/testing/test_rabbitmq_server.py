@@ -21,6 +21,7 @@ from postrmagic_core.testing.servers import RabbitMQServer, require
 
 pytestmark = pytest.mark.rabbitmq
 
+QUEUE = "lasting-queue"
 LASTING = pika.BasicProperties(delivery_mode=2)
 
 
@@ -42,15 +43,23 @@ def channel_to(url: str) -> Iterator[Any]:
 def put(url: str, body: bytes) -> None:
     """Have a lasting message in a lasting queue, confirmed."""
     with channel_to(url) as channel:
-        channel.queue_declare("q", durable=True)
-        channel.basic_publish("", "q", body, LASTING)
+        channel.queue_declare(QUEUE, durable=True)
+        channel.basic_publish("", QUEUE, body, LASTING)
+
+
+def await_declared(directory: Path) -> None:
+    """Wait until the queue is on disk: RabbitMQ confirms a message that is, before the queue that it is in."""
+    until = time.monotonic() + 60
+    while not any(QUEUE.encode() in log.read_bytes() for log in directory.rglob("LATEST.LOG")):
+        assert time.monotonic() < until, "the queue's declaration was not written"
+        time.sleep(0.01)
 
 
 def got(url: str) -> bytes | None:
     """The queue's next message; ``None`` without one."""
     with channel_to(url) as channel:
-        channel.queue_declare("q", durable=True)
-        body: bytes | None = channel.basic_get("q", auto_ack=True)[2]
+        channel.queue_declare(QUEUE, durable=True)
+        body: bytes | None = channel.basic_get(QUEUE, auto_ack=True)[2]
         return body
 
 
@@ -87,6 +96,7 @@ def test_it_can_be_broken_and_nothing_stays_behind(rabbitmq_server: RabbitMQServ
     with RabbitMQServer(options=["-rabbit", "heartbeat", "7"]) as server:
         url, directory = server.create_database(), server.directory
         put(url, b"kept")
+        await_declared(directory)
         server.kill()
         assert not server.running
         with pytest.raises(pika.exceptions.AMQPConnectionError):

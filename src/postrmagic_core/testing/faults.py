@@ -20,13 +20,17 @@ DEFAULT_DOUBLE: Final = "postrmagic_core.testing.doubles:noop"
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One fault: claimed by ``tests`` and ``guard``, or ``not_applicable`` for a reason."""
+    """One fault: claimed by ``tests`` and ``guard``, or ``not_applicable`` for a reason.
+
+    ``slow``: without the guard they wait long for what does not come, so that they are best begun first.
+    """
 
     id: str
     tests: tuple[str, ...] = ()
     guard: str = ""
     double: str = DEFAULT_DOUBLE
     not_applicable: str = ""
+    slow: bool = False
 
     @property
     def claimed(self) -> bool:
@@ -57,10 +61,10 @@ def load_rows(path: Path) -> list[Row]:
 
 def _row(entry: Mapping[str, Any]) -> Row:
     name = entry.get("id")
-    unknown = set(entry) - {"id", "tests", "guard", "double", "not_applicable"}
+    unknown = set(entry) - {"id", "tests", "guard", "double", "not_applicable", "slow"}
     if not name or unknown:
         raise BadRow(
-            f"fault {name or entry}: expected an id, tests, guard, double, not_applicable; got {sorted(entry)}"
+            f"fault {name or entry}: expected an id, tests, guard, double, slow, not_applicable; got {sorted(entry)}"
         )
     claimed, excused = bool(entry.get("tests") and entry.get("guard")), bool(entry.get("not_applicable"))
     if claimed == excused or (excused and len(entry) > 2):

@@ -77,7 +77,7 @@ def attempt_all(rows: Sequence[Row], ways: Ways) -> Iterator[Trial]:
             yield from pool.map(lambda row: _attempt(row, ways), rows)
     else:
         yield from (_not_applicable(row) for row in rows if not row.claimed)
-        yield from _forked([row for row in rows if row.claimed], ways)
+        yield from _forked(sorted((row for row in rows if row.claimed), key=lambda row: not row.slow), ways)
 
 
 def _attempt(row: Row, ways: Ways) -> Trial:
