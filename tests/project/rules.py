@@ -64,12 +64,11 @@ class Source:
 
     path: str
     text: str
-    tree: ast.Module
 
-    @classmethod
-    def parse(cls, path: str, text: str) -> Source:
-        """Read `text` as the file at `path`."""
-        return cls(path, text, ast.parse(text))
+    @cached_property
+    def tree(self) -> ast.Module:
+        """What it says, parsed."""
+        return ast.parse(self.text)
 
     @property
     def name(self) -> str:
@@ -229,7 +228,7 @@ def _is_future(node: ast.Import | ast.ImportFrom) -> bool:
 
 def reasons(source: Source) -> list[str]:
     """Who silences a checker says why in the same comment."""
-    # Reading a file's tokens takes long: only where words do not follow on the same line need they be looked for before.
+    # Reading a file's tokens takes long: only where no words follow on the line need they be looked for before it.
     if all(map(_has_words, re.findall(rf"{_SILENCER.pattern}.*", source.text, re.IGNORECASE))):
         return []
     return [

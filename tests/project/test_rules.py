@@ -88,21 +88,21 @@ PLANTED = [
 def test_a_planted_fault_is_found(rule: Callable[[Source], list[str]], name: str, bad: str, good: str) -> None:
     """The rule names the file of the fault, and has nothing against code just inside the budget."""
     path = f"src/postrmagic_core/{name}"
-    (complaint,) = rule(Source.parse(path, bad))
+    (complaint,) = rule(Source(path, bad))
     assert complaint.startswith(path)
-    assert rule(Source.parse(path, good)) == []
+    assert rule(Source(path, good)) == []
 
 
 def test_rules_for_one_file_leave_others_alone() -> None:
     """A wide Protocol, an impure import and many names are faults only where the rule says."""
-    assert rules.protocol_width(Source.parse(f"{ROOM}/other.py", protocol(8))) == []
-    assert rules.pure_policy(Source.parse(f"{ROOM}/manager.py", "import redis")) == []
-    assert rules.public_names(Source.parse(f"{ROOM}/adapters/__init__.py", names(13))) == []
+    assert rules.protocol_width(Source(f"{ROOM}/other.py", protocol(8))) == []
+    assert rules.pure_policy(Source(f"{ROOM}/manager.py", "import redis")) == []
+    assert rules.public_names(Source(f"{ROOM}/adapters/__init__.py", names(13))) == []
 
 
 def test_a_large_median_is_found() -> None:
     """Two long modules of three push the median over the budget; one does not."""
-    long, short = (Source.parse("m.py", lines(count)) for count in (81, 80))
+    long, short = (Source("m.py", lines(count)) for count in (81, 80))
     assert rules.median_length([long, long, short]) == ["the median module has 81 code lines (80)"]
     assert rules.median_length([long, short, short]) == []
 
@@ -121,7 +121,7 @@ def test_a_lua_body_that_calls_redis_is_found(call: str) -> None:
 
 def faces(sync: str, aio: str) -> list[str]:
     return rules.equal_faces(
-        {"manager.py": Source.parse(f"{ROOM}/manager.py", sync), "aio.py": Source.parse(f"{ROOM}/aio.py", aio)}
+        {"manager.py": Source(f"{ROOM}/manager.py", sync), "aio.py": Source(f"{ROOM}/aio.py", aio)}
     )
 
 

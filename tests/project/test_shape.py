@@ -18,7 +18,7 @@ PACKAGE = ROOT / "src" / "postrmagic_core"
 def read(*folders: str) -> list[Source]:
     """Every Python file under these folders of the checkout."""
     return [
-        Source.parse(path.relative_to(ROOT).as_posix(), path.read_text(encoding="utf-8"))
+        Source(path.relative_to(ROOT).as_posix(), path.read_text(encoding="utf-8"))
         for folder in folders
         for path in sorted((ROOT / folder).rglob("*.py"))
     ]
