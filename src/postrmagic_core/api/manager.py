@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 
 from ..errors import ConfigurationError
 from .answering import problem_answer
-from .conditional import Precondition, etag_of, not_modified_headers
+from .conditional import Precondition, not_modified_headers
 from .declaring import operations_of
 from .endpoint import Endpoint, places
 from .interface import PlainResponse
 from .reading import Inputs
 from .specification import Specification
-
-_POLICY = "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
 
 class Api:
@@ -33,7 +30,7 @@ class Api:
         self.inputs = inputs or Inputs()
         self.endpoints = tuple(self._bound(given))
         self.places = places(self.endpoints, specification.base, specification.problems)
-        self.pages: Mapping[str, PlainResponse] = dict(self._pages())
+        self.pages: Mapping[str, PlainResponse] = specification.pages
 
     def page(self, path: str, headers: Mapping[str, str], method: str = "GET") -> PlainResponse:
         """One of :attr:`pages`, 304 for a client that has it, 405 for another method than ``GET`` and ``HEAD``.
@@ -56,37 +53,3 @@ class Api:
             for name in [one.name for one in operations_of(kind)]:
                 handler = getattr(given[kind], name)
                 yield Endpoint(operations[name], handler, self.inputs, self.specification.problems)
-
-    def _pages(self) -> Iterator[tuple[str, PlainResponse]]:
-        """What is read about the API, by path: it is everybody's, and the same for all."""
-        # Needed once, when the server starts: whoever declares operations waits for none of them.
-        from .page_style import STYLE
-        from .problem_pages import list_page, type_page
-        from .reference_page import reference_html
-
-        specification = self.specification
-        document = specification.openapi()
-        base = specification.base
-        text = json.dumps(document, ensure_ascii=False, indent=2).encode()
-        yield f"{base}/openapi.json", _page("application/json", text)
-        yield f"{base}/docs", _page("text/html; charset=utf-8", reference_html(document, stylesheet=f"{base}/docs.css"))
-        yield f"{base}/docs.css", _page("text/css; charset=utf-8", STYLE.encode())
-        at = specification.problems.base
-        if at is not None and at.startswith("/"):
-            types = specification.problems.types
-            sheet = f"{base}/docs.css"
-            yield at, _page("text/html; charset=utf-8", list_page(types, base=at, stylesheet=sheet))
-            for one in types:
-                page = type_page(one, base=at, stylesheet=sheet)
-                yield f"{at}{one.code}", _page("text/html; charset=utf-8", page)
-
-
-def _page(media_type: str, body: bytes) -> PlainResponse:
-    headers = {
-        "content-type": media_type,
-        "content-security-policy": _POLICY,
-        "x-content-type-options": "nosniff",
-        "cache-control": "no-cache",
-        "etag": etag_of(body),
-    }
-    return PlainResponse(200, headers, body)

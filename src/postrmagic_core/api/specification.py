@@ -10,7 +10,7 @@ from typing import Any
 
 from ..errors import ConfigurationError
 from .declaring import duplicate, operations_of
-from .interface import Example
+from .interface import Example, PlainResponse
 from .problems import Problems
 
 PAGES = ("openapi.json", "docs", "docs.css")
@@ -84,6 +84,13 @@ class Specification:
             security=self.security,
             groups=groups,
         )
+
+    @cached_property
+    def pages(self) -> Mapping[str, PlainResponse]:
+        """What is read about the API, by path, rendered when it is first asked for."""
+        from .pages import pages  # for a server: who declares operations waits for none of them
+
+        return dict(pages(self))
 
     def rules(self) -> dict[str, Any]:
         """What each route needs, for ``authorization(access, **specification.rules())``.
