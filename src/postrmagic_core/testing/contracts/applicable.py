@@ -24,4 +24,4 @@ class Applicable:
             raise ValueError(f"not_applicable names {sorted(unknown)}: rows are {self.rows}")
         marked = request.node.get_closest_marker("promise")
         if marked is not None and marked.args[0] in self.not_applicable:
-            pytest.skip(f"{marked.args[0]}: does not apply, {self.not_applicable[marked.args[0]]}")
+            pytest.skip(f"{marked.args[0]} does not apply: {self.not_applicable[marked.args[0]]}")
