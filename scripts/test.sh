@@ -77,7 +77,7 @@ stage "lint, docs, standalone${others[*]:+, contracts on ${others[*]}}" static
 stage "every suite on Python $present" full
 # Each guard is a run of its own, and most of a short run is the loading of plugins that no proof uses.
 stage "guards, each turned off" env PYTEST_DISABLE_PLUGIN_AUTOLOAD=1 \
-    PYTEST_PLUGINS=postrmagic_core.testing.pytest_plugin,pytest_timeout .tox/full/bin/python -m postrmagic_core.testing.guards tests/faults.toml --jobs 10
+    PYTEST_PLUGINS=postrmagic_core.testing.pytest_plugin,pytest_timeout .tox/full/bin/python -m postrmagic_core.testing.guards tests/faults.toml --jobs 12
 
 echo
 echo "== seconds per stage"

@@ -127,6 +127,14 @@ def test_what_is_loaded_beforehand_is_of_others() -> None:
     assert {name.partition(".")[0] for name in names}.isdisjoint({"postrmagic_core", "json", "_pytest", "tests"})
 
 
+def test_who_has_the_guard_by_another_name_is_tried_again_without_it(pytester: pytest.Pytester) -> None:
+    """Loaded with its users it is not reached everywhere: what stays green then is tried as in a new process."""
+    pytester.makepyfile(kept="from guarded import check as kept\n")
+    pytester.makepyfile(test_kept="import kept\n\ndef test_kept():\n    assert kept.kept(1) is None\n")
+    double = "postrmagic_core.testing.doubles:true"
+    assert tried(Row("kept", ("test_kept.py::test_kept",), "guarded:check", double))["kept"].verdict == "red"
+
+
 def test_a_hanging_proof_is_ended_with_what_it_started(pytester: pytest.Pytester) -> None:
     """Nothing of it goes on, and the next row has its turn."""
     pytester.makepyfile(

@@ -1,7 +1,8 @@
 """A program that loads once what the tests of many runs import, and forks a process for each: see :mod:`.guards`.
 
-Of the packages whose guards are taken away it loads nothing: each fork imports them after the double is in its place,
-as a new process does. So this file itself imports the standard library alone, and pytest when it runs. Linux only.
+Unless it is told to, it loads nothing of the packages whose guards are taken away: each fork imports them after the
+double is in its place, as a new process does. So this file itself imports the standard library alone, and pytest when
+it runs. Linux only.
 """
 
 from __future__ import annotations
@@ -38,11 +39,16 @@ class Run(TypedDict):
 
 
 class Order(TypedDict):
-    """What the program reads: ``jobs`` is how many runs go on at once, ``timeout`` how many seconds each may take."""
+    """What the program reads: ``jobs`` is how many runs go on at once, ``timeout`` how many seconds each may take.
+
+    ``loaded``: with the packages themselves loaded. It is faster, but a double does not reach who has kept the guard
+    under another name: only that something fails shows something.
+    """
 
     runs: Sequence[Run]
     jobs: int
     timeout: float
+    loaded: bool
 
 
 class Answer(TypedDict):
@@ -97,7 +103,8 @@ def scout(order: Order) -> list[str]:
         try:
             pytest.main([*_QUIET, "--collect-only", *sorted(file for file in files if Path(file).exists())])
         finally:  # what cannot be collected is told by its own run
-            os.write(telling, json.dumps(of_others(packages)).encode())
+            with os.fdopen(telling, "w") as out:
+                json.dump([*of_others(packages), *(of(packages) if order["loaded"] else [])], out)
             os._exit(0)
     os.close(telling)
     with os.fdopen(found) as names:
@@ -118,6 +125,11 @@ def of_others(packages: Collection[str]) -> list[str]:
         if origin.startswith(places) and name.partition(".")[0] not in {"_pytest", *packages}:
             names.append(name)
     return names
+
+
+def of(packages: Collection[str]) -> list[str]:
+    """What is loaded of ``packages``, in order; of the standard library's nothing, which pytest itself uses."""
+    return [name for name in list(sys.modules) if name.partition(".")[0] in set(packages) - sys.stdlib_module_names]
 
 
 def load(names: Sequence[str]) -> set[str]:
@@ -162,7 +174,8 @@ def _serve(order: Order, loaded: Collection[str], answers: TextIO) -> int:
         while waiting or forks:
             while waiting and len(forks) < order["jobs"]:
                 number, run = waiting.popleft()
-                forked, output = may_fork(run["package"], loaded), os.memfd_create("output")
+                forked = may_fork(run["package"], set() if order["loaded"] else loaded)
+                output = os.memfd_create("output")
                 pid = os.fork()
                 if not pid:
                     ends.close()
