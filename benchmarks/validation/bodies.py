@@ -60,7 +60,7 @@ class Numbers(Input):
 class Text(Input):
     """A text as long as the body."""
 
-    text: Annotated[str, PlainText(SIZE, lines=True)]
+    text: Annotated[str, PlainText(max=SIZE, lines=True)]
 
 
 def refused(call: Callable[[], object]) -> None:
@@ -165,7 +165,7 @@ def wrong_values() -> Mapping[str, tuple[Any, bytes]]:
 
 
 RULES: Mapping[str, Any] = {
-    "PlainText": Annotated[str, PlainText(SIZE, lines=True)],
+    "PlainText": Annotated[str, PlainText(max=SIZE, lines=True)],
     "Slug": Slug,
     "Tag": Tag,
     "Filename": Filename,
@@ -202,8 +202,8 @@ def many_texts() -> Mapping[str, tuple[Any, list[str]]]:
     """As many texts as fill the body, each as long as its rule has it."""
     many = range(_MANY)
     return {
-        "plain texts": (Annotated[str, PlainText(200)], ["é" * 48] * _MANY),
-        "plain texts of accents": (Annotated[str, PlainText(200)], [("a" + "\u0301" * 30)] * _MANY),
+        "plain texts": (Annotated[str, PlainText(max=200)], ["é" * 48] * _MANY),
+        "plain texts of accents": (Annotated[str, PlainText(max=200)], [("a" + "\u0301" * 30)] * _MANY),
         "tags": (Tag, ["é" * 40 for _ in many]),
         "tags of accents": (Tag, ["ΐ" * 3 + "a" + "\u0301" * 30 for _ in many]),
         "file names": (Filename, ["é" * 40 + ".jpeg" for _ in many]),

@@ -19,7 +19,7 @@ class Poster(Output):
 
 
 class NewPoster(Input):
-    title: Annotated[str, PlainText(80, min=1)] = Field(description="What stands on it.")
+    title: Annotated[str, PlainText(max=80, min=1)] = Field(description="What stands on it.")
 
 
 class Missing(Exception):

@@ -10,7 +10,7 @@ from postrmagic_core.validation.rules import PlainText, SafeHtml, Tag
 
 
 class Poster(Input):
-    title: Annotated[str, PlainText(80, min=1)]
+    title: Annotated[str, PlainText(max=80, min=1)]
     copies: int = Field(default=1, ge=1, le=500)
     tags: list[Tag] = Field(default_factory=list)
     about: Annotated[str, SafeHtml()] = ""

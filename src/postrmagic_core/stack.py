@@ -286,12 +286,12 @@ class Stack(Lifecycle):
         threads: int | None = None,
         queues: Collection[str] | None = None,
         grace: float | None = None,
-        memory: int | None = None,
+        max_memory_mib: int | None = None,
     ) -> Worker:
         """A worker for this Stack's queues, or some of them, in this process; it runs while it is open.
 
-        What is left out is as the settings say; ``grace`` in seconds, ``memory`` in bytes: see :class:`Worker`. Log
-        records made in a job carry its ``job_id``, ``task``, ``queue`` and ``attempt``. Raises
+        What is left out is as the settings say; ``grace`` in seconds, ``max_memory_mib`` in MiB: see :class:`Worker`.
+        Log records made in a job carry its ``job_id``, ``task``, ``queue`` and ``attempt``. Raises
         :class:`ConfigurationError` where ``jobs.worker=embedded``: the Stack then runs its own.
         """
         if self.settings.jobs.worker == "embedded":
@@ -300,9 +300,9 @@ class Stack(Lifecycle):
                 "POSTRMAGIC_JOBS__WORKER=separate for both"
             )
         room = self.settings.jobs
-        if memory is None and room.memory is not None:
-            memory = room.memory * 2**20
-        return self._worker(threads, queues=queues, grace=room.grace if grace is None else grace, memory=memory)
+        grace = room.grace if grace is None else grace
+        max_memory_mib = room.memory if max_memory_mib is None else max_memory_mib
+        return self._worker(threads, queues=queues, grace=grace, max_memory_mib=max_memory_mib)
 
     def _worker(self, threads: int | None = None, **options: Any) -> Worker:
         from .log import bind

@@ -244,7 +244,13 @@ def test_replay_of_many_is_bounded(house: House) -> None:
 
 @pytest.mark.parametrize(
     "arguments",
-    [["replay"], ["replay", "x", "--all"], ["cancel"], ["list", "--state", "lost"], ["purge", "--before", "tomorrow"]],
+    [
+        ["replay"],
+        ["replay", "x", "--all"],
+        ["cancel"],
+        ["list", "--state", "lost"],
+        ["purge", "--older-than", "tomorrow"],
+    ],
     ids=" ".join,
 )
 def test_what_is_not_clear_is_a_usage_error(house: House, arguments: list[str]) -> None:
@@ -269,12 +275,12 @@ def test_cancel_ends_what_waits_and_asks_what_runs(house: House) -> None:
 
 def test_purge_forgets_what_went_well_and_letters_when_told(house: House) -> None:
     """It asks; what is younger stays."""
-    assert house.run("purge", "--before", "7d", "--yes").exit_code == 1
-    assert house.run("purge", "--before", "0s", answer="n\n").exit_code == 1
+    assert house.run("purge", "--older-than", "7d", "--yes").exit_code == 1
+    assert house.run("purge", "--older-than", "0s", answer="n\n").exit_code == 1
     assert len(house.states()) == len(NAMES)
-    assert house.json("purge", "--before", "0s", "--yes") == {"forgotten": 2}
+    assert house.json("purge", "--older-than", "0s", "--yes") == {"forgotten": 2}
     assert house.states().keys() == {"queued", "later", "running", "failed", "poison"}
-    assert "DEAD LETTERS" in house.run("purge", "--before", "0s", "--letters", answer="y\n").stderr
+    assert "DEAD LETTERS" in house.run("purge", "--older-than", "0s", "--letters", answer="y\n").stderr
     assert house.states().keys() == {"queued", "later", "running"}
 
 
@@ -327,7 +333,7 @@ def test_it_is_the_same_on_redis(house: House, redis_url: str, monkeypatch: pyte
     assert "{'poster': 7}" in house.run("show", house.ids["failed"], "--arguments").stdout
     assert house.json("replay", "--all", "--yes")["replayed"] == [house.ids["poison"], house.ids["failed"]]
     assert house.run("cancel", house.ids["later"], house.ids["running"]).exit_code == 0
-    assert house.json("purge", "--before", "0s", "--yes") == {"forgotten": 3}
+    assert house.json("purge", "--older-than", "0s", "--yes") == {"forgotten": 3}
 
 
 def test_a_database_without_the_tables_says_what_to_run(

@@ -250,7 +250,7 @@ def test_the_line_at_the_start_shows_no_password() -> None:
         database={"url": "mysql://shop:hunter2@db.internal/shop"}, jobs={"url": "mysql://me:hunter2@broker:3307/jobs"}
     )
     stack = Stack(settings, configure_logging=False)
-    options = {"threads": 3, "memory": None, "grace": 30.0}
+    options = {"threads": 3, "max_memory_mib": None, "grace": 30.0}
     assert _beginning(stack, ["default"], "all", 2, options) == (
         "postrmagic worker: default (1 task) from mysql://broker:3307/jobs, 2 processes of 3 threads, with the relay, "
         "30 s grace"

@@ -136,7 +136,7 @@ def test_what_was_taken_over_goes_on(open_database: Open, database_url: str) -> 
         queue.include(old)
         with queue.worker(threads=1):
             assert [queue.result(job_id) for job_id in ("waits", "gone")] == [7, 7]
-            assert queue.replay() == 1
+            assert queue.replay(everything=True) == 1
             assert queue.result("dead") == 7
             statuses = [queue.status(job_id) for job_id in ("waits", "gone", "dead")]
             assert [status.attempts for status in statuses if status] == [1, 2, 1]

@@ -111,12 +111,32 @@ def test_a_dead_row_gets_all_its_attempts_again(clocked: DatabaseManager, frozen
     assert delivered(clocked) == [b"2"]
 
 
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {},
+        {"ids": []},
+        {"ids": [1], "everything": True},
+        {"topic": "mail", "everything": True},
+        {"ids": [1], "topic": "x"},
+    ],
+    ids=str,
+)
+def test_retry_is_told_which_rows(clocked: DatabaseManager, frozen_clock: FakeClock, asked: dict[str, Any]) -> None:
+    """Ids, a topic or everything, and exactly one of them: no ids are not all of them."""
+    bury(clocked, frozen_clock, b"1")
+    with pytest.raises(UsageError, match="everything=True"):
+        clocked.transact(undelivered.retry, **asked)
+    with clocked.read() as tx:
+        assert len(undelivered.entries(tx, state="dead")) == 1
+
+
 def test_a_dead_row_with_a_key_goes_to_the_end_of_its_key(clocked: DatabaseManager, frozen_clock: FakeClock) -> None:
     """Those behind it may have passed it already: it comes late, after what waits, and in the order of the dead."""
     bury(clocked, frozen_clock, b"dead 1", b"dead 2", key="k")
     bury(clocked, frozen_clock, b"alone", key="gone")
     stage(clocked, b"waiting", key="k")
-    assert clocked.transact(undelivered.retry) == 3
+    assert clocked.transact(undelivered.retry, everything=True) == 3
     stage(clocked, b"new", key="k")
     found = delivered(clocked)
     assert [payload for payload in found if payload != b"alone"] == [b"waiting", b"dead 1", b"dead 2", b"new"]

@@ -51,7 +51,7 @@ class Note(Output):
 class NewNote(Input):
     """What a note is made of."""
 
-    title: Annotated[str, PlainText(20, min=1)]
+    title: Annotated[str, PlainText(max=20, min=1)]
 
 
 class NotesQuery(Input):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
@@ -10,7 +11,7 @@ from typing import Any
 import pytest
 
 from postrmagic_core._retry import RetryPolicy
-from postrmagic_core.errors import JobFailed
+from postrmagic_core.errors import JobFailed, UsageError
 from postrmagic_core.jobs import Unique, task
 from postrmagic_core.jobs.interface import SupportsUpkeep
 
@@ -148,6 +149,30 @@ def test_dead_letters_are_listed_and_replayed_in_bulk(rig: Rig) -> None:
     assert rig.jobs.replay(task="fragile") == 0
     assert rig.jobs.replay("nonsense") == 0
     assert {letter.id for letter in rig.jobs.dead()} == set(others)
+
+
+@pytest.mark.parametrize(
+    ("ids", "asked"),
+    [
+        ([], {}),
+        (["x"], {"everything": True}),
+        (["x"], {"queue": "default"}),
+        ([], {"task": "fragile", "everything": True}),
+    ],
+    ids=str,
+)
+def test_replay_is_told_which_jobs(sqlite_rig: Rig, ids: list[str], asked: dict[str, Any]) -> None:
+    """By id, by queue or task, or everything, and one of these ways only: no ids are not all of them."""
+    jobs = sqlite_rig.jobs
+    letter = jobs.enqueue(fragile.call())
+    with jobs.worker(threads=1):
+        assert sqlite_rig.ends(letter.id) == "failed"
+    for replay in (jobs.replay, lambda *ids, **asked: asyncio.run(jobs.aio.replay(*ids, **asked))):
+        with pytest.raises(UsageError, match="everything=True"):
+            replay(*ids, **asked)
+    assert [found.id for found in jobs.dead()] == [letter.id]
+    assert asyncio.run(jobs.aio.replay(everything=True)) == 1
+    assert jobs.replay(everything=True) == 0
 
 
 def test_a_replayed_job_has_forgotten_how_it_ended(sqlite_rig: Rig) -> None:

@@ -303,8 +303,8 @@ def test_a_worker_that_is_heard_of_no_more_is_not_listed(sql_rig: Rig) -> None:
 
 def test_a_worker_says_when_its_process_has_grown_too_big(sqlite_rig: Rig) -> None:
     """A process always has a few megabytes, and never a million gigabytes."""
-    assert sqlite_rig.jobs.worker(memory=1_000_000).spent
-    assert not sqlite_rig.jobs.worker(memory=10**15).spent
+    assert sqlite_rig.jobs.worker(max_memory_mib=1).spent
+    assert not sqlite_rig.jobs.worker(max_memory_mib=10**9).spent
     assert not sqlite_rig.jobs.worker().spent
 
 

@@ -10,7 +10,7 @@ import inspect
 import re
 import sys
 import typing
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from functools import cached_property
@@ -18,6 +18,8 @@ from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 from typing import Any, ForwardRef, Literal, ParamSpec, TypeVar
+
+from _pytest.fixtures import FixtureFunctionDefinition
 
 ROOT = Path(__file__).parents[2]
 PAGES = ROOT / "docs" / "reference" / "api"
@@ -30,6 +32,8 @@ _HEAD = """\
 # Ways of use that are spelled by punctuation.
 _SPELLED = ("__call__", "__enter__", "__aenter__", "__iter__", "__aiter__", "__getitem__", "__contains__", "__len__")
 _ADDRESS = re.compile(r" at 0x[0-9a-f]+")
+_LONGEST_DEFAULT = 120
+_UNPACKED = re.compile(r"Unpack\[(\w+)\]")
 _DIRECTIVE = re.compile(r"^\.\. automodule:: (\S+)\n((?:   :.*\n)*)", re.MULTILINE)
 
 
@@ -50,7 +54,8 @@ def documented(pages: Iterable[Path]) -> dict[str, list[str]]:
         for module, options in _DIRECTIVE.findall(page.read_text(encoding="utf-8")):
             named = re.search(r":members:(.*)", options)
             found[module] = [name.strip() for name in named[1].split(",") if name.strip()] if named else []
-    return found
+    # A room before what is in it; last the package, whose names are those of its rooms.
+    return dict(sorted(found.items(), key=lambda item: (item[0] == PACKAGE, item[0])))
 
 
 def names_of(module: ModuleType) -> list[str]:
@@ -82,10 +87,10 @@ def modules(shown: Mapping[str, list[str]]) -> Iterator[str]:
             yield from members(name, value, public)
 
 
-def members(name: str, value: object, public: set[int] | frozenset[int] = frozenset()) -> Iterator[str]:
+def members(name: str, value: object, public: Collection[int] = ()) -> Iterator[str]:
     """The lines of one name: a class with all that it has, but for what a public base is told to have."""
     if inspect.isroutine(value):
-        yield from _calls(name, value)
+        yield from _calls(name, value, public)
     elif not isinstance(value, type):
         yield f"{name}: {_kind(value)}"
     elif issubclass(value, Enum):
@@ -95,11 +100,12 @@ def members(name: str, value: object, public: set[int] | frozenset[int] = frozen
         yield from _class(name, value, public)
 
 
-def _class(name: str, value: type, public: set[int] | frozenset[int]) -> Iterator[str]:
+def _class(name: str, value: type, public: Collection[int] = ()) -> Iterator[str]:
     bases = ", ".join(base.__name__ for base in value.__bases__ if base is not object)
     yield f"class {name}({bases})"
-    if not (getattr(value, "_is_protocol", False) or typing.is_typeddict(value)):
-        yield from _calls(name, value)
+    contract = any(attribute.startswith("test_") for attribute in dir(value))
+    if not (contract or getattr(value, "_is_protocol", False) or typing.is_typeddict(value)):
+        yield from _calls(name, value, public)
     if code := getattr(value, "code", "") if issubclass(value, Exception) else "":
         yield f"{name}: code {code!r}" + (", retryable" if getattr(value, "retryable", False) else "")
     own: dict[str, tuple[type, Any]] = {}
@@ -109,17 +115,26 @@ def _class(name: str, value: type, public: set[int] | frozenset[int]) -> Iterato
             own.update((field, (base, attribute)) for field, attribute in attributes.items())
     given = _given(value)
     for field, (base, attribute) in sorted(own.items()):
+        if isinstance(attribute, FixtureFunctionDefinition) or (contract and _does(attribute)):
+            continue  # of a contract is told what a subclass sets
         if field not in given and (not field.startswith("_") or field in _SPELLED):
-            yield from _attribute(f"{name}.{field}", base, field, attribute)
+            yield from _attribute(f"{name}.{field}", base, field, attribute, public)
+
+
+def _does(attribute: object) -> bool:
+    """Whether it is a test, or a help of tests, and not a value."""
+    bound = isinstance(attribute, (staticmethod, classmethod, property))
+    return bound or (callable(attribute) and not isinstance(attribute, type))
 
 
 def _given(value: type) -> set[str]:
     """The attributes that other lines tell, the constructor's and an error's, and pydantic's own."""
     error = {"code", "retryable"} if issubclass(value, Exception) else set[str]()
-    return {"model_config", *error, *getattr(value, "__dataclass_fields__", ()), *getattr(value, "model_fields", ())}
+    pydantic = {"model_config", "settings_customise_sources"}
+    return {*pydantic, *error, *getattr(value, "__dataclass_fields__", ()), *getattr(value, "model_fields", ())}
 
 
-def _attribute(name: str, base: type, field: str, value: Any) -> Iterator[str]:
+def _attribute(name: str, base: type, field: str, value: Any, public: Collection[int] = ()) -> Iterator[str]:
     if isinstance(value, (staticmethod, classmethod)):
         value = value.__get__(None, base)
     if isinstance(value, (property, cached_property)):
@@ -127,7 +142,7 @@ def _attribute(name: str, base: type, field: str, value: Any) -> Iterator[str]:
         returns = inspect.signature(getter).return_annotation if getter else inspect.Signature.empty
         yield f"{name}: {_annotation(returns)}"
     elif inspect.isroutine(value):
-        yield from _calls(name, value)
+        yield from _calls(name, value, public)
     elif isinstance(value, type):
         yield f"{name} = {value.__name__}"
     elif field in inspect.get_annotations(base):
@@ -136,7 +151,7 @@ def _attribute(name: str, base: type, field: str, value: Any) -> Iterator[str]:
         yield f"{name}: {_kind(value)}"
 
 
-def _calls(name: str, value: Any) -> Iterator[str]:
+def _calls(name: str, value: Any, public: Collection[int] = ()) -> Iterator[str]:
     """How it is called; each of its overloads where it has some."""
     written = inspect.getattr_static(value, "__init__") if isinstance(value, type) else value
     declared = typing.get_overloads(written) if inspect.isfunction(written) else []
@@ -146,14 +161,25 @@ def _calls(name: str, value: Any) -> Iterator[str]:
             signature = inspect.signature(function)
         except (TypeError, ValueError):
             return
+        known = getattr(inspect.unwrap(written), "__globals__", {})
         parameters = [
-            parameter.replace(annotation=_plain(parameter.annotation), default=_default(parameter.default))
+            parameter.replace(annotation=_taken(parameter, known, public), default=_default(parameter.default))
             for parameter in signature.parameters.values()
             if parameter.name not in {"self", "cls"}
         ]
         returns = inspect.Signature.empty if isinstance(value, type) else _plain(signature.return_annotation)
         shown = signature.replace(parameters=parameters, return_annotation=returns)
         yield f"{prefix}{name}{shown}"
+
+
+def _taken(parameter: inspect.Parameter, known: Mapping[str, Any], public: Collection[int]) -> object:
+    """What a parameter takes; the options that no page tells, one by one: ``**options: Options(retries: int)``."""
+    unpacked = _UNPACKED.fullmatch(str(parameter.annotation))
+    options = known.get(unpacked[1]) if unpacked else None
+    if options is None or id(options) in public:
+        return _plain(parameter.annotation)
+    fields = ", ".join(f"{field}: {_annotation(kind)}" for field, kind in options.__annotations__.items())
+    return _Plain(f"{options.__name__}({fields})")
 
 
 def _default(value: object) -> object:
@@ -165,7 +191,8 @@ def _default(value: object) -> object:
     name = getattr(value, "__name__", "") if inspect.isroutine(value) else ""
     if name == "<lambda>" or "frozenset({" in repr(value):
         name = f"<{type(value).__name__}>"
-    return _Plain(name or _ADDRESS.sub("", repr(value)))
+    shown = name or _ADDRESS.sub("", repr(value))
+    return _Plain(shown if len(shown) <= _LONGEST_DEFAULT else f"<{type(value).__name__}>")
 
 
 def _plain(annotation: object) -> object:

@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import difflib
+import re
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
+from typing import Any, ClassVar, TypedDict, Unpack
 
+import pytest
+
+import postrmagic_core
 from tests.project import public_api
 
 
@@ -69,4 +75,86 @@ def test_what_the_pages_show(tmp_path: Path) -> None:
         ".. automodule:: a.whole\n   :members:\n   :show-inheritance:\n\n"
         ".. automodule:: a.window\n\n.. automodule:: a.part\n   :members: One, Two\n"
     )
-    assert public_api.documented([page]) == {"a.whole": [], "a.window": [], "a.part": ["One", "Two"]}
+    shown = public_api.documented([page])
+    assert shown == {"a.whole": [], "a.window": [], "a.part": ["One", "Two"]}
+    assert list(shown) == ["a.part", "a.whole", "a.window"]
+
+
+class Options(TypedDict, total=False):
+    """What a shelf may be made with."""
+
+    width: int
+    doors: bool
+
+
+def build(height: int, **options: Unpack[Options]) -> Shelf:
+    """Take options that no page lists."""
+    raise NotImplementedError
+
+
+def test_options_are_told_where_a_function_takes_them() -> None:
+    """One by one, unless a page lists them."""
+    told = "build(height: int, **options: Options(width: int, doors: bool)) -> Shelf"
+    assert list(public_api.members("build", build)) == [told]
+    listed = "build(height: int, **options: Unpack[Options]) -> Shelf"
+    assert list(public_api.members("build", build, {id(Options)})) == [listed]
+
+
+def print_it(text: str = "x" * 200, *, by: str = "hand") -> None:
+    """Take a text that is long if none is given."""
+
+
+def test_a_long_default_is_told_by_its_type() -> None:
+    """A catalogue of texts would hide the parameters beside it."""
+    told = "print_it(text: str = <str>, *, by: str = 'hand') -> None"
+    assert list(public_api.members("print_it", print_it)) == [told]
+
+
+class ShelfContract:
+    """A contract: tests, what they need, and what a subclass sets."""
+
+    shelf_class: ClassVar[type[Any]]
+    made_of: ClassVar[type[Any]] = Shelf
+    most: ClassVar[int] = 3
+
+    @pytest.fixture
+    def shelf(self) -> Shelf:
+        """Be what a test is given."""
+        raise NotImplementedError
+
+    def filled(self) -> None:
+        """Help a test."""
+
+    @staticmethod
+    def emptied() -> None:
+        """Help another."""
+
+    def test_it_holds(self) -> None:
+        """Be a test."""
+
+
+def test_of_a_contract_is_told_what_a_subclass_sets(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither its tests, nor their fixtures and helps."""
+    monkeypatch.setattr(public_api, "PACKAGE", __name__.partition(".")[0])
+    assert list(public_api.members("ShelfContract", ShelfContract)) == [
+        "class ShelfContract()",
+        "ShelfContract.made_of = Shelf",
+        "ShelfContract.most: ClassVar[int]",
+        "ShelfContract.shelf_class: ClassVar[type[Any]]",
+    ]
+
+
+def test_the_pages_show_what_is_imported_late() -> None:
+    """Sphinx does not find names that a module's ``__getattr__`` gives: each has a directive of its own."""
+    pages = "".join(page.read_text(encoding="utf-8") for page in public_api.PAGES.glob("*.md"))
+    late = {
+        f"{module}.{name}"
+        for module, shown in public_api.documented(public_api.PAGES.glob("*.md")).items()
+        if module != public_api.PACKAGE
+        for name in shown or public_api.names_of(import_module(module))
+        if name not in vars(import_module(module))
+    }
+    assert late
+    assert late - set(re.findall(r"^\.\. auto(?:class|function):: (\S+)$", pages, re.MULTILINE)) == set()
+    stack = (public_api.PAGES / "stack.md").read_text(encoding="utf-8")
+    assert [name for name in postrmagic_core.__all__ if f"`{name}`" not in stack] == []

@@ -193,6 +193,14 @@ def test_a_record_logged_in_a_job_names_the_job(tmp_path: Path) -> None:
     assert [(record["job_id"], record["attempt"], record["request_id"]) for record in told] == [(job.id, 1, "r-7")]
 
 
+def test_a_workers_memory_is_in_mib_in_settings_and_code(tmp_path: Path) -> None:
+    """A process always has one, and never a million gigabytes; what is given goes before what is set."""
+    stack = make(tmp_path, jobs={"memory": 1})
+    assert stack.worker().spent
+    assert not stack.worker(max_memory_mib=10**9).spent
+    assert not make(tmp_path).worker().spent
+
+
 def test_an_invalidation_bound_to_a_unit_reaches_the_cache_when_it_commits(stack: Stack) -> None:
     """Inside the unit the cache computes without storing; after the commit the old entry is gone."""
     stack.cache.set("list", "old", ttl=60, tags=["media"])

@@ -36,7 +36,7 @@ class Search(Input):
 class Named(Input):
     """A text that may hold no control character."""
 
-    q: Annotated[str, PlainText(40)]
+    q: Annotated[str, PlainText(max=40)]
 
 
 SEARCH = Validator(Search)

@@ -266,7 +266,7 @@ def test_a_rule_of_a_group_is_asked_in_a_call_that_names_it(database: DatabaseMa
     """And in no other."""
 
     class Grouped(Input):
-        name: Annotated[str, PlainText(80), In("create", Unique(users.c.name))]
+        name: Annotated[str, PlainText(max=80), In("create", Unique(users.c.name))]
 
     grouped = Validator(Grouped, database=database)
     assert grouped.validate({"name": "ann"}).name == "ann"
@@ -278,8 +278,8 @@ def test_a_rule_stands_on_either_side_of_others(database: DatabaseManager, compl
     """Also left of a rule that makes a type of its own; the value asked about is the one the model holds."""
 
     class Cleaned(Input):
-        left: Annotated[str, Unique(users.c.name), PlainText(80)] = "x"
-        right: Annotated[str, PlainText(80), Unique(users.c.name)] = "y"
+        left: Annotated[str, Unique(users.c.name), PlainText(max=80)] = "x"
+        right: Annotated[str, PlainText(max=80), Unique(users.c.name)] = "y"
 
     cleaned = Validator(Cleaned, database=database)
     assert complaints(lambda: cleaned.validate({"left": " ann ", "right": " bob "})) == [

@@ -563,8 +563,10 @@ class Size(Input):
 class Poster(Input, together=[In("publish", AtLeastOneOf("title", "note"))]):
     """A model with one of each that a description tells."""
 
-    title: Annotated[str | None, RequiredIn("create"), In("create", PlainText(80, min=1))] = None
-    note: Annotated[str | None, When("kind", test=str.isascii, then=PlainText(5))] = Field(default=None, title="A note")
+    title: Annotated[str | None, RequiredIn("create"), In("create", PlainText(max=80, min=1))] = None
+    note: Annotated[str | None, When("kind", test=str.isascii, then=PlainText(max=5))] = Field(
+        default=None, title="A note"
+    )
     kind: Literal["a", "b"] = "a"
     price: Annotated[Decimal, Field(le=Decimal("9.5"))] = Decimal(1)
     sizes: list[Size] = Field(default_factory=list, max_length=3)

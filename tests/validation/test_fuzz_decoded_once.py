@@ -22,7 +22,7 @@ class Note(Input):
     """Text as it came, and text by a rule."""
 
     raw: str = ""
-    text: Annotated[str, PlainText(200)] = ""
+    text: Annotated[str, PlainText(max=200)] = ""
 
 
 NOTE = Validator(Note)
@@ -93,9 +93,9 @@ COMPOSED = {"\u037e": ";", "\u1fef": "`", "\u212a": "K"}
 @pytest.mark.parametrize("sent", COMPOSED)
 def test_what_composing_makes_is_checked_too(sent: str, complaints: Any) -> None:
     """A rule behind ``PlainText`` sees the text that will be stored, not the one that was sent."""
-    rule = checker(Annotated[str, PlainText(20), Field(pattern=r"^[^;`K]*$")])
+    rule = checker(Annotated[str, PlainText(max=20), Field(pattern=r"^[^;`K]*$")])
     assert complaints(lambda: rule.validate(f"a{sent}b")) == [("", "string_pattern_mismatch")]
-    assert checker(Annotated[str, PlainText(20)]).validate(sent) == COMPOSED[sent]
+    assert checker(Annotated[str, PlainText(max=20)]).validate(sent) == COMPOSED[sent]
 
 
 @pytest.mark.parametrize("sent", ["\u037e", "\u1fef", "a\uff1cb", "a/b", "a%2fb"])

@@ -24,14 +24,14 @@ from tests.validation.fuzzing import FRAGMENTS, fuzz, hostile_texts, json_values
 class Venue(Input):
     """Where it takes place."""
 
-    name: Annotated[str, PlainText(40, min=1)]
+    name: Annotated[str, PlainText(max=40, min=1)]
     seats: Annotated[int, Field(ge=1, le=10_000)]
 
 
 class Poster(Input):
     """A field of each kind."""
 
-    title: Annotated[str, PlainText(80, min=1)]
+    title: Annotated[str, PlainText(max=80, min=1)]
     slug: Slug = "poster"
     tags: Annotated[list[Tag], Field(max_length=20)] = Field(default_factory=list)
     about: Annotated[str, SafeHtml()] = ""

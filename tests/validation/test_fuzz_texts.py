@@ -24,8 +24,8 @@ from postrmagic_core.validation.text import display_name, has_control
 from tests.validation.fuzzing import FRAGMENTS, checker, fuzz, hostile_texts, runs
 
 RULES: dict[str, Any] = {
-    "plain text": Annotated[str, PlainText(60)],
-    "lines": Annotated[str, PlainText(60, lines=True)],
+    "plain text": Annotated[str, PlainText(max=60)],
+    "lines": Annotated[str, PlainText(max=60, lines=True)],
     "HTML": Annotated[str, SafeHtml()],
     "slug": Slug,
     "tag": Tag,
@@ -182,7 +182,7 @@ TEXTS: dict[str, Callable[[int], str]] = {
     "hangul": lambda n: "\u1100\u1161\u11a8" * (n // 3),
 }
 READERS: dict[str, Callable[[str], object]] = {
-    "plain text": checker(Annotated[str, PlainText(1_000_000, lines=True)]).validate,
+    "plain text": checker(Annotated[str, PlainText(max=1_000_000, lines=True)]).validate,
     "HTML": checker(Annotated[str, SafeHtml()]).validate,
     "slug": checker(Slug).validate,
     "tag": checker(Tag).validate,

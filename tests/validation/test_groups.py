@@ -27,8 +27,8 @@ class Poster(Input, together=[In("publish", AtLeastOneOf("title", "image"))]):
     title: Annotated[
         str | None,
         RequiredIn("create"),
-        In("create", PlainText(80, min=3)),
-        Outside({"create", "import"}, PlainText(5)),
+        In("create", PlainText(max=80, min=3)),
+        Outside({"create", "import"}, PlainText(max=5)),
     ] = None
     image: str | None = None
     note: Annotated[str | None, In("publish", RequiredWith("image"))] = None
@@ -76,7 +76,7 @@ def test_what_a_rule_changes_is_changed_in_its_group_only() -> None:
     """The text is stripped where the rule ran."""
 
     class Note(Input):
-        text: Annotated[str, In("clean", PlainText(80))]
+        text: Annotated[str, In("clean", PlainText(max=80))]
 
     notes = Validator(Note)
     assert notes.validate({"text": " a "}).text == " a "
@@ -164,16 +164,16 @@ def test_a_sequence_stops_at_the_first_step_that_fails(complaints: Any) -> None:
 class Data:
     """A dataclass that pydantic reads."""
 
-    one: Annotated[str, In("dataclass", PlainText(5))]
+    one: Annotated[str, In("dataclass", PlainText(max=5))]
 
 
 class Typed(TypedDict):
     """A typed dictionary."""
 
-    one: Annotated[str, Outside("typed", PlainText(5))]
+    one: Annotated[str, Outside("typed", PlainText(max=5))]
 
 
-Alias = TypeAliasType("Alias", Annotated[str, In("alias", PlainText(5))])
+Alias = TypeAliasType("Alias", Annotated[str, In("alias", PlainText(max=5))])
 
 
 class Tree(Input, together=[In("whole", ExactlyOneOf("data", "typed"))]):
@@ -183,9 +183,9 @@ class Tree(Input, together=[In("whole", ExactlyOneOf("data", "typed"))]):
     typed: Typed | None = None
     alias: Alias = ""
     kind: Literal["a"] = "a"
-    lists: dict[str, list[Annotated[str, In("item", PlainText(5))]]] = Field(default_factory=dict)
+    lists: dict[str, list[Annotated[str, In("item", PlainText(max=5))]]] = Field(default_factory=dict)
     children: list[Tree] = Field(default_factory=list)
-    under: Annotated[str, When("kind", test=bool, then=PlainText(5))] = ""
+    under: Annotated[str, When("kind", test=bool, then=PlainText(max=5))] = ""
     needed: Annotated[int | None, RequiredIn("needed")] = None
 
 
@@ -199,10 +199,10 @@ def test_groups_are_found_at_every_depth() -> None:
 @pytest.mark.parametrize(
     ("make", "told"),
     [
-        (lambda: In("", PlainText(5)), "name one group"),
-        (lambda: In((), PlainText(5)), "name one group"),
+        (lambda: In("", PlainText(max=5)), "name one group"),
+        (lambda: In((), PlainText(max=5)), "name one group"),
         (lambda: RequiredIn(), "name one group"),
-        (lambda: In("a", In("b", PlainText(5))), "around another"),
+        (lambda: In("a", In("b", PlainText(max=5))), "around another"),
         (lambda: TypeAdapter(Annotated[str, In("a", ExactlyOneOf("x", "y"))]), "rule on the model"),
         (lambda: TypeAdapter(Annotated[str, In("a", SameAs("x"))]), "subclass of validation.Input"),
         (lambda: TypeAdapter(Annotated[str | None, RequiredIn("a")]), "subclass of validation.Input"),

@@ -221,7 +221,7 @@ class TestReading:
         """Of every kind of body, on both faces."""
 
         class Post(Input):
-            title: Annotated[str, In("strict", PlainText(3))]
+            title: Annotated[str, In("strict", PlainText(max=3))]
 
         validator = Validator(Post)
         bodies = [

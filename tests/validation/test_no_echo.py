@@ -40,7 +40,7 @@ class Transfer(Input):
 class Address(Input):
     """A nested model."""
 
-    street: Annotated[str, PlainText(6)]
+    street: Annotated[str, PlainText(max=6)]
     since: datetime.date | None = None
 
 
@@ -55,7 +55,7 @@ def _neither(value: str) -> str:
 class Account(Input):
     """A field of every kind that a secret may be typed into by mistake."""
 
-    name: Annotated[str, PlainText(8, min=1)] = "n"
+    name: Annotated[str, PlainText(max=8, min=1)] = "n"
     password: Annotated[str, Field(min_length=4, max_length=8)] = "pass"
     again: str = "pass"
     pin: Annotated[SecretStr, Field(max_length=4)] = SecretStr("1")

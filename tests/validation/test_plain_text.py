@@ -25,8 +25,8 @@ def of(kind: Any) -> Validator[Any]:
     return Validator(kind)
 
 
-LINE = of(Annotated[str, CleanText(40)])
-LINES = of(Annotated[str, CleanText(20_000, lines=True)])
+LINE = of(Annotated[str, CleanText(max=40)])
+LINES = of(Annotated[str, CleanText(max=20_000, lines=True)])
 CELL = of(Annotated[str, CsvText(40)])
 
 
@@ -83,7 +83,7 @@ def test_what_cannot_be_cleaned_is_refused(text: str, expected: str) -> None:
 
 def test_the_least_counts_what_is_left() -> None:
     """Characters that go do not make a text long enough."""
-    assert code(of(Annotated[str, CleanText(9, min=1)]), "\u200b\u200e ") == "string_too_short"
+    assert code(of(Annotated[str, CleanText(max=9, min=1)]), "\u200b\u200e ") == "string_too_short"
 
 
 ODD = st.text() | st.text(

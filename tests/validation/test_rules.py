@@ -24,8 +24,8 @@ from tests.validation.fuzzing import quick
 class Words(Input):
     """One field for each rule."""
 
-    line: Annotated[str, PlainText(20, min=1)] = "x"
-    lines: Annotated[str, PlainText(20_000, lines=True)] = ""
+    line: Annotated[str, PlainText(max=20, min=1)] = "x"
+    lines: Annotated[str, PlainText(max=20_000, lines=True)] = ""
     slug: Slug = "x"
     tag: Tag = "x"
     html: Annotated[str, SafeHtml(HtmlPolicy())] = ""

@@ -438,7 +438,7 @@ class Invoice(Input):
     note: Annotated[
         str | None,
         When("country", "total", test=lambda country, total: country is None and total > 9, then=Forbidden()),
-        When("country", test=lambda country: country == "DE", then=PlainText(5)),
+        When("country", test=lambda country: country == "DE", then=PlainText(max=5)),
     ] = None
     codes: Annotated[list[int], When("total", test=bool, then=Field(max_length=1))] = Field(default_factory=list)
 

@@ -164,7 +164,7 @@ def cancel(app: App, ids: Ids, as_json: AsJson = False) -> None:
 @jobs.command()
 def purge(
     app: App,
-    before: Annotated[
+    older_than: Annotated[
         Any, typer.Option(parser=duration, metavar="DURATION", help="Ended longer ago than this: 12h, 7d.")
     ],
     letters: Annotated[bool, typer.Option("--letters", help="Dead letters too: they are then lost.")] = False,
@@ -175,7 +175,7 @@ def purge(
 
     Without it a job that succeeded or was cancelled is forgotten after its task's time (`keep`), a day as a rule.
     """
-    until = _now() - timedelta(seconds=before)
+    until = _now() - timedelta(seconds=older_than)
     what = "jobs that ended, DEAD LETTERS TOO," if letters else "jobs that succeeded or were cancelled"
     if not yes:
         typer.confirm(f"Forget all {what} before {until:%Y-%m-%d %H:%M:%S} UTC?", abort=True, err=True)

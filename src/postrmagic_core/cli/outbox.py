@@ -94,7 +94,9 @@ def retry(
     with _database() as database:
         if ids:
             _require_dead(database, ids)
-        count = _repeated(lambda: database.transact(undelivered.retry, ids=ids or None, topic=topic))
+        count = _repeated(
+            lambda: database.transact(undelivered.retry, ids=ids or None, topic=topic, everything=everything)
+        )
     _say({"retried": count}, f"{_rows(count)} will be delivered by the next relay that looks", as_json=as_json)
 
 

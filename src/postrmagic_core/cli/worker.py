@@ -60,7 +60,7 @@ def worker(
         "threads": threads or stack.settings.jobs.threads,
         "queues": [name for given in queues for name in given.split(",")] if queues else None,
         "grace": stack.settings.jobs.grace if grace is None else grace,
-        "memory": None if memory is None else memory * 2**20,
+        "max_memory_mib": memory,
     }
     consumed = stack.worker(**options).queues  # what is wrong is said here, once, and not by each child
     part = "all" if only is None else only.value
@@ -91,8 +91,8 @@ def _beginning(stack: Stack, queues: list[str], part: str, processes: int, optio
     if part == "relay":
         return f"postrmagic worker: the relay of {database} to {broker}{schedules}, {count}"
     size = f"{count} of {options['threads']} thread{'' if options['threads'] == 1 else 's'}"
-    memory = options["memory"] or (stack.settings.jobs.memory or 0) * 2**20
-    ceiling = f", {memory // 2**20} MiB each" if memory else ""
+    memory = options["max_memory_mib"] or stack.settings.jobs.memory
+    ceiling = f", {memory} MiB each" if memory else ""
     return (
         f"postrmagic worker: {', '.join(queues)} ({tasks} task{'' if tasks == 1 else 's'}) from {broker}, "
         f"{size}{ceiling}, {'without the relay' if part == 'worker' else f'with the relay{schedules}'}, "

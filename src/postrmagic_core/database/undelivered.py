@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import ColumnElement, Row, func, select, update
 
 from .._clock import from_us, to_us
+from ..errors import UsageError
 from . import claims
 from .interface import OutboxEntry, RowState, Staged
 from .outbox import reserve
@@ -59,12 +60,24 @@ def payload(tx: Unit, row_id: int) -> bytes | None:
     return None if found is None else bytes(found)
 
 
-def retry(tx: Unit, *, ids: Sequence[int] | None = None, topic: str | None = None, limit: int = 500) -> int:
+def retry(
+    tx: Unit,
+    *,
+    ids: Sequence[int] | None = None,
+    topic: str | None = None,
+    everything: bool = False,
+    limit: int = 500,
+) -> int:
     """Let dead rows wait again, due now and with all their attempts; returns how many.
+
+    Those of ``ids``, of a topic, or with ``everything`` all. Raises :class:`UsageError` unless it is one of these: a
+    list of ids that turns out empty lets nothing wait again.
 
     A row with a key goes to the end of that key: those that were behind it have passed it when it died, so that its
     target sees it late.
     """
+    if bool(ids) + (topic is not None) + everything != 1:
+        raise UsageError("retry which rows? Give either ids=, at least one, or topic=, or everything=True")
     where = [c.dead == 1, *_of(topic), *([] if ids is None else [c.id.in_(ids)])]
     dead = tx.execute(select(c.id, c.topic, c.okey).where(*where).order_by(c.id).limit(limit)).all()
     now_us = tx.now_us

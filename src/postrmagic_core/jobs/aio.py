@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from .including import Source
     from .interface import Priority
     from .manager import JobQueue
+    from .runner import Around
     from .schedules.manage import ScheduleInfo
     from .schedules.scheduler import Scheduler
     from .worker import Worker
@@ -143,9 +144,18 @@ class AsyncJobQueue:
         """See :meth:`JobQueue.dead`."""
         return await self._bridge.lift(lambda: self._queue.dead(queue=queue, task=task, limit=limit))
 
-    async def replay(self, *job_ids: str, queue: str | None = None, task: str | None = None, limit: int = 1000) -> int:
+    async def replay(
+        self,
+        *job_ids: str,
+        queue: str | None = None,
+        task: str | None = None,
+        everything: bool = False,
+        limit: int = 1000,
+    ) -> int:
         """See :meth:`JobQueue.replay`."""
-        return await self._bridge.lift(lambda: self._queue.replay(*job_ids, queue=queue, task=task, limit=limit))
+        return await self._bridge.lift(
+            lambda: self._queue.replay(*job_ids, queue=queue, task=task, everything=everything, limit=limit)
+        )
 
     async def purge(self, before: datetime, *, states: Collection[State] = ENDED - LETTERS) -> int:
         """See :meth:`JobQueue.purge`."""
@@ -179,9 +189,19 @@ class AsyncJobQueue:
         """See :meth:`JobQueue.scheduler`: ``async with`` opens it."""
         return self._queue.scheduler()
 
-    def worker(self, *, threads: int = 4, queues: Collection[str] | None = None, **options: Any) -> Worker:
+    def worker(
+        self,
+        *,
+        threads: int = 4,
+        queues: Collection[str] | None = None,
+        grace: float = 30.0,
+        max_memory_mib: int | None = None,
+        around: Around | None = None,
+    ) -> Worker:
         """See :meth:`JobQueue.worker`: ``async with`` opens it."""
-        return self._queue.worker(threads=threads, queues=queues, **options)
+        return self._queue.worker(
+            threads=threads, queues=queues, grace=grace, max_memory_mib=max_memory_mib, around=around
+        )
 
     def deliver(self, tx: UnitLike, row: StagedRow) -> None:
         """See :meth:`JobQueue.deliver`: relays run in threads."""

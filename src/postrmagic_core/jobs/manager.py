@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from .._protocols import StagedRow, UnitLike, Units
     from .aio import AsyncJobQueue
     from .interface import Priority
+    from .runner import Around
     from .schedules.manage import ScheduleInfo
     from .workers import WorkerInfo
 
@@ -219,13 +220,21 @@ class JobQueue(Lifecycle):
         """The dead letters, failed jobs among them, newest first: every queue's and task's, or one's."""
         return self.find(LETTERS, queue=queue, task=task, limit=limit)
 
-    def replay(self, *job_ids: str, queue: str | None = None, task: str | None = None, limit: int = 1000) -> int:
+    def replay(
+        self,
+        *job_ids: str,
+        queue: str | None = None,
+        task: str | None = None,
+        everything: bool = False,
+        limit: int = 1000,
+    ) -> int:
         """Let dead letters (or cancelled jobs named by id) wait again with all their tries; returns how many.
 
-        Without ids: the dead letters of a queue, of a task, or all, ``limit`` at most.
+        Instead of ids: the dead letters of a queue, of a task, or with ``everything`` all, ``limit`` at most. Raises
+        :class:`UsageError` unless it is one of these: a list of ids that turns out empty replays nothing.
         """
         self.ensure_open()
-        chosen = Selection(job_ids) if job_ids else Selection(None, LETTERS, queue, task, None, limit)
+        chosen = policy.replayed(job_ids, queue, task, limit, everything=everything)
         return len(self.adapter.alter("replay", chosen))
 
     def purge(self, before: datetime, *, states: Collection[State] = ENDED - LETTERS) -> int:
@@ -270,9 +279,17 @@ class JobQueue(Lifecycle):
         """A scheduler for the schedules included; it runs while it is open. There may be any number of them."""
         return Scheduler(self)
 
-    def worker(self, *, threads: int = 4, queues: Collection[str] | None = None, **options: Any) -> Worker:
-        """A worker for this process, to be opened; ``options`` are those of :class:`Worker`."""
-        return Worker(self, threads=threads, queues=queues, **options)
+    def worker(
+        self,
+        *,
+        threads: int = 4,
+        queues: Collection[str] | None = None,
+        grace: float = 30.0,
+        max_memory_mib: int | None = None,
+        around: Around | None = None,
+    ) -> Worker:
+        """A worker for this process, to be opened; see :class:`Worker`."""
+        return Worker(self, threads=threads, queues=queues, grace=grace, max_memory_mib=max_memory_mib, around=around)
 
     def deliver(self, tx: UnitLike, row: StagedRow) -> None:
         """The outbox's route for topic ``jobs``: hand what was staged to the broker. Doing it again does no harm."""

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from .._retry import RetryPolicy
+from ..errors import UsageError
 from .interface import ENDED, LETTERS, LIVE, PRIORITIES, Change, Outcome, Priority, Scope, Selection, Settlement, State
 
 T = TypeVar("T")
@@ -152,6 +153,14 @@ def shared(found: Sequence[Sequence[T]], most: int) -> list[T]:
 def changeable(change: Change, selection: Selection) -> Selection:
     """Of the jobs selected by their states, those in one that can be changed so."""
     return replace(selection, states=CHANGEABLE[change].intersection(selection.states))
+
+
+def replayed(ids: Sequence[str], queue: str | None, task: str | None, limit: int, *, everything: bool) -> Selection:
+    """The jobs to replay: by ids, or the dead letters of a queue, of a task or all; :class:`UsageError` unless one."""
+    of_some = queue is not None or task is not None
+    if bool(ids) + of_some + everything != 1:
+        raise UsageError("replay which jobs? Give either ids, at least one, or queue= or task=, or everything=True")
+    return Selection(ids) if ids else Selection(None, LETTERS, queue, task, None, limit)
 
 
 def checked_priority(priority: str) -> Priority:

@@ -44,7 +44,8 @@ class Worker(Lifecycle):
 
     ``queues``: only these; left out, every queue of an included task. Closing stops claiming, waits ``grace`` seconds
     for what runs and hands back what was not started; what still runs then is delivered again when its lease ends.
-    ``memory``: bytes of memory beyond which the worker asks to be replaced, see :attr:`spent`.
+    ``max_memory_mib``: MiB of memory beyond which the worker asks to be replaced, see :attr:`spent`. ``around`` is
+    called with a job's context, and what it returns is entered around the task.
     """
 
     def __init__(
@@ -54,7 +55,7 @@ class Worker(Lifecycle):
         threads: int = 4,
         queues: Collection[str] | None = None,
         grace: float = 30.0,
-        memory: int | None = None,
+        max_memory_mib: int | None = None,
         around: Around | None = None,
     ) -> None:
         super().__init__()
@@ -64,7 +65,7 @@ class Worker(Lifecycle):
         self._threads = threads
         self._queues = None if queues is None else set(queues)
         self._grace = grace
-        self._memory = memory
+        self._max_memory_mib = max_memory_mib
         self._around = around
         self._opened = ExitStack()
         self._held: Held | None = None
@@ -72,8 +73,8 @@ class Worker(Lifecycle):
 
     @property
     def spent(self) -> bool:
-        """Whether the process has grown beyond ``memory`` and should end; its supervisor starts another."""
-        return self._memory is not None and memory_used() > self._memory
+        """Whether the process has grown beyond ``max_memory_mib`` and should end; its supervisor starts another."""
+        return self._max_memory_mib is not None and memory_used() > self._max_memory_mib * 2**20
 
     @property
     def queues(self) -> list[str]:

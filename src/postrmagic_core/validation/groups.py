@@ -1,7 +1,7 @@
 """Rules that count in some calls only: ``validator.validate(data, groups={"create"})``.
 
-``title: Annotated[str | None, In("create", PlainText(80, min=1))] = None``. A rule of no group always counts. The names
-are the model's own: a call that names another one is a mistake, which :func:`phases` finds.
+``title: Annotated[str | None, In("create", PlainText(max=80, min=1))] = None``. A rule of no group always counts. The
+names are the model's own: a call that names another one is a mistake, which :func:`phases` finds.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ class _Gate(Gate):
 
 
 class In(_Gate):
-    """``rule`` counts in a call that names one of ``groups``: ``In("create", PlainText(80, min=1))``."""
+    """``rule`` counts in a call that names one of ``groups``: ``In("create", PlainText(max=80, min=1))``."""
 
     __slots__ = ()
 

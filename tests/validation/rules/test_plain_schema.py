@@ -32,7 +32,7 @@ def is_taken(kind: Any, text: str) -> bool:
 @pytest.mark.parametrize("least", [0, 1])
 def test_the_pattern_says_which_characters_are_taken(least: int, lines: bool) -> None:
     """Character by character: what the pattern lets through is taken, and nothing else is."""
-    kind = Annotated[str, PlainText(9, min=least, lines=lines)]
+    kind = Annotated[str, PlainText(max=9, min=least, lines=lines)]
     # ``$`` of ECMA 262 is the end, also where a line ends there.
     pattern, rule = re.compile(schema(kind)["pattern"].replace("$", r"\Z")), TypeAdapter(kind)
 
@@ -48,9 +48,9 @@ def test_the_pattern_says_which_characters_are_taken(least: int, lines: bool) ->
 
 def test_the_lengths_are_those_of_what_is_kept() -> None:
     """A reader is not told of four times as many characters as are kept."""
-    assert {"maxLength": 40, "minLength": 2}.items() <= schema(Annotated[str, PlainText(40, min=2)]).items()
-    assert is_taken(Annotated[str, PlainText(40)], "x" * 40)
-    assert "minLength" not in schema(Annotated[str, PlainText(40)])
+    assert {"maxLength": 40, "minLength": 2}.items() <= schema(Annotated[str, PlainText(max=40, min=2)]).items()
+    assert is_taken(Annotated[str, PlainText(max=40)], "x" * 40)
+    assert "minLength" not in schema(Annotated[str, PlainText(max=40)])
 
 
 def test_a_tag_is_named_by_a_format() -> None:

@@ -14,7 +14,9 @@ from postrmagic_core.validation import Limits
 from postrmagic_core.validation.rules import (
     Alphanumeric,
     Base64Text,
+    CleanText,
     Contains,
+    Digits,
     EndsWith,
     Excludes,
     JsonText,
@@ -33,20 +35,22 @@ from tests.validation.rules.vectors import checks
 @pytest.mark.parametrize(
     "wrong",
     [
-        lambda: PlainText(0),
-        lambda: PlainText(1, min=2),
+        lambda: PlainText(max=0),
+        lambda: PlainText(max=1, min=2),
         lambda: StartsWith(()),
         lambda: StartsWith(("a", "")),
         lambda: EndsWith(""),
         lambda: Contains(""),
         lambda: Excludes(()),
         lambda: Excludes("x", max=0),
-        lambda: Words(0),
+        lambda: Words(max=0),
+        lambda: Words(max=1, min=2),
+        lambda: Words(max=1, longest=0),
         lambda: Matches("(?<=a)b"),
         lambda: Matches("a", max=10_001),
         lambda: Alphanumeric(extra="\n"),
-        lambda: Username(0),
-        lambda: Username(5, 4),
+        lambda: Username(min=0),
+        lambda: Username(min=5, max=4),
         lambda: Base64Text(0),
         lambda: JsonText(0),
     ],
@@ -55,6 +59,22 @@ def test_wrong_parameters_are_refused_at_once(wrong: Any) -> None:
     """When the rule is made, not when the first input comes."""
     with pytest.raises(ConfigurationError, match=r"must be|must not|give|at least|not a pattern"):
         wrong()
+
+
+@pytest.mark.parametrize("rule", [PlainText, CleanText, Digits, Username, Words])
+def test_least_and_most_are_named_where_they_are_given(rule: Any) -> None:
+    """Nobody has to know which of the two comes first."""
+    with pytest.raises(TypeError, match="positional"):
+        rule(1, 2)
+    assert rule(min=1, max=2)
+
+
+def test_words_are_counted_in_a_text_that_is_no_longer_than_said(complaints: Complaints) -> None:
+    """The characters have their own limit, beside that of the words."""
+    validator = checks(Annotated[str, Words(max=2, longest=5)])
+    assert validator.validate("ab cd") == "ab cd"
+    assert complaints(lambda: validator.validate("abc de")) == [("", "string_too_long")]
+    assert complaints(lambda: validator.validate("a b c")) == [("", "words.too_many")]
 
 
 TEXT_VECTORS = [vector for vector in VECTORS if isinstance(vector.valid[0][0], str)]
@@ -96,7 +116,7 @@ def test_a_name_may_be_of_one_script_as_a_whole(complaints: Complaints) -> None:
 
 def test_reserved_names_are_the_applications_to_choose(complaints: Complaints) -> None:
     """In any case and with any joining characters."""
-    validator = checks(Annotated[str, Username(2, reserved=("Acme",))])
+    validator = checks(Annotated[str, Username(min=2, reserved=("Acme",))])
     assert validator.validate("admin") == "admin"
     assert complaints(lambda: validator.validate("AC.me")) == [("", "username.reserved")]
 

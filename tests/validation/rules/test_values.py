@@ -42,8 +42,8 @@ from tests.validation.rules.vectors import checks
 @pytest.mark.parametrize(
     "wrong",
     [
-        lambda: Digits(0),
-        lambda: Digits(3, 2),
+        lambda: Digits(min=0),
+        lambda: Digits(min=3, max=2),
         lambda: DecimalPlaces(-1),
         lambda: StepOf(0),
         lambda: Between(2, 1),
@@ -73,7 +73,7 @@ def test_wrong_parameters_are_refused_at_once(wrong: Any) -> None:
 def test_exactly_so_many_digits_are_told_as_such() -> None:
     """One number where there is one."""
     with pytest.raises(ValidationFailed) as caught:
-        checks(Annotated[str, Digits(4)]).validate("12")
+        checks(Annotated[str, Digits(min=4)]).validate("12")
     assert caught.value.errors[0] == {"pointer": "", "code": "digits.count", "message": "must consist of 4 digits"}
 
 

@@ -34,8 +34,8 @@ from tests.validation.rules.vectors import Vector, each, same
 TEXTS = [
     Vector(
         "PlainText",
-        Annotated[str, PlainText(20, min=1)],
-        "PlainText(20, min=1)",
+        Annotated[str, PlainText(max=20, min=1)],
+        "PlainText(max=20, min=1)",
         "plain_text",
         [("  Summer Fair ", "Summer Fair"), ("  Cafe\u0301 ", "Caf\u00e9"), ("a b", "a b")],
         [
@@ -49,8 +49,8 @@ TEXTS = [
     ),
     Vector(
         "CleanText",
-        Annotated[str, CleanText(100, min=1)],
-        "CleanText(100, min=1)",
+        Annotated[str, CleanText(max=100, min=1)],
+        "CleanText(max=100, min=1)",
         "clean_text",
         [("  Summer Fair ", "Summer Fair"), (" a\u200bb\r\n\u202ec ", "ab c"), ("e\u200b\u0301", "\u00e9")],
         [
@@ -232,12 +232,12 @@ TEXTS = [
     ),
     Vector(
         "Words",
-        Annotated[str, Words(3, 1)],
-        "Words(3, least=1)",
+        Annotated[str, Words(max=3, min=1)],
+        "Words(max=3, min=1)",
         "words",
         same("one", " one  two\tthree "),
         [*each("words.too_many", "a b c d", "a\u2003b\u00a0c\nd"), *each("words.too_few", "", "  ")],
-        {"most": 3, "least": 1},
+        {"max": 3, "min": 1},
         hostile=["a ", " "],
     ),
     Vector(

@@ -51,8 +51,8 @@ _EAST = timezone(timedelta(hours=14))
 NUMBERS = [
     Vector(
         "Digits",
-        Annotated[str, Digits(4, 6)],
-        "Digits(4, 6)",
+        Annotated[str, Digits(min=4, max=6)],
+        "Digits(min=4, max=6)",
         "digits",
         same("0000", "123456"),
         [

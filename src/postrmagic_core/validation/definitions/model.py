@@ -71,7 +71,7 @@ class BaseField(Input):
     """What every type of field has."""
 
     required: bool = False
-    label: Annotated[str, PlainText(200)] | None = None
+    label: Annotated[str, PlainText(max=200)] | None = None
     rules: list[RuleUse] = Field(default_factory=list)
 
 
@@ -142,7 +142,7 @@ class ChoiceField(BaseField):
     """One of these texts."""
 
     type: Literal["choice"]
-    of: list[Annotated[str, PlainText(80, min=1)]] = Field(min_length=1)
+    of: list[Annotated[str, PlainText(max=80, min=1)]] = Field(min_length=1)
 
 
 class ImageField(BaseField):

@@ -25,7 +25,7 @@ KINDS: Mapping[str, str] = {
 
 
 def _text(field: form.TextField) -> Any:
-    return Annotated[str, PlainText(field.max, min=max(field.min, int(field.required)), lines=field.lines)]
+    return Annotated[str, PlainText(max=field.max, min=max(field.min, int(field.required)), lines=field.lines)]
 
 
 def _address(field: form.AddressField) -> Any:

@@ -1,4 +1,4 @@
-"""Rules as annotations: ``title: Annotated[str, PlainText(200)]``, ``tags: list[Tag]``, ``account: Iban``.
+"""Rules as annotations: ``title: Annotated[str, PlainText(max=200)]``, ``tags: list[Tag]``, ``account: Iban``.
 
 Each limits the length before it looks at a character, runs in linear time, and gives the same when applied to its own
 result. What a rule changes is the value from then on: validate first, store the result, encode on output.

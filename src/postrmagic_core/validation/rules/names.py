@@ -110,7 +110,7 @@ def _has_odd_marks(text: str) -> bool:
     return False
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Username(TextRule):
     """``min`` to ``max`` of ``a-z 0-9``, parts joined by single ``. _ -``; changed to lower case.
 

@@ -12,7 +12,7 @@ from pydantic_core import PydanticCustomError
 from ..rule import NumberRule, TextRule, exact, refused, require
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Digits(TextRule):
     """Text of ``min`` to ``max`` ASCII digits, of exactly ``min`` where ``max`` is not given; leading zeros stay."""
 

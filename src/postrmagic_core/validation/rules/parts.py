@@ -8,7 +8,7 @@ from typing import Any
 from pydantic_core import CoreSchema, SchemaError, SchemaValidator, core_schema
 
 from ...errors import ConfigurationError
-from ..rule import AnyText, Rule, inside, limited, quoted, refused, require, texts
+from ..rule import LONGEST, AnyText, Rule, TextRule, inside, limited, quoted, refused, require, texts
 
 _PATTERN_LENGTH = 1_000
 _MATCHED = 10_000  # the time grows with the text times the pattern: a fifth of a second at the worst
@@ -78,23 +78,30 @@ class Excludes(AnyText):
         return value
 
 
-@dataclass(frozen=True, slots=True)
-class Words(AnyText):
-    """Text of at most ``most`` words, and at least ``least``: what white space separates."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Words(TextRule):
+    """Text of at most ``max`` words, and at least ``min``: what white space separates.
 
-    most: int
-    least: int = 0
+    The text itself has at most ``longest`` characters.
+    """
+
+    max: int
+    min: int = 0
+    longest: int = LONGEST
 
     def __post_init__(self) -> None:
-        self._checked()
-        require(0 <= self.least <= self.most and self.most >= 1, "Words: most must be at least 1 and not below least")
+        require(0 <= self.min <= self.max and self.max >= 1, "Words: max must be at least 1 and not below min")
+        require(self.longest >= 1, "Words: longest must be at least 1")
+
+    def _limit(self) -> int:
+        return self.longest
 
     def _check(self, value: str) -> str:
         count = len(value.split())
-        if count > self.most:
-            raise refused("words.too_many", most=self.most)
-        if count < self.least:
-            raise refused("words.too_few", least=self.least)
+        if count > self.max:
+            raise refused("words.too_many", max=self.max)
+        if count < self.min:
+            raise refused("words.too_few", min=self.min)
         return value
 
 

@@ -34,7 +34,7 @@ _CONTROLS = (
 _LINES = r"\t\n\r"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class _Cleaned(Rule):
     """Text that is changed first, and counted then."""
 
