@@ -33,7 +33,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.hookimpl(trylast=True)  # after -m and -k have chosen
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out what ``--cases`` leaves out, and tell how much that is."""
+    """Begin with the long ones, and leave out what ``--cases`` leaves out."""
+    items.sort(key=lambda item: "long" not in item.keywords)
     most, seen = config.getoption("--cases"), Counter[str]()
     if most is None:
         return

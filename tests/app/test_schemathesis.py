@@ -46,6 +46,7 @@ def _succeeded(*outcomes: Outcome) -> set[str]:
     return {name for one in outcomes for name, by in one.counts.items() if any(status[0] == "2" for status in by)}
 
 
+@pytest.mark.long
 @pytest.mark.timeout(600)
 def test_nothing_is_found(settings: Settings, tmp_path: Path) -> None:
     """By every check and in every phase; each operation is called, and succeeds at least once."""

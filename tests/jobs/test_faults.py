@@ -250,7 +250,7 @@ def test_a_job_that_kills_its_worker_ends_in_the_dead_letters(rig: Rig, workers:
     lines: list[str] = []
     while rig.state(poison.id) != "dead: poison":
         assert len(lines) < 20
-        child = workers.up()
+        child = workers.start()  # what its jobs say may come before that it is up
         while child.alive and rig.state(poison.id) != "dead: poison":
             time.sleep(0.05)
         if not child.alive:

@@ -10,6 +10,7 @@ import io
 import os
 import re
 import struct
+import subprocess
 import zlib
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -591,6 +592,21 @@ def test_whatever_the_decoder_does_is_one_refused_file(
     told = complaints(lambda: one(tiny("PNG"), received, policy=policy, reencode=reencode))
     assert told == [("/poster", code)]
     assert (kin() - children, descriptors() - files, list(received.iterdir())) == (set(), set(), [])
+
+
+@pytest.mark.fault
+@pytest.mark.parametrize("status", [0, 120])
+def test_a_flood_is_refused_however_its_process_ended(
+    status: int, tmp_path: Path, complaints: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By itself, well or not, before the signal came."""
+    decoder = tmp_path / "decoder.py"
+    decoder.write_text(f"import sys; sys.stdout.write('x' * 9000); sys.stdout.flush(); sys.exit({status})")
+    monkeypatch.setattr(_decoder_process, "_DECODER", str(decoder))
+    monkeypatch.setattr(subprocess.Popen, "kill", subprocess.Popen.wait)
+    received = tmp_path / "received"
+    received.mkdir()
+    assert complaints(lambda: one(tiny("PNG"), received, policy=ImagePolicy())) == [("/poster", "upload.too_costly")]
 
 
 @pytest.mark.fault

@@ -121,7 +121,8 @@ def _run(file: FileIO, request: str, timeout: float, read: _Read) -> tuple[int, 
             raise
         finally:
             clock.cancel()
-    return process.returncode, head, body
+    # One that wrote too much may have ended by itself before the signal: it is refused all the same.
+    return (process.returncode if ended else -signal.SIGKILL), head, body
 
 
 def _refused(code: str, policy: ImagePolicy) -> Exception:
