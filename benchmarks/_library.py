@@ -266,7 +266,7 @@ def main() -> None:
     with Progress() as bar, ExitStack() as opened:
         urls: dict[str, str | None] = {"SQLite": None}
         try:
-            server = opened.enter_context(MariaDBServer(url=os.environ.get("POSTRMAGIC_TEST_MYSQL_URL")))
+            server = opened.enter_context(MariaDBServer(url=os.environ.get("POSTRMAGIC_TEST_MARIADB_URL")))
             urls["MariaDB"] = server.create_database()
         except MissingServer:
             absent = "MariaDB was not there."

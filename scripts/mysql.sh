@@ -8,13 +8,13 @@ tree=${XDG_CACHE_HOME:-$HOME/.cache}/postrmagic-core/mysql
 
 cannot() {
     echo "no MySQL: $1" >&2
-    echo "give a server's URL instead, POSTRMAGIC_TEST_MYSQLD_URL=mysql://root:password@host:3306/mysql: its databases t_… come and go" >&2
+    echo "give a server's URL instead, POSTRMAGIC_TEST_MYSQL_URL=mysql://root:password@host:3306/mysql: its databases t_… come and go" >&2
     exit 1
 }
 
 there() {
     local installed
-    [[ -z ${POSTRMAGIC_TEST_MYSQLD_URL:-} ]] || return 0
+    [[ -z ${POSTRMAGIC_TEST_MYSQL_URL:-} ]] || return 0
     installed=$(PATH="$PATH:/usr/sbin:/usr/local/sbin" command -v mysqld || true)
     [[ -n $installed ]] && ! "$installed" --no-defaults --version | grep -q MariaDB && return 0
     [[ -x $tree/usr/sbin/mysqld ]]

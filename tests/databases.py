@@ -12,13 +12,13 @@ from sqlalchemy import MetaData, inspect
 
 from postrmagic_core.database import DatabaseManager
 
-SERVERS = {"mariadb": "mysql_url", "mysql": "mysqld_url"}
+SERVERS = {"mariadb": "mariadb_url", "mysql": "mysql_url"}
 KINDS = [
     "sqlite",
     pytest.param("mariadb", marks=pytest.mark.mysql),
     pytest.param("mysql", marks=[pytest.mark.mysql, pytest.mark.soak]),
 ]
-_OF_RUN = {"mariadb": "mariadb_server", "mysql": "mysqld_server"}
+_OF_RUN = {"mariadb": "mariadb_server", "mysql": "mysql_server"}
 _COLUMN = ("name", "type", "nullable", "default", "autoincrement")
 
 

@@ -678,7 +678,7 @@ def test_no_secret_is_logged_or_kept_by_a_key(timed: House, clock: FakeClock, ca
 @pytest.fixture(params=["sqlite", pytest.param("mysql", marks=pytest.mark.mysql)])
 def before(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[DatabaseManager]:
     """A database of the version before there were roles, and the way from there."""
-    url = f"sqlite:///{tmp_path / 'app.db'}" if request.param == "sqlite" else request.getfixturevalue("mysql_url")
+    url = f"sqlite:///{tmp_path / 'app.db'}" if request.param == "sqlite" else request.getfixturevalue("mariadb_url")
     migrations = Migrations("media_library:migrations")
     with DatabaseManager(url, migrations=migrations) as database:
         database.upgrade()

@@ -36,7 +36,7 @@ def settings(request: pytest.FixtureRequest, tmp_path: Path) -> Settings:
     found = embedded_settings(tmp_path)
     if request.param == "embedded":
         return found
-    mysql, redis = request.getfixturevalue("mysql_url"), request.getfixturevalue("redis_server")
+    mysql, redis = request.getfixturevalue("mariadb_url"), request.getfixturevalue("redis_server")
     cache, sessions, jobs = ({"url": redis.create_database()} for _ in range(3))
     jobs["url"] += "?durability=none"  # the tests' server keeps nothing on a disk
     return found.replace(database={"url": mysql}, cache=cache, sessions=sessions, jobs=jobs)

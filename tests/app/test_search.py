@@ -65,7 +65,7 @@ CASES = {
 @pytest.fixture(params=["sqlite", pytest.param("mariadb", marks=pytest.mark.mysql)])
 def database(request: pytest.FixtureRequest, tmp_path: object) -> Iterator[DatabaseManager]:
     """The library's tables with a few media, on each database."""
-    url = f"sqlite:///{tmp_path}/app.db" if request.param == "sqlite" else request.getfixturevalue("mysql_url")
+    url = f"sqlite:///{tmp_path}/app.db" if request.param == "sqlite" else request.getfixturevalue("mariadb_url")
     with DatabaseManager(url, migrations=Migrations("media_library:migrations")) as manager:
         manager.upgrade()
         with manager.write() as tx:

@@ -139,12 +139,12 @@ def test_a_killed_worker_loses_and_repeats_none_of_two_hundred(settings: Setting
 @pytest.mark.redis
 @pytest.mark.timeout(600)
 def test_a_killed_worker_loses_and_repeats_none_on_mariadb_and_redis(
-    tmp_path: Path, mysql_url: str, own_redis_server: Callable[..., RedisServer]
+    tmp_path: Path, mariadb_url: str, own_redis_server: Callable[..., RedisServer]
 ) -> None:
     """Tables in MariaDB, jobs and cache in a Redis that keeps what it acknowledged."""
     redis = own_redis_server(appendonly="always")
     settings = embedded_settings(tmp_path).replace(
-        database={"url": mysql_url},
+        database={"url": mariadb_url},
         jobs={"url": redis.create_database()},
         cache={"url": redis.create_database()},
     )

@@ -50,9 +50,9 @@ class TestMysql(CacheContract):
     """On a real server."""
 
     @pytest.fixture
-    def open_store(self, mysql_url: str) -> Callable[[], Store]:
+    def open_store(self, mariadb_url: str) -> Callable[[], Store]:
         """In the test's own database."""
-        return lambda: open_store(mysql_url, timeout=TIMEOUT)
+        return lambda: open_store(mariadb_url, timeout=TIMEOUT)
 
 
 @pytest.mark.mysql
@@ -61,9 +61,9 @@ class TestMysqld(CacheContract):
     """On MySQL itself, which is none of MariaDB's."""
 
     @pytest.fixture
-    def open_store(self, mysqld_url: str) -> Callable[[], Store]:
+    def open_store(self, mysql_url: str) -> Callable[[], Store]:
         """In the test's own database."""
-        return lambda: open_store(mysqld_url, timeout=TIMEOUT)
+        return lambda: open_store(mysql_url, timeout=TIMEOUT)
 
 
 @pytest.mark.redis

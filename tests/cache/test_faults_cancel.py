@@ -36,7 +36,7 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
     """Every store that waits for something."""
     urls: dict[str, Callable[[], str]] = {
         "sqlite": lambda: f"sqlite:///{tmp_path / 'kv.db'}",
-        "mysql": lambda: str(request.getfixturevalue("mysql_url")),
+        "mysql": lambda: str(request.getfixturevalue("mariadb_url")),
         "redis": lambda: request.getfixturevalue("late").url,
         "tiered": lambda: f"tiered+{request.getfixturevalue('late').url}",
     }

@@ -102,7 +102,7 @@ class Answers:
 def db_and_cache(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[DatabaseManager, CacheManager]]:
     """A database and a cache beside it."""
     sqlite = request.param[0] == "sqlite"
-    url = f"sqlite:///{tmp_path / 'app.db'}" if sqlite else str(request.getfixturevalue("mysql_url"))
+    url = f"sqlite:///{tmp_path / 'app.db'}" if sqlite else str(request.getfixturevalue("mariadb_url"))
     store = open_store("memory://" if sqlite else str(request.getfixturevalue("redis_url")), timeout=5.0)
     with DatabaseManager(url) as db, CacheManager(store, units=db) as cache:
         with db.write() as tx:

@@ -46,7 +46,7 @@ def number(row: int) -> Any:
 def urls(request: pytest.FixtureRequest, tmp_path: Path, redis_url: str) -> tuple[str, str]:
     """A database of two numbers, both 0, and a store that processes share."""
     sqlite = f"sqlite:///{tmp_path / 'app.db'}"
-    url = sqlite if request.param == "sqlite" else str(request.getfixturevalue("mysql_url"))
+    url = sqlite if request.param == "sqlite" else str(request.getfixturevalue("mariadb_url"))
     with DatabaseManager(url) as db, db.write() as tx:
         own_tables.create_all(tx.connection)
         numbers.create(tx.connection)

@@ -97,7 +97,7 @@ class Load:
     "place",
     [
         pytest.param({}, id="sqlite"),
-        pytest.param({"database": "mysql_url"}, id="mariadb", marks=[pytest.mark.mysql, pytest.mark.soak]),
+        pytest.param({"database": "mariadb_url"}, id="mariadb", marks=[pytest.mark.mysql, pytest.mark.soak]),
         pytest.param({"broker": "lossy_redis_url"}, id="redis", marks=pytest.mark.redis),
     ],
 )

@@ -19,9 +19,9 @@ def columns(database: DatabaseManager) -> tuple[Any, list[Any]]:
         return cursor.description, [tuple(row) for row in result]
 
 
-def test_columns_are_described_anew_where_they_changed(mysql_url: str) -> None:
+def test_columns_are_described_anew_where_they_changed(mariadb_url: str) -> None:
     """The same statement after ALTER TABLE has other types and values; in between it has the same object."""
-    with DatabaseManager(mysql_url) as database:
+    with DatabaseManager(mariadb_url) as database:
         with database.write() as tx:
             tx.execute(text("CREATE TABLE t (n INTEGER)"))
             tx.execute(text("INSERT INTO t VALUES (7)"))
@@ -38,12 +38,12 @@ def test_columns_are_described_anew_where_they_changed(mysql_url: str) -> None:
         assert [column[6] for column in after] == [False, False]
 
 
-def test_more_kinds_of_columns_than_are_remembered_are_read_all_the_same(mysql_url: str, monkeypatch: Any) -> None:
+def test_more_kinds_of_columns_than_are_remembered_are_read_all_the_same(mariadb_url: str, monkeypatch: Any) -> None:
     """The memory is emptied when it is full."""
     from postrmagic_core._sql import mysql_connection
 
     monkeypatch.setattr(mysql_connection, "_MOST", 3)
-    with DatabaseManager(mysql_url) as database, database.read() as tx:
+    with DatabaseManager(mariadb_url) as database, database.read() as tx:
         for number in range(10):
             name = f"column_{number}"
             [row] = tx.execute(text(f"SELECT {number} AS {name}")).mappings()

@@ -98,10 +98,10 @@ def test_a_joined_function_is_not_tried_again_alone(database: DatabaseManager) -
 
 
 @pytest.mark.mysql
-def test_each_retry_has_a_fresh_connection(mysql_url: str) -> None:
+def test_each_retry_has_a_fresh_connection(mariadb_url: str) -> None:
     """What a session keeps over a rollback, variables for one, is not there when the function runs again."""
     found: list[Any] = []
-    with DatabaseManager(mysql_url) as database, DatabaseManager(mysql_url) as other:
+    with DatabaseManager(mariadb_url) as database, DatabaseManager(mariadb_url) as other:
         with other.write() as tx:
             tx.execute(text("CREATE TABLE counter (id INT PRIMARY KEY, n INT NOT NULL) ENGINE=InnoDB"))
             tx.execute(text("INSERT INTO counter VALUES (1, 0)"))

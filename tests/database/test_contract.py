@@ -30,9 +30,9 @@ class TestMariaDB(DatabaseContract):
     """On a real server."""
 
     @pytest.fixture
-    def database_url(self, mysql_url: str) -> str:
+    def database_url(self, mariadb_url: str) -> str:
         """The test's own database."""
-        return mysql_url
+        return mariadb_url
 
 
 @pytest.mark.mysql
@@ -41,6 +41,6 @@ class TestMySQL(DatabaseContract):
     """On a MySQL server that is none of MariaDB's."""
 
     @pytest.fixture
-    def database_url(self, mysqld_url: str) -> str:
+    def database_url(self, mysql_url: str) -> str:
         """The test's own database."""
-        return mysqld_url
+        return mysql_url

@@ -273,11 +273,11 @@ def test_an_error_does_not_become_success_when_it_is_repeated(open_packaged: Ope
 
 
 @pytest.mark.mysql
-def test_an_interrupted_revision_must_be_finished_first(mysql_url: str, tmp_path: Path) -> None:
+def test_an_interrupted_revision_must_be_finished_first(mariadb_url: str, tmp_path: Path) -> None:
     """Statements that are done may not be changed, and nothing else may run before the rest of them."""
-    packaged(mysql_url)
+    packaged(mariadb_url)
     migrations = written(tmp_path / "app", {"zero": ("", ""), "one": (FAILING, FIRST_BACK)})
-    with DatabaseManager(mysql_url, migrations=migrations) as database:
+    with DatabaseManager(mariadb_url, migrations=migrations) as database:
         with pytest.raises(PostrMagicError):
             database.upgrade()
         with pytest.raises(SchemaMismatch, match="upgrade of revision one was interrupted half-way"):
@@ -292,10 +292,10 @@ BACK = FIRST_BACK.replace('op.drop_table("bills")', 'op.execute("DELETE FROM now
 
 
 @pytest.mark.mysql
-def test_a_downgrade_that_stopped_half_way_is_not_current(mysql_url: str, tmp_path: Path) -> None:
+def test_a_downgrade_that_stopped_half_way_is_not_current(mariadb_url: str, tmp_path: Path) -> None:
     """The version table still says so, the tables do not: no process starts on them until it is finished."""
-    packaged(mysql_url)
-    with DatabaseManager(mysql_url, migrations=written(tmp_path / "app", {"one": (FIRST, BACK)})) as database:
+    packaged(mariadb_url)
+    with DatabaseManager(mariadb_url, migrations=written(tmp_path / "app", {"one": (FIRST, BACK)})) as database:
         database.upgrade()
         with pytest.raises(PostrMagicError):
             migrator(database).downgrade()
@@ -308,15 +308,15 @@ def test_a_downgrade_that_stopped_half_way_is_not_current(mysql_url: str, tmp_pa
 
 
 @pytest.mark.mysql
-def test_a_long_statement_is_not_cut_off(mysql_url: str, tmp_path: Path) -> None:
+def test_a_long_statement_is_not_cut_off(mariadb_url: str, tmp_path: Path) -> None:
     """The statement time-out is for requests: to copy a large table takes as long as it takes."""
-    packaged(mysql_url)
+    packaged(mariadb_url)
     migrations = written(tmp_path / "app", {"one": ('op.execute("DO SLEEP(0.9)")', "")})
-    with DatabaseManager(mysql_url, migrations=migrations, timeouts=Timeouts(statement=0.3)) as database:
+    with DatabaseManager(mariadb_url, migrations=migrations, timeouts=Timeouts(statement=0.3)) as database:
         database.upgrade()
         with pytest.raises(BackendTimeout), database.write() as tx:
             tx.execute(text("SELECT SLEEP(5)"))
-    with DatabaseManager(mysql_url, migrations=migrations) as database:
+    with DatabaseManager(mariadb_url, migrations=migrations) as database:
         assert database.schema_current()
 
 

@@ -215,10 +215,10 @@ def test_closing_waits_for_units_under_way_and_closes_what_comes_back_late(
 
 @pytest.mark.mysql
 def test_a_connection_that_was_idle_for_long_is_asked_before_it_is_used(
-    mysql_url: str, monkeypatch: pytest.MonkeyPatch
+    mariadb_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One that a firewall forgot gives no sign of its death: the question costs a round trip, seldom."""
-    with DatabaseManager(mysql_url, pool=PoolLimits(idle_check=600.0)) as database:
+    with DatabaseManager(mariadb_url, pool=PoolLimits(idle_check=600.0)) as database:
         with database.read() as tx:
             connection: Any = tx.connection.connection.dbapi_connection
         answers = connection.answers
@@ -231,9 +231,9 @@ def test_a_connection_that_was_idle_for_long_is_asked_before_it_is_used(
 
 
 @pytest.mark.mysql
-def test_a_connection_past_its_age_is_replaced(mysql_url: str) -> None:
+def test_a_connection_past_its_age_is_replaced(mariadb_url: str) -> None:
     """Before a proxy's own limit cuts it in the middle of something."""
-    with DatabaseManager(mysql_url, pool=PoolLimits(max_age=0.05)) as database:
+    with DatabaseManager(mariadb_url, pool=PoolLimits(max_age=0.05)) as database:
         numbers = []
         for _ in range(2):
             with database.read() as tx:

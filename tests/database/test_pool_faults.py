@@ -80,10 +80,10 @@ def wall_clock_set(seconds: float) -> Iterator[None]:
 
 
 @pytest.mark.mysql
-def test_a_slow_server_serves_everybody_in_turn(mysql_url: str) -> None:
+def test_a_slow_server_serves_everybody_in_turn(mariadb_url: str) -> None:
     """150 ms for each answer, six busy threads on two connections: all get on, none waits beyond the time-out."""
     limits, latency = PoolLimits(size=2, overflow=0, timeout=20.0), 0.15
-    with FaultProxy(mysql_url) as proxy, DatabaseManager(proxy.url, pool=limits) as slow:
+    with FaultProxy(mariadb_url) as proxy, DatabaseManager(proxy.url, pool=limits) as slow:
         with holding(slow, 2):
             pass
         proxy.latency(latency)
@@ -95,7 +95,7 @@ def test_a_slow_server_serves_everybody_in_turn(mysql_url: str) -> None:
                 served[number] += 1
 
         calls = [Call(partial(work, number)) for number in range(6)]
-        with DatabaseManager(mysql_url, pool=limits) as other:
+        with DatabaseManager(mariadb_url, pool=limits) as other:
             deadline = time.monotonic() + 10 * latency
             while time.monotonic() < deadline:
                 read_one(other)
@@ -109,16 +109,16 @@ def test_a_slow_server_serves_everybody_in_turn(mysql_url: str) -> None:
 
 
 @pytest.mark.mysql
-def test_waiting_for_a_pool_kept_by_slow_statements_ends(mysql_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_waiting_for_a_pool_kept_by_slow_statements_ends(mariadb_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """They are stopped at the statement's time-out, who waits at the pool's; the other pools go on meanwhile."""
     monkeypatch.setattr(MysqlBackend, "_silence", lambda _: SLACK)  # however late the server's word comes
     limits, timeouts = PoolLimits(size=2, overflow=0, timeout=0.5), Timeouts(statement=2.0)
-    with DatabaseManager(mysql_url, pool=limits, timeouts=timeouts) as database:
+    with DatabaseManager(mariadb_url, pool=limits, timeouts=timeouts) as database:
         with holding(database, 2) as units:
             sessions = {tx.scalar(SESSION) for tx in units}
             sleeping = [Call(partial(tx.scalar, text("SELECT SLEEP(60)"))) for tx in units]
             waiting = Call(lambda: read_one(database))
-            with database.write() as tx, DatabaseManager(mysql_url, pool=limits) as other:
+            with database.write() as tx, DatabaseManager(mariadb_url, pool=limits) as other:
                 assert tx.scalar(ONE) == 1
                 read_one(other)
             assert waiting.ended(limits.timeout + SLACK)
@@ -136,10 +136,10 @@ def test_waiting_for_a_pool_kept_by_slow_statements_ends(mysql_url: str, monkeyp
 
 @pytest.mark.mysql
 @pytest.mark.parametrize("jump", [-HOUR, HOUR])
-def test_a_clock_that_is_set_while_waiting_changes_no_time_out(mysql_url: str, jump: float) -> None:
+def test_a_clock_that_is_set_while_waiting_changes_no_time_out(mariadb_url: str, jump: float) -> None:
     """Neither later nor earlier does the wait for a connection end."""
     limits = PoolLimits(size=1, overflow=0, timeout=0.4)
-    with DatabaseManager(mysql_url, pool=limits) as database, holding(database, 1):
+    with DatabaseManager(mariadb_url, pool=limits) as database, holding(database, 1):
         waiting = Call(lambda: read_one(database))
         while not database.backend.engine("read").pool._pool._waiting:  # type: ignore[attr-defined]  # our own pool's
             time.sleep(0.001)
@@ -150,9 +150,9 @@ def test_a_clock_that_is_set_while_waiting_changes_no_time_out(mysql_url: str, j
 
 
 @pytest.mark.mysql
-def test_a_clock_that_is_set_ages_no_connection(mysql_url: str) -> None:
+def test_a_clock_that_is_set_ages_no_connection(mariadb_url: str) -> None:
     """Connections are used on; they end when so much time has really passed."""
-    with DatabaseManager(mysql_url, pool=PoolLimits(size=1, overflow=0, max_age=1.5)) as database:
+    with DatabaseManager(mariadb_url, pool=PoolLimits(size=1, overflow=0, max_age=1.5)) as database:
 
         def session() -> Any:
             with database.read() as tx:
@@ -169,9 +169,9 @@ def test_a_clock_that_is_set_ages_no_connection(mysql_url: str) -> None:
 
 
 @pytest.mark.mysql
-def test_a_clock_that_is_set_back_after_an_outage_opens_no_connection_for_each_call(mysql_url: str) -> None:
+def test_a_clock_that_is_set_back_after_an_outage_opens_no_connection_for_each_call(mariadb_url: str) -> None:
     """What was opened since the outage is good, whatever its wall time."""
-    with FaultProxy(mysql_url) as proxy, DatabaseManager(proxy.url, pool=PoolLimits(size=1, overflow=0)) as database:
+    with FaultProxy(mariadb_url) as proxy, DatabaseManager(proxy.url, pool=PoolLimits(size=1, overflow=0)) as database:
         read_one(database)
         with database.read() as tx:
             proxy.cut(on=b"SELECT 1")

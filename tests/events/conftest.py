@@ -75,7 +75,7 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """A database of this test's own."""
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path / 'app.db'}"
-    return str(request.getfixturevalue("mysql_url"))
+    return str(request.getfixturevalue("mariadb_url"))
 
 
 @pytest.fixture

@@ -62,16 +62,16 @@ class TestMariadb(EventContract):
     """Everything on MariaDB."""
 
     @pytest.fixture
-    def event_database(self, mysql_url: str) -> Iterator[DatabaseManager]:
+    def event_database(self, mariadb_url: str) -> Iterator[DatabaseManager]:
         """A database of the test's own."""
-        with DatabaseManager(mysql_url) as database:
+        with DatabaseManager(mariadb_url) as database:
             database.upgrade()
             yield database
 
     @pytest.fixture
-    def event_queue(self, event_database: DatabaseManager, mysql_url: str) -> Iterator[JobQueue]:
+    def event_queue(self, event_database: DatabaseManager, mariadb_url: str) -> Iterator[JobQueue]:
         """There."""
-        with JobQueue(mysql_url, database=event_database) as queue:
+        with JobQueue(mariadb_url, database=event_database) as queue:
             yield queue
 
 

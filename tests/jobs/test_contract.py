@@ -65,10 +65,10 @@ class TestMysql(OverRows):
     """On MySQL itself."""
 
     @pytest.fixture
-    def database_url(self, mysqld_url: str) -> str:
+    def database_url(self, mysql_url: str) -> str:
         """The test's own database."""
-        migrate(mysqld_url)
-        return mysqld_url
+        migrate(mysql_url)
+        return mysql_url
 
 
 def empty(url: str) -> None:

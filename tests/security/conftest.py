@@ -26,7 +26,7 @@ def ring() -> KeyRing:
     params=[
         "sqlite",
         pytest.param("mariadb_server", marks=pytest.mark.mysql, id="mariadb"),
-        pytest.param("mysqld_server", marks=[pytest.mark.mysql, pytest.mark.soak], id="mysql"),
+        pytest.param("mysql_server", marks=[pytest.mark.mysql, pytest.mark.soak], id="mysql"),
     ],
 )
 def kept_url(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:

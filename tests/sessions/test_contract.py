@@ -73,7 +73,7 @@ class TestMariaDB(OnServer):
 class TestMysqld(OnServer):
     """On MySQL itself, which is none of MariaDB's."""
 
-    server = "mysqld_server"
+    server = "mysql_server"
 
 
 @pytest.mark.redis

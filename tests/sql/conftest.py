@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-SERVERS = {"mariadb": "mysql_url", "mysql": "mysqld_url"}
+SERVERS = {"mariadb": "mariadb_url", "mysql": "mysql_url"}
 
 
 @pytest.fixture(params=["mariadb", pytest.param("mysql", marks=pytest.mark.soak)])

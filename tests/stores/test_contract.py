@@ -49,9 +49,9 @@ class TestMysql(StoreContract):
     """On a real server."""
 
     @pytest.fixture
-    def open_store(self, mysql_url: str) -> Callable[[], Store]:
+    def open_store(self, mariadb_url: str) -> Callable[[], Store]:
         """In the test's own database."""
-        return lambda: open_store(mysql_url, timeout=5.0)
+        return lambda: open_store(mariadb_url, timeout=5.0)
 
 
 @pytest.mark.mysql
@@ -60,9 +60,9 @@ class TestMysqld(StoreContract):
     """On MySQL itself, which is none of MariaDB's."""
 
     @pytest.fixture
-    def open_store(self, mysqld_url: str) -> Callable[[], Store]:
+    def open_store(self, mysql_url: str) -> Callable[[], Store]:
         """In the test's own database."""
-        return lambda: open_store(mysqld_url, timeout=5.0)
+        return lambda: open_store(mysql_url, timeout=5.0)
 
 
 @pytest.mark.redis

@@ -284,9 +284,9 @@ def test_callers_of_a_silent_server_do_not_wait_for_each_other(silent_port: int)
 
 
 @pytest.mark.mysql
-def test_a_value_larger_than_the_servers_packet_is_refused(mysql_url: str) -> None:
+def test_a_value_larger_than_the_servers_packet_is_refused(mariadb_url: str) -> None:
     """The server's limit is named, and the store goes on."""
-    with closing(open_store(mysql_url, timeout=5.0)) as store:
+    with closing(open_store(mariadb_url, timeout=5.0)) as store:
         for size in (8_400_000, 20_000_000):
             with pytest.raises(BackendRejected, match="max_allowed_packet"):
                 store.set({b"k": b"x" * size}, None)

@@ -228,7 +228,7 @@ def test_slices_arrive_whole(proxy: FaultProxy, client: redis.Redis) -> None:
 
 
 @pytest.mark.mysql
-def test_a_commit_whose_reply_is_lost_has_happened(mysql_url: str) -> None:
+def test_a_commit_whose_reply_is_lost_has_happened(mariadb_url: str) -> None:
     """Armed on COMMIT, the proxy makes the one fault that a client cannot decide."""
 
     def connect(url: str) -> pymysql.Connection[pymysql.cursors.Cursor]:
@@ -238,8 +238,8 @@ def test_a_commit_whose_reply_is_lost_has_happened(mysql_url: str) -> None:
         )
 
     with (
-        FaultProxy(mysql_url) as between,
-        closing(connect(mysql_url)) as past,
+        FaultProxy(mariadb_url) as between,
+        closing(connect(mariadb_url)) as past,
         closing(connect(between.url)) as through,
     ):
         past.cursor().execute("CREATE TABLE t (n INT)")

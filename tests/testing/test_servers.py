@@ -139,9 +139,9 @@ def test_a_database_is_fresh_and_dropped(mariadb_server: MariaDBServer) -> None:
 
 
 @pytest.mark.mysql
-def test_text_is_compared_exactly(mysql_url: str) -> None:
+def test_text_is_compared_exactly(mariadb_url: str) -> None:
     """Databases are utf8mb4 and binary-collated: a token never matches in another case."""
-    with closing(connect(mysql_url)) as connection, connection.cursor() as cursor:
+    with closing(connect(mariadb_url)) as connection, connection.cursor() as cursor:
         cursor.execute("CREATE TABLE t (s VARCHAR(20))")
         cursor.execute("INSERT INTO t VALUES ('\N{GRINNING FACE}abc')")
         assert cursor.execute("SELECT s FROM t WHERE s = '\N{GRINNING FACE}aBC'") == 0

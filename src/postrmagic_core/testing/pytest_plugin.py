@@ -33,18 +33,18 @@ def redis_server() -> Iterator[RedisServer]:
 @pytest.fixture(scope="session")
 def mariadb_server() -> Iterator[MariaDBServer]:
     """One MariaDB for the whole run, shared: do not stop it, take ``own_mariadb_server`` for that."""
-    from .servers import MYSQL_VARIABLE, MariaDBServer
+    from .servers import MARIADB_VARIABLE, MariaDBServer
 
-    with _shared(MariaDBServer, MYSQL_VARIABLE, "mariadbd") as server:
+    with _shared(MariaDBServer, MARIADB_VARIABLE, "mariadbd") as server:
         yield server
 
 
 @pytest.fixture(scope="session")
-def mysqld_server() -> Iterator[MySQLServer]:
-    """One MySQL for the whole run, shared; most tests take ``mysql_url``, which is MariaDB as a rule and faster."""
-    from .servers import MYSQLD_VARIABLE, MySQLServer
+def mysql_server() -> Iterator[MySQLServer]:
+    """One MySQL for the whole run, shared; most tests take ``mariadb_url``, which is MariaDB as a rule and faster."""
+    from .servers import MYSQL_VARIABLE, MySQLServer
 
-    with _shared(MySQLServer, MYSQLD_VARIABLE, "mysqld of MySQL") as server:
+    with _shared(MySQLServer, MYSQL_VARIABLE, "mysqld of MySQL") as server:
         yield server
 
 
@@ -73,7 +73,7 @@ def redis_url(redis_server: RedisServer) -> str:
 
 
 @pytest.fixture
-def mysql_url(mariadb_server: MariaDBServer) -> Iterator[str]:
+def mariadb_url(mariadb_server: MariaDBServer) -> Iterator[str]:
     """``mysql://…`` of a database made for this test and dropped after it."""
     url = mariadb_server.create_database()
     yield url
@@ -81,11 +81,11 @@ def mysql_url(mariadb_server: MariaDBServer) -> Iterator[str]:
 
 
 @pytest.fixture
-def mysqld_url(mysqld_server: MySQLServer) -> Iterator[str]:
+def mysql_url(mysql_server: MySQLServer) -> Iterator[str]:
     """``mysql://…`` of a database on MySQL itself, made for this test and dropped after it."""
-    url = mysqld_server.create_database()
+    url = mysql_server.create_database()
     yield url
-    mysqld_server.drop_database(url)
+    mysql_server.drop_database(url)
 
 
 @pytest.fixture

@@ -25,7 +25,7 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """URL of an empty database of this test's own, of a kind whose plans are analysed."""
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path / 'app.db'}"
-    found: str = request.getfixturevalue("mysql_url")
+    found: str = request.getfixturevalue("mariadb_url")
     return found
 
 

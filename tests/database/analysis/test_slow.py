@@ -159,14 +159,14 @@ def test_a_statement_with_percent_signs_is_explained(logged: Logged, caplog: pyt
 
 
 @pytest.mark.mysql
-def test_one_that_timed_out_is_told_without_a_plan(mysql_url: str, caplog: pytest.LogCaptureFixture) -> None:
+def test_one_that_timed_out_is_told_without_a_plan(mariadb_url: str, caplog: pytest.LogCaptureFixture) -> None:
     """It failed after so many seconds; nothing more is asked of a server in distress."""
     from postrmagic_core.database.analysis.options import QueryLogOptions
 
     options = QueryLogOptions(slow=0.05)
     timeouts = Timeouts(statement=0.2)
     endless = text("SELECT count(*) FROM seq_1_to_1000000 a, seq_1_to_1000000 b WHERE a.seq < b.seq")
-    opened = DatabaseManager(mysql_url, timeouts=timeouts, queries=options)
+    opened = DatabaseManager(mariadb_url, timeouts=timeouts, queries=options)
     with opened as db, db.read() as tx, pytest.raises(BackendTimeout):
         tx.scalar(endless)
     (warning,) = [record for record in told(caplog) if "sql" in record.__dict__]

@@ -224,10 +224,10 @@ def test_only_the_top_is_looked_at(media: str) -> None:
 
 
 @pytest.mark.mysql
-def test_a_sample_is_called_one(mysql_url: str) -> None:
+def test_a_sample_is_called_one(mariadb_url: str) -> None:
     """With fewer rows than the table has, the report names table and number."""
-    fill(mysql_url)
-    assert run(mysql_url, LIST, rows=5000).sampled == {"media": 5000}
+    fill(mariadb_url)
+    assert run(mariadb_url, LIST, rows=5000).sampled == {"media": 5000}
 
 
 def measure(frequent: float, rare: float = 0.001, sorts: tuple[str, ...] = ()) -> Measure:

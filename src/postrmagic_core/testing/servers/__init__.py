@@ -1,7 +1,7 @@
 """Private servers for tests: started in about a second, killed and paused at will, gone with the test run.
 
-A URL in the environment wins over a private server in the fixtures: :data:`REDIS_VARIABLE`, :data:`MYSQL_VARIABLE`
-(MariaDB or MySQL), :data:`MYSQLD_VARIABLE` (MySQL itself), :data:`RABBITMQ_VARIABLE`. ``POSTRMAGIC_TEST_VALKEY``: path
+A URL in the environment wins over a private server in the fixtures: :data:`REDIS_VARIABLE`, :data:`MARIADB_VARIABLE`
+(MariaDB or MySQL), :data:`MYSQL_VARIABLE` (MySQL itself), :data:`RABBITMQ_VARIABLE`. ``POSTRMAGIC_TEST_VALKEY``: path
 of a ``valkey-server``.
 """
 
@@ -10,7 +10,7 @@ from .mariadb import MariaDBServer
 from .mysql import MySQLServer
 from .rabbitmq import RabbitMQServer
 from .redis import RedisServer, ValkeyServer
-from .require import MYSQL_VARIABLE, MYSQLD_VARIABLE, RABBITMQ_VARIABLE, REDIS_VARIABLE, require
+from .require import MARIADB_VARIABLE, MYSQL_VARIABLE, RABBITMQ_VARIABLE, REDIS_VARIABLE, require
 from .sentinel import SentinelServer
 
 __all__ = [
@@ -25,7 +25,7 @@ __all__ = [
     "free_port",
     "require",
     "REDIS_VARIABLE",
+    "MARIADB_VARIABLE",
     "MYSQL_VARIABLE",
-    "MYSQLD_VARIABLE",
     "RABBITMQ_VARIABLE",
 ]
