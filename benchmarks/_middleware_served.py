@@ -24,8 +24,10 @@ from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
 
+from postrmagic_core.testing._children import until_listening
+from postrmagic_core.testing.servers import free_port
+
 from ._harness import Bench
-from ._listening import until_listening
 
 CONNECTIONS = 16
 _ROOT = Path(__file__).parents[1]
@@ -82,15 +84,13 @@ def _library(command: str, environment: dict[str, str]) -> None:
 @contextmanager
 def _running(command: list[str], log: Path, environment: dict[str, str]) -> Iterator[int]:
     """The port of a server with this command line."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = int(probe.getsockname()[1])
+    port = free_port()
     module, *options = command
     argv = [sys.executable, "-m", module, "media_library.asgi:app", "--port", str(port), *options]
     with log.open("wb") as output:
         process = subprocess.Popen(argv, env=environment, stdout=output, stderr=output)
         try:
-            until_listening(port, process, log, _PATIENCE)
+            until_listening(process, port, log, _PATIENCE)
             yield port
         finally:
             process.terminate()

@@ -90,7 +90,7 @@ def durable(bench: Bench, urls: dict[str, str]) -> None:
             database = opened.enter_context(DatabaseManager(url))
             database.upgrade()
             jobs = opened.enter_context(JobQueue(url, database=database))
-            events = opened.enter_context(EventManager(units=database, jobs=jobs))
+            events = opened.enter_context(EventManager(database=database, jobs=jobs))
             events.include(on(Happened, phase="durable", name="listener")(_listen))
             jobs.include(task(name="postrmagic.events.deliver")(events.run_delivery))
             opened.enter_context(database.relay({"events": events.deliver}))

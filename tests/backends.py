@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar
 
 import pytest
@@ -26,15 +26,35 @@ TIMEOUT = 5.0
 
 
 class Flaky(MemoryStore):
-    """A store whose Scripts can fail."""
+    """A store that can be away, and counts what it is asked."""
 
     away = False
+    asked = 0
+
+    def get(self, keys: Sequence[bytes]) -> list[bytes | None]:
+        """See :meth:`Store.get`."""
+        self._answer()
+        return super().get(keys)
+
+    def set(self, items: Mapping[bytes, bytes], ttl_ms: int | None) -> None:
+        """See :meth:`Store.set`."""
+        self._answer()
+        super().set(items, ttl_ms)
+
+    def delete(self, keys: Sequence[bytes]) -> int:
+        """See :meth:`Store.delete`."""
+        self._answer()
+        return super().delete(keys)
 
     def run(self, *args: Any, **options: Any) -> Any:
         """See :meth:`Store.run`."""
+        self._answer()
+        return super().run(*args, **options)
+
+    def _answer(self) -> None:
+        self.asked += 1
         if self.away:
             raise BackendUnavailable("away")
-        return super().run(*args, **options)
 
 
 class OnOwnRedis:

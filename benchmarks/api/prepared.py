@@ -63,7 +63,7 @@ def _filled(folder: Path, media: int) -> bytes:
         hashed = PasswordHasher(time_cost=1, memory_cost=8192).hash(ACCOUNT["password"])
         with app.stack.database.write() as tx:
             tx.execute(users.update().where(users.c.id == _USER).values(password_hash=hashed))
-            app.stack.security.access.grant(str(_USER), USER, by=None, tx=tx)
+            app.stack.security.access.grant(str(_USER), USER, actor=None, tx=tx)
     return draw(POSTERS[0])
 
 

@@ -11,7 +11,6 @@ import json
 import os
 import random
 import secrets
-import socket
 import subprocess
 import sys
 import tempfile
@@ -24,8 +23,10 @@ from statistics import median
 from types import ModuleType
 from typing import Any
 
+from postrmagic_core.testing._children import until_listening
+from postrmagic_core.testing.servers import free_port
+
 from .._harness import Bench
-from .._listening import until_listening
 from .._stats import Comparison, Sample, percentile
 from . import alike
 from .client import CLIENTS, Found, Turn, address_of
@@ -163,9 +164,7 @@ def in_turns(bench: Bench, sides: dict[str, Served], operation: str) -> dict[str
 @contextmanager
 def running(side: str, folder: Path, processes: int) -> Iterator[Served]:
     """The side in so many processes, its files in ``folder``."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = int(probe.getsockname()[1])
+    port = free_port()
     argv = [sys.executable, "-m", "uvicorn", *_COMMANDS[side], "--port", str(port), "--workers", str(processes)]
     argv += ["--no-server-header", "--no-proxy-headers"]
     log = folder / "server.log"
@@ -174,7 +173,7 @@ def running(side: str, folder: Path, processes: int) -> Iterator[Served]:
             argv, cwd=_ROOT, env=_environment(folder), stdout=output, stderr=output, start_new_session=True
         )
         try:
-            until_listening(port, process, log, _PATIENCE)
+            until_listening(process, port, log, _PATIENCE)
             yield Served(port, folder, process.pid)
         finally:
             process.terminate()

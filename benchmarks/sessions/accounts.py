@@ -32,7 +32,7 @@ def authorized(bench: Bench) -> None:
 
     The user has one role of three levels, with an allow, an allow for own objects, and a deny.
     """
-    from postrmagic_core.security.access import Access, Role, Roles, User
+    from postrmagic_core.security import Access, Role, Roles, User
     from postrmagic_core.security.tables import metadata
 
     roles = Roles(
@@ -50,7 +50,7 @@ def authorized(bench: Bench) -> None:
             metadata.create_all(tx.connection)
         # So old that the look-up is measured where it finds the roles in the process, as most requests do.
         access = opened.enter_context(Access(roles, database, max_age=3600.0))
-        access.grant(USER, "curator", by=None)
+        access.grant(USER, "curator", actor=None)
 
         @access.policy("tags:rename")
         def early(who: object, poster: object) -> bool | None:
@@ -83,13 +83,13 @@ def logins(bench: Bench) -> None:
     The password is verified at the default cost (argon2id), and a session begun in memory. ``login_ms`` is what one
     takes by itself.
     """
-    from postrmagic_core.security.passwords import Passwords
+    from postrmagic_core.security import Passwords
 
-    at_once = max(2, os.cpu_count() or 2)
+    concurrency = max(2, os.cpu_count() or 2)
     with ExitStack() as opened:
         store = opened.enter_context(closing(open_store("memory://")))
         sessions = opened.enter_context(SessionStore(store, KeyRing([secrets.token_urlsafe(48)])))
-        passwords = opened.enter_context(Passwords(at_once=at_once, wait=_PATIENCE))
+        passwords = opened.enter_context(Passwords(concurrency=concurrency, wait=_PATIENCE))
         stored = passwords.hash(_PASSWORD)
 
         def login() -> None:
@@ -100,7 +100,7 @@ def logins(bench: Bench) -> None:
             session.data.update(DATA)
             sessions.save(session)
 
-        for threads, figure in ((1, "login_rate.one"), (at_once, "login_rate")):
+        for threads, figure in ((1, "login_rate.one"), (concurrency, "login_rate")):
             title, duration = f"a login, {threads} at once", bench.repeats(15, 2)
             found = bench.load(title, [Case("login", login)], duration=duration, rounds=3, threads=threads)
             bench.figure(figure, found["login"].rate)

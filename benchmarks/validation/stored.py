@@ -11,7 +11,7 @@ from sqlalchemy import Column, Integer, MetaData, Table, insert
 
 from postrmagic_core.database import DatabaseManager
 from postrmagic_core.testing import assert_queries
-from postrmagic_core.validation import Input, Limits, Validator
+from postrmagic_core.validation import Input, InputLimits, Validator
 from postrmagic_core.validation.database_rules import Exists
 
 from .._harness import Bench, Case
@@ -45,7 +45,7 @@ def exists(bench: Bench) -> None:
             _metadata.create_all(tx.connection)
             for table in (_tags, _venues):
                 tx.execute(insert(table), [{"id": number} for number in range(1, ITEMS + 1)])
-        validator = Validator(Order, database=database, limits=Limits(items=4 * ITEMS))
+        validator = Validator(Order, database=database, limits=InputLimits(items=4 * ITEMS))
         with assert_queries(database, max=_ANY_NUMBER) as seen:
             validator.validate(data)
         bench.figure("exists_8000_items_queries", len(seen) / _COLUMNS)

@@ -63,7 +63,7 @@ def admin(name: Annotated[str, typer.Argument(help="Name of an account.")]) -> N
         user = application.accounts.by_name(name)
         if user is None:
             raise SystemExit(f"there is no account {name!r}")
-        application.stack.security.access.grant(user.key, ADMIN, by=None)
+        application.stack.security.access.grant(user.key, ADMIN, actor=None)
     console.print(f"{name} is an administrator")
 
 

@@ -13,7 +13,7 @@ from postrmagic_core.api.envelope import Data, DataWith
 from postrmagic_core.api.interface import Refusal
 from postrmagic_core.database import Unit
 from postrmagic_core.errors import UsageError, ValidationFailed
-from postrmagic_core.security.access import User as Identity
+from postrmagic_core.security import User as Identity
 from postrmagic_core.security.factors import Enrolment as NewFactor
 from postrmagic_core.stack import Stack
 from postrmagic_core.validation import Validator

@@ -10,11 +10,11 @@ from sqlalchemy import bindparam, insert, select, update
 
 from postrmagic_core._clock import Clock
 from postrmagic_core._crypto import KeyRing
-from postrmagic_core.api.listing import Asked, ListQuery, Page
+from postrmagic_core.api.listing import ListQuery, ListRequest, RowPage
 from postrmagic_core.database import DatabaseManager, Unit
 from postrmagic_core.errors import ValidationFailed
 from postrmagic_core.events import EventManager
-from postrmagic_core.security.manager import Security
+from postrmagic_core.security import Security
 from postrmagic_core.security.tables import user_roles
 
 from .events import AccountChanged
@@ -82,7 +82,7 @@ class Accounts:
             user_id = inserted_id(tx.execute(insert(users).values(used_bytes=0, created_us=now_us, **row)))
             self._note("account.created", str(user_id), tx)
             for role in roles:
-                self._security.access.grant(str(user_id), role, by=None, tx=tx)
+                self._security.access.grant(str(user_id), role, actor=None, tx=tx)
             return user_id
 
         return self._database.transact(unit)
@@ -112,18 +112,20 @@ class Accounts:
     def reset_token(self, name: str) -> str | None:
         """A text that sets a new password, once and within half an hour; ``None``: there is no such account."""
         user = self.by_name(name)
-        return None if user is None else self._security.tokens.issue(_RESET, user.key, lifetime=RESET_LIFETIME)
+        if user is None:
+            return None
+        return self._security.login_tokens.issue(user.key, purpose=_RESET, lifetime=RESET_LIFETIME)
 
     def reset(self, token: str, password: str) -> User | None:
         """Set a new password by a token, which is used by that; ``None`` for a token that is none or none any more."""
-        asked = self._security.tokens.peek(_RESET, token)
+        asked = self._security.login_tokens.peek(token, purpose=_RESET)
         user = None if asked is None else self.find(int(asked.user_id))
         if user is None:
             return None
         hashed = self._new_hash(user.name, password, "/password")
 
         def unit(tx: Unit) -> User | None:
-            if self._security.tokens.redeem(_RESET, token, tx=tx) is None:
+            if self._security.login_tokens.redeem(token, purpose=_RESET, tx=tx) is None:
                 return None
             self._security.access_tokens.revoke_all(user.key, tx=tx)
             return self._store_password(tx, user, hashed, "password.reset")
@@ -158,11 +160,11 @@ class Accounts:
         found = await face.rows(_OF_KEY, {"id": int(key)})
         return User(*found[0]) if found else None
 
-    def ask(self, key: str, query: ListQuery) -> Asked:
+    def ask(self, key: str, query: ListQuery) -> ListRequest:
         """Which page of the accounts ``query`` asks for, on behalf of the account ``key``."""
         return ACCOUNTS.ask(query, keys=self._keys, subject=key)
 
-    def listed(self, asked: Asked) -> Page:
+    def listed(self, asked: ListRequest) -> RowPage:
         """One page of the accounts, with their roles."""
         with self._database.read() as unit:
             page = asked.page(unit.execute(asked.select()).all())
@@ -170,7 +172,7 @@ class Accounts:
             held = select(user_roles.c.user_id, user_roles.c.role).where(user_roles.c.user_id.in_(roles))
             for row in unit.execute(held.order_by(user_roles.c.role)):
                 roles[row.user_id].append(row.role)
-        return Page([row | {"roles": roles[str(row["id"])]} for row in page.rows], page.next)
+        return RowPage([row | {"roles": roles[str(row["id"])]} for row in page.rows], page.next)
 
     def names(self, keys: set[str]) -> dict[str, str]:
         """The accounts' names, by the texts that stand for them in roles and in the audit log."""
@@ -190,7 +192,7 @@ class Accounts:
         values = {"password_hash": hashed, "password_us": now_us}
         if tx.execute(update(users).where(*as_verified).values(values)).rowcount == 0:
             return None
-        self._security.tokens.revoke(user.key, tx=tx)
+        self._security.login_tokens.revoke(user.key, tx=tx)
         self.note(what, user, tx)
         return User(user.id, user.name, now_us)
 

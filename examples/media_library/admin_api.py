@@ -57,7 +57,7 @@ class AdminApi:
         user = await self._user(id)
         if user is None or role not in ROLES:
             return _no("user" if user is None else "role")
-        await self.stack.security.access.aio.grant(user.key, role, by=identity_of(call).id)
+        await self.stack.security.access.aio.grant(user.key, role, actor=identity_of(call).id)
         return await self._roles(user)
 
     @delete(
@@ -74,7 +74,7 @@ class AdminApi:
         user = await self._user(id)
         if user is None or role not in ROLES:
             return _no("user" if user is None else "role")
-        await self.stack.security.access.aio.revoke(user.key, role, by=identity_of(call).id)
+        await self.stack.security.access.aio.revoke(user.key, role, actor=identity_of(call).id)
         return await self._roles(user)
 
     @get("/admin/users/{id}/explain", Data[Explained], access="user:read", problems=["user.not_found"])
@@ -116,7 +116,7 @@ def _no(what: str) -> Refusal:
 def _entry(entry: AuditEntry, names: dict[str, str]) -> dict[str, Any]:
     return {
         "id": entry.id,
-        "at": entry.at,
+        "at": entry.recorded_at,
         "actor": _named(entry.actor, names),
         "action": entry.action,
         "subject": _named(entry.subject, names),

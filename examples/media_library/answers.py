@@ -152,7 +152,7 @@ class Factor(Output):
     """How a second factor stands."""
 
     enabled: bool = Field(description="Whether a login asks for it.")
-    since: Instant | None = Field(description="When it was confirmed.")
+    since: Instant | None = Field(validation_alias="enabled_at", description="When it was confirmed.")
     recovery_codes: int = Field(validation_alias="recovery_left", description="How many are left.")
 
 
@@ -179,8 +179,8 @@ class Device(Output):
     id: str = Field(description="Names the session to DELETE /account/devices/{id}; it opens nothing.")
     agent: str | None = Field(description="The names of the browser and the system, where they are known.")
     network: str | None = Field(description="The network it was last used from, where it is known.")
-    began_at: Instant = Field(validation_alias="began", description="When it logged in.")
-    last_seen_at: Instant = Field(validation_alias="last_seen", description="When it was last used.")
+    began_at: Instant = Field(validation_alias="created_at", description="When it logged in.")
+    last_seen_at: Instant = Field(description="When it was last used.")
     current: bool = Field(validation_alias="is_current", description="Whether it is the session that asks.")
 
 
@@ -242,11 +242,9 @@ class Token(Output):
     permissions: Annotated[list[str], BeforeValidator(_as_list)] | None = Field(
         description="What it is limited to; null where it may do what its owner may."
     )
-    created_at: Instant = Field(validation_alias="created", description="When it was made.")
-    expires_at: Instant = Field(validation_alias="expires", description="When it ends.")
-    last_used_at: Instant | None = Field(
-        validation_alias="last_used", description="To the minute; null where it never was."
-    )
+    created_at: Instant = Field(description="When it was made.")
+    expires_at: Instant = Field(description="When it ends.")
+    last_used_at: Instant | None = Field(description="To the minute; null where it never was.")
 
 
 class NewToken(Output):

@@ -7,7 +7,7 @@ from typing import Any
 from postrmagic_core.api.specification import PAGES
 from postrmagic_core.middleware import Layer, Middleware, Request, middleware
 from postrmagic_core.middleware.authentication import Authenticate
-from postrmagic_core.security.access import User as Identity
+from postrmagic_core.security import User as Identity
 from postrmagic_core.security.access_tokens import bearer
 
 from .application import Application

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from postrmagic_core.api import Call
-from postrmagic_core.security.access import User as Identity
+from postrmagic_core.security import User as Identity
 from postrmagic_core.validation.locales import negotiate
 
 from .accounts import User

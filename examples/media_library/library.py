@@ -11,13 +11,13 @@ from sqlalchemy import and_, bindparam, delete, func, insert, select, update
 
 from postrmagic_core._clock import SystemClock
 from postrmagic_core._crypto import KeyRing
-from postrmagic_core.api.listing import Asked, ListQuery
+from postrmagic_core.api.listing import ListQuery, ListRequest
 from postrmagic_core.cache import CacheManager
 from postrmagic_core.database import DatabaseManager, Unit
 from postrmagic_core.errors import PostrMagicError
 from postrmagic_core.events import EventManager
-from postrmagic_core.security.access import Access
-from postrmagic_core.security.access import User as Identity
+from postrmagic_core.security import Access
+from postrmagic_core.security import User as Identity
 from postrmagic_core.validation import ImagePolicy
 
 from . import search, statistics
@@ -176,11 +176,11 @@ class Library:
         if percent >= NEARLY_USED > 100 * (user.used_bytes - size) // user.quota_bytes:
             self.events.emit(QuotaNearlyUsed(user_id=user_id, percent=percent), tx=tx)
 
-    def ask(self, user_id: int, query: ListQuery) -> Asked:
+    def ask(self, user_id: int, query: ListQuery) -> ListRequest:
         """Which page of the user's media ``query`` asks for; :class:`ValidationFailed` for a cursor that is none."""
         return MEDIA.ask(query, keys=self._keys, subject=str(user_id))
 
-    def page(self, user_id: int, asked: Asked) -> dict[str, Any]:
+    def page(self, user_id: int, asked: ListRequest) -> dict[str, Any]:
         """One page of the user's media: ``items``, and ``next``, the cursor of the one that follows, or ``None``."""
         words = search.parse(asked.values.get("q") or "")
         wanted = asked.select(media.c.user_id == user_id, search.conditions(words, self.database.dialect))

@@ -12,7 +12,7 @@ from typing import Any
 from postrmagic_core._clock import Clock
 from postrmagic_core.database import DatabaseManager, Unit
 from postrmagic_core.errors import PostrMagicError, ValidationFailed
-from postrmagic_core.security.manager import Security
+from postrmagic_core.security import Security
 
 from .accounts import Accounts, User
 
@@ -158,7 +158,7 @@ class Logins:
 
     def _verified(self, name: str, password: str, origin: Origin) -> User | None:
         throttle = self._security.throttle
-        admitted = throttle.check(name, origin.address, device=origin.device)
+        admitted = throttle.admit(name, origin.address, device=origin.device)
         if not admitted:
             raise Throttled("too many attempts", admitted.retry_after)
         user = self._accounts.verify(name, password)

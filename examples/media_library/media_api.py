@@ -17,7 +17,7 @@ from postrmagic_core.api.envelope import Data, DataWith, Page
 from postrmagic_core.api.interface import FileReply, Files, Refusal
 from postrmagic_core.api.prepared import PreparedReply
 from postrmagic_core.errors import AccessDenied
-from postrmagic_core.security.access import User as Identity
+from postrmagic_core.security import User as Identity
 from postrmagic_core.stack import Stack
 from postrmagic_core.validation.output import content_disposition
 from postrmagic_core.validation.responses import Responses

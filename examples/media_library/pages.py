@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from postrmagic_core.api.envelope import Page
-from postrmagic_core.api.listing import Asked
+from postrmagic_core.api.listing import ListRequest
 from postrmagic_core.api.prepared import Prepared, PreparedReply
 from postrmagic_core.cache import CacheManager
 
@@ -20,11 +20,11 @@ class Pages:
         self._library = library
         self.of = cache.cached(f"list:{_PAGES.shape}:{{user_id}}:{{asked.key}}", **KEPT)(self._of)
 
-    def _of(self, user_id: int, asked: Asked) -> tuple[bytes, str]:
+    def _of(self, user_id: int, asked: ListRequest) -> tuple[bytes, str]:
         page = self._library.page(user_id, asked)
         return _PAGES.keep({"data": page["items"], "next": page["next"]})
 
-    def reply(self, user_id: int, asked: Asked) -> PreparedReply:
+    def reply(self, user_id: int, asked: ListRequest) -> PreparedReply:
         """The page that was asked for; a search, which nobody repeats before long, is not kept."""
         page = self.of.compute if asked.values.get("q") else self.of
         return _PAGES.reply(page(user_id, asked))

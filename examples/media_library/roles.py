@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from postrmagic_core.security.access import Access, Role, Roles
+from postrmagic_core.security import Access, Role, Roles
 from postrmagic_core.security.access_tokens import not_by_token
 
 USER, ADMIN = "user", "admin"

@@ -36,7 +36,7 @@ class TokenApi:
 
         Those of the user that are good, the newest first.
         """
-        return await self.stack.security.access_tokens.aio.of(user_of(call).key)
+        return await self.stack.security.access_tokens.aio.tokens_of(user_of(call).key)
 
     @post(
         "/tokens",

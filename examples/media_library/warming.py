@@ -22,7 +22,7 @@ def register(cache: CacheManager, library: Library, pages: Pages) -> None:
         for user_id in library.lately_active():
             pages.of(user_id, library.ask(user_id, FIRST))
 
-    # The page shows the pictures first, so they are warm first, should the budget not suffice for both.
+    # The page shows the pictures first, so they are warm first, should the time not suffice for both.
     @cache.warmer("stats", after=["lists"])
     def stats(_: CacheManager) -> None:
         for user_id in library.lately_active():

@@ -1,7 +1,7 @@
 """Roles alone: declared as data, given to users in a database, and every decision explained."""
 
 from postrmagic_core.database import DatabaseManager
-from postrmagic_core.security.access import Access, Role, Roles
+from postrmagic_core.security import Access, Role, Roles
 
 roles = Roles(
     [
@@ -19,9 +19,9 @@ class Poster:
 database = DatabaseManager("sqlite:///app.db")
 with database, Access(roles, database) as access:
     database.upgrade()
-    access.grant("alice", "editor", by=None)
+    access.grant("alice", "editor", actor=None)
     alice, poster = access.identity("alice"), Poster()
     print(access.explain(alice, "poster:edit", poster))
     print(access.explain(alice, "poster:delete", poster))
-    access.revoke("alice", "editor", by=None)
+    access.revoke("alice", "editor", actor=None)
     print(access.check(access.identity("alice"), "poster:edit", poster))

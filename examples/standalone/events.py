@@ -17,7 +17,7 @@ def check(event: PosterUploaded, ctx: EventContext) -> None:
 
 tell = on(PosterUploaded, name="tell")(lambda event, ctx: print(f"{event.name} is there"))
 
-with DatabaseManager("sqlite:///app.db") as db, EventManager(units=db) as events:
+with DatabaseManager("sqlite:///app.db") as db, EventManager(database=db) as events:
     events.include(check, tell)
     for name in ("Gala", "", "Fair"):
         with suppress(AssertionError), db.write() as tx:

@@ -1,4 +1,4 @@
-"""Jobs alone: enqueued with the unit, run by a worker; one ends among the dead letters."""
+"""Jobs alone: enqueued with the unit, run by a worker; one fails for good."""
 
 import time
 
@@ -20,6 +20,6 @@ with DatabaseManager(url) as db, JobQueue(url, database=db) as jobs:
         good, bad = (jobs.enqueue(share.call(6, guests), tx=tx) for guests in (3, 0))
     with jobs.worker(threads=2):
         print(jobs.result(good.id))
-        while not jobs.dead():
+        while not jobs.find({"failed"}):
             time.sleep(0.05)
-    print([(letter.id == bad.id, letter.reason, letter.error) for letter in jobs.dead()])
+    print([(job.id == bad.id, job.reason, job.error) for job in jobs.find({"failed"})])

@@ -10,7 +10,7 @@ import asyncio
 import contextvars
 import threading
 from collections import deque
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from functools import partial
@@ -151,18 +151,32 @@ async def _lifted(executor: ThreadPoolExecutor, call: Callable[[], R], undo: Cal
     try:
         return await asyncio.shield(future)
     except asyncio.CancelledError:
-        await _settled(future)
+        await settled(future)
         if undo is not None and future.exception() is None:
-            await _settled(loop.run_in_executor(executor, partial(undo, future.result())))
+            await settled(loop.run_in_executor(executor, partial(undo, future.result())))
         raise
 
 
-async def _settled(future: asyncio.Future[Any]) -> None:
-    """Wait until ``future`` is done, however often the waiter is cancelled meanwhile."""
+async def settled(future: asyncio.Future[Any]) -> asyncio.CancelledError | None:
+    """Wait until ``future`` is done, however often the waiter is cancelled meanwhile; returns the last of them."""
+    cancelled: asyncio.CancelledError | None = None
     while not future.done():
         try:
             await asyncio.wait([future])
-        except asyncio.CancelledError:
-            continue
+        except asyncio.CancelledError as again:
+            cancelled = again
     if not future.cancelled():
-        future.exception()
+        future.exception()  # looked at: asyncio need not tell of it
+    return cancelled
+
+
+async def to_the_end(work: Coroutine[Any, Any, R]) -> R:
+    """What ``work`` gives. Cancelled meanwhile, however often, it goes on; then the caller's cancellation is raised.
+
+    Its cause is the error, if the work failed too.
+    """
+    task = asyncio.ensure_future(work)
+    cancelled = await settled(task)
+    if cancelled is not None:
+        raise cancelled from task.exception()
+    return task.result()

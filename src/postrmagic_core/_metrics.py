@@ -22,6 +22,8 @@ class Counter:
 
     __slots__ = ("value",)
 
+    value: int
+
     def __init__(self) -> None:
         self.value = 0
 
@@ -37,6 +39,10 @@ class Histogram:
     """
 
     __slots__ = ("bounds", "counts", "sum")
+
+    bounds: tuple[float, ...]
+    counts: list[int]
+    sum: float
 
     def __init__(self, bounds: Sequence[float] = LATENCY_BOUNDS) -> None:
         if list(bounds) != sorted(set(bounds)):

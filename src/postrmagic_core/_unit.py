@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 
 R = TypeVar("R")
 
-_OWN_WRITES = RetryPolicy(attempts=8, base=0.005, cap=0.2)
+# Ten who write the same row at once need at most ten tries.
+_OWN_WRITES = RetryPolicy(attempts=10, base=0.005, cap=0.2)
 _open: ContextVar[Mapping[str, tuple[object, UnitLike]]] = ContextVar("postrmagic_units", default=MappingProxyType({}))
 
 
@@ -116,17 +117,23 @@ def when_ended(unit: UnitLike, work: Callable[[], None]) -> None:
     unit.on_rollback(after_rollback)
 
 
-def in_own_unit(units: Units, work: Callable[[UnitLike], R], random: Callable[[], float] = random.random) -> R:
-    """What ``work`` returns, done in a write unit of its own, and as a whole again after an error that allows it.
+def in_own_unit(
+    database: Units,
+    work: Callable[[UnitLike], R],
+    random: Callable[[], float] = random.random,
+    *,
+    after: type[PostrMagicError] = PostrMagicError,
+) -> R:
+    """What ``work`` returns, done in a write unit of its own, and as a whole again ``after`` an error that allows it.
 
-    For a component's own writes, which somebody else's lock may hold up; at most eight tries over about a second.
+    For a component's own writes, which somebody else's lock may hold up; at most ten tries over about a second.
     """
     failures = 0
     while True:
         try:
-            with units.write() as tx:
+            with database.write() as tx:
                 return work(tx)
-        except PostrMagicError as error:
+        except after as error:
             failures += 1
             delay = _OWN_WRITES.delay(failures, random()) if error.retryable else None
             if delay is None:

@@ -14,40 +14,41 @@ logger = logging.getLogger("postrmagic_core.work")
 class Work:
     """One request or job; its ``str()`` is asked for only when it is shown.
 
-    ``kept`` is for the components beneath: what one of them counts while the work lasts, under a key of its own.
     Threads and tasks that the work starts see the same object.
     """
 
     # Every request is one: what few need is made when it is needed, by whichever thread comes first.
     _ends: list[Callable[[Work], None]] | None = None
 
-    @property
-    def kept(self) -> dict[object, Any]:
-        """See above."""
-        found: dict[object, Any] = self.__dict__.setdefault("_kept", {})
-        return found
-
-    def begin(self) -> Work | None:
-        """From now on it is the current work; what was it before, for :meth:`end`."""
-        before = _current.get()
-        _current.set(self)
-        return before
-
     def at_end(self, call: Callable[[Work], None]) -> None:
         """Call ``call(work)`` when the work is over; an error in it is logged."""
         self.__dict__.setdefault("_ends", []).append(call)
 
-    def end(self, before: Work | None) -> None:
-        """It is over: what was current before is so again, and what :meth:`at_end` was given is called, once."""
-        # Not by a token: the end may come in another context than the beginning did.
-        _current.set(before)
-        if self._ends is not None:
-            calls, self._ends = self._ends, None
-            for call in calls:
-                try:
-                    call(self)
-                except Exception:
-                    logger.exception("what was to be done at the end of %s failed", self)
+
+def begin_work(work: Work) -> Work | None:
+    """From now on ``work`` is the current work; what was it before, for :func:`end_work`."""
+    before = _current.get()
+    _current.set(work)
+    return before
+
+
+def end_work(work: Work, before: Work | None) -> None:
+    """It is over: what was current before is so again, and what ``at_end`` was given is called, once."""
+    # Not by a token: the end may come in another context than the beginning did.
+    _current.set(before)
+    if work._ends is not None:
+        calls, work._ends = work._ends, None
+        for call in calls:
+            try:
+                call(work)
+            except Exception:
+                logger.exception("what was to be done at the end of %s failed", work)
+
+
+def kept(work: Work) -> dict[object, Any]:
+    """What the components beneath keep while the work lasts, each under a key of its own."""
+    found: dict[object, Any] = work.__dict__.setdefault("_kept", {})
+    return found
 
 
 class _Named(Work):
@@ -69,8 +70,8 @@ current_work: Callable[[], Work | None] = _current.get
 def working(label: object) -> Iterator[Work]:
     """Name what the block does: what it starts sees the name too. Inside other work it stands for itself."""
     work = _Named(label)
-    before = work.begin()
+    before = begin_work(work)
     try:
         yield work
     finally:
-        work.end(before)
+        end_work(work, before)

@@ -1,4 +1,4 @@
-"""The errors of this package, in one tree; what one room alone raises stands in that room, below one of these.
+"""The errors of this package, in one tree.
 
 ::
 
@@ -14,6 +14,9 @@
     │   ├── NestedUnit                a unit inside a unit, or a unit borrowed by another task
     │   ├── OutsideUnit               tx= is missing inside an open unit
     │   ├── RecursiveCompute          get_or_set() of a key inside its own computation
+    │   ├── SessionTooLarge           a session's data do not fit into a cookie
+    │   ├── UnknownPermission         a permission was asked for that is malformed, or not listed
+    │   ├── AuthenticateFailed        the application's function that says who asks has failed
     │   └── Unsupported               this backend lacks the asked capability
     ├── BackendError                  a database, store, broker or disk did not do what was asked
     │   ├── BackendUnavailable  (r)   refused, closed or unreachable
@@ -31,19 +34,26 @@
     │   ├── DecodeError               the bytes are not what this package wrote
     │   ├── SealBroken                authenticated decryption failed
     │   ├── IntegrityViolation        a constraint of the database refused the row
-    │   │   └── UniqueViolation       with the constraint's name and columns
+    │   │   └── UniqueViolation       with the constraint's name, table and columns
     │   ├── LastHolder                a role that somebody must have would be nobody's
     │   ├── TooManyTokens             a user has as many access tokens as one may have
     │   ├── PreconditionFailed        what a request names is in another state by now
     │   ├── PreconditionRequired      a change says not which version it is made from
     │   ├── UnsupportedMedia          a body is of no kind that is read here
+    │   ├── BodyTooLarge              a request's body has more bytes than it may
+    │   ├── BodyTooSlow               a request's body took longer to arrive than it may
+    │   ├── QueryTooLong              a request's query has more bytes than are read
+    │   ├── NotASpecification         a document is no OpenAPI specification that is understood
     │   └── ValidationFailed          input did not satisfy its rules; every error is listed
+    │       └── TooManyItems          a bulk request has more items than it may
     ├── FetchError                    what a URL names was not fetched
     │   ├── DestinationRefused        it leads where this process may not go, or nowhere
     │   ├── FetchFailed               not reached, no valid certificate, no HTTP; it may have got the request
     │   ├── FetchTimeout              not complete within the time-out; it may have got the request
     │   └── AnswerTooLarge            more bytes than allowed
     ├── Overloaded (r)                more is asked for than can be worked off
+    ├── ResponseTooSlow               the application took longer to answer than it may
+    ├── Overtaken                     another request with the same Idempotency-Key goes on in this one's place
     └── JobError                      a job cannot go on
         ├── UnknownTask               the message names a task that was not included here
         ├── AlreadyDone               this delivery's effect is already committed
@@ -79,6 +89,8 @@ class SettingsError(ConfigurationError):
     """Settings are wrong: ``problems`` maps each setting's name to what is wrong with it."""
 
     code = "configuration.settings"
+
+    problems: dict[str, str]
 
     def __init__(self, problems: Mapping[str, str]) -> None:
         self.problems = dict(problems)
@@ -138,6 +150,24 @@ class RecursiveCompute(UsageError):
     """``get_or_set`` of a key was called inside the computation of the same key."""
 
     code = "usage.recursive_compute"
+
+
+class SessionTooLarge(UsageError):
+    """The session's data do not fit into a cookie: keep less in it, or keep sessions in a Store."""
+
+    code = "usage.session_too_large"
+
+
+class UnknownPermission(UsageError):
+    """A permission was asked for that is malformed, or not among those that are listed."""
+
+    code = "usage.unknown_permission"
+
+
+class AuthenticateFailed(UsageError):
+    """The function given to ``authentication`` failed. Its error's text is left out: it may be a credential."""
+
+    code = "usage.authenticate"
 
 
 class Unsupported(UsageError):
@@ -202,6 +232,8 @@ class OutcomeUnknown(BackendError):
 
     code = "backend.outcome_unknown"
 
+    fingerprint: str
+
     def __init__(self, message: str, *, fingerprint: str = "") -> None:
         super().__init__(message)
         self.fingerprint = fingerprint
@@ -227,6 +259,10 @@ class AccessDenied(PostrMagicError):
     """
 
     code = "access.denied"
+
+    permission: str
+    hidden: bool
+    nobody: bool
 
     def __init__(self, message: str, *, permission: str = "", hidden: bool = False, nobody: bool = False) -> None:
         self.permission = permission
@@ -266,15 +302,22 @@ class IntegrityViolation(DataError):
 
 
 class UniqueViolation(IntegrityViolation):
-    """A unique constraint refused the row: ``constraint`` is its name or ``None``, ``columns`` what it covers.
+    """A unique constraint refused the row: ``constraint`` is its name, of ``table``, and ``columns`` what it covers.
 
-    A primary key's constraint is ``PRIMARY`` on every database.
+    A primary key's constraint is ``PRIMARY`` on every database. What the database does not tell is ``None``, or empty.
     """
 
     code = "data.unique"
 
-    def __init__(self, message: str, *, constraint: str | None = None, columns: Sequence[str] = ()) -> None:
+    constraint: str | None
+    table: str | None
+    columns: tuple[str, ...]
+
+    def __init__(
+        self, message: str, *, constraint: str | None = None, table: str | None = None, columns: Sequence[str] = ()
+    ) -> None:
         self.constraint = constraint
+        self.table = table
         self.columns = tuple(columns)
         super().__init__(message)
 
@@ -311,6 +354,8 @@ class ValidationFailed(DataError):
 
     code = "data.invalid"
 
+    errors: list[dict[str, str]]
+
     def __init__(self, errors: Sequence[Mapping[str, str]]) -> None:
         self.errors = [dict(error) for error in errors]
         listed = "; ".join(f"{error['pointer'] or '/'}: {error['message']}" for error in self.errors)
@@ -320,10 +365,40 @@ class ValidationFailed(DataError):
         return type(self), (self.errors,)
 
 
+class TooManyItems(ValidationFailed):
+    """A bulk request has more items than it may: 422, and none was tried."""
+
+    code = "bulk.too_many"
+
+
 class UnsupportedMedia(DataError):
     """A body is of no kind that is read here, or in no encoding but UTF-8: 415, and nothing of it was read."""
 
     code = "body.unsupported_type"
+
+
+class BodyTooLarge(DataError):
+    """The request's body is larger than allowed: raised where the application reads it."""
+
+    code = "data.too_large"
+
+
+class BodyTooSlow(DataError):
+    """The request's body took longer to arrive than was agreed: raised where the application reads it."""
+
+    code = "data.too_slow"
+
+
+class QueryTooLong(DataError):
+    """The query has more bytes than are read: 414."""
+
+    code = "request.target_too_long"
+
+
+class NotASpecification(DataError):
+    """A document is no OpenAPI 3.1 specification that can be compared, or a list of reviewed changes is none."""
+
+    code = "api.specification"
 
 
 class FetchError(PostrMagicError):
@@ -364,6 +439,18 @@ class Overloaded(PostrMagicError):
 
     code = "overloaded"
     retryable = True
+
+
+class ResponseTooSlow(PostrMagicError):
+    """The application took longer to answer than was agreed; what it was doing was cancelled."""
+
+    code = "response.too_slow"
+
+
+class Overtaken(PostrMagicError):
+    """The request's ``Idempotency-Key`` is no longer its own, as it took too long: the unit is rolled back."""
+
+    code = "idempotency.overtaken"
 
 
 class JobError(PostrMagicError):

@@ -42,9 +42,9 @@ STORES = Kind(
     "postrmagic_core.stores.interface:Store",
     {
         "memory": "postrmagic_core.stores.adapters.memory:MemoryStore",
-        "sqlite": "postrmagic_core.stores.adapters.sql:SqlStore",
-        "mysql": "postrmagic_core.stores.adapters.sql:SqlStore",
-        "mariadb": "postrmagic_core.stores.adapters.sql:SqlStore",
+        "sqlite": "postrmagic_core.stores.adapters.sql_sqlite:SqliteStore",
+        "mysql": "postrmagic_core.stores.adapters.sql_mysql:MysqlStore",
+        "mariadb": "postrmagic_core.stores.adapters.sql_mysql:MysqlStore",
         "redis": "postrmagic_core.stores.adapters.redis:RedisStore",
         "rediss": "postrmagic_core.stores.adapters.redis:RedisStore",
         "tiered": "postrmagic_core.stores.adapters.tiered:TieredStore",

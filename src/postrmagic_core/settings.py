@@ -49,7 +49,7 @@ class StackSettings(_Room):
         default=Path("var"), description="Directory of the embedded SQLite files; made when missing."
     )
     environment: Literal["development", "test", "production"] = Field(
-        default="development", description="`production` refuses a generated key and insecure cookies."
+        default="development", description="`production` refuses a generated key and does not migrate by itself."
     )
     service: Namespace = Field(
         default="postrmagic", description="Name of the application: in logs, metrics and key prefixes."
@@ -152,7 +152,7 @@ class SessionSettings(StoreSettings):
         default=60.0, description="A read-only request prolongs the session at most this often."
     )
     renewal_timeout: Seconds = Field(default=3600.0, description="Seconds after which a session's id is replaced.")
-    grace: float = Field(
+    rotation_grace: float = Field(
         default=10.0,
         ge=0,
         le=3600,
@@ -171,10 +171,10 @@ class SessionSettings(StoreSettings):
         default="log",
         description="What happens when a user's session is used from another network (IPv4 /24, IPv6 /48).",
     )
-    cookie: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")] = Field(
+    cookie_name: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")] = Field(
         default="session", description="Cookie name; `__Host-` is put before it when the cookie is secure."
     )
-    secure: bool = Field(
+    cookie_secure: bool = Field(
         default=True, description="Cookie only over HTTPS. Browsers treat http://localhost as secure enough."
     )
 
@@ -191,7 +191,7 @@ class JobSettings(_Room):
     threads: int = Field(default=4, ge=1, le=256, description="Jobs a worker process runs at once.")
     lease: Seconds = Field(default=15.0, description="Seconds after which a silent worker's job is given to another.")
     grace: Seconds = Field(default=30.0, description="Seconds that a worker which is to end gives the jobs it runs.")
-    memory: int | None = Field(
+    max_memory_mib: int | None = Field(
         default=None,
         ge=1,
         description="MiB of memory beyond which a process of `postrmagic worker` drains and another takes its place.",

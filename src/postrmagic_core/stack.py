@@ -58,6 +58,11 @@ class Stack(Lifecycle):
     already: of two Stacks the first one's settings hold.
     """
 
+    settings: Settings
+    registry: Registry
+    clock: Clock
+    metrics: Metrics
+
     def __init__(
         self,
         settings: Settings | None = None,
@@ -69,7 +74,7 @@ class Stack(Lifecycle):
         super().__init__()
         self.settings = settings if settings is not None else Settings()
         self.registry = registry or Registry()
-        self.clock: Clock = clock or SystemClock()
+        self.clock = clock or SystemClock()
         self.metrics = Metrics()
         self._configure_logging = configure_logging
         self._added: list[Lifecycle] = []
@@ -131,7 +136,7 @@ class Stack(Lifecycle):
             self.store(room),
             namespace=room.namespace,
             unavailable=room.unavailable,
-            units=self.database,
+            database=self.database,
             clock=self.clock,
             metrics=self.metrics,
         )
@@ -156,7 +161,7 @@ class Stack(Lifecycle):
         from .sessions import Binding, SessionStore
 
         room = self.settings.sessions
-        timeouts = {"idle_timeout", "absolute_timeout", "touch_interval", "renewal_timeout", "grace"}
+        timeouts = {"idle_timeout", "absolute_timeout", "touch_interval", "renewal_timeout", "rotation_grace"}
         how: dict[str, Any] = room.model_dump(include={"namespace", "max_sessions", *timeouts})
         how |= {"binding": Binding(room.bind_agent, room.bind_network), "clock": self.clock, "metrics": self.metrics}
         return SessionStore(self.store(room), self.settings.key_ring(), **how)
@@ -194,17 +199,17 @@ class Stack(Lifecycle):
     @cached_property
     def events(self) -> EventManager:
         """The events."""
-        from .events import EventManager, Limits, open_channel
+        from .events import EventManager, ListenerLimits, open_channel
         from .log import carried
 
         room = self.settings.events
         events = EventManager(
-            units=self.database,
+            database=self.database,
             jobs=self.jobs,
             clock=self.clock,
             metrics=self.metrics,
             services=self._services,
-            limits=Limits(room.concurrency, room.backlog, room.overflow),
+            limits=ListenerLimits(room.concurrency, room.backlog, room.overflow),
             channel=open_channel(self.settings.channel_url(), namespace=room.namespace, registry=self.registry),
         )
         events.carry = carried
@@ -301,7 +306,7 @@ class Stack(Lifecycle):
             )
         room = self.settings.jobs
         grace = room.grace if grace is None else grace
-        max_memory_mib = room.memory if max_memory_mib is None else max_memory_mib
+        max_memory_mib = room.max_memory_mib if max_memory_mib is None else max_memory_mib
         return self._worker(threads, queues=queues, grace=grace, max_memory_mib=max_memory_mib)
 
     def _worker(self, threads: int | None = None, **options: Any) -> Worker:

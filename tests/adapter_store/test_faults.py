@@ -399,7 +399,7 @@ def append(directory: str, who: str, times: int) -> None:
 def test_processes_lose_nothing_of_each_other_and_read_whole_values(store: FileStore) -> None:
     """P3: four of them, fifty lines each: two hundred lines."""
     with crowd(append, *[(str(store._directory), str(number), 50) for number in range(4)], env=IMPORTABLE) as children:
-        assert [children.line() for _ in range(4)] == ["done"] * 4
+        assert [child.line() for child in children] == ["done"] * 4
     [log] = store.get([b"log"])
     assert log is not None
     assert len(set(log.split())) == 200

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from sqlalchemy import Column, Integer, MetaData, String, Table, delete, insert, select, update
 
 from postrmagic_core._problem import Problem, problem_for
-from postrmagic_core.api.bulk import BulkAnswer, BulkResult, TooManyItems, bulk, bulk_async
+from postrmagic_core.api.bulk import BulkAnswer, BulkResult, bulk, bulk_async
 from postrmagic_core.api.interface import FileReply, Refusal, Reply
 from postrmagic_core.api.problem_types import ProblemType
 from postrmagic_core.api.problems import Problems
@@ -33,6 +33,7 @@ from postrmagic_core.errors import (
     OutcomeUnknown,
     Overloaded,
     PoolExhausted,
+    TooManyItems,
     UsageError,
     ValidationFailed,
 )

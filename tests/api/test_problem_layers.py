@@ -26,7 +26,7 @@ from postrmagic_core.middleware.csrf import csrf
 from postrmagic_core.middleware.errors import errors
 from postrmagic_core.middleware.header_limits import header_limits
 from postrmagic_core.middleware.idempotency import idempotency
-from postrmagic_core.middleware.interface import requests
+from postrmagic_core.middleware.pipeline_request import PipelineRequest, request_class
 from postrmagic_core.middleware.rate_limit import rate_limit
 from postrmagic_core.middleware.request_id import request_id
 from postrmagic_core.security.access import Access, Role, Roles
@@ -324,11 +324,11 @@ def test_a_denied_websocket_has_the_type() -> None:
 
 def test_an_application_without_types_has_plain_requests() -> None:
     """What nobody asked for costs no request anything: there is no other class, and nothing is set on any."""
-    assert requests(None) is Request
-    told = requests(TYPES)({"type": "http"})
+    assert request_class(None) is PipelineRequest
+    told = request_class(TYPES)({"type": "http"})
     assert told.problem_types == TYPES
     assert "problem_types" not in vars(told)
-    assert Request({"type": "http"}).problem_types is None
+    assert PipelineRequest({"type": "http"}).problem_types is None
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from pydantic import AfterValidator, Field
 from postrmagic_core.api import Inputs, get, post
 from postrmagic_core.api.envelope import Data
 from postrmagic_core.errors import UsageError
-from postrmagic_core.validation import AsyncUploads, Input, Limits
+from postrmagic_core.validation import AsyncUploads, Input, InputLimits
 from postrmagic_core.validation.images import ImageUpload, ReceivedImage
 from postrmagic_core.validation.interface import ImagePolicy
 
@@ -192,7 +192,7 @@ def ping(self: Any) -> int:
     return 1
 
 
-SMALL = Inputs(body=Limits(bytes=40), locales=("en", "de"))
+SMALL = Inputs(body=InputLimits(bytes=40), locales=("en", "de"))
 
 
 def test_a_body() -> None:

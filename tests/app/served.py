@@ -6,10 +6,8 @@ import importlib.util
 import json
 import os
 import shutil
-import socket
 import ssl
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,8 +17,9 @@ from typing import Any
 import httpx
 
 from media_library.seed import DEMO
-from postrmagic_core.testing._children import launch_server
+from postrmagic_core.testing._children import launch_server, until_listening
 from postrmagic_core.testing.certificates import Authority
+from postrmagic_core.testing.servers import free_port
 
 ROOT = Path(__file__).parents[2]
 PATIENCE = 60.0
@@ -98,9 +97,7 @@ def serving(
     """
     if furnished is not None:
         shutil.copy(furnished, directory / "app.db")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = int(probe.getsockname()[1])
+    port = free_port()
     module, *options = SERVERS[server]
     command = [sys.executable, "-m", module, app, "--port", str(port), *options]
     command += [*_QUIET, "--timeout-graceful-shutdown", "1"] if module == "uvicorn" else []
@@ -118,11 +115,8 @@ def serving(
     process = launch_server(command, directory / "server.out", env=around | places | environment)
     try:
         served = Served(server, port, process.pid, directory, "https" if tls else "http")
-        deadline = time.monotonic() + PATIENCE
-        while not _answers(port):
-            if process.poll() is not None or time.monotonic() > deadline:
-                raise RuntimeError(f"{server} did not start: {(directory / 'server.out').read_text()}")
-            time.sleep(0.02)
+        # Servers listen once the application has started.
+        until_listening(process, port, directory / "server.out", PATIENCE)
         yield served
     finally:
         process.terminate()
@@ -132,15 +126,6 @@ def serving(
             process.kill()
             process.wait()
             raise
-
-
-def _answers(port: int) -> bool:
-    # Servers listen once the application has started.
-    try:
-        with socket.create_connection(("127.0.0.1", port), 1):
-            return True
-    except OSError:
-        return False
 
 
 def _memory(pid: int, kind: str) -> int:

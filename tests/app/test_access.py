@@ -88,7 +88,7 @@ def people(house: House) -> dict[str, Browser]:
     """One browser for each role, one for nobody, and a script that has a token of the user's."""
     access = house.application.stack.security.access
     suspended = house.application.accounts.add("suspended", "!")
-    access.revoke(str(suspended), USER, by=None)
+    access.revoke(str(suspended), USER, actor=None)
     issued = house.application.stack.security.access_tokens.issue(str(house.user_id()), "script")
     script = house.browser(None)
     script.headers["Authorization"] = f"Bearer {issued.token}"
@@ -191,7 +191,7 @@ def test_every_path_with_an_id_is_404_to_another_user(house: House) -> None:
         assert told[0] == told[1], path
     assert owner.get(f"/api/v1/media/{medium['id']}").json()["data"]["title"] == medium["title"]
     assert owner.get("/api/v1/me").status_code == 200
-    assert [one.id for one in tokens.of(str(house.user_id()))] == [token]
+    assert [one.id for one in tokens.tokens_of(str(house.user_id()))] == [token]
 
 
 def _absent(address: str) -> str:

@@ -53,7 +53,7 @@ def timed(tmp_path: Path, furnished: Path, clock: FakeClock) -> Iterator[House]:
     """The site by that clock; an id that was replaced is good no more."""
     shutil.copy(furnished, tmp_path)
     settings = embedded_settings(tmp_path)
-    settings = settings.replace(sessions={**settings.sessions.model_dump(), "grace": 0})
+    settings = settings.replace(sessions={**settings.sessions.model_dump(), "rotation_grace": 0})
     with open_house(settings, clock) as opened:
         yield opened
 

@@ -15,7 +15,7 @@ import media_library
 from media_library import library
 from media_library.hostile import hostile_files
 from media_library.posters import POSTERS, draw
-from postrmagic_core.api.listing import Page
+from postrmagic_core.api.listing import RowPage
 from tests.app.house import Browser, House, small
 
 HOSTILE = hostile_files()
@@ -432,7 +432,7 @@ def test_a_column_that_a_row_gets_does_not_leave(
     monkeypatch.setattr(
         type(house.application.accounts),
         "listed",
-        lambda self, asked: Page([one | {"password_hash": CANARY} for one in listed(asked).rows], None),
+        lambda self, asked: RowPage([one | {"password_hash": CANARY} for one in listed(asked).rows], None),
     )
     monkeypatch.setattr(house.application.notifications, "latest", lambda user_id: [*latest(user_id), told])
     answers = [

@@ -26,7 +26,7 @@ def site(tmp_path_factory: pytest.TempPathFactory, furnished: Path) -> Iterator[
     """The running site, with the accounts ``demo``, ``guest`` and ``keeper``."""
     directory = tmp_path_factory.mktemp("accounts")
     # Time enough for requests that cross, and soon over.
-    with serving("uvicorn-h11", directory, furnished, POSTRMAGIC_SESSIONS__GRACE="1") as served:
+    with serving("uvicorn-h11", directory, furnished, POSTRMAGIC_SESSIONS__ROTATION_GRACE="1") as served:
         yield served
 
 

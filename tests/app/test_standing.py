@@ -16,7 +16,7 @@ def disturb(house: House) -> None:
     visitor, guest = house.browser(), house.browser("guest")
     house.add(small())
     house.application.accounts.add("ann", "!")
-    house.application.stack.security.access.revoke(str(house.user_id("guest")), "user", by=None)
+    house.application.stack.security.access.revoke(str(house.user_id("guest")), "user", actor=None)
     assert visitor.get("/api/v1/media").json()["data"]
     assert guest.get("/api/v1/media").status_code == 403
     assert guest.get("/api/v1/admin/audit").status_code == 403

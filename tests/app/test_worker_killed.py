@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import time
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -15,9 +14,9 @@ from sqlalchemy import Table, func, select
 from media_library.tables import blobs, details, renditions
 from media_library.tasks import extract_details, extract_missing, make_thumbnails, refresh_statistics
 from postrmagic_core.database.tables import once, outbox
-from postrmagic_core.jobs.interface import LIVE
+from postrmagic_core.jobs.interface import DEAD, LIVE
 from postrmagic_core.settings import Settings
-from postrmagic_core.testing import spawn
+from postrmagic_core.testing import spawn, until
 from postrmagic_core.testing.capture import embedded_settings
 from postrmagic_core.testing.servers import RedisServer
 from tests.app.house import House, furnish, open_house, small
@@ -56,10 +55,7 @@ def rows(house: House, table: Table) -> int:
 
 def wait_until(condition: Callable[[], bool]) -> None:
     """Look often; a thumbnail is made in another process, which cannot tell us."""
-    end = time.monotonic() + PATIENCE
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.02)
+    until(condition, timeout=PATIENCE)
 
 
 def at_rest(house: House) -> bool:
@@ -103,7 +99,7 @@ def outlive_a_kill(settings: Settings, number: int) -> None:
         assert missing <= 2
         assert refreshes >= 1
         assert rows(house, once) == 4 * number + looked + missing + refreshes
-        assert house.application.stack.jobs.dead() == []
+        assert house.application.stack.jobs.find(DEAD) == []
         assert told(house) == [("posters_ready", number)]
         types = house.application.library.stats(house.user_id())["types"]
         assert types == [{"type": "image/jpeg", "count": number}]

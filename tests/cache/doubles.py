@@ -115,10 +115,10 @@ class LateTags(CacheManager):
 class Soothing(CacheManager):
     """An outage is nobody's business."""
 
-    def invalidate_now(self, tags: Sequence[str]) -> None:
+    def _invalidate(self, tags: Sequence[str]) -> None:
         """If it can be done."""
         with suppress(BackendError):
-            super().invalidate_now(tags)
+            super()._invalidate(tags)
 
 
 class Unscoped(CacheManager):

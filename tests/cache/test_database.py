@@ -30,7 +30,7 @@ def database(tmp_path: Path) -> Iterator[DatabaseManager]:
 @pytest.fixture
 def cache(database: DatabaseManager) -> Iterator[CacheManager]:
     """A cache that knows the database."""
-    with CacheManager(Flaky(), units=database) as opened:
+    with CacheManager(Flaky(), database=database) as opened:
         yield opened
 
 

@@ -60,8 +60,8 @@ def test_threads_and_tasks_of_five_processes_compute_once(
     ledger, start = tmp_path / "ledger", tmp_path / "start"
     calls = [(url_of(kind), str(ledger), str(start))] * PROCESSES
     with crowd(ask, *calls) as children:
-        assert [children.line() for _ in calls] == ["ready"] * PROCESSES
+        assert [child.line() for child in children] == ["ready"] * PROCESSES
         start.touch()
-        assert [children.line() for _ in calls] == [str(2 * CALLERS)] * PROCESSES
-        assert children.wait() == 0
+        assert [child.line() for child in children] == [str(2 * CALLERS)] * PROCESSES
+        assert [child.wait() for child in children] == [0] * PROCESSES
     assert ledger.read_text().splitlines() == ["computed"]

@@ -19,6 +19,7 @@ from postrmagic_core.cache import CacheManager
 from postrmagic_core.cache.interface import Unavailable
 from postrmagic_core.errors import BackendError
 from postrmagic_core.stores import open_store
+from postrmagic_core.testing import until
 from postrmagic_core.testing.proxy import FaultProxy
 from postrmagic_core.testing.servers import MariaDBServer, RedisServer, ValkeyServer, require
 
@@ -154,14 +155,6 @@ def load(caches: dict[Unavailable, CacheManager]) -> Iterator[list[Caller]]:
     assert not any(thread.is_alive() for thread in running), "a call never ended"
 
 
-def until(condition: Callable[[], bool], seconds: float, what: str) -> None:
-    """Wait for it."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, what
-        time.sleep(0.01)
-
-
 @pytest.fixture(scope="module")
 def redis_servers() -> Iterator[RedisServer]:
     """One that writes what it acknowledges."""
@@ -281,11 +274,11 @@ def test_every_call_ends_with_what_the_policy_says_and_heals(place: Server | Fil
         for policy in POLICIES:
             caches[policy] = opened.enter_context(a_cache(place.url, policy))
         callers = opened.enter_context(load(caches))
-        until(lambda: all(len(caller.answers) > 8 for caller in callers), 20, "the load never began")
+        until(lambda: all(len(caller.answers) > 8 for caller in callers), "the load never began")
         before = {policy: cache.stats().errors for policy, cache in caches.items()}
         with place.broken(fault):
             during = time.monotonic()
-            until(lambda: all(len(caller.since(during)) > 8 for caller in callers), 60, "callers hang")
+            until(lambda: all(len(caller.since(during)) > 8 for caller in callers), "callers hang", 60)
         ended = time.monotonic()
         while not all(healed(caller, ended) for caller in callers):
             lost = max(caller.metronome.lost(ended) for caller in callers)

@@ -139,10 +139,10 @@ def test_other_tags_than_asked_for_are_a_miss(cache: CacheManager) -> None:
 
 def test_inside_a_write_unit_nothing_at_hand_is_served(tmp_path: Any, store: CountingStore) -> None:
     """What the unit changed would be missing from it."""
-    with DatabaseManager(f"sqlite:///{tmp_path / 'app.db'}") as database, CacheManager(store, units=database) as cache:
+    with DatabaseManager(f"sqlite:///{tmp_path / 'app.db'}") as db, CacheManager(store, database=db) as cache:
         for _ in range(2):
             assert cache.get_or_set("k", lambda: "old", fresh=60) == "old"
-        with database.write():
+        with db.write():
             assert cache.get_or_set("k", lambda: "seen by the unit", fresh=60) == "seen by the unit"
         assert cache.get_or_set("k", lambda: "other", fresh=60) == "old"
 

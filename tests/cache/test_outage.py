@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, ClassVar, Literal
 
 import pytest
@@ -14,48 +14,19 @@ from postrmagic_core.errors import BackendError, BackendTimeout, BackendUnavaila
 from postrmagic_core.stores import acquire
 from postrmagic_core.stores.adapters.memory import MemoryStore
 from postrmagic_core.testing import FakeClock
+from tests.backends import Flaky
 
 # Seconds that a busy machine may add to a promised time.
 SLACK = 2.0
 
 
-class Switched(MemoryStore):
-    """A store that can be away."""
-
-    away = False
-
-    def get(self, keys: Sequence[bytes]) -> list[bytes | None]:
-        """See :meth:`Store.get`."""
-        self._check()
-        return super().get(keys)
-
-    def set(self, items: Mapping[bytes, bytes], ttl_ms: int | None) -> None:
-        """See :meth:`Store.set`."""
-        self._check()
-        super().set(items, ttl_ms)
-
-    def delete(self, keys: Sequence[bytes]) -> int:
-        """See :meth:`Store.delete`."""
-        self._check()
-        return super().delete(keys)
-
-    def run(self, *args: Any, **options: Any) -> Any:
-        """See :meth:`Store.run`."""
-        self._check()
-        return super().run(*args, **options)
-
-    def _check(self) -> None:
-        if self.away:
-            raise BackendUnavailable("away")
-
-
 @pytest.fixture
-def store() -> Switched:
+def store() -> Flaky:
     """A store that can be away."""
-    return Switched()
+    return Flaky()
 
 
-def test_open_computes_and_counts(store: Switched, caplog: pytest.LogCaptureFixture) -> None:
+def test_open_computes_and_counts(store: Flaky, caplog: pytest.LogCaptureFixture) -> None:
     """Reads are misses, writes do nothing, values are computed; logged once, counted every time; then it heals."""
     with CacheManager(store) as cache, caplog.at_level(logging.INFO, "postrmagic_core.cache"):
         cache.set("k", "stored", 60)
@@ -73,7 +44,19 @@ def test_open_computes_and_counts(store: Switched, caplog: pytest.LogCaptureFixt
         assert texts == ["the cache's store is away (backend.unavailable); policy: open", "the cache's store is back"]
 
 
-def test_stale_serves_what_this_process_saw_last(store: Switched) -> None:
+def test_a_store_that_comes_and_goes_fills_no_log(store: Flaky, caplog: pytest.LogCaptureFixture) -> None:
+    """It is said that it is away, at most once a minute; each failure is counted."""
+    clock = FakeClock()
+    with CacheManager(store, clock=clock) as cache:
+        for _ in range(61):
+            for store.away in (True, False):
+                cache.get("k")
+            clock.advance(1.0)
+        assert cache.stats().errors == 61
+    assert [record.levelname for record in caplog.records] == ["WARNING", "WARNING"]
+
+
+def test_stale_serves_what_this_process_saw_last(store: Flaky) -> None:
     """Until the entry's stale time ends; what it never saw is computed; its own invalidations hold."""
     clock = FakeClock()
     with CacheManager(store, unavailable="stale", clock=clock) as cache:
@@ -88,7 +71,7 @@ def test_stale_serves_what_this_process_saw_last(store: Switched) -> None:
         assert cache.get_or_set("k", lambda: "anew", fresh=60, stale=600, tags=["t"]) == "anew"
 
 
-def test_closed_raises(store: Switched) -> None:
+def test_closed_raises(store: Flaky) -> None:
     """Nothing is computed without the promise to be the only one."""
     with CacheManager(store, unavailable="closed") as cache:
         store.away = True
@@ -105,7 +88,7 @@ def test_closed_raises(store: Switched) -> None:
 
 
 @pytest.mark.parametrize("policy", ["open", "stale", "closed"])
-def test_an_invalidation_is_never_dropped_silently(store: Switched, policy: Literal["open", "stale", "closed"]) -> None:
+def test_an_invalidation_is_never_dropped_silently(store: Flaky, policy: Literal["open", "stale", "closed"]) -> None:
     """Deleting and invalidating raise under every policy: the old value would be back with the store."""
     with CacheManager(store, unavailable=policy) as cache:
         store.away = True
@@ -115,7 +98,7 @@ def test_an_invalidation_is_never_dropped_silently(store: Switched, policy: Lite
             cache.delete("k")
 
 
-def test_closed_does_not_compute_beside_another_process(store: Switched) -> None:
+def test_closed_does_not_compute_beside_another_process(store: Flaky) -> None:
     """Whose lease outlasts the wait: the error says so, and nothing was computed."""
     with CacheManager(store, unavailable="closed", lease=0.05, wait=0.2) as cache:
         assert acquire(store, cache.access.keys.lease("k"), ttl=60) is not None
@@ -124,7 +107,7 @@ def test_closed_does_not_compute_beside_another_process(store: Switched) -> None
         assert cache.stats().computes == 0
 
 
-def test_a_waiter_looks_at_most_twenty_times_a_second(store: Switched, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_waiter_looks_at_most_twenty_times_a_second(store: Flaky, monkeypatch: pytest.MonkeyPatch) -> None:
     """Ten seconds of another's lease cost two hundred looks at most."""
     looks, get = [], MemoryStore.get
 
@@ -139,7 +122,7 @@ def test_a_waiter_looks_at_most_twenty_times_a_second(store: Switched, monkeypat
     assert 50 <= len(looks) <= 202
 
 
-def test_open_computes_beside_another_process_and_counts_it(store: Switched) -> None:
+def test_open_computes_beside_another_process_and_counts_it(store: Flaky) -> None:
     """Whose lease outlasts the wait."""
     with CacheManager(store, lease=0.05, wait=0.2) as cache:
         assert acquire(store, cache.access.keys.lease("k"), ttl=60) is not None

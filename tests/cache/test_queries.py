@@ -69,7 +69,7 @@ class Answers:
 
     def __init__(self, queries: QueryCache, runner: asyncio.Runner | None) -> None:
         self.queries = queries
-        self.db = queries.db
+        self.db = queries.database
         self.runner = runner
 
     def __getattr__(self, name: str) -> Callable[..., Any]:
@@ -104,7 +104,7 @@ def db_and_cache(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tup
     sqlite = request.param[0] == "sqlite"
     url = f"sqlite:///{tmp_path / 'app.db'}" if sqlite else str(request.getfixturevalue("mariadb_url"))
     store = open_store("memory://" if sqlite else str(request.getfixturevalue("redis_url")), timeout=5.0)
-    with DatabaseManager(url) as db, CacheManager(store, units=db) as cache:
+    with DatabaseManager(url) as db, CacheManager(store, database=db) as cache:
         with db.write() as tx:
             own_tables.create_all(tx.connection)
             tables.create_all(tx.connection)
@@ -254,11 +254,11 @@ def test_every_table_that_a_query_reads_ends_its_answer(queries: QueryCache, que
         return queries.cache.stats().computes > before
 
     assert [computed(), computed()] == [True, False]
-    write(queries.db, update(users).values(name="x"))
+    write(queries.database, update(users).values(name="x"))
     assert [computed(), computed()] == [True, False]
-    write(queries.db, update(media).values(n=0))
+    write(queries.database, update(media).values(n=0))
     assert [computed(), computed()] == [True, False]
-    write(queries.db, insert(other).values(id=1))
+    write(queries.database, insert(other).values(id=1))
     assert not computed()
 
 
@@ -294,7 +294,7 @@ def test_inside_a_write_unit_the_query_runs_in_it_and_nothing_is_kept(
 ) -> None:
     """Even where the cache itself keeps out of another database's units only."""
     db, _ = db_and_cache
-    with CacheManager(db_and_cache[1].store, namespace="apart", units=Elsewhere()) as cache:
+    with CacheManager(db_and_cache[1].store, namespace="apart", database=Elsewhere()) as cache:
         queries = QueryCache(cache, db)
         assert queries.scalars(ALL, fresh=60) == [1, 2, 3, 4]
 

@@ -60,7 +60,7 @@ def live(url: str, store_url: str, log: str, start: str, seed: int) -> None:
     writes: list[Line] = []
     writing = threading.Event()
     store = open_store(store_url, timeout=TIMEOUT)
-    with DatabaseManager(url) as db, CacheManager(store, units=db) as cache:
+    with DatabaseManager(url) as db, CacheManager(store, database=db) as cache:
         queries = QueryCache(cache, db)
 
         def add(tx: Unit, row: int) -> int:
@@ -127,9 +127,9 @@ def test_no_reader_gets_a_row_older_than_a_commit_that_had_returned(urls: tuple[
     start = tmp_path / "start"
     logs = [tmp_path / f"{each}.json" for each in range(2)]
     with crowd(live, *[(*urls, str(log), str(start), 7 * n) for n, log in enumerate(logs)]) as children:
-        assert [children.line() for _ in logs] == ["ready"] * 2
+        assert [child.line() for child in children] == ["ready"] * 2
         start.touch()
-        assert children.wait(120) == 0
+        assert [child.wait(120) for child in children] == [0, 0]
     told = [json.loads(log.read_text()) for log in logs]
     reads = [tuple(line) for each in told for line in each["reads"]]
     writes = [tuple(line) for each in told for line in each["writes"]]
@@ -142,7 +142,7 @@ def test_no_reader_gets_a_row_older_than_a_commit_that_had_returned(urls: tuple[
 def die_after_commit(url: str, store_url: str) -> None:
     """A process that commits, and is killed before it can invalidate."""
     store = open_store(store_url, timeout=TIMEOUT)
-    with DatabaseManager(url) as db, CacheManager(store, units=db) as cache:
+    with DatabaseManager(url) as db, CacheManager(store, database=db) as cache:
         QueryCache(cache, db)
 
         def stop() -> None:
@@ -158,7 +158,7 @@ def die_after_commit(url: str, store_url: str) -> None:
 def test_the_relay_invalidates_for_a_process_killed_after_its_commit(urls: tuple[str, str]) -> None:
     """The row was committed with the change: who delivers it ends the old answer."""
     store = open_store(urls[1], timeout=TIMEOUT)
-    with DatabaseManager(urls[0]) as db, CacheManager(store, units=db) as cache:
+    with DatabaseManager(urls[0]) as db, CacheManager(store, database=db) as cache:
         queries = QueryCache(cache, db)
         assert queries.scalar(number(0), fresh=60) == 0
         with spawn(die_after_commit, *urls) as child:
@@ -174,7 +174,7 @@ def test_the_relay_invalidates_for_a_process_killed_after_its_commit(urls: tuple
 def queries(tmp_path: Path) -> Iterator[QueryCache]:
     """Query results of the numbers, in this process alone."""
     store = open_store("memory://")
-    with DatabaseManager(f"sqlite:///{tmp_path / 'app.db'}") as db, CacheManager(store, units=db) as cache:
+    with DatabaseManager(f"sqlite:///{tmp_path / 'app.db'}") as db, CacheManager(store, database=db) as cache:
         with db.write() as tx:
             own_tables.create_all(tx.connection)
             numbers.create(tx.connection)
@@ -201,7 +201,7 @@ class Held:
 
 def change(queries: QueryCache) -> None:
     """A unit that commits 1."""
-    with queries.db.write() as tx:
+    with queries.database.write() as tx:
         tx.execute(update(numbers).values(n=1))
 
 

@@ -33,7 +33,7 @@ def db(tmp_path: Path) -> Iterator[DatabaseManager]:
 @pytest.fixture
 def cache(db: DatabaseManager) -> Iterator[CacheManager]:
     """A cache that the database asks for tags."""
-    with CacheManager(Flaky(), units=db) as opened:
+    with CacheManager(Flaky(), database=db) as opened:
         db.use_tags(opened)
         yield opened
 

@@ -44,6 +44,6 @@ def test_the_async_face_refuses_to_invalidate_inside_a_unit_without_it(cache: Ca
 
 def test_only_the_units_of_its_own_database_concern_a_cache() -> None:
     """A cache that was told its database ignores other units."""
-    with CacheManager(MemoryStore(), units=NoUnits()) as cache, entered(Transaction()):
+    with CacheManager(MemoryStore(), database=NoUnits()) as cache, entered(Transaction()):
         cache.get_or_set("k", lambda: 1, fresh=60)
         assert cache.get_or_set("k", lambda: 2, fresh=60) == 1

@@ -1,4 +1,4 @@
-"""Warming: warmers run in the order of their needs, within a budget, and one that fails stops only who needs it."""
+"""Warming: warmers run in the order of their needs, within a time limit, and one that fails stops only who needs it."""
 
 from __future__ import annotations
 
@@ -82,16 +82,16 @@ def test_names_choose_warmers_and_bring_what_they_need(cache: CacheManager, warm
     assert ran == ["users", "lists", "stats", "front"]
 
 
-def test_a_spent_budget_begins_no_other(cache: CacheManager, warm: Warm, frozen_clock: FakeClock) -> None:
+def test_past_its_time_limit_no_other_begins(cache: CacheManager, warm: Warm, frozen_clock: FakeClock) -> None:
     """The one under way ends; the report says what was left."""
     for name in ("a", "b", "c"):
         cache.warmer(name)(lambda _: frozen_clock.advance(3))
-    report = warm(budget=5)
+    report = warm(time_limit=5)
     assert outcomes(report) == [("a", "done"), ("b", "done"), ("c", "left")]
     assert report.of("left") == ("c",)
     assert (report.seconds, report.warmers[0].seconds) == (6, 3)
     assert not report.complete
-    assert outcomes(warm(budget=0)) == [("a", "left"), ("b", "left"), ("c", "left")]
+    assert outcomes(warm(time_limit=0)) == [("a", "left"), ("b", "left"), ("c", "left")]
 
 
 def test_one_that_fails_stops_only_those_that_need_it(
@@ -168,15 +168,15 @@ def test_a_name_is_given_once(cache: CacheManager) -> None:
         cache.warmer("a")(repr)
 
 
-def test_lone_strings_and_impossible_budgets_are_refused(cache: CacheManager, warm: Warm) -> None:
+def test_lone_strings_and_impossible_time_limits_are_refused(cache: CacheManager, warm: Warm) -> None:
     """As everywhere."""
     with pytest.raises(TypeError, match=r"after=\['users'\]"):
         cache.warmer("a", after="users")
     with pytest.raises(TypeError, match=r"names=\['users'\]"):
         warm("users")
-    for budget in (-1, float("nan")):
+    for time_limit in (-1, float("nan")):
         with pytest.raises(ValueError, match="seconds"):
-            warm(budget=budget)
+            warm(time_limit=time_limit)
 
 
 def test_warming_needs_an_open_cache_and_no_unit(cache: CacheManager) -> None:
@@ -248,8 +248,8 @@ def test_processes_that_start_together_warm_once(tmp_path: Path) -> None:
     """Warming is get_or_set() with its lease: three processes, one computation."""
     ledger = tmp_path / "ledger"
     with crowd(fill, *[(f"sqlite:///{tmp_path / 'kv.db'}", str(ledger))] * 3) as children:
-        assert [children.line() for _ in range(3)] == ["True"] * 3
-        assert children.wait() == 0
+        assert [child.line() for child in children] == ["True"] * 3
+        assert [child.wait() for child in children] == [0] * 3
     assert ledger.read_text().splitlines() == ["computed"]
 
 

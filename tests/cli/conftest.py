@@ -13,6 +13,7 @@ from typing import Any, Self
 
 import pytest
 
+from postrmagic_core import testing
 from postrmagic_core.jobs import task
 from postrmagic_core.settings import Settings
 from postrmagic_core.stack import Stack
@@ -94,10 +95,7 @@ def send(ctx: Any, to: str) -> None:
 
 def until(holds: Callable[[], object]) -> None:
     """Wait until ``holds()``; fail when nobody would wait longer."""
-    deadline = time.monotonic() + PATIENCE
-    while not holds():
-        assert time.monotonic() < deadline, "it did not come to hold"
-        time.sleep(0.02)
+    testing.until(holds, timeout=PATIENCE)
 
 
 class Command:

@@ -5,14 +5,13 @@ from __future__ import annotations
 import json
 import os
 import signal
-import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from typer.testing import CliRunner, Result
+from typer.testing import Result
 
 from postrmagic_core.cache import CacheManager
 from postrmagic_core.cache.figures import by_namespace, look, subject, total, usage
@@ -24,6 +23,7 @@ from postrmagic_core.stores.adapters.memory import MemoryStore
 from postrmagic_core.testing import spawn
 from postrmagic_core.testing.capture import embedded_settings
 from tests import commands
+from tests.cli.in_process import InProcess
 
 ROOT = Path(__file__).parents[2]
 
@@ -69,13 +69,14 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..
     """Run the command on an application, whose text is the first argument."""
     monkeypatch.syspath_prepend(str(tmp_path))
 
+    here = InProcess(command, "warmed_application:stack")
+
     def run(text: str, *arguments: str) -> Result:
         (tmp_path / "warmed_application.py").write_text(text)
-        sys.modules.pop("warmed_application", None)
-        return CliRunner().invoke(command, [*arguments, "--app", "warmed_application:stack"])
+        return here.run(*arguments)
 
     yield run
-    sys.modules.pop("warmed_application", None)
+    here.forget()
 
 
 def test_warm_runs_every_warmer_and_leaves_the_store_filled(run: Callable[..., Result]) -> None:
@@ -91,14 +92,14 @@ def test_warm_runs_every_warmer_and_leaves_the_store_filled(run: Callable[..., R
     assert told["processes"] == []
 
 
-def test_names_and_the_budget_choose(run: Callable[..., Result]) -> None:
-    """What a warmer needs runs too; what the budget leaves is no failure."""
+def test_names_and_the_time_limit_choose(run: Callable[..., Result]) -> None:
+    """What a warmer needs runs too; what the time limit leaves is no failure."""
     shown = run(APPLICATION + FAILING, "warm", "lists")
     assert shown.exit_code == 0
     assert "2 of 2" in shown.stdout
-    left = run(APPLICATION, "warm", "--budget", "0")
+    left = run(APPLICATION, "warm", "--time-limit", "0")
     assert left.exit_code == 0
-    assert "the budget was spent" in left.stdout
+    assert "the time limit was over" in left.stdout
     assert "0 of 2" in left.stdout
 
 

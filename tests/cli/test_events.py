@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import sys
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 import pytest
-from typer.testing import CliRunner, Result
 
 from postrmagic_core.cli.events import events as command
 from postrmagic_core.stack import Stack
 from postrmagic_core.testing.capture import embedded_settings
+from tests.cli.in_process import InProcess
 
 APPLICATION = """
 import sys
@@ -54,22 +52,12 @@ stack.include(sys.modules[__name__])
 """
 
 
-class House:
-    """A directory whose application has emitted one event, which caused another; ``first`` is its id."""
+class House(InProcess):
+    """The command where an application has emitted one event, which caused another; ``first`` is its id."""
 
     def __init__(self, first: str) -> None:
+        super().__init__(command, "event_application:stack")
         self.first = first
-
-    def run(self, *arguments: str, answer: str | None = None) -> Result:
-        """The command on this directory's application."""
-        sys.modules.pop("event_application", None)
-        return CliRunner().invoke(command, [*arguments, "--app", "event_application:stack"], input=answer)
-
-    def json(self, *arguments: str) -> Any:
-        """What the command answers programs."""
-        done = self.run(*arguments, "--json")
-        assert done.exit_code == 0, done.output
-        return json.loads(done.stdout)
 
 
 @pytest.fixture(scope="module")
@@ -99,8 +87,9 @@ def house(furnished: tuple[Path, str], tmp_path: Path, monkeypatch: pytest.Monke
     monkeypatch.syspath_prepend(str(tmp_path))
     monkeypatch.setenv("COLUMNS", "200")
     monkeypatch.chdir(tmp_path)
-    yield House(furnished[1])
-    sys.modules.pop("event_application", None)
+    here = House(furnished[1])
+    yield here
+    here.forget()
 
 
 def test_list_shows_the_newest_first(house: House) -> None:
@@ -109,7 +98,7 @@ def test_list_shows_the_newest_first(house: House) -> None:
     assert ["poster.shown" in lines[0], "1 done" in lines[0]] == [True, True]
     assert "1 dead, 1 done" in lines[1]
     assert [record["type"] for record in house.json("list", "--type", "poster.shown")] == ["poster.shown"]
-    assert datetime.fromisoformat(house.json("list")[0]["occurred"]).tzinfo is not None
+    assert datetime.fromisoformat(house.json("list")[0]["occurred_at"]).tzinfo is not None
     assert [record["id"] for record in house.json("list", "--dead")] == [house.first]
     assert len(house.json("list", "--since", "1h")) == 2
     assert house.json("list", "--dead", "--since", "0s") == []

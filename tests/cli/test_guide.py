@@ -123,7 +123,7 @@ def test_the_guide_to_workers_names_every_option() -> None:
         option for parameter in get_command(application).params for option in parameter.opts if option.startswith("--")
     }
     page = (GUIDES / "run-workers.md").read_text(encoding="utf-8")
-    table = set(re.findall(r"--[a-z]+", "".join(re.findall(r"^\| `--.*$", page, re.MULTILINE))))
+    table = set(re.findall(r"--[a-z-]+", "".join(re.findall(r"^\| `--.*$", page, re.MULTILINE))))
     assert table | {"--app"} == there
     commands = re.findall(r"postrmagic worker (.*)$", page, re.MULTILINE)
-    assert {option for line in commands for option in re.findall(r"--[a-z]+", line)} <= there
+    assert {option for line in commands for option in re.findall(r"--[a-z-]+", line)} <= there

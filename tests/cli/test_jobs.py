@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from typer.testing import CliRunner, Result
 
 from postrmagic_core import _codec
 from postrmagic_core._ids import uuid7
@@ -25,6 +24,7 @@ from postrmagic_core.jobs.progress import written
 from postrmagic_core.stack import Stack
 from postrmagic_core.testing.capture import embedded_settings
 from tests.cli.conftest import until
+from tests.cli.in_process import InProcess
 
 APPLICATION = """
 from postrmagic_core.stack import Stack
@@ -39,23 +39,13 @@ def render(ctx: Any, poster: int) -> None:
     """A task like any other."""
 
 
-class House:
-    """A directory with one job in each state; ``ids`` by what became of it."""
+class House(InProcess):
+    """The command in a directory with one job in each state; ``ids`` by what became of it."""
 
     def __init__(self, directory: Path, ids: dict[str, str]) -> None:
+        super().__init__(command, "house_application:stack")
         self.directory = directory
         self.ids = ids
-
-    def run(self, *arguments: str, answer: str | None = None) -> Result:
-        """The command on this directory's application."""
-        sys.modules.pop("house_application", None)
-        return CliRunner().invoke(command, [*arguments, "--app", "house_application:stack"], input=answer)
-
-    def json(self, *arguments: str) -> Any:
-        """What the command answers programs."""
-        done = self.run(*arguments, "--json")
-        assert done.exit_code == 0, done.output
-        return json.loads(done.stdout)
 
     def states(self) -> dict[str, str]:
         """The state of each job that is known."""
@@ -111,8 +101,9 @@ def house(furnished: tuple[Path, dict[str, str]], tmp_path: Path, monkeypatch: p
     monkeypatch.syspath_prepend(str(tmp_path))
     monkeypatch.setenv("COLUMNS", "250")
     monkeypatch.chdir(tmp_path)
-    yield House(tmp_path, furnished[1])
-    sys.modules.pop("house_application", None)
+    here = House(tmp_path, furnished[1])
+    yield here
+    here.forget()
 
 
 def test_list_shows_every_job_the_newest_first(house: House) -> None:
@@ -124,7 +115,7 @@ def test_list_shows_every_job_the_newest_first(house: House) -> None:
     assert "queue" in shown.splitlines()[1]
     found = house.json("list")
     assert [status["id"] for status in found] == sorted(house.ids.values(), reverse=True)
-    assert found[0].keys() >= {"state", "priority", "attempts", "due", "progress", "reason"}
+    assert found[0].keys() >= {"state", "priority", "attempts", "due_at", "progress", "reason"}
 
 
 @pytest.mark.parametrize(
@@ -184,10 +175,10 @@ def test_an_unknown_job_is_told_clearly(house: House) -> None:
 
 
 def test_counts_are_by_queue(house: House) -> None:
-    """Letters are failed and dead jobs."""
+    """Dead are those that failed, too."""
     assert house.json("counts") == {
-        "default": {"queued": 1, "later": 0, "running": 1, "letters": 2},
-        "mail": {"queued": 0, "later": 1, "running": 0, "letters": 0},
+        "default": {"queued": 1, "later": 0, "running": 1, "dead": 2},
+        "mail": {"queued": 0, "later": 1, "running": 0, "dead": 0},
     }
     shown = house.run("counts").stdout
     assert "dead letters" in shown
@@ -208,13 +199,12 @@ def test_workers_are_listed_while_they_live(house: House) -> None:
     assert "of 3" in shown
 
 
-@pytest.mark.parametrize("verb", ["replay", "retry"])
-def test_replay_by_id_changes_what_it_can_and_tells_of_the_rest(house: House, verb: str) -> None:
-    """Letters and cancelled jobs; others are named with their state, and are exit status 1."""
+def test_replay_by_id_changes_what_it_can_and_tells_of_the_rest(house: House) -> None:
+    """Dead and cancelled jobs; others are named with their state, and are exit status 1."""
     ids = house.ids
-    assert house.run(verb, ids["failed"], ids["cancelled"]).exit_code == 0
+    assert house.run("replay", ids["failed"], ids["cancelled"]).exit_code == 0
     assert house.states() | {"failed": "queued", "cancelled": "queued"} == house.states()
-    done = house.run(verb, ids["poison"], ids["running"], "nobody")
+    done = house.run("replay", ids["poison"], ids["running"], "nobody")
     assert done.exit_code == 1
     assert f"job {ids['poison']} waits again" in done.stdout
     assert f"job {ids['running']} is running: only what is dead" in done.stderr
@@ -273,14 +263,14 @@ def test_cancel_ends_what_waits_and_asks_what_runs(house: House) -> None:
     assert json.loads(late.stdout)["refused"].keys() == {ids["succeeded"]}
 
 
-def test_purge_forgets_what_went_well_and_letters_when_told(house: House) -> None:
+def test_purge_forgets_what_went_well_and_what_is_dead_when_told(house: House) -> None:
     """It asks; what is younger stays."""
     assert house.run("purge", "--older-than", "7d", "--yes").exit_code == 1
     assert house.run("purge", "--older-than", "0s", answer="n\n").exit_code == 1
     assert len(house.states()) == len(NAMES)
     assert house.json("purge", "--older-than", "0s", "--yes") == {"forgotten": 2}
     assert house.states().keys() == {"queued", "later", "running", "failed", "poison"}
-    assert "DEAD LETTERS" in house.run("purge", "--older-than", "0s", "--letters", answer="y\n").stderr
+    assert "DEAD AND FAILED" in house.run("purge", "--older-than", "0s", "--dead", answer="y\n").stderr
     assert house.states().keys() == {"queued", "later", "running"}
 
 
@@ -290,7 +280,7 @@ def test_watch_shows_one_frame(house: House) -> None:
     for text in ("ended/s", house.ids["running"], "75%", "pages", "(vanished)", "no worker"):
         assert text in shown
     told = house.json("watch")
-    assert told["queues"]["default"]["letters"] == 2
+    assert told["queues"]["default"]["dead"] == 2
     assert [status["id"] for status in told["running"]] == [house.ids["running"]]
 
 
@@ -327,7 +317,7 @@ def test_it_is_the_same_on_redis(house: House, redis_url: str, monkeypatch: pyte
     settings = embedded_settings(Path("var")).replace(jobs={"url": url})
     with Stack(settings, configure_logging=False) as stack:
         furnish(stack.jobs, house.ids)
-    assert house.json("counts")["default"] == {"queued": 1, "later": 0, "running": 1, "letters": 2}
+    assert house.json("counts")["default"] == {"queued": 1, "later": 0, "running": 1, "dead": 2}
     assert [status["id"] for status in house.json("list")] == sorted(house.ids.values(), reverse=True)
     assert "75%" in house.run("watch", "--once").stdout
     assert "{'poster': 7}" in house.run("show", house.ids["failed"], "--arguments").stdout

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import json
 import shutil
-import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from sqlalchemy import make_url
-from typer.testing import CliRunner, Result
 
 from postrmagic_core.cli.roles import roles as command
 from postrmagic_core.database import DatabaseManager
 from postrmagic_core.errors import SchemaMismatch, UsageError
 from postrmagic_core.security.access import LastHolder
 from postrmagic_core.settings import Settings
+from tests.cli.in_process import InProcess
 
 APPLICATION = """
 from functools import cached_property
@@ -44,30 +41,16 @@ stack = House.from_env()
 """
 
 
-class House:
-    """A directory with an application whose tables exist."""
-
-    def run(self, *arguments: str) -> Result:
-        """The command on this directory's application."""
-        sys.modules.pop("roles_application", None)
-        return CliRunner().invoke(command, [*arguments, "--app", "roles_application:stack"])
-
-    def json(self, *arguments: str, status: int = 0) -> Any:
-        """What the command answers programs."""
-        done = self.run(*arguments, "--json")
-        assert done.exit_code == status, done.output
-        return json.loads(done.stdout)
-
-
 @pytest.fixture
-def bare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[House]:
+def bare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[InProcess]:
     """Without tables."""
     (tmp_path / "roles_application.py").write_text(APPLICATION)
     monkeypatch.syspath_prepend(str(tmp_path))
     monkeypatch.setenv("COLUMNS", "200")
     monkeypatch.chdir(tmp_path)
-    yield House()
-    sys.modules.pop("roles_application", None)
+    here = InProcess(command, "roles_application:stack")
+    yield here
+    here.forget()
 
 
 @pytest.fixture(scope="module")
@@ -80,7 +63,7 @@ def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def house(bare: House, migrated: Path) -> House:
+def house(bare: InProcess, migrated: Path) -> InProcess:
     """With them."""
     place = make_url(Settings().database_url()).database
     assert place is not None
@@ -89,7 +72,7 @@ def house(bare: House, migrated: Path) -> House:
     return bare
 
 
-def test_list_and_show_tell_what_is_declared(house: House) -> None:
+def test_list_and_show_tell_what_is_declared(house: InProcess) -> None:
     """With what is inherited beneath, and who has it; whatever an application wrote is no markup."""
     shown = house.run("list").stdout
     assert "may look [at it]" in shown
@@ -106,7 +89,7 @@ def test_list_and_show_tell_what_is_declared(house: House) -> None:
     assert "declared are viewer, editor, admin" in unknown.stderr
 
 
-def test_roles_are_granted_and_revoked(house: House) -> None:
+def test_roles_are_granted_and_revoked(house: InProcess) -> None:
     """And it is said where nothing changed."""
     assert "user 7 now has the role editor" in house.run("grant", "7", "editor").stdout
     assert "user 7 had the role editor" in house.run("grant", "7", "editor").stdout
@@ -116,16 +99,21 @@ def test_roles_are_granted_and_revoked(house: House) -> None:
     again = house.run("revoke", "7", "editor")
     assert (again.exit_code, "did not have" in again.stderr) == (1, True)
     assert "user 7 has no role" in house.run("of", "7").stdout
+    granted = {"user": "7", "role": "editor", "changed": True}
+    assert house.json("grant", "7", "editor") == granted
+    assert house.json("grant", "7", "editor") == granted | {"changed": False}
+    assert house.json("revoke", "7", "editor") == granted
+    assert house.json("revoke", "7", "editor", status=1) == granted | {"changed": False}
 
 
-def test_what_cannot_be_done_is_an_error(house: House) -> None:
+def test_what_cannot_be_done_is_an_error(house: InProcess) -> None:
     """A role that is not declared; the last holder's."""
     assert isinstance(house.run("grant", "7", "chief").exception, UsageError)
     house.run("grant", "7", "admin")
     assert isinstance(house.run("revoke", "7", "admin").exception, LastHolder)
 
 
-def test_explain_draws_the_decision(house: House) -> None:
+def test_explain_draws_the_decision(house: InProcess) -> None:
     """Its exit status is the decision, for scripts."""
     house.run("grant", "7", "editor")
     denied = house.run("explain", "7", "media:delete")
@@ -138,7 +126,7 @@ def test_explain_draws_the_decision(house: House) -> None:
     assert house.json("explain", "8", "media:read", status=1)["deciding"] == "no role and no policy allows it"
 
 
-def test_audit_shows_what_was_changed(house: House) -> None:
+def test_audit_shows_what_was_changed(house: InProcess) -> None:
     """By whom, filtered as asked; control characters of a name are not."""
     house.run("grant", "7\x1b[2J", "editor")
     house.run("grant", "8", "viewer")
@@ -146,6 +134,7 @@ def test_audit_shows_what_was_changed(house: House) -> None:
     found = house.json("audit")
     assert [(row["action"], row["subject"]) for row in found][:2] == [("role.revoked", "8"), ("role.granted", "8")]
     assert found[0]["actor"].startswith("cli")
+    assert found[0]["recorded_at"] >= found[1]["recorded_at"]
     assert "\x1b" not in house.run("audit").stdout
     assert "role=editor" in house.run("audit").stdout
     assert len(house.json("audit", "--subject", "8")) == 2
@@ -155,7 +144,7 @@ def test_audit_shows_what_was_changed(house: House) -> None:
     assert len(house.json("audit", "--since", "1h", "--limit", "1")) == 1
 
 
-def test_without_tables_it_says_what_to_run(bare: House) -> None:
+def test_without_tables_it_says_what_to_run(bare: InProcess) -> None:
     """And what needs none works."""
     assert isinstance(bare.run("of", "7").exception, SchemaMismatch)
     assert bare.run("list").exit_code == 0

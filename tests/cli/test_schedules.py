@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import re
 import shlex
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from sqlalchemy import update
-from typer.testing import CliRunner, Result
+from typer.testing import CliRunner
 
 from postrmagic_core.cli.schedules import schedules as command
 from postrmagic_core.errors import UsageError
@@ -20,6 +18,7 @@ from postrmagic_core.jobs import JobQueue, every, task
 from postrmagic_core.jobs.tables import schedules
 from postrmagic_core.stack import Stack
 from postrmagic_core.testing.capture import embedded_settings
+from tests.cli.in_process import InProcess
 
 PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "run-jobs-on-a-schedule.md"
 SHOP = """
@@ -47,17 +46,8 @@ JOB = "01a2206c-fb83-70b8-bc0d-31c03d3055c2"
 LAST = 1_795_833_000_000_000  # 2026-11-28 03:30 in Zurich
 
 
-def run(*arguments: str) -> Result:
-    """The command on the shop in this directory."""
-    sys.modules.pop("shop", None)
-    return CliRunner().invoke(command, [*arguments, "--app", "shop:stack"])
-
-
-def told(*arguments: str) -> Any:
-    """What it answers programs."""
-    done = run(*arguments, "--json")
-    assert done.exit_code == 0, done.output
-    return json.loads(done.stdout)
+SHOP_HERE = InProcess(command, "shop:stack")
+run, told = SHOP_HERE.run, SHOP_HERE.json
 
 
 @pytest.fixture
@@ -75,7 +65,7 @@ def queue(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[JobQueue]
             fired = {"last_us": LAST, "last_job": JOB}
             tx.execute(update(schedules).where(schedules.c.name == "expire-uploads").values(fired))
         yield stack.jobs
-    sys.modules.pop("shop", None)
+    SHOP_HERE.forget()
 
 
 @pytest.mark.usefixtures("queue")
@@ -87,7 +77,7 @@ def test_list_shows_every_schedule() -> None:
     assert [line.count("not declared any more") for line in shown.splitlines() if "poll" in line] == [1]
     expire, poll, refresh = told("list")
     assert (expire["name"], expire["task"], expire["timezone"]) == ("expire-uploads", "expire", "Europe/Zurich")
-    assert (expire["last"], expire["last_job"], expire["paused"]) == ("2026-11-28T02:30:00+00:00", JOB, False)
+    assert (expire["last_at"], expire["last_job"], expire["paused"]) == ("2026-11-28T02:30:00+00:00", JOB, False)
     assert (poll["declared"], refresh["declared"], refresh["spec"]) == (False, True, "every 60 s")
 
 
@@ -106,7 +96,7 @@ def test_what_no_scheduler_has_seen_says_so(queue: JobQueue) -> None:
     with queue.database.write() as tx:
         tx.execute(schedules.delete())
     assert "once a scheduler has seen it" in run("list").stdout
-    assert [one["next"] for one in told("list")] == [None, None]
+    assert [one["next_at"] for one in told("list")] == [None, None]
 
 
 def test_a_schedule_is_run_paused_resumed_and_forgotten(queue: JobQueue) -> None:

@@ -189,7 +189,7 @@ def test_a_process_beyond_its_memory_is_replaced_at_once(make_shop: Callable[...
     """It drains first; other queues than those named are left alone."""
     shop = make_shop()
     queue = shop.stack.jobs
-    with shop.start("--threads", "1", "--memory", "400", "--queues", "default") as worker:
+    with shop.start("--threads", "1", "--max-memory-mib", "400", "--queues", "default") as worker:
         other = queue.enqueue(send.call("me"))
         queue.enqueue(grow.call(1)).wait(100)
         queue.enqueue(grow.call(500)).wait(100)
@@ -201,6 +201,13 @@ def test_a_process_beyond_its_memory_is_replaced_at_once(make_shop: Callable[...
     assert "its memory had grown beyond its ceiling" in worker.said
     assert "default (4 tasks)" in worker.said
     assert "400 MiB each" in worker.said
+
+
+def test_less_than_a_mebibyte_is_a_usage_error(make_shop: Callable[..., Shop]) -> None:
+    """No process could be so small."""
+    with make_shop().start("--max-memory-mib", "0") as worker:
+        assert worker.wait() == 2
+    assert "--max-memory-mib" in worker.said
 
 
 def test_an_unknown_queue_is_refused_before_anything_starts(make_shop: Callable[..., Shop]) -> None:

@@ -13,6 +13,7 @@ from postrmagic_core._codec import encode
 from postrmagic_core.database import DatabaseManager
 from postrmagic_core.database.migrating.migrator import Migrator
 from postrmagic_core.jobs import JobContext, JobQueue, task
+from postrmagic_core.jobs.interface import DEAD
 from postrmagic_core.jobs.tables import jobs as rows
 from tests.database.copies import copied
 
@@ -114,7 +115,7 @@ def test_every_job_is_taken_over_in_its_state(open_database: Open, database_url:
         letter = found["failed"]
         assert (letter.reason, letter.error, letter.fingerprint) == tuple(failed.values())[:3]
         assert found["poison"].reason == "poison"
-        assert {status.id for status in queue.dead()} == {"failed", "poison"}
+        assert {status.id for status in queue.find(DEAD)} == {"failed", "poison"}
         assert queue.result("done") == "seven"
         record = queue.record("waits")
         assert record is not None

@@ -138,7 +138,7 @@ def test_a_failing_row_is_tried_again_and_dies_visibly(
         frozen_clock.advance(601)
     assert inbox.failures == 99 - 12
     count = clocked.outbox_counts()["mail"]
-    assert (count.waiting, count.dead, count.oldest) == (0, 1, None)
+    assert (count.waiting, count.dead, count.oldest_at) == (0, 1, None)
     with clocked.read() as tx:
         assert tx.scalar(select(outbox_table.c.error)) == "backend.unavailable"
     assert "canary" not in caplog.text

@@ -83,8 +83,8 @@ def test_rows_are_listed_with_their_state(clocked: DatabaseManager, frozen_clock
         dead, keyed, later = undelivered.entries(tx)
         assert [entry.state for entry in (dead, keyed, later)] == ["dead", "waiting", "delayed"]
         assert (dead.topic, dead.attempts, dead.error, dead.size) == ("mail", 1, "OSError", 5)
-        assert (keyed.key, keyed.due) == ("k", keyed.created)
-        assert (later.due - later.created).days == 1
+        assert (keyed.key, keyed.due_at) == ("k", keyed.created_at)
+        assert (later.due_at - later.created_at).days == 1
         assert undelivered.entries(tx, state="dead") == [dead]
         assert undelivered.entries(tx, state="delayed", topic="mail") == [later]
         assert undelivered.entries(tx, state="waiting", key="k", topic="other") == [keyed]
@@ -155,7 +155,7 @@ def test_only_old_dead_rows_are_purged(clocked: DatabaseManager, frozen_clock: F
         tx.execute(update(outbox_table).where(outbox_table.c.payload == b"waiting").values(created_us=0))
     assert clocked.transact(undelivered.purge, old, topic="other") == 0
     with clocked.read() as tx:
-        assert undelivered.doomed(tx, old) == 3
+        assert undelivered.count_purgeable(tx, old) == 3
     assert clocked.transact(undelivered.purge, old, limit=2) == 2
     assert clocked.transact(undelivered.purge, old, limit=2) == 1
     with clocked.read() as tx:

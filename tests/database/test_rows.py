@@ -13,7 +13,7 @@ from sqlalchemy.sql import column
 
 from postrmagic_core.database import DatabaseManager, PoolLimits
 from postrmagic_core.errors import BackendRejected, NestedUnit, NotOpen
-from postrmagic_core.middleware.interface import InlineFace
+from postrmagic_core.middleware.pipeline_request import InlineFace
 
 COUNTER = table("counter", column("id"), column("n"))
 BY_ID = select(COUNTER.c.id, COUNTER.c.n).where(COUNTER.c.id == bindparam("id"))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -16,6 +15,7 @@ from postrmagic_core.database import DatabaseManager
 from postrmagic_core.events import EventManager
 from postrmagic_core.events.durable import DELIVERY_TASK
 from postrmagic_core.jobs import JobQueue, task
+from postrmagic_core.testing import until
 
 metadata = MetaData()
 effects = Table("effects", metadata, Column("id", Integer, primary_key=True), Column("value", String(64)))
@@ -33,7 +33,7 @@ class Rig:
         metadata.create_all(self.db.backend.engine("write"))
         self.services: dict[str, object] = {}
         self.jobs = stack.enter_context(JobQueue(url, database=self.db, services=self.services, lease=1.0))
-        self.events = stack.enter_context(EventManager(units=self.db, jobs=self.jobs, services=self.services))
+        self.events = stack.enter_context(EventManager(database=self.db, jobs=self.jobs, services=self.services))
         self.jobs.include(task(name=DELIVERY_TASK, retries=5, backoff=QUICK)(self.events.run_delivery))
         self.relay = self.db.relay({"events": self.events.deliver})
         stack.callback(self.relay.stop)
@@ -54,15 +54,12 @@ class Rig:
 
     def until(self, holds: Callable[[], object], timeout: float = 20.0) -> None:
         """Wait until ``holds()``; fail after ``timeout`` seconds."""
-        deadline = time.monotonic() + timeout
-        while not holds():
-            assert time.monotonic() < deadline, "it did not come to hold in time"
-            time.sleep(0.02)
+        until(holds, timeout=timeout)
 
     def delivered(self, event_id: str) -> dict[str, bool]:
         """Which listeners the event went to, and whether they are done."""
         record = self.events.record(event_id)
-        return {} if record is None else {each.listener: each.done is not None for each in record.deliveries}
+        return {} if record is None else {each.listener: each.done_at is not None for each in record.deliveries}
 
     def all_done(self, event_id: str) -> bool:
         """Whether the event was fanned out and every listener is done."""

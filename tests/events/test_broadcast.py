@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import multiprocessing
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
 from typing import Any, ClassVar
@@ -15,7 +14,7 @@ import pytest
 from postrmagic_core import _codec
 from postrmagic_core.errors import UsageError
 from postrmagic_core.events import BroadcastMissed, Event, EventManager, on, open_channel
-from postrmagic_core.testing import spawn
+from postrmagic_core.testing import spawn, until
 from postrmagic_core.testing.servers import RedisServer
 
 Rig = Any
@@ -51,13 +50,6 @@ class Node:
         self.events = EventManager(channel=open_channel(url))
         self.events.include(hear, miss)
         stack.enter_context(self.events)
-
-
-def until(holds: Callable[[], bool], timeout: float = 15.0) -> None:
-    deadline = time.monotonic() + timeout
-    while not holds():
-        assert time.monotonic() < deadline, "it did not come to hold in time"
-        time.sleep(0.01)
 
 
 @pytest.fixture
@@ -120,7 +112,7 @@ def test_a_forked_child_listens_anew(node: Callable[[str], Node]) -> None:
     def child() -> None:
         one.events.emit(Renamed(number=3))
         with suppress(AssertionError):
-            until(lambda: one.heard == [3], 5)
+            until(lambda: one.heard == [3], timeout=5)
         answers.put(one.heard)
 
     process = multiprocessing.get_context("fork").Process(target=child)
@@ -160,7 +152,7 @@ def test_what_was_missed_is_told(node: Callable[[str], Node], own_redis_server: 
         one.events.emit(Renamed(number=3))
         return bool(one.missed) and one.heard[-1] == 3
 
-    until(again, 30)
+    until(again, timeout=30)
     assert one.missed[0].reason == "forgotten"
     assert 2 not in one.heard
 

@@ -119,7 +119,7 @@ def test_an_event_type_unknown_to_the_relay_waits_and_is_shown(sqlite_rig: Rig) 
     """A process that did not load the application must not drop what it does not know."""
     wired(sqlite_rig, mail)
     event_id = sqlite_rig.events.emit(Paid(order=1)).event_id
-    with EventManager(units=sqlite_rig.db, jobs=sqlite_rig.jobs) as empty:
+    with EventManager(database=sqlite_rig.db, jobs=sqlite_rig.jobs) as empty:
         bare = sqlite_rig.db.relay({"events": empty.deliver})
         assert bare.run_once() == 0
         assert sqlite_rig.db.outbox_counts()["events"].waiting == 1
@@ -214,8 +214,8 @@ def test_the_log_tells_causes(sqlite_rig: Rig) -> None:
     sqlite_rig.until(lambda: sqlite_rig.all_done(sqlite_rig.services["next"]))
     record = sqlite_rig.events.record(sqlite_rig.services["next"])
     assert (record.correlation_id, record.causation_id) == (event_id, event_id)
-    assert [record.id for record in sqlite_rig.events.log(Paid)] == [event_id]
-    assert len(sqlite_rig.events.log(limit=10)) == 2
+    assert [record.id for record in sqlite_rig.events.find(Paid)] == [event_id]
+    assert len(sqlite_rig.events.find(limit=10)) == 2
 
 
 def test_what_is_done_everywhere_can_be_purged(sqlite_rig: Rig) -> None:
@@ -234,12 +234,12 @@ def test_what_is_done_everywhere_can_be_purged(sqlite_rig: Rig) -> None:
 
 async def looked_at(rig: Rig, event_id: str) -> tuple[Any, ...]:
     aio = rig.events.aio
-    record, log = await aio.record(event_id), await aio.log()
-    return record.id, len(log), await aio.replay(event_id), await aio.purge(datetime(2020, 1, 1, tzinfo=UTC))
+    record, found = await aio.record(event_id), await aio.find()
+    return record.id, len(found), await aio.replay(event_id), await aio.purge(datetime(2020, 1, 1, tzinfo=UTC))
 
 
 def test_the_async_face_looks_after_events_too(sqlite_rig: Rig) -> None:
-    """Record, log, replay and purge."""
+    """Record, find, replay and purge."""
     wired(sqlite_rig, mail)
     event_id = sqlite_rig.events.emit(Paid(order=1)).event_id
     sqlite_rig.relay.run_once()
@@ -248,7 +248,7 @@ def test_the_async_face_looks_after_events_too(sqlite_rig: Rig) -> None:
 
 def emit_and_die(url: str, when: str) -> None:
     """An application process killed around its commit."""
-    with DatabaseManager(url) as db, EventManager(units=db) as events, db.write() as tx:
+    with DatabaseManager(url) as db, EventManager(database=db) as events, db.write() as tx:
         events.include(mail)
         events.emit(Paid(order=1), tx=tx)
         if when == "before":
@@ -270,7 +270,7 @@ def test_an_event_survives_its_application_from_the_commit_on(sqlite_rig: Rig, w
 
 def relay_and_die(url: str) -> None:
     """A relay killed between two listeners' jobs of one event."""
-    with DatabaseManager(url) as db, JobQueue(url, database=db) as jobs, EventManager(units=db, jobs=jobs) as events:
+    with DatabaseManager(url) as db, JobQueue(url, database=db) as jobs, EventManager(database=db, jobs=jobs) as events:
         events.include(mail, ship)
         jobs.include(task(name=DELIVERY_TASK)(events.run_delivery))
         enqueue = jobs.enqueue_raw

@@ -15,7 +15,8 @@ from typing import Any, ClassVar
 import pytest
 
 from postrmagic_core.errors import Overloaded, UsageError
-from postrmagic_core.events import STOP, Event, EventManager, Limits, on
+from postrmagic_core.events import STOP, Event, EventManager, ListenerLimits, on
+from postrmagic_core.testing import until
 
 Rig = Any
 user: contextvars.ContextVar[str] = contextvars.ContextVar("user", default="nobody")
@@ -308,7 +309,7 @@ class Gate:
         self.done.append(event.number)
 
 
-def behind(limits: Limits) -> tuple[EventManager, Gate]:
+def behind(limits: ListenerLimits) -> tuple[EventManager, Gate]:
     gate, events = Gate(), EventManager(limits=limits)
 
     @on(Changed)
@@ -319,16 +320,9 @@ def behind(limits: Limits) -> tuple[EventManager, Gate]:
     return events, gate
 
 
-def until(holds: Any) -> None:
-    deadline = time.monotonic() + 10
-    while not holds():
-        assert time.monotonic() < deadline
-        time.sleep(0.005)
-
-
 def test_an_emitter_waits_for_room() -> None:
     """Two run, three wait, the sixth emitter blocks until one has ended; nobody is lost."""
-    events, gate = behind(Limits(concurrency=2, backlog=3))
+    events, gate = behind(ListenerLimits(concurrency=2, backlog=3))
     with events:
         emitted: list[int] = []
 
@@ -350,7 +344,7 @@ def test_an_emitter_waits_for_room() -> None:
 
 def test_the_oldest_is_dropped_and_counted() -> None:
     """overflow="drop_oldest": emitters never wait."""
-    events, gate = behind(Limits(concurrency=1, backlog=2, overflow="drop_oldest"))
+    events, gate = behind(ListenerLimits(concurrency=1, backlog=2, overflow="drop_oldest"))
     with events:
         for number in range(6):
             events.emit(Changed(number=number))
@@ -362,7 +356,7 @@ def test_the_oldest_is_dropped_and_counted() -> None:
 
 def test_emitting_is_refused_before_anything_has_happened(rig: Rig) -> None:
     """overflow="raise": the unit rolls back with it."""
-    events, gate = behind(Limits(concurrency=1, backlog=1, overflow="raise"))
+    events, gate = behind(ListenerLimits(concurrency=1, backlog=1, overflow="raise"))
     with events:
         for number in range(2):
             events.emit(Changed(number=number))
@@ -382,7 +376,7 @@ def test_emitting_is_refused_before_anything_has_happened(rig: Rig) -> None:
 def test_a_listener_of_the_loop_never_waits_for_itself() -> None:
     """An async listener emits more than may wait: it goes beyond the bound rather than for ever."""
     heard = []
-    with EventManager(limits=Limits(concurrency=1, backlog=1)) as events:
+    with EventManager(limits=ListenerLimits(concurrency=1, backlog=1)) as events:
 
         @on(Deleted)
         async def emits(event: Deleted, ctx: Any) -> None:
@@ -401,7 +395,7 @@ def test_a_listener_of_the_loop_never_waits_for_itself() -> None:
 
 def test_close_lets_async_listeners_end() -> None:
     """What was emitted before is heard; the thread is gone."""
-    events, gate = behind(Limits())
+    events, gate = behind(ListenerLimits())
     with events:
         events.emit(Changed(number=7))
         threading.Timer(0.2, gate.open.set).start()
@@ -412,9 +406,9 @@ def test_close_lets_async_listeners_end() -> None:
 def test_a_listener_that_hangs_holds_up_no_other() -> None:
     """It is cancelled after its time, logged and counted; the one behind it had to wait no longer."""
     heard = []
-    with EventManager(limits=Limits(concurrency=1)) as events:
+    with EventManager(limits=ListenerLimits(concurrency=1)) as events:
 
-        @on(Changed, name="hangs", priority=1, timeout=0.1)
+        @on(Changed, name="hangs", priority=1, time_limit=0.1)
         async def hangs(event: Changed, ctx: Any) -> None:
             await asyncio.sleep(3600)
 
@@ -428,15 +422,15 @@ def test_a_listener_that_hangs_holds_up_no_other() -> None:
         assert (heard, failures(events, "hangs")) == ([1], 1)
 
 
-def test_a_plain_listener_has_no_time_out() -> None:
+def test_a_plain_listener_has_no_time_limit() -> None:
     """Nobody could end it: said where it is declared."""
     with pytest.raises(UsageError, match="cannot be ended"):
-        on(Changed, timeout=1.0)(lambda event, ctx: None)
+        on(Changed, time_limit=1.0)(lambda event, ctx: None)
 
 
 def test_a_forked_child_has_a_background_of_its_own() -> None:
     """What the parent runs or has in line is not the child's, who takes calls anew."""
-    events, gate = behind(Limits(concurrency=1))
+    events, gate = behind(ListenerLimits(concurrency=1))
     answers: Any = multiprocessing.get_context("fork").Queue()
     with events:
         for number in range(3):
@@ -459,7 +453,7 @@ def test_a_forked_child_has_a_background_of_its_own() -> None:
 
 def test_a_manager_that_is_opened_again_calls_again() -> None:
     """Nothing of the time before is left."""
-    events, gate = behind(Limits())
+    events, gate = behind(ListenerLimits())
     gate.open.set()
     for number in range(2):
         with events:
@@ -471,7 +465,7 @@ def test_a_manager_that_is_opened_again_calls_again() -> None:
 def test_limits_say_what_they_take(limits: Any) -> None:
     """When they are made."""
     with pytest.raises(ValueError, match=r"concurrency|overflow"):
-        Limits(**limits)
+        ListenerLimits(**limits)
 
 
 def test_a_recording_has_what_has_happened(rig: Rig) -> None:
@@ -518,6 +512,7 @@ def test_installed_packages_offer_listeners(
 
 MAILER = """
 from postrmagic_core.events import Event, on
+from postrmagic_core.testing import until
 
 sent = []
 

@@ -11,6 +11,7 @@ import pytest
 
 from postrmagic_core.errors import ResultTimeout
 from postrmagic_core.events import Event, on
+from postrmagic_core.jobs.interface import DEAD
 
 Rig = Any
 
@@ -137,18 +138,18 @@ def test_a_dead_delivery_is_seen_and_lets_the_next_one_go(rig: Rig) -> None:
     rig.work()
     rig.events.drain(30)
     assert numbers(rig, "a") == [2]
-    (record,) = rig.events.dead()
+    (record,) = rig.events.find(dead=True)
     assert record.id == first
     assert {each.listener: (each.state, each.error) for each in record.deliveries} == {
         "note": ("dead", "builtins.ValueError"),
         "other": ("done", None),
     }
-    assert rig.events.dead(Sold) == []
+    assert rig.events.find(Sold, dead=True) == []
     broken.clear()
     assert rig.events.replay(dead=True) == 1
     rig.events.drain()
     assert (numbers(rig, "a"), numbers(rig, "a", "other")) == ([2, 1], [1, 2])
-    assert (rig.events.dead(), rig.events.replay(dead=True)) == ([], 0)
+    assert (rig.events.find(dead=True), rig.events.replay(dead=True)) == ([], 0)
 
 
 def test_a_cancelled_delivery_is_noted_by_a_sweep(rig: Rig) -> None:
@@ -210,7 +211,7 @@ def test_an_error_that_is_only_logged_is_the_end_of_a_delivery(rig: Rig) -> None
     event_id = rig.events.emit(Plain()).event_id
     rig.work()
     rig.events.drain()
-    assert (tries, states(rig, event_id), rig.jobs.dead()) == ([1], ["dead"], [])
+    assert (tries, states(rig, event_id), rig.jobs.find(DEAD)) == ([1], ["dead"], [])
 
 
 def test_an_async_listener_is_delivered_to(rig: Rig) -> None:

@@ -241,7 +241,7 @@ def test_a_component_s_own_unit_is_tried_again_whole() -> None:
 
 
 def test_a_component_s_own_unit_gives_up_where_trying_again_cannot_help() -> None:
-    """An error that is no conflict is raised at once; a conflict without end after eight tries."""
+    """An error that is no conflict is raised at once; a conflict without end after ten tries."""
     unknown = Refusing(errors.OutcomeUnknown("cut"))
     with pytest.raises(errors.OutcomeUnknown):
         own(unknown, lambda tx: "done")
@@ -249,4 +249,4 @@ def test_a_component_s_own_unit_gives_up_where_trying_again_cannot_help() -> Non
     busy = Refusing(*(errors.Conflict("busy") for _ in range(99)))
     with pytest.raises(errors.Conflict):
         own(busy, lambda tx: "done")
-    assert busy.begun == 8
+    assert busy.begun == 10

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import io
-import json
 import shutil
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -15,44 +13,11 @@ from typing import Any
 import pytest
 
 from postrmagic_core import Stack
-from postrmagic_core.log import configure
 from postrmagic_core.testing.capture import embedded_settings
 from tests.integrations.apps import PIPELINE, Gate
 from tests.integrations.servers import under_uvicorn, under_wsgiref
 from tests.integrations.sites import Site, open_site
-
-
-class Records:
-    """Log records as written."""
-
-    def __init__(self, stream: io.StringIO) -> None:
-        self._stream = stream
-
-    @property
-    def text(self) -> str:
-        """All lines."""
-        return self._stream.getvalue()
-
-    @property
-    def all(self) -> list[dict[str, Any]]:
-        """Every record."""
-        return [json.loads(line) for line in self.text.splitlines()]
-
-    def named(self, event: str) -> list[dict[str, Any]]:
-        """The records of one event."""
-        return [record for record in self.all if record["event"] == event]
-
-    def at_least(self, *levels: str) -> list[dict[str, Any]]:
-        """The records of these levels."""
-        return [record for record in self.all if record["level"] in levels]
-
-
-@pytest.fixture
-def records() -> Iterator[Records]:
-    """What the test logs, through the real chain."""
-    stream = io.StringIO()
-    with configure(format="json", stream=stream):
-        yield Records(stream)
+from tests.records import Records, records  # noqa: F401 - pytest looks for fixtures here
 
 
 @pytest.fixture(scope="session")
@@ -91,7 +56,12 @@ def closing() -> Iterator[ExitStack]:
 
 
 @pytest.fixture
-def site(request: pytest.FixtureRequest, stack: Stack, records: Records, closing: ExitStack) -> Site:
+def site(
+    request: pytest.FixtureRequest,
+    stack: Stack,
+    records: Records,  # noqa: F811 - the fixture imported
+    closing: ExitStack,
+) -> Site:
     """The example whose kind the test is given, behind its framework's client."""
     if "django" in request.param:
         request.getfixturevalue("django_example")

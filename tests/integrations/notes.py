@@ -22,7 +22,7 @@ from postrmagic_core.middleware.authentication import authentication
 from postrmagic_core.middleware.authorization import authorization
 from postrmagic_core.middleware.errors import errors
 from postrmagic_core.security.access import Access, Role, Roles, User
-from postrmagic_core.validation import AsyncUploads, Input, Limits
+from postrmagic_core.validation import AsyncUploads, Input, InputLimits
 from postrmagic_core.validation.images import ImageUpload, ReceivedImage
 from postrmagic_core.validation.interface import ImagePolicy
 from postrmagic_core.validation.responses import Output, Responses
@@ -169,7 +169,7 @@ UPLOADS = AsyncUploads()
 API = Api(
     SPECIFICATION,
     [NOTES, Pictures()],
-    Inputs(uploads=UPLOADS, directory=DIRECTORY, body=Limits(bytes=100), locales=("en", "de")),
+    Inputs(uploads=UPLOADS, directory=DIRECTORY, body=InputLimits(bytes=100), locales=("en", "de")),
 )
 
 

@@ -26,7 +26,7 @@ from postrmagic_core.database import DatabaseManager
 from postrmagic_core.errors import PostrMagicError
 from postrmagic_core.events import Event, EventManager, on
 from postrmagic_core.jobs import JobContext, JobQueue, every, task
-from postrmagic_core.jobs.interface import LETTERS, LIVE
+from postrmagic_core.jobs.interface import DEAD, LIVE
 from postrmagic_core.testing import Child, spawn
 from postrmagic_core.testing.history import History, Op, Result, total_queue, unique_ids
 from postrmagic_core.testing.servers import MariaDBServer, RabbitMQServer, RedisServer
@@ -160,7 +160,7 @@ class Open(NamedTuple):
 def _open(stack: ExitStack, database_url: str, broker_url: str, diary: Diary | None = None) -> Open:
     db = stack.enter_context(DatabaseManager(database_url))
     jobs = JobQueue(broker_url, database=db, lease=LEASE, services={"diary": diary})
-    events = stack.enter_context(EventManager(units=db, jobs=jobs))
+    events = stack.enter_context(EventManager(database=db, jobs=jobs))
     events.include(bill, thank)
     jobs.include(ship, tick, strike, clock, task(name="postrmagic.events.deliver", retries=20)(events.run_delivery))
     jobs.upkeep.append(events.sweep)
@@ -391,7 +391,7 @@ def drained(shop: Shop, timeout: float) -> float:
                 # In this order: what leaves the outbox is among the living.
                 waiting = sum(count.waiting for count in db.outbox_counts().values())
                 if not waiting and not jobs.find(LIVE, limit=5):
-                    assert jobs.find(LETTERS) == []
+                    assert jobs.find(DEAD) == []
                     events.drain(1)
                     return time.monotonic() - began
             time.sleep(0.1)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from postrmagic_core.database import DatabaseManager
 from postrmagic_core.jobs import JobHandle, JobQueue
 from postrmagic_core.jobs.interface import ENDED
 from postrmagic_core.jobs.worker import Worker
+from postrmagic_core.testing import until
 from postrmagic_core.testing.faults import VARIABLE
 from postrmagic_core.testing.servers import MariaDBServer
 
@@ -155,10 +155,7 @@ class Rig:
 
     def until(self, holds: Callable[[], bool], timeout: float = PATIENCE) -> None:
         """Wait until ``holds()``; fail after ``timeout`` seconds."""
-        deadline = time.monotonic() + timeout
-        while not holds():
-            assert time.monotonic() < deadline, "it did not come to hold in time"
-            time.sleep(0.02)
+        until(holds, timeout=timeout)
 
     def result(self, job: JobHandle) -> Any:
         """What a job returned that a unit enqueued: outside the broker's database it is known a moment later."""

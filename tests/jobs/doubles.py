@@ -74,14 +74,14 @@ def all_held(self: Any) -> None:
 @contextmanager
 def unmarked(self: Any) -> Iterator[Any]:
     """A unit that does not remember for which job it was."""
-    with self._units.write() as tx:
+    with self._database.write() as tx:
         yield tx
 
 
 @asynccontextmanager
 async def unmarked_async(self: Any) -> AsyncIterator[Any]:
     """The same, awaited."""
-    async with self._units.write() as tx:
+    async with self._database.write() as tx:
         yield tx
 
 

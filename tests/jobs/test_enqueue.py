@@ -15,6 +15,7 @@ from postrmagic_core._codec import encode
 from postrmagic_core.database import DatabaseManager
 from postrmagic_core.errors import OutsideUnit, ResultTimeout, UnknownTask, UsageError
 from postrmagic_core.jobs import JobQueue, task
+from postrmagic_core.jobs.interface import DEAD
 
 Rig = Any
 MakeRig = Callable[..., Any]
@@ -108,17 +109,17 @@ def test_a_job_waits_until_it_is_due(rig: Rig) -> None:
     rig.work()
     asked = datetime.now(UTC)
     later = rig.jobs.enqueue(note.call("later"), delay=0.6)
-    due = rig.jobs.status(later.id).due
+    due = rig.jobs.status(later.id).due_at
     assert asked <= due - timedelta(seconds=0.6) <= datetime.now(UTC)
     rig.jobs.result(rig.jobs.enqueue(note.call("now")).id)
-    assert rig.jobs.wait(later.id).started >= due
+    assert rig.jobs.wait(later.id).started_at >= due
     assert sorted(rig.effects()) == ["later", "now"]
 
 
 def test_a_job_can_be_given_an_instant(sqlite_rig: Rig) -> None:
     """An aware one; a naive one could mean anything."""
     instant = datetime.now(UTC).replace(microsecond=0) + timedelta(days=30)
-    assert sqlite_rig.jobs.status(sqlite_rig.jobs.enqueue(note.call("x"), at=instant).id).due == instant
+    assert sqlite_rig.jobs.status(sqlite_rig.jobs.enqueue(note.call("x"), at=instant).id).due_at == instant
     with pytest.raises(ValueError, match="aware"):
         sqlite_rig.jobs.enqueue(note.call("x"), at=datetime(2030, 1, 1))  # noqa: DTZ001 - the mistake under test
     with pytest.raises(ValueError, match="not both"):
@@ -193,12 +194,12 @@ async def both(rig: Rig) -> list[Any]:
         first = await rig.jobs.aio.enqueue(note.call("in the unit"), tx=tx)
     status = await rig.jobs.aio.status(first.id)
     assert status.task == "note"
-    second = await rig.jobs.aio.enqueue_raw("note", {"value": "alone"})
+    second = (await rig.jobs.aio.enqueue(note.call("alone"))).id
     await rig.jobs.aio.enqueue(note.call("later"), delay=60)
     results = [await rig.jobs.aio.result(first.id), await rig.jobs.aio.result(second)]
     counts = await rig.jobs.aio.counts()
     assert (counts["default"].queued, counts["default"].later) == (0, 1)
-    assert await rig.jobs.aio.dead() == []
+    assert await rig.jobs.aio.find(DEAD) == []
     assert await rig.jobs.aio.replay(second) == 0
     assert await rig.jobs.aio.purge(datetime(2020, 1, 1, tzinfo=UTC)) == 0
     return results

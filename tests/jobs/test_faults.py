@@ -232,13 +232,13 @@ def test_a_paused_worker_cannot_complete_what_another_took_over(rig: Rig, worker
     pause_outside_a_write(first, rig)
     rig.work()
     assert rig.ends(job.id) == "succeeded"
-    ended = rig.jobs.status(job.id).ended
+    ended = rig.jobs.status(job.id).ended_at
     first.resume()
     assert first.line() == "refused"
     first.terminate()
     assert first.wait() == 0
     assert rig.effects() == ["slow"]
-    assert rig.jobs.status(job.id).ended == ended
+    assert rig.jobs.status(job.id).ended_at == ended
     assert rig.jobs.status(job.id).attempts == 2
 
 
@@ -317,7 +317,7 @@ def test_a_delayed_job_outlives_the_workers_that_saw_it_wait(rig: Rig, workers: 
     """Killed before it was due: another runs it then, once and not before."""
     child = workers.up()
     job = rig.jobs.enqueue(small.call(1), delay=4.0)  # longer than a busy machine takes for the rest
-    due = job.status().due
+    due = job.status().due_at
     rig.jobs.enqueue(bystander.call())
     assert child.line() == "bystander"  # it has looked, and left the other alone
     child.kill()
@@ -325,7 +325,7 @@ def test_a_delayed_job_outlives_the_workers_that_saw_it_wait(rig: Rig, workers: 
     rig.work()
     status = job.wait(30)
     assert (status.state, status.attempts) == ("succeeded", 1)
-    assert status.started >= due
+    assert status.started_at >= due
     assert rig.effects().count("1") == 1
 
 

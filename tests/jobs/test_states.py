@@ -13,7 +13,7 @@ import pytest
 from postrmagic_core._retry import RetryPolicy
 from postrmagic_core.errors import JobFailed, UsageError
 from postrmagic_core.jobs import Unique, task
-from postrmagic_core.jobs.interface import SupportsUpkeep
+from postrmagic_core.jobs.interface import DEAD, SupportsUpkeep
 
 Rig = Any
 QUICK = RetryPolicy(attempts=10, base=0.05, cap=0.05)
@@ -95,17 +95,23 @@ def test_a_job_is_queued_then_running_then_succeeded(rig: Rig) -> None:
     """With its times, its attempts, and the worker while it has one."""
     job = rig.jobs.enqueue(gated.call())
     waits = job.status()
-    assert (waits.state, waits.attempts, waits.started, waits.ended, waits.worker) == ("queued", 0, None, None, None)
-    assert abs((waits.created - datetime.now(UTC)).total_seconds()) < 5
+    assert (waits.state, waits.attempts, waits.started_at, waits.ended_at, waits.worker) == (
+        "queued",
+        0,
+        None,
+        None,
+        None,
+    )
+    assert abs((waits.created_at - datetime.now(UTC)).total_seconds()) < 5
     worker = rig.work()
     rig.until(lambda: rig.state(job.id) == "running")
     runs = job.status()
-    assert (runs.attempts, runs.worker, runs.due) == (1, worker.id, None)
+    assert (runs.attempts, runs.worker, runs.due_at) == (1, worker.id, None)
     rig.world.gate.set()
     assert job.wait().state == "succeeded"
     ended = job.status()
-    assert ended.created <= ended.started <= ended.ended
-    assert (ended.attempts, ended.worker, ended.due, ended.error) == (1, None, None, None)
+    assert ended.created_at <= ended.started_at <= ended.ended_at
+    assert (ended.attempts, ended.worker, ended.due_at, ended.error) == (1, None, None, None)
 
 
 @pytest.mark.parametrize(
@@ -127,28 +133,28 @@ def test_only_an_error_that_another_try_may_cure_is_tried_again(
 def test_dead_letters_are_listed_and_replayed_in_bulk(rig: Rig) -> None:
     """By queue, by task, by id: they get all their tries again; what was not named stays."""
     rig.work()
-    letters = [rig.jobs.enqueue(fragile.call()).id for _ in range(3)]
+    dead = [rig.jobs.enqueue(fragile.call()).id for _ in range(3)]
     others = [rig.jobs.enqueue(brittle.call()).id for _ in range(2)]
-    rig.until(lambda: len(rig.jobs.dead()) == 5)
-    assert {letter.id for letter in rig.jobs.dead(queue="other")} == set(others)
-    assert {letter.id for letter in rig.jobs.dead(task="fragile")} == set(letters)
-    newest = rig.jobs.dead(task="fragile", limit=1)[0]
+    rig.until(lambda: len(rig.jobs.find(DEAD)) == 5)
+    assert {job.id for job in rig.jobs.find(DEAD, queue="other")} == set(others)
+    assert {job.id for job in rig.jobs.find(DEAD, task="fragile")} == set(dead)
+    newest = rig.jobs.find(DEAD, task="fragile", limit=1)[0]
     assert (newest.id, newest.reason, newest.error, newest.attempts) == (
-        letters[-1],
+        dead[-1],
         "failed",
         "builtins.ValueError",
         1,
     )
     assert len(newest.fingerprint) == 16
-    assert {queue: counts.letters for queue, counts in rig.jobs.counts().items()} == {"default": 3, "other": 2}
+    assert {queue: counts.dead for queue, counts in rig.jobs.counts().items()} == {"default": 3, "other": 2}
     rig.world.broken = False
-    assert rig.jobs.replay(letters[0]) == 1
-    assert rig.jobs.result(letters[0]) == 1
+    assert rig.jobs.replay(dead[0]) == 1
+    assert rig.jobs.result(dead[0]) == 1
     assert rig.jobs.replay(queue="default") == 2
-    assert [rig.jobs.result(job_id) for job_id in letters] == [1, 1, 1]
+    assert [rig.jobs.result(job_id) for job_id in dead] == [1, 1, 1]
     assert rig.jobs.replay(task="fragile") == 0
     assert rig.jobs.replay("nonsense") == 0
-    assert {letter.id for letter in rig.jobs.dead()} == set(others)
+    assert {job.id for job in rig.jobs.find(DEAD)} == set(others)
 
 
 @pytest.mark.parametrize(
@@ -170,7 +176,7 @@ def test_replay_is_told_which_jobs(sqlite_rig: Rig, ids: list[str], asked: dict[
     for replay in (jobs.replay, lambda *ids, **asked: asyncio.run(jobs.aio.replay(*ids, **asked))):
         with pytest.raises(UsageError, match="everything=True"):
             replay(*ids, **asked)
-    assert [found.id for found in jobs.dead()] == [letter.id]
+    assert [found.id for found in jobs.find(DEAD)] == [letter.id]
     assert asyncio.run(jobs.aio.replay(everything=True)) == 1
     assert jobs.replay(everything=True) == 0
 
@@ -183,7 +189,7 @@ def test_a_replayed_job_has_forgotten_how_it_ended(sqlite_rig: Rig) -> None:
     assert sqlite_rig.jobs.replay(job.id) == 1
     status = job.status()
     assert (status.state, status.attempts, status.error, status.reason) == ("queued", 0, None, None)
-    assert (status.started, status.ended, status.fingerprint) == (None, None, None)
+    assert (status.started_at, status.ended_at, status.fingerprint) == (None, None, None)
 
 
 def test_what_is_done_is_known_for_as_long_as_its_task_says(rig: Rig) -> None:
@@ -298,6 +304,6 @@ def test_a_waiting_job_is_cancelled_at_once_and_never_runs(rig: Rig) -> None:
     with pytest.raises(JobFailed, match="cancelled"):
         job.result()
     assert rig.world.seen == ["yes"]
-    assert rig.jobs.dead() == []
+    assert rig.jobs.find(DEAD) == []
     assert rig.jobs.replay(job.id) == 1
     assert job.result() == "no"

@@ -6,8 +6,7 @@ import os
 import signal
 import sys
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,6 +14,7 @@ import pytest
 from postrmagic_core.errors import ConfigurationError
 from postrmagic_core.jobs.process import load, main
 from postrmagic_core.jobs.supervisor import SPENT, Supervisor, ending, restart_delay
+from postrmagic_core.testing import until
 
 # Appends its pid to a file, then sleeps; SIGTERM ends it with 0.
 PROCESS = """
@@ -47,14 +47,6 @@ def supervisor(pids: Path) -> Iterator[Supervisor]:
     made.stop()
     thread.join(10)
     assert not thread.is_alive()
-
-
-def until(holds: Callable[[], bool]) -> None:
-    """Wait until ``holds()``; fail after a while."""
-    deadline = time.monotonic() + 30
-    while not holds():
-        assert time.monotonic() < deadline, "it did not come to hold in time"
-        time.sleep(0.02)
 
 
 def started(pids: Path) -> list[int]:

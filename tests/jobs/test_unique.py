@@ -120,7 +120,7 @@ def test_a_window_is_held_for_its_time_alone(rig: Rig) -> None:
         first.wait()
         assert rig.jobs.enqueue(report.call(1), unique=unique).id == first.id
         rig.until(lambda: not rig.jobs.enqueue(report.call(1), unique=unique).existing)
-    assert (datetime.now(UTC) - first.status().created).total_seconds() > 0.9
+    assert (datetime.now(UTC) - first.status().created_at).total_seconds() > 0.9
 
 
 def test_a_key_is_taken_by_the_unit_that_commits(sql_rig: Rig) -> None:

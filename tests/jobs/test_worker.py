@@ -6,6 +6,7 @@ import logging
 import os
 import threading
 import time
+from functools import partial
 from typing import Any
 
 import pytest
@@ -20,6 +21,7 @@ from postrmagic_core.jobs import policy, task
 from postrmagic_core.jobs import worker as worker_module
 from postrmagic_core.jobs.interface import NewJob
 from postrmagic_core.jobs.tables import workers as rows
+from postrmagic_core.jobs.worker import Worker
 from postrmagic_core.jobs.workers import Registration
 
 Rig = Any
@@ -94,7 +96,7 @@ def test_a_retry_waits_in_the_database(sqlite_rig: Rig) -> None:
     job = sqlite_rig.jobs.enqueue(slow_retry.call())
     sqlite_rig.until(lambda: sqlite_rig.jobs.status(job.id).error is not None)
     assert sqlite_rig.state(job.id) == "retrying"
-    assert sqlite_rig.jobs.status(job.id).due > sqlite_rig.jobs.status(job.id).created
+    assert sqlite_rig.jobs.status(job.id).due_at > sqlite_rig.jobs.status(job.id).created_at
 
 
 def test_a_job_that_overstays_is_interrupted(sqlite_rig: Rig) -> None:
@@ -277,7 +279,7 @@ def test_a_worker_is_listed_while_it_lives(rig: Rig, monkeypatch: pytest.MonkeyP
         (info,) = rig.jobs.workers()
         assert (info.id, info.pid, info.queues, info.threads) == (worker.id, os.getpid(), ("mail",), 3)
         assert info.rss > 1_000_000
-        assert info.started <= info.seen
+        assert info.started_at <= info.last_seen_at
         gate.set()
     assert rig.jobs.workers() == []
 
@@ -306,6 +308,14 @@ def test_a_worker_says_when_its_process_has_grown_too_big(sqlite_rig: Rig) -> No
     assert sqlite_rig.jobs.worker(max_memory_mib=1).spent
     assert not sqlite_rig.jobs.worker(max_memory_mib=10**9).spent
     assert not sqlite_rig.jobs.worker().spent
+
+
+def test_a_worker_without_memory_is_refused(sqlite_rig: Rig) -> None:
+    """None is no bound; less than a mebibyte would replace a process after each job, for ever."""
+    for worker in (sqlite_rig.jobs.worker, sqlite_rig.jobs.aio.worker, partial(Worker, sqlite_rig.jobs)):
+        for wrong in (0, -1):
+            with pytest.raises(ValueError, match=f"at least 1 MiB.*got {wrong}"):
+                worker(max_memory_mib=wrong)
 
 
 @pytest.mark.usefixtures("fetching_ahead")

@@ -45,7 +45,7 @@ class Caller:
         return bool(self._call("release", slot))
 
     def holding(self, concurrency: Concurrency, key: str) -> list[int]:
-        """How many places are taken inside the block, which fails, and how many a newcomer sees afterwards."""
+        """How many slots are taken inside the block, which fails, and how many a newcomer sees afterwards."""
         taken: list[int] = []
 
         def block(slot: Slot) -> None:

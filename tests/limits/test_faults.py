@@ -20,7 +20,7 @@ from postrmagic_core.stores import Keys, Store, open_store
 from postrmagic_core.stores.adapters.memory import MemoryStore
 from postrmagic_core.stores.interface import SupportsUsage
 from postrmagic_core.stores.scripts import GCRA
-from postrmagic_core.testing import FakeClock, spawn
+from postrmagic_core.testing import FakeClock, spawn, until
 from postrmagic_core.testing.proxy import FaultProxy
 from postrmagic_core.testing.servers import RedisServer
 from tests.backends import KINDS, MYSQLD, VALKEY, Flaky
@@ -32,8 +32,8 @@ PROCESSES, THREADS = 4, 20
 TEN = Limit.parse("10/hour")
 # What is asked of each: a limit, and how often by each thread.
 BUCKETS = {"a": (TEN, 1), "b": (TEN, 1), "c": (TEN, 1), "d": (TEN, 1), "many": (Limit.parse("100/hour"), 10)}
-TWO = Concurrency("two", 2, hold=60.0)
-ONE = Concurrency("one", 1, hold=0.5)
+TWO = Concurrency("two", 2, lease=60.0)
+ONE = Concurrency("one", 1, lease=0.5)
 
 
 class Failing(MemoryStore):
@@ -105,7 +105,7 @@ def test_a_flood_does_not_open_the_gate(caller: Any, error: BackendError) -> Non
 
 
 @pytest.mark.parametrize(("policy", "admitted"), [("open", 3), ("closed", 0), ("local", 2)])
-def test_places_follow_the_policy_too(caller: Any, policy: Unavailable, admitted: int) -> None:
+def test_slots_follow_the_policy_too(caller: Any, policy: Unavailable, admitted: int) -> None:
     """And whatever was given can be given back."""
     store = Flaky()
     limiter = caller(store, unavailable=policy)
@@ -148,10 +148,7 @@ def test_a_server_that_is_gone_costs_no_more_than_its_time_out(caller: Any, prox
             assert not limiter.hit(TEN.of("a"))
             assert time.monotonic() - began < 0.5 + 2.0
         proxy.heal()
-        deadline = time.monotonic() + 10
-        while not (decision := limiter.hit(TEN.of("b"))).allowed:
-            assert time.monotonic() < deadline, "it never healed"
-            time.sleep(0.05)
+        decision = until(lambda: limiter.hit(TEN.of("b")), "it never healed")
         assert decision.counted_in == "store"
 
 
@@ -177,7 +174,7 @@ def test_a_lost_answer_counts_once(caller: Any, proxy: FaultProxy, redis_url: st
 
 @pytest.mark.redis
 def test_a_place_whose_answer_was_lost_is_ones_own(caller: Any, proxy: FaultProxy, redis_url: str) -> None:
-    """Asked again under the same token it is the same place, and it is given back though that answer is lost too."""
+    """Asked again under the same token it is the same slot, and it is given back though that answer is lost too."""
     with closing(open_store(proxy.url, timeout=5.0)) as store, closing(open_store(redis_url, timeout=5.0)) as direct:
         limiter, other = caller(store), caller(direct)
         limiter.release(limiter.acquire(TWO, "warm"))
@@ -191,7 +188,7 @@ def test_a_place_whose_answer_was_lost_is_ones_own(caller: Any, proxy: FaultProx
 
 
 def test_only_what_has_a_token_is_asked_again() -> None:
-    """A place twice lost follows the policy."""
+    """A slot twice lost follows the policy."""
     store = Failing()
     with RateLimiter(store, unavailable="closed") as limiter:
         store.error = OutcomeUnknown("cut")
@@ -256,21 +253,22 @@ def test_a_limit_is_exact_over_processes(url_of: Callable[[str], str], kind: str
     """Four processes ask at once, far more often than is admitted: the limit is, to the call, from the first one on."""
     url, admitted = url_of(kind), dict.fromkeys(BUCKETS, 0)
     with closing(open_store(url, timeout=20.0)) as store, crowd(ask, *[[url]] * PROCESSES) as children:
-        assert [children.line() for _ in range(PROCESSES)] == ["ready"] * PROCESSES
+        assert [child.line() for child in children] == ["ready"] * PROCESSES
         store.set({b"go": b"1"}, 600_000)
-        for _ in range(PROCESSES * len(BUCKETS)):
-            key, count = children.line(60).split()
-            admitted[key] += int(count)
+        for child in children:
+            for _ in BUCKETS:
+                key, count = child.line(60).split()
+                admitted[key] += int(count)
     assert admitted == {key: limit.amount for key, (limit, _) in BUCKETS.items()}
 
 
 def hold(url: str) -> None:
-    """Take a place and keep it until killed; prints until when it surely is one's own."""
+    """Take a slot and keep it until killed; prints until when it surely is one's own."""
     with closing(open_store(url, timeout=5.0)) as store, RateLimiter(store) as limiter:
         limiter.release(limiter.acquire(TWO, "warm"))
         asked_at = time.monotonic()
         assert limiter.acquire(ONE, "a").allowed
-        print(asked_at + ONE.hold)  # noqa: T201 - the parent reads it
+        print(asked_at + ONE.lease)  # noqa: T201 - the parent reads it
         time.sleep(600)
 
 
@@ -284,10 +282,7 @@ def test_a_killed_process_gives_its_place_back(url_of: Callable[[str], str], kin
             # The monotonic clock is the machine's: on a busy one it may be over already.
             assert not limiter.acquire(ONE, "a") or time.monotonic() > ends
             child.kill()
-        deadline = time.monotonic() + 10
-        while not limiter.acquire(ONE, "a"):
-            assert time.monotonic() < deadline, "the place of a dead process never ended"
-            time.sleep(0.02)
+        until(lambda: limiter.acquire(ONE, "a"), "the slot of a dead process never ended")
 
 
 # R5: a flood of keys.
@@ -333,10 +328,7 @@ def test_a_flood_of_keys_ends_by_itself(redis_url: str, keys: int) -> None:
         with ThreadPoolExecutor(4) as pool:
             admitted = pool.map(lambda number: limiter.hit(limit.of(f"key-{number}")).allowed, range(keys))
             assert sum(admitted) == keys
-        deadline = time.monotonic() + 15
-        while store.usage(Keys("app").prefix()).entries:
-            assert time.monotonic() < deadline, "buckets stay for ever"
-            time.sleep(0.1)
+        until(lambda: not store.usage(Keys("app").prefix()).entries, "buckets stay for ever")
 
 
 # R6: the server forgets its Scripts.

@@ -19,7 +19,7 @@ from postrmagic_core.stores.adapters.memory import MemoryStore
 from postrmagic_core.testing import FakeClock
 
 MINUTE, HOUR = Limit.parse("3/minute", name="minute"), Limit.parse("100/hour;burst=20", name="hour")
-TWO = Concurrency("export", 2, hold=60.0)
+TWO = Concurrency("export", 2, lease=60.0)
 
 
 @pytest.fixture
@@ -112,8 +112,8 @@ def test_namespaces_are_apart(store: Store, caller: Any) -> None:
     assert [first.hit(MINUTE.of("a")).remaining, second.hit(MINUTE.of("a")).remaining] == [2, 2]
 
 
-def test_places_are_taken_and_given_back(store: Store, caller: Any) -> None:
-    """Two have one, the third none until one is given back; a place is given back once."""
+def test_slots_are_taken_and_given_back(store: Store, caller: Any) -> None:
+    """Two have one, the third none until one is given back; a slot is given back once."""
     limiter = caller(store)
     first, second, third = (limiter.acquire(TWO, "a") for _ in range(3))
     assert [slot.allowed for slot in (first, second, third)] == [True, True, False]
@@ -137,7 +137,7 @@ def test_who_finds_no_place_is_told(store: Store) -> None:
     with RateLimiter(store) as limiter:
         for _ in range(2):
             limiter.acquire(TWO, "a")
-        with pytest.raises(Overloaded, match="all 2 places of export are taken"), limiter.holding(TWO, "a"):
+        with pytest.raises(Overloaded, match="all 2 slots of export are taken"), limiter.holding(TWO, "a"):
             raise AssertionError
 
         async def inside() -> None:

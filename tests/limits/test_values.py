@@ -1,4 +1,4 @@
-"""What a limit, a call and a place may be, and what errors say."""
+"""What a limit, a call and a slot may be, and what errors say."""
 
 from __future__ import annotations
 
@@ -72,10 +72,10 @@ def test_any_text_is_a_limit_or_a_value_error(text: str) -> None:
         (lambda: Limit.parse("10/minute;burst=0"), "burst"),
         (lambda: HOUR.of("k", 0), "cost"),
         (lambda: HOUR.of("k", 21), "can never be admitted by hour: at most 20"),
-        (lambda: Concurrency("a", 0), "most"),
-        (lambda: Concurrency("a", 10_001), "at most 10000"),
-        (lambda: Concurrency("a", 1, hold=0.0), "held for"),
-        (lambda: Concurrency("a", 1, hold=math.nan), "held for"),
+        (lambda: Concurrency("a", 0), "slots"),
+        (lambda: Concurrency("a", 10_001), "at most 10000 slots"),
+        (lambda: Concurrency("a", 1, lease=0.0), "lease is"),
+        (lambda: Concurrency("a", 1, lease=math.nan), "lease is"),
     ],
 )
 def test_what_cannot_be_meant_is_refused_at_once(limit: object, says: str) -> None:

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import io
-import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from postrmagic_core.log import configure
+from tests.records import records  # noqa: F401 - pytest looks for fixtures here
 
 
 class Outcome:
@@ -70,30 +68,6 @@ def call() -> Callable[..., Outcome]:
         return asyncio.run(_exchange(app, **scope))
 
     return run
-
-
-class Records:
-    """Log records as written."""
-
-    def __init__(self, stream: io.StringIO) -> None:
-        self._stream = stream
-
-    @property
-    def text(self) -> str:
-        """All lines."""
-        return self._stream.getvalue()
-
-    def named(self, event: str) -> list[dict[str, Any]]:
-        """The records of one event."""
-        return [record for line in self.text.splitlines() if (record := json.loads(line))["event"] == event]
-
-
-@pytest.fixture
-def records() -> Iterator[Records]:
-    """What the test logs, through the real chain."""
-    stream = io.StringIO()
-    with configure(format="json", stream=stream):
-        yield Records(stream)
 
 
 @pytest.fixture

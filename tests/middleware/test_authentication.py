@@ -11,11 +11,18 @@ from wsgiref.util import setup_testing_defaults
 import pytest
 from structlog.contextvars import get_contextvars
 
-from postrmagic_core.errors import BackendRejected, BackendUnavailable, ConfigurationError, DecodeError, OutOfSpace
+from postrmagic_core.errors import (
+    AuthenticateFailed,
+    BackendRejected,
+    BackendUnavailable,
+    ConfigurationError,
+    DecodeError,
+    OutOfSpace,
+)
 from postrmagic_core.log import carried, get_logger
 from postrmagic_core.middleware import Pipeline, Request
 from postrmagic_core.middleware.access_log import access_log
-from postrmagic_core.middleware.authentication import AuthenticateFailed, authentication
+from postrmagic_core.middleware.authentication import authentication
 from postrmagic_core.middleware.errors import errors
 from postrmagic_core.middleware.sessions import sessions
 

@@ -170,8 +170,8 @@ def site() -> Site:
 def guarded(site: Site, *extra: Any, guard: Any = None) -> Iterator[str]:
     """The site's origin, with the whole pipeline. ``guard`` takes the place of ``csrf``."""
     with SessionStore(MemoryStore(), KEYS) as store:
-        guard = guard or csrf(keys=KEYS, secure=False)
-        inner = [errors(), csp_reports(), sessions(store, secure=False), guard]
+        guard = guard or csrf(keys=KEYS, cookie_secure=False)
+        inner = [errors(), csp_reports(), sessions(store, cookie_secure=False), guard]
         with serving(Pipeline([site.watch, security_headers(POLICY), *extra, *inner]).asgi(site)) as port:
             yield f"http://127.0.0.1:{port}"
 
@@ -393,7 +393,7 @@ class TestCors:
         """Given a preflighted request with cookies, its 200 and its 500 are read, by the allowed origin alone."""
         friend, stranger = f"http://127.0.0.1:{other}", f"http://localhost:{other}"
         layer = cors([friend], methods=["GET", "POST", "PUT"], headers=["content-type"], credentials=True)
-        with guarded(site, layer, guard=csrf([friend], keys=KEYS, secure=False)) as origin:
+        with guarded(site, layer, guard=csrf([friend], keys=KEYS, cookie_secure=False)) as origin:
             page.goto(f"{origin}/login")
             page.goto(friend)
             assert page.evaluate(ASK, [f"{origin}/write?friend", "PUT"]) == [200, "written"]

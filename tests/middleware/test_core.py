@@ -13,12 +13,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from structlog.contextvars import get_contextvars
 
-from postrmagic_core.errors import BackendUnavailable, UniqueViolation, ValidationFailed
+from postrmagic_core.errors import BackendUnavailable, BodyTooLarge, UniqueViolation, ValidationFailed
 from postrmagic_core.log import get_logger
 from postrmagic_core.middleware import Pipeline, Request, Response
 from postrmagic_core.middleware.access_log import access_log, shown_query
 from postrmagic_core.middleware.authentication import authentication
-from postrmagic_core.middleware.body_limit import BodyTooLarge, body_limit
+from postrmagic_core.middleware.body_limit import body_limit
 from postrmagic_core.middleware.csrf import csrf
 from postrmagic_core.middleware.errors import errors
 from postrmagic_core.middleware.request_id import request_id

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 from typing import Any
-from wsgiref.util import setup_testing_defaults
 
 import pytest
 from hypothesis import given, settings
@@ -16,6 +15,7 @@ from postrmagic_core.middleware import Head, Pipeline, Request, Response
 from postrmagic_core.middleware.body_limit import body_limit
 from postrmagic_core.middleware.cors import add_vary, cors
 from postrmagic_core.middleware.errors import errors
+from tests.middleware.test_wsgi import under_wsgi
 
 APP = "https://app.example.org"
 ASKED = "Access-Control-Request-Method, Access-Control-Request-Headers"
@@ -278,29 +278,14 @@ class TestConstruction:
         assert said(outcome)["allow-origin"] == origin
 
 
-def under_wsgi(layer: Any, **environ: Any) -> tuple[str, dict[str, str]]:
-    """Status and headers that a WSGI server gets."""
-
-    def app(environ: dict[str, Any], start_response: Any) -> list[bytes]:
-        start_response("200 OK", [])
-        return [b""]
-
-    setup_testing_defaults(environ)
-    got: list[Any] = []
-    body: Any = Pipeline([layer]).wsgi(app)(environ, lambda *said: got.extend(said))
-    list(body)
-    body.close()
-    return got[0], {name.lower(): value for name, value in got[1]}
-
-
 def test_it_is_the_same_under_wsgi() -> None:
     """A preflight is answered, a response is marked."""
     asked = {"REQUEST_METHOD": "OPTIONS", "HTTP_ACCESS_CONTROL_REQUEST_METHOD": "POST"}
-    status, headers = under_wsgi(cors([APP]), HTTP_ORIGIN=APP, **asked)
-    assert (status, headers[f"{PREFIX}allow-methods"]) == ("204 No Content", "POST")
-    assert under_wsgi(cors([APP]), HTTP_ORIGIN="https://evil.net", **asked)[0] == "403 Forbidden"
-    status, headers = under_wsgi(cors([APP]), HTTP_ORIGIN=APP)
-    assert (status, headers) == ("200 OK", {f"{PREFIX}allow-origin": APP, "vary": "Origin"})
+    answer = under_wsgi(cors([APP]), HTTP_ORIGIN=APP, **asked)
+    assert (answer.status, answer.headers[f"{PREFIX}allow-methods"]) == ("204 No Content", "POST")
+    assert under_wsgi(cors([APP]), HTTP_ORIGIN="https://evil.net", **asked).status == "403 Forbidden"
+    answer = under_wsgi(cors([APP]), HTTP_ORIGIN=APP)
+    assert (answer.status, answer.headers) == ("200 OK", {f"{PREFIX}allow-origin": APP, "vary": "Origin"})
 
 
 @settings(deadline=None)

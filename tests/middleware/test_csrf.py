@@ -14,13 +14,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from postrmagic_core._crypto import KeyRing
-from postrmagic_core.errors import BackendUnavailable, ConfigurationError, UsageError
+from postrmagic_core.errors import ConfigurationError, UsageError
 from postrmagic_core.middleware import AsyncLayer, Pipeline, Request
 from postrmagic_core.middleware.csrf import csrf
 from postrmagic_core.middleware.errors import errors
 from postrmagic_core.middleware.sessions import sessions
 from postrmagic_core.sessions import SessionStore
 from postrmagic_core.stores.adapters.memory import MemoryStore
+from tests.backends import Flaky
 
 OLD, NEW = "a7Rk2mQ9xW4vT1pL8sD3fG6hJ0zXcVbN", "q8Zt5nB2yH7uE4wK1oC9iM6jR3gVxSdF"
 KEYS = KeyRing([OLD])
@@ -93,22 +94,6 @@ class TestHeaders:
         """A wildcard or a URL with a path would never match: it is refused when built."""
         with pytest.raises(ValueError, match="expected an origin"):
             csrf([origin])
-
-
-class Flaky(MemoryStore):
-    """A store that counts reads and can be away."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.away = False
-        self.reads = 0
-
-    def get(self, *given: Any, **options: Any) -> Any:
-        """Reads unless away."""
-        self.reads += 1
-        if self.away:
-            raise BackendUnavailable("the store is away")
-        return super().get(*given, **options)
 
 
 async def site(scope: Any, receive: Any, send: Any) -> None:
@@ -273,7 +258,7 @@ class TestTokens:
         assert {part.strip() for part in rest.split(";")[1:]} == {"Path=/", "HttpOnly", "SameSite=Lax", "Secure"}
         assert (outcome.header("cache-control"), outcome.header("vary")) == ("no-store", "Cookie")
         assert alice.get("/form").header("set-cookie") is None
-        plain = visitor(secure=False, cookie="form").get("/form").header("set-cookie")
+        plain = visitor(cookie_secure=False, cookie_name="form").get("/form").header("set-cookie")
         assert plain.startswith("form=")
         assert "Secure" not in plain
 
@@ -435,13 +420,13 @@ class TestOrder:
         """Given another site's request with the session's cookie, the store is not asked."""
         alice = visitor()
         alice.post(path="/login")
-        store.reads = 0
+        store.asked = 0
         assert alice.post(headers=[(b"sec-fetch-site", b"cross-site")]) == 403
         assert alice.post(headers=[(b"host", b"a"), (b"origin", b"https://evil.net")]) == 403
         assert alice.post(headers=[(b"sec-fetch-site", b"same-origin")]) == 200
         assert alice.get("/").status == 200
         assert alice.post("no token at all") == 403
-        assert store.reads == 0
+        assert store.asked == 0
 
     def test_tokens_need_sessions_further_out(self, store: Flaky) -> None:
         """With keys, an order that hides the session is refused; without, either order will do."""

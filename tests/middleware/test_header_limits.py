@@ -6,7 +6,6 @@ import json
 import time
 from typing import Any
 from urllib.parse import quote
-from wsgiref.util import setup_testing_defaults
 
 import pytest
 from hypothesis import given, settings
@@ -17,6 +16,7 @@ from postrmagic_core.middleware import Pipeline
 from postrmagic_core.middleware.access_log import access_log
 from postrmagic_core.middleware.body_limit import body_limit
 from postrmagic_core.middleware.header_limits import header_limits, is_authority
+from tests.middleware.test_wsgi import under_wsgi
 
 BROWSER = [
     (b"host", b"example.org:8443"),
@@ -85,7 +85,7 @@ class TestSizes:
     @pytest.mark.parametrize("limit", [None, 10_000_000])
     def test_its_time_does_not_grow_faster_than_its_length(self, scope: Any, limit: int | None, call: Any) -> None:
         """Given a hundred times more than any server lets through, refusing takes milliseconds, with any limit."""
-        names = ("max_count", "max_bytes", "max_target", "max_query_parameters") if limit else ()
+        names = ("max_count", "max_bytes", "max_target_bytes", "max_query_parameters") if limit else ()
         layer = header_limits(**dict.fromkeys(names, limit or 0))
 
         async def app(scope: Any, receive: Any, send: Any) -> None:
@@ -98,7 +98,7 @@ class TestSizes:
         if limit is None:
             assert outcome.status in {400, 414, 431}
 
-    @pytest.mark.parametrize("name", ["max_count", "max_bytes", "max_target", "max_query_parameters"])
+    @pytest.mark.parametrize("name", ["max_count", "max_bytes", "max_target_bytes", "max_query_parameters"])
     def test_a_limit_of_nothing_is_refused(self, name: str) -> None:
         """It would refuse every request."""
         with pytest.raises(ValueError, match="expected limits of at least 1"):
@@ -289,21 +289,6 @@ class TestPlace:
             Pipeline([body_limit(1), header_limits()])
 
 
-def under_wsgi(layer: Any, **environ: Any) -> tuple[str, dict[str, str]]:
-    """Status and headers that a WSGI server gets."""
-
-    def app(environ: dict[str, Any], start_response: Any) -> list[bytes]:
-        start_response("200 OK", [])
-        return [b""]
-
-    setup_testing_defaults(environ)
-    got: list[Any] = []
-    body: Any = Pipeline([layer]).wsgi(app)(environ, lambda *said: got.extend(said))
-    list(body)
-    body.close()
-    return got[0], {name.lower(): value for name, value in got[1]}
-
-
 @pytest.mark.parametrize(
     ("environ", "status"),
     [
@@ -323,7 +308,7 @@ def under_wsgi(layer: Any, **environ: Any) -> tuple[str, dict[str, str]]:
 )
 def test_it_is_the_same_under_wsgi(environ: dict[str, str], status: str) -> None:
     """Where a server lets such a request through, it is refused as well."""
-    assert under_wsgi(header_limits(), **environ)[0].startswith(status)
+    assert under_wsgi(header_limits(), **environ).status.startswith(status)
 
 
 @pytest.mark.parametrize("text", ["a", "a.b", "a:1", "1.2.3.4", "[::1]", "[::ffff:1.2.3.4]:80", "a" * 63 + ".org"])

@@ -342,7 +342,7 @@ def test_the_sessions_user_is_who_asks(own_db: DatabaseManager, way: str) -> Non
     """The same key in the sessions of two users is two; from another address it is the user's still."""
     store = MemoryStore()
     with SessionStore(store, KeyRing(["a7Rk2mQ9xW4vT1pL8sD3fG6hJ0zXcVbN"])) as manager:
-        rig = Rig(own_db, way, (sessions(manager, secure=False),))
+        rig = Rig(own_db, way, (sessions(manager, cookie_secure=False),))
 
         def cookie(user: str) -> dict[str, Any]:
             session = manager.load(None)
@@ -459,7 +459,7 @@ def test_a_key_is_forgotten_after_its_time(rig: Rig, frozen_clock: FakeClock) ->
 
 
 def test_a_slow_handler_that_was_overtaken_cannot_commit(rig: Rig, frozen_clock: FakeClock) -> None:
-    """Given a handler beyond ``in_flight`` and a retry that commits, the first is rolled back and told the answer."""
+    """Given a handler beyond ``lease`` and a retry that commits, the first is rolled back and told the answer."""
     retried: list[Answer] = []
 
     def slow() -> None:
@@ -717,8 +717,8 @@ def test_a_required_key_is_asked_for(own_db: DatabaseManager, way: str) -> None:
 
 @pytest.mark.parametrize("way", ["unit", "wsgi"])
 def test_a_body_too_large_to_compare_is_refused(own_db: DatabaseManager, way: str) -> None:
-    """Beyond ``max_body``, announced or not, 413: what cannot be compared must not pass for the same."""
-    rig = Rig(own_db, way, max_body=10)
+    """Beyond ``max_body_bytes``, announced or not, 413: what cannot be compared must not pass for the same."""
+    rig = Rig(own_db, way, max_body_bytes=10)
     assert rig.send(body=b"x" * 10).status == 201
     for headers in [{}] if way == "wsgi" else [{}, {"content-length": "11"}]:
         answer = rig.send(key="other", body=b"x" * 11, headers=headers)
@@ -770,7 +770,7 @@ def test_a_client_that_leaves_over_its_body_starts_nothing(own_db: DatabaseManag
 def test_without_a_database_it_says_that_nothing_is_promised(
     own_db: DatabaseManager, way: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Given ``units=None``, each response to a key says at-least-once, and the log said so at the start."""
+    """Given ``database=None``, each response to a key says at-least-once, and the log said so at the start."""
     rig = Rig(own_db, way)
     pipeline = Pipeline([errors(), idempotency(None)])
     rig._asgi, rig._wsgi = pipeline.asgi(rig._async_app), pipeline.wsgi(rig._sync_app)
@@ -783,7 +783,7 @@ def test_without_a_database_it_says_that_nothing_is_promised(
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"in_flight": 0}, {"in_flight": 2, "keep": 1}, {"max_body": -1}, {"max_response": -1}]
+    "wrong", [{"lease": 0}, {"lease": 2, "keep": 1}, {"max_body_bytes": -1}, {"max_response_bytes": -1}]
 )
 def test_options_that_make_no_sense_are_refused(own_db: DatabaseManager, wrong: dict[str, Any]) -> None:
     """Times must be positive and in order, sizes not negative."""

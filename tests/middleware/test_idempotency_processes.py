@@ -65,10 +65,10 @@ def url_of(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable[
         yield url
 
 
-def race(url: str, way: str, gate: str, callers: int, in_flight: float, tries: int) -> None:
+def race(url: str, way: str, gate: str, callers: int, lease: float, tries: int) -> None:
     """Send the same request from ``callers`` threads once the gate opens, again on 409; say what each got last."""
     with DatabaseManager(url) as db:
-        rig, answers = Rig(db, way, in_flight=in_flight), []
+        rig, answers = Rig(db, way, lease=lease), []
 
         def call() -> None:
             answer = rig.send(key="one", body=b"same")
@@ -90,11 +90,11 @@ def race(url: str, way: str, gate: str, callers: int, in_flight: float, tries: i
         print(json.dumps(answers))
 
 
-def raced(url: str, way: str, gate: Path, in_flight: float, tries: int) -> list[tuple[int, str]]:
+def raced(url: str, way: str, gate: Path, lease: float, tries: int) -> list[tuple[int, str]]:
     """What 40 callers at four processes got."""
     with ExitStack() as stack, gate.open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
-        given = (url, way, str(gate), 10, in_flight, tries)
+        given = (url, way, str(gate), 10, lease, tries)
         children = [stack.enter_context(spawn(race, *given)) for _ in range(4)]
         assert [child.line(60) for child in children] == ["ready"] * 4
         fcntl.flock(file, fcntl.LOCK_UN)
@@ -138,7 +138,7 @@ def die() -> None:
 def serve_and_die(url: str, way: str, point: str) -> None:
     """Serve one request, to be killed at ``point``."""
     with DatabaseManager(url) as db:
-        rig = Rig(db, way, in_flight=IN_FLIGHT)
+        rig = Rig(db, way, lease=IN_FLIGHT)
         if point == "committing":
             db.on_write(lambda tx: die() if rig.runs else None)
         else:
@@ -157,7 +157,7 @@ def killed(url_of: Callable[[str], str]) -> Iterator[Callable[..., tuple[Rig, La
         with spawn(serve_and_die, url, way, point) as child:
             assert child.wait(60) == -signal.SIGKILL
         opened.append(DatabaseManager(url, clock=clock))
-        return Rig(opened[0].open(), way, in_flight=IN_FLIGHT), clock
+        return Rig(opened[0].open(), way, lease=IN_FLIGHT), clock
 
     yield run
     for db in opened:
@@ -211,7 +211,7 @@ def test_without_its_database_nothing_runs(own_mariadb_server: Callable[..., Mar
     clock = Later()
     with DatabaseManager(server.url, clock=clock) as db:
         make_tables(db)
-        rig = Rig(db, way, in_flight=IN_FLIGHT)
+        rig = Rig(db, way, lease=IN_FLIGHT)
         rig.after = server.kill
         first = rig.send()
         assert first.status == 201

@@ -109,12 +109,18 @@ def test_options_that_nobody_uses_are_a_mistake() -> None:
         Assembly(settings, None, offered()).pipeline()
 
 
+def test_every_layer_is_in_the_table_of_the_reference() -> None:
+    """With what its factory is called with; one more, api_versions, needs code."""
+    page = (Path(__file__).parents[2] / "docs/reference/modules/middleware.md").read_text(encoding="utf-8")
+    assert [name for name in [*OWN, "api_versions"] if f"`{name}(" not in page] == []
+
+
 def test_everything_of_the_package_can_be_named(tmp_path: Path) -> None:
     """With what its Stack has; where options are needed, with those."""
     options: dict[str, dict[str, Any]] = {
         "cors": {"origins": ["https://app.example.org"]},
         "rate_limit": {"limits": ["10/minute"]},
-        "concurrency_limit": {"most": 3},
+        "concurrency_limit": {"slots": 3},
         "authentication": {"authenticate": lambda request: None},
     }
     stack = Stack(Settings(stack={"data_dir": tmp_path}, middleware={"use": ()}), configure_logging=False)

@@ -1,4 +1,4 @@
-"""Limits as middleware: whose bucket, what is told, and places that always come back."""
+"""Limits as middleware: whose bucket, what is told, and slots that always come back."""
 
 from __future__ import annotations
 
@@ -325,14 +325,14 @@ def test_it_stands_where_it_must(quick: RateLimiter) -> None:
 
 
 def taken(limiter: RateLimiter, name: str = "concurrency_limit") -> int:
-    """How many places are taken."""
+    """How many slots are taken."""
     slot = limiter.acquire(Concurrency(name, 100), b"")
     limiter.release(slot)
     return slot.taken - 1
 
 
 def test_beyond_its_places_nobody_is_served(limiter: RateLimiter, call: Any, answer: Any) -> None:
-    """503 with a time to come back; with a key of its own a client is told 429; then all places are free again."""
+    """503 with a time to come back; with a key of its own a client is told 429; then all slots are free again."""
 
     async def app(scope: Any, receive: Any, send: Any) -> None:
         if scope["path"] == "/outer":

@@ -15,30 +15,9 @@ from postrmagic_core.middleware import Pipeline
 from postrmagic_core.middleware.errors import errors
 from postrmagic_core.middleware.sessions import sessions, set_cookie
 from postrmagic_core.sessions import SessionStore
-from postrmagic_core.stores.adapters.memory import MemoryStore
+from tests.backends import Flaky
 
 KEYS = KeyRing(["a7Rk2mQ9xW4vT1pL8sD3fG6hJ0zXcVbN"])
-
-
-class Flaky(MemoryStore):
-    """A store that can go away."""
-
-    away: bool = False
-    reads: int = 0
-
-    def run(self, *given: Any, **options: Any) -> Any:
-        """As the store's, unless it is away."""
-        self.reads += 1
-        if self.away:
-            raise BackendUnavailable("the store is away")
-        return super().run(*given, **options)
-
-    def get(self, *given: Any, **options: Any) -> Any:
-        """As the store's, unless it is away."""
-        self.reads += 1
-        if self.away:
-            raise BackendUnavailable("the store is away")
-        return super().get(*given, **options)
 
 
 @pytest.fixture
@@ -106,7 +85,7 @@ def test_the_cookie_is_as_strict_as_can_be(pipeline: Pipeline, call: Any) -> Non
 def test_an_untouched_session_costs_nothing(pipeline: Pipeline, store: Flaky, call: Any) -> None:
     """Given an application that does not ask, the store is not read and caches may keep the response."""
     outcome = call(pipeline.asgi(counting), headers=[(b"cookie", b"__Host-session=anything")])
-    assert store.reads == 0
+    assert store.asked == 0
     assert (outcome.header("vary"), outcome.header("cache-control")) == (None, "public")
 
 
@@ -210,7 +189,7 @@ def test_sync_code_asks_with_get(store: Flaky) -> None:
             start_response("200 OK", [])
             return [b""]
 
-        wrapped = Pipeline([sessions(manager, secure=False)]).wsgi(app)
+        wrapped = Pipeline([sessions(manager, cookie_secure=False)]).wsgi(app)
         body: Any = wrapped({"REQUEST_METHOD": "GET"}, lambda *given: started.append(given))
         list(body)
         body.close()

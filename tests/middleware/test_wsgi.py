@@ -51,6 +51,16 @@ def get(app: Any, *, take: int | None = None, **environ: Any) -> Answer:
     return answer
 
 
+def under_wsgi(layer: Any, **environ: Any) -> Answer:
+    """What a WSGI server gets from an empty application inside this layer."""
+
+    def empty(environ: dict[str, Any], start_response: Any) -> list[bytes]:
+        start_response("200 OK", [])
+        return [b""]
+
+    return get(Pipeline([layer]).wsgi(empty), **environ)
+
+
 def hello(environ: dict[str, Any], start_response: Any) -> list[bytes]:
     """An application."""
     start_response("200 OK", [("Content-Type", "text/plain")])
@@ -73,11 +83,11 @@ def test_one_middleware_serves_both(call: Any, answer: Any) -> None:
         seen.append((yield))
 
     pipeline = Pipeline([asynchronous, plain])
-    under_wsgi = get(pipeline.wsgi(hello), PATH_INFO="/p", HTTP_X_GIVEN="g")
+    plainly = get(pipeline.wsgi(hello), PATH_INFO="/p", HTTP_X_GIVEN="g")
     under_asgi = call(pipeline.asgi(answer()), path="/p", headers=[(b"x-given", b"g")])
-    assert under_wsgi.status == "202 Accepted"
-    assert b"".join(under_wsgi.chunks) == under_asgi.body == b"hello"
-    assert (under_wsgi.headers["x-async"], under_wsgi.headers["x-plain"]) == ("/p", "g")
+    assert plainly.status == "202 Accepted"
+    assert b"".join(plainly.chunks) == under_asgi.body == b"hello"
+    assert (plainly.headers["x-async"], plainly.headers["x-plain"]) == ("/p", "g")
     assert (under_asgi.header("x-async"), under_asgi.header("x-plain")) == ("/p", "g")
     assert seen == [Done(5, None, False)] * 4
 

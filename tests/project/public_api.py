@@ -1,7 +1,7 @@
 """The public API as text, a line a name: what ``docs/reference/public-api.txt`` holds, and a review looks at.
 
-Public is what the pages of ``docs/reference/api`` list, the fields of Settings, the commands, the URL schemes and the
-fixtures. ``python -m tests.project.public_api`` writes the file anew.
+Public is what the pages of ``docs/reference/modules`` list, the fields of Settings, the commands, the URL schemes and
+the fixtures. ``python -m tests.project.public_api`` writes the file anew.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from typing import Any, ForwardRef, Literal, ParamSpec, TypeVar
 from _pytest.fixtures import FixtureFunctionDefinition
 
 ROOT = Path(__file__).parents[2]
-PAGES = ROOT / "docs" / "reference" / "api"
+PAGES = ROOT / "docs" / "reference" / "modules"
 FILE = ROOT / "docs" / "reference" / "public-api.txt"
 PACKAGE = "postrmagic_core"
 
@@ -88,7 +88,7 @@ def modules(shown: Mapping[str, list[str]]) -> Iterator[str]:
 
 
 def members(name: str, value: object, public: Collection[int] = ()) -> Iterator[str]:
-    """The lines of one name: a class with all that it has, but for what a public base is told to have."""
+    """The lines of one name: a class with all that it has, but for what a public base is told to have as well."""
     if inspect.isroutine(value):
         yield from _calls(name, value, public)
     elif not isinstance(value, type):
@@ -101,10 +101,10 @@ def members(name: str, value: object, public: Collection[int] = ()) -> Iterator[
 
 
 def _class(name: str, value: type, public: Collection[int] = ()) -> Iterator[str]:
-    bases = ", ".join(base.__name__ for base in value.__bases__ if base is not object)
-    yield f"class {name}({bases})"
+    bases = dict.fromkeys(base.__name__ for base in _bases(value, public))
+    yield f"class {name}({', '.join(bases)})"
     contract = any(attribute.startswith("test_") for attribute in dir(value))
-    if not (contract or getattr(value, "_is_protocol", False) or typing.is_typeddict(value)):
+    if not (contract or _is_made_here(value) or getattr(value, "_is_protocol", False) or typing.is_typeddict(value)):
         yield from _calls(name, value, public)
     if code := getattr(value, "code", "") if issubclass(value, Exception) else "":
         yield f"{name}: code {code!r}" + (", retryable" if getattr(value, "retryable", False) else "")
@@ -118,7 +118,27 @@ def _class(name: str, value: type, public: Collection[int] = ()) -> Iterator[str
         if isinstance(attribute, FixtureFunctionDefinition) or (contract and _does(attribute)):
             continue  # of a contract is told what a subclass sets
         if field not in given and (not field.startswith("_") or field in _SPELLED):
-            yield from _attribute(f"{name}.{field}", base, field, attribute, public)
+            told = list(_attribute(f"{name}.{field}", base, field, attribute, public))
+            if told != _inherited(name, value, field, public):
+                yield from told
+
+
+def _bases(value: type, public: Collection[int]) -> Iterator[type]:
+    """Its bases that a reader can look up; of one that no page tells, those of that."""
+    for base in value.__bases__:
+        if id(base) in public or base.__module__.partition(".")[0] != PACKAGE:
+            yield from () if base is object else (base,)
+        else:
+            yield from _bases(base, public)
+
+
+def _inherited(name: str, value: type, field: str, public: Collection[int]) -> list[str]:
+    """What is told of the field by the nearest public base that has it, as if it were of ``name``."""
+    for base in value.__mro__[1:]:
+        if id(base) in public and hasattr(base, field):
+            owner = next(each for each in base.__mro__ if field in vars(each))
+            return list(_attribute(f"{name}.{field}", owner, field, vars(owner)[field], public))
+    return []
 
 
 def _does(attribute: object) -> bool:
@@ -127,11 +147,18 @@ def _does(attribute: object) -> bool:
     return bound or (callable(attribute) and not isinstance(attribute, type))
 
 
+def _is_made_here(value: type) -> bool:
+    """Whether only the package makes one: its constructor takes a private field."""
+    fields = getattr(value, "__dataclass_fields__", {}).values()
+    return any(field.init and field.name.startswith("_") for field in fields)
+
+
 def _given(value: type) -> set[str]:
     """The attributes that other lines tell, the constructor's and an error's, and pydantic's own."""
     error = {"code", "retryable"} if issubclass(value, Exception) else set[str]()
     pydantic = {"model_config", "settings_customise_sources"}
-    return {*pydantic, *error, *getattr(value, "__dataclass_fields__", ()), *getattr(value, "model_fields", ())}
+    fields = () if _is_made_here(value) else getattr(value, "__dataclass_fields__", ())
+    return {*pydantic, *error, *fields, *getattr(value, "model_fields", ())}
 
 
 def _attribute(name: str, base: type, field: str, value: Any, public: Collection[int] = ()) -> Iterator[str]:

@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from statistics import median
 
+from postrmagic_core import errors
+
 MODULE_LINES = 300
 MODULE_MEDIAN = 80
 FUNCTION_LINES = 50
@@ -21,6 +23,15 @@ PARAMETERS = 8
 PROTOCOL_OPERATIONS = 7
 ROOM_NAMES = 12
 WINDOW_NAMES = 40
+
+WIRING = {"deliver", "enqueue_raw", "given_up", "run_delivery", "use_tags"}
+"""What a Stack connects managers by, and they call on each other in threads: no application awaits it."""
+
+ERRORS = {
+    name
+    for name, value in vars(errors).items()
+    if isinstance(value, type) and issubclass(value, errors.PostrMagicError)
+}
 
 DRIVERS = {"alembic", "dramatiq", "hiredis", "pika", "pymysql", "redis", "sqlalchemy", "sqlite3"}
 IMPURE = DRIVERS | {
@@ -255,6 +266,18 @@ def pure_policy(source: Source) -> list[str]:
     ]
 
 
+def errors_elsewhere(source: Source) -> list[str]:
+    """Every error of the package stands in the one tree; the kit for tests, of which it must not know, has its own."""
+    if source.path.endswith("postrmagic_core/errors.py") or "/postrmagic_core/testing/" in source.path:
+        return []
+    return [
+        f"{source.path}:{node.lineno} {node.name} is an error outside of errors.py"
+        for node in ast.walk(source.tree)
+        if isinstance(node, ast.ClassDef)
+        if any(ast.unparse(base).rpartition(".")[2] in ERRORS for base in node.bases)
+    ]
+
+
 def _imported(node: ast.Import | ast.ImportFrom) -> list[str]:
     if isinstance(node, ast.Import):
         return [alias.name for alias in node.names]
@@ -276,7 +299,8 @@ def lua_calls(path: str, text: str) -> list[str]:
 def equal_faces(room: Mapping[str, Source]) -> list[str]:
     """The async face `AsyncX` in aio.py has the public methods of `X` in manager.py; `aio` is the bridge itself.
 
-    `room` maps file names to the sources of one folder: bases defined in the same folder are looked into.
+    What is `WIRING` may be missing there. `room` maps file names to the sources of one folder: bases defined in the
+    same folder are looked into.
     """
     if not {"manager.py", "aio.py"} <= room.keys():
         return []
@@ -289,7 +313,7 @@ def equal_faces(room: Mapping[str, Source]) -> list[str]:
     for face in faces:
         if (twin := classes.get(face.name.removeprefix("Async"))) is not None:
             here, there = _public_methods(face, classes), _public_methods(twin, classes)
-            complaints += [f"{path}:{face.lineno} {face.name} lacks {name}" for name in sorted(there - here)]
+            complaints += [f"{path}:{face.lineno} {face.name} lacks {name}" for name in sorted(there - here - WIRING)]
             complaints += [f"{path}:{face.lineno} only {face.name} has {name}" for name in sorted(here - there)]
     managers = {node.name for node in room["manager.py"].tree.body if isinstance(node, ast.ClassDef)}
     if not managers & {face.name.removeprefix("Async") for face in faces}:
@@ -313,4 +337,5 @@ FILE_RULES = (
     protocol_width,
     public_names,
     pure_policy,
+    errors_elsewhere,
 )

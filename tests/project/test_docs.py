@@ -16,6 +16,7 @@ from postrmagic_core.middleware.named import OWN, made
 from postrmagic_core.middleware.rate_limit import by_user
 from postrmagic_core.settings import Settings
 from postrmagic_core.stack import Stack
+from tests.project import public_api
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted([ROOT / "README.md", ROOT / "CHANGELOG.md", *(ROOT / "docs").rglob("*.md")])
@@ -72,6 +73,18 @@ def test_every_folder_of_the_documentation_has_its_page() -> None:
     ] == []
 
 
+def test_the_page_of_the_kit_has_a_line_for_all_that_it_brings() -> None:
+    """Each fixture, each option of pytest, each variable of the environment that a user sets."""
+    page = (ROOT / "docs" / "how-to" / "test-with-the-kit.md").read_text(encoding="utf-8")
+    told = set(re.findall(r"^\| `(\S+)(?: FILE)?` \|", page, re.MULTILINE))
+    brought = {words[1] for words in map(str.split, public_api.fixtures()) if len(words) == 2}
+    servers = ROOT / "src" / "postrmagic_core" / "testing" / "servers" / "require.py"
+    variables = set(re.findall(r'"(POSTRMAGIC_TEST_\w+)"', servers.read_text(encoding="utf-8")))
+    assert len(brought) > 15
+    assert len(variables) > 4
+    assert brought | variables <= told
+
+
 def test_the_first_example_runs(tmp_path: Path) -> None:
     """The README's lines, copied into a file by somebody new, run on the embedded default and print what they say."""
     (block,) = re.findall(r"^```python\n(.*?)^```", (ROOT / "README.md").read_text(encoding="utf-8"), re.M | re.DOTALL)
@@ -96,17 +109,15 @@ def test_the_first_example_runs(tmp_path: Path) -> None:
     assert '"level":"error"' not in done.stderr
 
 
-@pytest.mark.mysql
-def test_the_database_adapter_of_the_guide_keeps_its_contract(tmp_path: Path) -> None:
-    """Its files, copied as they stand, are an adapter that pytest finds proved."""
-    page = (ROOT / "docs" / "how-to" / "write-a-database-adapter.md").read_text(encoding="utf-8")
+def prove(guide: str, directory: Path, *options: str) -> None:
+    """Run the tests of a guide, with its files as they stand there."""
+    page = (ROOT / "docs" / "how-to" / guide).read_text(encoding="utf-8")
     for block in re.findall(r"^```python\n(.*?)^```", page, re.MULTILINE | re.DOTALL):
         (name,) = re.findall(r"\A# (\w+\.py)$", block, re.MULTILINE)
-        (tmp_path / name).write_text(block)
-    quick = "as_a_whole or leaves_nothing or between_managers or protocol or keeps_its_password or (p2 and refused)"
+        (directory / name).write_text(block)
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-W", "error", "-p", "no:cacheprovider", "-k", quick],
-        cwd=tmp_path,
+        [sys.executable, "-m", "pytest", "-q", "-W", "error", "-p", "no:cacheprovider", *options],
+        cwd=directory,
         capture_output=True,
         text=True,
         check=False,
@@ -115,26 +126,19 @@ def test_the_database_adapter_of_the_guide_keeps_its_contract(tmp_path: Path) ->
     assert done.returncode == 0, done.stdout
     assert " passed" in done.stdout
     assert "skipped" not in done.stdout
+
+
+@pytest.mark.mysql
+def test_the_database_adapter_of_the_guide_keeps_its_contract(tmp_path: Path) -> None:
+    """Its files, copied as they stand, are an adapter that pytest finds proved."""
+    quick = "as_a_whole or leaves_nothing or between_managers or protocol or keeps_its_password or (p2 and refused)"
+    prove("write-a-database-adapter.md", tmp_path, "-k", quick)
 
 
 @pytest.mark.parametrize("guide", ["write-a-store.md", "write-a-channel.md"])
 def test_the_adapter_of_the_guide_keeps_its_contracts(guide: str, tmp_path: Path) -> None:
     """Its files, copied as they stand, are an adapter that pytest finds proved."""
-    page = (ROOT / "docs" / "how-to" / guide).read_text(encoding="utf-8")
-    for block in re.findall(r"^```python\n(.*?)^```", page, re.MULTILINE | re.DOTALL):
-        (name,) = re.findall(r"\A# (\w+\.py)$", block, re.MULTILINE)
-        (tmp_path / name).write_text(block)
-    done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-W", "error", "-p", "no:cacheprovider"],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=100,
-    )
-    assert done.returncode == 0, done.stdout
-    assert " passed" in done.stdout
-    assert "skipped" not in done.stdout
+    prove(guide, tmp_path)
 
 
 def test_the_order_that_is_drawn_fits_and_leaves_none_out(tmp_path: Path) -> None:
@@ -146,7 +150,7 @@ def test_the_order_that_is_drawn_fits_and_leaves_none_out(tmp_path: Path) -> Non
         "csp_reports": {"path": "/csp-reports"},
         "cors": {"origins": ["https://app.example.org"]},
         "rate_limit": {"limits": "10/minute"},
-        "concurrency_limit": {"most": 10},
+        "concurrency_limit": {"slots": 10},
         "authentication": {"authenticate": lambda _: None},
     }
     stack = Stack(Settings(stack={"data_dir": tmp_path}), configure_logging=False)

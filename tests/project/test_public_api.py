@@ -11,7 +11,6 @@ from typing import Any, ClassVar, TypedDict, Unpack
 
 import pytest
 
-import postrmagic_core
 from tests.project import public_api
 
 
@@ -55,6 +54,20 @@ class Book:
     pages: int = 1
 
 
+@dataclass
+class Loan:
+    """What only the library makes."""
+
+    book: Book
+    _due: int = 0
+
+
+def test_of_what_users_do_not_make_is_told_what_they_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No constructor, where a field of it is private; the others are attributes."""
+    monkeypatch.setattr(public_api, "PACKAGE", __name__.partition(".")[0])
+    assert list(public_api.members("Loan", Loan)) == ["class Loan()", "Loan.book: Book"]
+
+
 def test_what_is_told_of_a_class() -> None:
     """How it is made, and each public method with its kind, parameters, defaults and result."""
     lines = list(public_api.members("Book", Book)) + list(public_api.members("Shelf", Shelf))
@@ -78,6 +91,37 @@ def test_what_the_pages_show(tmp_path: Path) -> None:
     shown = public_api.documented([page])
     assert shown == {"a.whole": [], "a.window": [], "a.part": ["One", "Two"]}
     assert list(shown) == ["a.part", "a.whole", "a.window"]
+
+
+class _Part(Shelf):
+    """A base that no page tells."""
+
+    def dust(self) -> int:
+        """Dust it."""
+        return 0
+
+
+class Case(_Part):
+    """A shelf with a door."""
+
+    @property
+    def full(self) -> bool:
+        """Be full as every shelf is."""
+        return True
+
+    def put(self, name: str, *, at: int = 1) -> None:
+        """Put it elsewhere."""
+
+
+def test_what_a_public_base_tells_is_not_told_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Even where it is written anew; what differs is told, and so is what a base has that no page tells."""
+    monkeypatch.setattr(public_api, "PACKAGE", __name__.partition(".")[0])
+    assert list(public_api.members("Case", Case, {id(Case), id(Shelf)})) == [
+        "class Case(Shelf)",
+        "Case()",
+        "Case.dust() -> int",
+        "Case.put(name: str, *, at: int = 1) -> None",
+    ]
 
 
 class Options(TypedDict, total=False):
@@ -144,17 +188,25 @@ def test_of_a_contract_is_told_what_a_subclass_sets(monkeypatch: pytest.MonkeyPa
     ]
 
 
+# Packages all of whose names are told of the modules they are from, and the pages that name them.
+_PASSES_ON = {"postrmagic_core": "stack.md", "postrmagic_core.security": "security.md"}
+
+
 def test_the_pages_show_what_is_imported_late() -> None:
-    """Sphinx does not find names that a module's ``__getattr__`` gives: each has a directive of its own."""
+    """Sphinx does not find names that a module's ``__getattr__`` gives: each has a directive of its own.
+
+    Where a package only passes on what is told of another module, its page names it.
+    """
     pages = "".join(page.read_text(encoding="utf-8") for page in public_api.PAGES.glob("*.md"))
     late = {
         f"{module}.{name}"
         for module, shown in public_api.documented(public_api.PAGES.glob("*.md")).items()
-        if module != public_api.PACKAGE
+        if module not in _PASSES_ON
         for name in shown or public_api.names_of(import_module(module))
         if name not in vars(import_module(module))
     }
     assert late
     assert late - set(re.findall(r"^\.\. auto(?:class|function):: (\S+)$", pages, re.MULTILINE)) == set()
-    stack = (public_api.PAGES / "stack.md").read_text(encoding="utf-8")
-    assert [name for name in postrmagic_core.__all__ if f"`{name}`" not in stack] == []
+    for module, page in _PASSES_ON.items():
+        told = (public_api.PAGES / page).read_text(encoding="utf-8")
+        assert [name for name in import_module(module).__all__ if f"`{name}`" not in told] == []

@@ -73,6 +73,9 @@ PLANTED = [
         "from postrmagic_core import _clock",
         "from postrmagic_core._ids import uuid7",
     ),
+    (rules.errors_elsewhere, "cache/manager.py", "class A(DataError): ...", "class A(LookupError): ..."),
+    (rules.errors_elsewhere, "cache/manager.py", "class A(errors.DataError): ...", "def a(error: DataError): ..."),
+    (rules.errors_elsewhere, "errors/more.py", "class A(DataError): ...", "class DataErrors: ..."),
     (
         rules.reasons,
         "cache/manager.py",
@@ -133,6 +136,16 @@ def test_unequal_faces_are_found() -> None:
         f"{ROOM}/aio.py:1 only AsyncCache has add",
     ]
     assert faces(sync, "class AsyncCache:\n    async def get(self): ...\n    async def set(self): ...") == []
+
+
+def test_what_only_a_stack_calls_may_be_missing_on_a_face() -> None:
+    """It is called in threads. On the async face alone it would be a mistake like any other."""
+    sync = "class Cache:\n    def get(self): ...\n    def deliver(self, tx, row): ..."
+    assert faces(sync, "class AsyncCache:\n    async def get(self): ...") == []
+    assert faces("class Cache:\n    def get(self): ...", "class AsyncCache:\n    async def deliver(self): ...") == [
+        f"{ROOM}/aio.py:1 AsyncCache lacks get",
+        f"{ROOM}/aio.py:1 only AsyncCache has deliver",
+    ]
 
 
 def test_inherited_methods_count_on_a_face() -> None:

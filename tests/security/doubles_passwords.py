@@ -27,7 +27,7 @@ def nothing_for_nobody(hashing: Hashing, password: str, stored: str | None) -> V
     return Verified(bool(right))
 
 
-def any_cost(cost: Argon2Cost, most: Argon2Cost | None) -> Argon2Cost:
+def any_cost(cost: Argon2Cost, max_cost: Argon2Cost | None) -> Argon2Cost:
     """Up to a gigabyte and a hundred passes, for whoever can write a hash into the table."""
     return Argon2Cost(2**20, 100, 255)
 

@@ -14,12 +14,12 @@ from pyotp.totp import TOTP
 from postrmagic_core._crypto import KeyRing
 from postrmagic_core.database import DatabaseManager
 from postrmagic_core.limits import Limit
-from postrmagic_core.security.factors import Enrolment, FactorDecision, FactorStatus, Guesses, SecondFactors
+from postrmagic_core.security.factors import Enrolment, FactorDecision, FactorStatus, GuessLimits, SecondFactors
 from postrmagic_core.testing import FakeClock
 
 ISSUER = "Shop"
 ALICE, BOB = "user 1", "user 2"
-AMPLE = Guesses(Limit("challenge", 10_000, 60.0), Limit("user", 10_000, 60.0))
+AMPLE = GuessLimits(Limit("challenge", 10_000, 60.0), Limit("user", 10_000, 60.0))
 
 
 class Rig:
@@ -104,7 +104,7 @@ def rigged(database: DatabaseManager, ring: KeyRing, face: str = "sync", **optio
     """Open factors that count no guesses, unless told."""
     clock = options.setdefault("clock", FakeClock())
     with ExitStack() as opened:
-        factors = opened.enter_context(SecondFactors(database, ring, issuer=ISSUER, **{"guesses": AMPLE, **options}))
+        factors = opened.enter_context(SecondFactors(database, ring, issuer=ISSUER, **{"limits": AMPLE, **options}))
         yield Rig(factors, database, clock, face, opened.enter_context(asyncio.Runner()))
 
 

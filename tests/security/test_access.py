@@ -50,15 +50,15 @@ def told(access: Access, **wanted: Any) -> list[tuple[str | None, str, str | Non
 
 def test_a_role_is_granted_and_revoked_once(access: Access) -> None:
     """What changed nothing is said so and leaves no audit row."""
-    assert access.grant("7", "user", by="1") is True
-    assert access.grant("7", "user", by="2") is False
-    assert access.grant("7", "admin", by="1") is True
-    assert access.grant("8", "admin", by="7") is True
+    assert access.grant("7", "user", actor="1") is True
+    assert access.grant("7", "user", actor="2") is False
+    assert access.grant("7", "admin", actor="1") is True
+    assert access.grant("8", "admin", actor="7") is True
     assert access.roles_of("7") == ["admin", "user"]
     assert access.users_with("admin") == ["7", "8"]
     assert access.identity("7") == User("7", frozenset({"user", "admin"}))
-    assert access.revoke("7", "admin", by="8") is True
-    assert access.revoke("7", "admin", by="8") is False
+    assert access.revoke("7", "admin", actor="8") is True
+    assert access.revoke("7", "admin", actor="8") is False
     assert access.identity("7").roles == {"user"}, "at once, in this process"
     assert told(access) == [
         ("1", "role.granted", "7", "user"),
@@ -72,7 +72,7 @@ def test_a_change_and_its_audit_row_are_one(access: Access, database: DatabaseMa
     """Of a transaction that is rolled back neither stays, nor is anything kept in this process."""
 
     def failing(tx: Any) -> None:
-        access.grant("7", "admin", by="1", tx=tx)
+        access.grant("7", "admin", actor="1", tx=tx)
         assert access.identity("7").roles == {"admin"}, "as the transaction sees it"
         raise RuntimeError
 
@@ -81,7 +81,7 @@ def test_a_change_and_its_audit_row_are_one(access: Access, database: DatabaseMa
     assert access.identity("7").roles == frozenset()
     assert told(access) == []
     with database.write() as tx:
-        access.grant("7", "admin", by="1", tx=tx)
+        access.grant("7", "admin", actor="1", tx=tx)
     assert access.identity("7").roles == {"admin"}
     assert len(told(access)) == 1
 
@@ -94,13 +94,13 @@ def test_without_its_audit_row_nothing_is_changed(access: Access, monkeypatch: p
 
     monkeypatch.setattr(AuditLog, "record", full)
     with pytest.raises(OSError, match="full"):
-        access.grant("7", "admin", by="1")
+        access.grant("7", "admin", actor="1")
     assert access.roles_of("7") == []
 
 
 def test_users_are_told_apart_to_the_letter(access: Access) -> None:
     """Neither case, accents, blanks at the end nor a number make one user another (SECURITY: collations)."""
-    access.grant("ann", "admin", by=None)
+    access.grant("ann", "admin", actor=None)
     for other in ("Ann", "ann ", "änn", "0"):
         assert access.identity(other).roles == frozenset()
     for strange in (0, False, b"ann", None, "", "x" * 191, "\ud800"):
@@ -111,13 +111,13 @@ def test_users_are_told_apart_to_the_letter(access: Access) -> None:
 def test_only_declared_roles_are_granted_and_others_can_be_revoked(database: DatabaseManager, access: Access) -> None:
     """A role that the code has dropped gives no right, and can be cleared away."""
     with pytest.raises(UsageError, match=r"no role 'chief' to be granted; declared are user, admin"):
-        access.grant("7", "chief", by="1")
+        access.grant("7", "chief", actor="1")
     with Access(Roles([Role("chief")]), database) as before:
-        before.grant("7", "chief", by="1")
+        before.grant("7", "chief", actor="1")
     assert access.identity("7").roles == {"chief"}
     assert not access.check(access.identity("7"), "media:read")
-    assert access.revoke("7", "chief", by="1") is True
-    for call in (lambda: access.revoke("7", "x" * 65, by=None), lambda: access.users_with("")):
+    assert access.revoke("7", "chief", actor="1") is True
+    for call in (lambda: access.revoke("7", "x" * 65, actor=None), lambda: access.users_with("")):
         with pytest.raises(ValueError, match="expected as role a text"):
             call()
 
@@ -125,10 +125,10 @@ def test_only_declared_roles_are_granted_and_others_can_be_revoked(database: Dat
 def test_a_revoked_role_ends_elsewhere_within_the_age_though_nobody_told(open_access: Opener, clock: FakeClock) -> None:
     """Another process, to which the invalidation was lost, goes by what it knew for ``max_age`` and no longer."""
     here, there = open_access(), open_access(max_age=1.0)
-    here.grant("7", "admin", by="1")
-    here.grant("8", "admin", by="1")
+    here.grant("7", "admin", actor="1")
+    here.grant("8", "admin", actor="1")
     assert there.check(there.identity("7"), "user:delete")
-    here.revoke("7", "admin", by="1")
+    here.revoke("7", "admin", actor="1")
     assert not here.check(here.identity("7"), "user:delete")
     clock.advance(0.999)
     assert there.check(there.identity("7"), "user:delete"), "the stated bound"
@@ -139,7 +139,7 @@ def test_a_revoked_role_ends_elsewhere_within_the_age_though_nobody_told(open_ac
 def test_the_age_is_counted_from_before_the_question(open_access: Opener, clock: FakeClock) -> None:
     """An answer that was long on its way is as old as the question."""
     access = open_access(max_age=1.0)
-    access.grant("7", "user", by=None)
+    access.grant("7", "user", actor=None)
     asked = access._known.asking()
     clock.advance(5)
     access._known.put(User("7", frozenset({"admin"})), asked)
@@ -148,10 +148,10 @@ def test_the_age_is_counted_from_before_the_question(open_access: Opener, clock:
 
 def test_an_answer_from_before_a_change_is_not_kept(access: Access) -> None:
     """A read that began before a revoke and ended after it would bring the role back for a second."""
-    access.grant("7", "admin", by=None)
+    access.grant("7", "admin", actor=None)
     asked = access._known.asking()
-    access.grant("8", "admin", by=None)
-    access.revoke("7", "admin", by=None)
+    access.grant("8", "admin", actor=None)
+    access.revoke("7", "admin", actor=None)
     access._known.put(User("7", frozenset({"admin"})), asked)
     assert access.identity("7").roles == frozenset()
 
@@ -159,9 +159,9 @@ def test_an_answer_from_before_a_change_is_not_kept(access: Access) -> None:
 def test_nothing_is_kept_with_an_age_of_zero(open_access: Opener) -> None:
     """Each request then asks the database."""
     here, there = open_access(), open_access(max_age=0.0)
-    here.grant("7", "user", by=None)
+    here.grant("7", "user", actor=None)
     assert there.identity("7").roles == {"user"}
-    here.revoke("7", "user", by=None)
+    here.revoke("7", "user", actor=None)
     assert there.identity("7").roles == frozenset()
 
 
@@ -170,13 +170,13 @@ def test_others_can_be_told(open_access: Opener, database: DatabaseManager) -> N
     here, there = open_access(), open_access()
     here.on_change.append(there.invalidate)
     assert there.identity("7").roles == frozenset()
-    here.grant("7", "user", by=None)
+    here.grant("7", "user", actor=None)
     assert there.identity("7").roles == {"user"}
     calls: list[str] = []
     here.on_change.append(calls.append)
 
     def failing(tx: Any) -> None:
-        here.revoke("7", "user", by=None, tx=tx)
+        here.revoke("7", "user", actor=None, tx=tx)
         raise RuntimeError
 
     with pytest.raises(RuntimeError):
@@ -186,7 +186,7 @@ def test_others_can_be_told(open_access: Opener, database: DatabaseManager) -> N
 
 def test_a_commit_of_unknown_outcome_is_not_trusted(access: Access, monkeypatch: pytest.MonkeyPatch) -> None:
     """What this process knew of the user is forgotten, as the role may be gone."""
-    access.grant("7", "user", by=None)
+    access.grant("7", "user", actor=None)
     assert access.identity("7").roles == {"user"}
 
     def unknown(database: Any, tx: None, work: Any) -> bool:
@@ -197,18 +197,18 @@ def test_a_commit_of_unknown_outcome_is_not_trusted(access: Access, monkeypatch:
 
     monkeypatch.setattr("postrmagic_core.security.access.manager.in_unit", unknown)
     with pytest.raises(OutcomeUnknown):
-        access.revoke("7", "user", by=None)
+        access.revoke("7", "user", actor=None)
     assert access.identity("7").roles == frozenset()
 
 
 def test_the_last_holder_keeps_the_role(access: Access) -> None:
     """Also from themselves; with a second one it can be revoked."""
-    access.grant("1", "admin", by=None)
+    access.grant("1", "admin", actor=None)
     with pytest.raises(LastHolder, match="nobody else has the role admin"):
-        access.revoke("1", "admin", by="1")
-    assert access.revoke("2", "admin", by="1") is False
-    access.grant("2", "admin", by="1")
-    assert access.revoke("1", "admin", by="2") is True
+        access.revoke("1", "admin", actor="1")
+    assert access.revoke("2", "admin", actor="1") is False
+    access.grant("2", "admin", actor="1")
+    assert access.revoke("1", "admin", actor="2") is True
 
 
 def revoking(url: str, mine: str, other: str, go: str) -> None:
@@ -218,7 +218,7 @@ def revoking(url: str, mine: str, other: str, go: str) -> None:
         say("ready")
         await_file(Path(go))
         try:
-            access.revoke(other, "admin", by=mine)
+            access.revoke(other, "admin", actor=mine)
             say("revoked")
         except LastHolder:
             say("refused")
@@ -241,8 +241,8 @@ def test_two_administrators_who_revoke_each_other_leave_one(
     access: Access, database_url: str, tmp_path: Path, _round: int
 ) -> None:
     """In two processes at once: exactly one of them succeeds."""
-    access.grant("1", "admin", by=None)
-    access.grant("2", "admin", by=None)
+    access.grant("1", "admin", actor=None)
+    access.grant("2", "admin", actor=None)
     go = tmp_path / "go"
     with (
         spawn(revoking, database_url, "1", "2", str(go)) as one,
@@ -258,14 +258,14 @@ def test_threads_that_revoke_each_other_leave_one(access: Access) -> None:
     """Six holders, each revoked by another thread at the same moment: one is left, whoever waited for whom."""
     names = [str(number) for number in range(6)]
     for name in names:
-        access.grant(name, "admin", by=None)
+        access.grant(name, "admin", actor=None)
     ready = threading.Barrier(len(names))
     failures: list[BaseException] = []
 
     def revoke(name: str) -> None:
         ready.wait()
         try:
-            access.revoke(name, "admin", by=None)
+            access.revoke(name, "admin", actor=None)
         except LastHolder as refused:
             failures.append(refused)
 
@@ -322,9 +322,9 @@ def test_hostile_names_stay_in_their_line(access: Access, caplog: pytest.LogCapt
 def test_changes_are_security_events(access: Access, caplog: pytest.LogCaptureFixture) -> None:
     """Each is logged once, after the commit, with who did it."""
     caplog.set_level(logging.INFO, "postrmagic_core.security")
-    access.grant("7", "user", by="1")
-    access.revoke("7", "user", by="2")
-    found = [(getattr(r, "event", ""), getattr(r, "user_id", ""), getattr(r, "by", "")) for r in caplog.records]
+    access.grant("7", "user", actor="1")
+    access.revoke("7", "user", actor="2")
+    found = [(getattr(r, "event", ""), getattr(r, "user_id", ""), getattr(r, "actor", "")) for r in caplog.records]
     assert found == [("security.role.granted", "7", "1"), ("security.role.revoked", "7", "2")]
 
 
@@ -342,13 +342,13 @@ def test_the_async_face_does_the_same(access: Access, database: DatabaseManager)
 
     async def failing() -> None:
         async with database.aio.write() as tx:
-            await access.aio.revoke("7", "user", by="1", tx=tx)
+            await access.aio.revoke("7", "user", actor="1", tx=tx)
             await access.audit.aio.record("x", actor=None, subject=None, tx=tx)
             raise RuntimeError
 
     async def work() -> None:
         aio = access.aio
-        assert await aio.grant("7", "user", by="1") is True
+        assert await aio.grant("7", "user", actor="1") is True
         assert aio.check(await aio.identity("7"), "media:read")
         assert aio.known("7") is not None
         with pytest.raises(AccessDenied):
@@ -359,7 +359,7 @@ def test_the_async_face_does_the_same(access: Access, database: DatabaseManager)
         assert await aio.roles_of("7") == ["user"]
         assert await aio.users_with("user") == ["7"]
         async with database.aio.write() as tx:
-            assert await aio.revoke("7", "user", by="1", tx=tx) is True
+            assert await aio.revoke("7", "user", actor="1", tx=tx) is True
         assert (await aio.identity("7")).roles == frozenset()
         await access.audit.aio.flush()
         assert len(await access.audit.aio.find(actor="7")) == 1

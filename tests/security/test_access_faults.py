@@ -59,7 +59,7 @@ def made(url: str) -> None:
         with database.write() as tx:
             metadata.create_all(tx.connection)
         with Access(ROLES, database) as access:
-            access.grant("7", "admin", by=None)
+            access.grant("7", "admin", actor=None)
 
 
 @pytest.mark.fault
@@ -71,7 +71,7 @@ def test_with_the_database_away_nobody_is_known_past_the_age(house: Any) -> None
     with DatabaseManager(url, timeouts=SHORT) as database, Access(ROLES, database, clock=clock) as access:
         assert access.check(access.identity("7"), "user:delete")
         if url.startswith("sqlite"):
-            database.backend.dispose(patience=1)  # an open file is read on, whatever stands in its place
+            database.backend.dispose(timeout=1)  # an open file is read on, whatever stands in its place
         away()
         try:
             clock.advance(0.999)
@@ -83,7 +83,7 @@ def test_with_the_database_away_nobody_is_known_past_the_age(house: Any) -> None
                 with pytest.raises(BackendError):
                     access.identity("7")
             with pytest.raises(BackendError):
-                access.revoke("7", "admin", by=None)
+                access.revoke("7", "admin", actor=None)
         finally:
             back()
         assert access.identity("7").roles == {"admin"}

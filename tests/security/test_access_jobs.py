@@ -43,10 +43,10 @@ def test_a_job_is_refused_what_was_revoked_after_it_was_enqueued(tmp_path: Path)
             stack.jobs.include(publish_later)
             handles = []
             for user_id in ("7", "8"):
-                access.grant(user_id, "editor", by=None)
+                access.grant(user_id, "editor", actor=None)
                 with bind(user_id=user_id):
                     handles.append(stack.jobs.enqueue(publish_later.call(int(user_id))))
-            access.revoke("8", "editor", by=None)
+            access.revoke("8", "editor", actor=None)
             with stack.relay(), stack.worker(threads=1):
                 for handle in handles:
                     handle.wait(20)

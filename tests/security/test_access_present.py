@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from postrmagic_core._work import Work, working
+from postrmagic_core._work import Work, begin_work, end_work, working
 from postrmagic_core.errors import UsageError
 from postrmagic_core.security.access import Access, AccessDenied, Role, Roles, User, acting, present, requires
 from postrmagic_core.security.access.present import put
@@ -139,7 +139,7 @@ def failing(access: Access) -> None:
 def test_another_request_never_finds_who_was_present_in_one_before(access: Access) -> None:
     """Though it inherits the whole context, as requests of one connection do; a thread of the request does find it."""
     first, second = Work(), Work()
-    before = first.begin()
+    before = begin_work(first)
     put(first, access, ANN)
     seen: list[Any] = []
     thread = threading.Thread(target=contextvars.copy_context().run, args=(lambda: seen.append(present()),))
@@ -148,13 +148,13 @@ def test_another_request_never_finds_who_was_present_in_one_before(access: Acces
     assert seen[0].who is ANN
 
     def another() -> object:
-        second.begin()
+        begin_work(second)
         return present()
 
     assert contextvars.copy_context().run(another) is None
     with access.acting(BOB):
         assert contextvars.copy_context().run(another) is None, "nor whom a block of the first was for"
-    first.end(before)
+    end_work(first, before)
     assert present() is None
 
 

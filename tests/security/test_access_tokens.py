@@ -23,23 +23,10 @@ from postrmagic_core.security.access_tokens import AccessTokens, TokenInfo, Toke
 from postrmagic_core.security.manager import Security
 from postrmagic_core.security.tables import access_tokens
 from postrmagic_core.testing import FakeClock
+from tests.faces import Caller
 
 ROLES = Roles([Role("editor", allow=["media:read", "media:edit:own"]), Role("admin", allow=["*:*"])])
 DAY = 86_400.0
-
-
-class Caller:
-    """One face of tokens, waited for."""
-
-    def __init__(self, tokens: AccessTokens, runner: asyncio.Runner | None) -> None:
-        self.tokens = tokens
-        self._runner = runner
-
-    def __getattr__(self, name: str) -> Any:
-        if self._runner is None:
-            return getattr(self.tokens, name)
-        runner, method = self._runner, getattr(self.tokens.aio, name)
-        return lambda *args, **options: runner.run(method(*args, **options))
 
 
 @pytest.fixture
@@ -95,7 +82,7 @@ def test_a_token_says_whose_it_is_and_what_it_is_limited_to(either: Any, clock: 
     assert issued.info == TokenInfo(issued.info.id, "backup at night", listed, clock.now, expires)
     for _ in range(3):
         found = tokens.verify(issued.token)
-        assert (found.id, found.user_id, found.expires) == (issued.info.id, "7", expires)
+        assert (found.id, found.user_id, found.expires_at) == (issued.info.id, "7", expires)
         assert found.permissions == {"media:read", "media:edit:own"}
     assert tokens.verify(tokens.issue("7", "all").token).permissions is None
     assert tokens.verify(tokens.issue("7", "nothing", permissions=[]).token).permissions == frozenset()
@@ -110,14 +97,14 @@ def test_a_token_is_its_owner_of_now(tokens: Any, access: Access) -> None:
         return access.check(verified.restrict(access.identity("7")), permission, {"owner_id": "7"})
 
     assert not may("media:edit")
-    access.grant("7", "editor", by=None)
+    access.grant("7", "editor", actor=None)
     assert may("media:edit")
     assert not may("media:delete")
-    access.grant("7", "admin", by=None)
+    access.grant("7", "admin", actor=None)
     assert may("media:delete")
     assert not may("user:delete")
     for role in ("editor", "admin"):
-        access.revoke("7", role, by=None)
+        access.revoke("7", role, actor=None)
     assert not may("media:edit")
 
 
@@ -128,17 +115,17 @@ def test_a_token_ends_at_its_instant(tokens: Any, clock: FakeClock) -> None:
     assert tokens.verify(token) is not None
     clock.advance(0.000001)
     assert tokens.verify(token) is None
-    assert tokens.of("7") == []
+    assert tokens.tokens_of("7") == []
     clock.advance(1e7)
     assert tokens.verify(token) is None
 
 
 def test_a_token_always_ends(caller: Any, clock: FakeClock) -> None:
     """After 90 days where nothing is said, after 365 at most, or less where the policy says so."""
-    tokens, strict = caller(), caller(policy=TokenPolicy(lifetime=DAY, longest=2 * DAY))
-    assert tokens.issue("7", "x").info.expires == clock.now + timedelta(days=90)
-    assert tokens.issue("7", "x", lifetime=365 * DAY).info.expires == clock.now + timedelta(days=365)
-    assert strict.issue("7", "x").info.expires == clock.now + timedelta(days=1)
+    tokens, strict = caller(), caller(policy=TokenPolicy(lifetime=DAY, max_lifetime=2 * DAY))
+    assert tokens.issue("7", "x").info.expires_at == clock.now + timedelta(days=90)
+    assert tokens.issue("7", "x", lifetime=365 * DAY).info.expires_at == clock.now + timedelta(days=365)
+    assert strict.issue("7", "x").info.expires_at == clock.now + timedelta(days=1)
     for lifetime in (0, -1.0, float("inf"), float("nan"), 365 * DAY + 0.1):
         with pytest.raises(ValueError, match="at most"):
             tokens.issue("7", "x", lifetime=lifetime)
@@ -150,11 +137,11 @@ def test_the_longest_that_there_may_be_is_issued(database: DatabaseManager, acce
     """As many permissions as there may be, each as long as it may be, and a long name: the audit log takes them."""
     permissions = [f"media:{number:0122d}" for number in range(50)]
     with Access(Roles([Role("x", allow=permissions)]), database) as book, AccessTokens(database, book) as tokens:
-        issued = tokens.issue("\u00e4" * 95, "\U0001f4be" * 64, permissions=permissions, by="\u00e4" * 95)
+        issued = tokens.issue("\u00e4" * 95, "\U0001f4be" * 64, permissions=permissions, actor="\u00e4" * 95)
         found = tokens.verify(issued.token)
         assert found is not None
         assert found.permissions == frozenset(permissions)
-        assert tokens.of("\u00e4" * 95)[0].name == "\U0001f4be" * 64
+        assert tokens.tokens_of("\u00e4" * 95)[0].name == "\U0001f4be" * 64
     assert access.audit.find()[0].detail["permissions"] == permissions
 
 
@@ -218,20 +205,20 @@ def test_a_user_sees_theirs(either: Any, clock: FakeClock) -> None:
     kept = tokens.issue("7", "kept").info
     clock.advance(1.0)
     revoked = tokens.issue("7", "revoked", permissions=["media:read"]).info
-    assert [info.name for info in tokens.of("7")] == ["revoked", "kept", "short"]
-    assert tokens.of("7", ended=True) == []
+    assert [info.name for info in tokens.tokens_of("7")] == ["revoked", "kept", "short"]
+    assert tokens.tokens_of("7", ended=True) == []
     tokens.revoke("7", revoked.id)
     at = clock.now
     clock.advance(60.0)
-    assert tokens.of("7") == [kept]
-    ended = tokens.of("7", ended=True)
-    assert [(info.id, info.revoked) for info in ended] == [(revoked.id, at), (short.id, None)]
+    assert tokens.tokens_of("7") == [kept]
+    ended = tokens.tokens_of("7", ended=True)
+    assert [(info.id, info.revoked_at) for info in ended] == [(revoked.id, at), (short.id, None)]
     assert ended[0].permissions == ("media:read",)
 
 
 def test_a_user_has_at_most_so_many(caller: Any, clock: FakeClock) -> None:
     """Those that have ended do not count, nor do other users'."""
-    tokens = caller(policy=TokenPolicy(per_user=3))
+    tokens = caller(policy=TokenPolicy(max_per_user=3))
     issued = [tokens.issue("7", f"{n}", lifetime=10.0 + n) for n in range(3)]
     with pytest.raises(TooManyTokens) as caught:
         tokens.issue("7", "more")
@@ -244,8 +231,8 @@ def test_a_user_has_at_most_so_many(caller: Any, clock: FakeClock) -> None:
         tokens.issue("7", "more")
     clock.advance(10.0)
     tokens.issue("7", "in the place of the first")
-    assert len(tokens.of("7")) == 3
-    assert TokenPolicy().per_user == 50
+    assert len(tokens.tokens_of("7")) == 3
+    assert TokenPolicy().max_per_user == 50
 
 
 def test_whatever_is_no_good_token_is_none(caller: Any, clock: FakeClock) -> None:
@@ -317,7 +304,7 @@ def test_a_row_that_was_tampered_with_opens_nothing(
         with database.write() as tx:
             tx.execute(update(access_tokens).where(access_tokens.c.id == mine.info.id).values(permissions=broken))
         assert tokens.verify(mine.token) is None
-        assert tokens.of("7")[0].permissions == ()
+        assert tokens.tokens_of("7")[0].permissions == ()
     told = [record for record in caplog.records if record.levelno == logging.ERROR]
     assert len(told) == 6
 
@@ -349,7 +336,7 @@ def test_its_last_use_is_told_to_the_minute(either: Any, clock: FakeClock) -> No
 
     def used() -> Any:
         tokens.flush()
-        return tokens.of("7")[0].last_used
+        return tokens.tokens_of("7")[0].last_used_at
 
     token, begun = tokens.issue("7", "x").token, clock.now
     assert used() is None
@@ -369,7 +356,7 @@ def test_only_good_tokens_are_used(tokens: Any) -> None:
     tokens.revoke("7", issued.info.id)
     tokens.verify(issued.token)
     tokens.flush()
-    assert tokens.of("7", ended=True)[0].last_used is None
+    assert tokens.tokens_of("7", ended=True)[0].last_used_at is None
 
 
 def test_of_two_processes_one_writes_it(caller: Any, clock: FakeClock, database: DatabaseManager) -> None:
@@ -477,10 +464,10 @@ def test_sweeping_takes_what_ended_long_ago(
 def test_what_was_done_stands_in_the_audit_log(tokens: Any, access: Access) -> None:
     """Who issued and revoked which token of whom, and what it may; refusals are not rows, as anybody makes them."""
     own = tokens.issue("7", "backup", permissions=["media:read"])
-    tokens.issue("7", "by support", by="1")
+    tokens.issue("7", "by support", actor="1")
     tokens.revoke("7", own.info.id)
-    tokens.revoke_all("7", by="1")
-    tokens.revoke_all("7", by="1")
+    tokens.revoke_all("7", actor="1")
+    tokens.revoke_all("7", actor="1")
     tokens.verify(own.token)
     entries = access.audit.find(subject="7")[::-1]
     assert [(entry.action, entry.actor) for entry in entries] == [
@@ -493,7 +480,7 @@ def test_what_was_done_stands_in_the_audit_log(tokens: Any, access: Access) -> N
         "token": own.info.id,
         "name": "backup",
         "permissions": ["media:read"],
-        "expires": own.info.expires.isoformat(),
+        "expires": own.info.expires_at.isoformat(),
     }
     assert entries[2].detail == {"token": own.info.id, "count": 1}
     assert entries[3].detail == {"token": "all", "count": 1}
@@ -505,7 +492,7 @@ def test_no_secret_is_told_to_anybody(
     """Not by a log, a repr, an audit row, an error or its traceback."""
     caplog.set_level(logging.DEBUG)
     issued = tokens.issue("7", "x", permissions=["media:read"])
-    said = [repr(issued), str(issued), f"{issued!r}", repr(tokens.verify(issued.token)), repr(tokens.of("7"))]
+    said = [repr(issued), str(issued), f"{issued!r}", repr(tokens.verify(issued.token)), repr(tokens.tokens_of("7"))]
     tokens.revoke("7", issued.info.id)
     tokens.verify(issued.token)
     tokens.verify(issued.token[:-1] + "_")
@@ -515,7 +502,7 @@ def test_no_secret_is_told_to_anybody(
         lambda: tokens.issue("7", "x", permissions=[issued.token]),
         lambda: tokens.issue("7", "x", permissions=issued.token),
         lambda: tokens.issue(issued.token * 3, "x"),
-        lambda: tokens.of(issued.token * 3),
+        lambda: tokens.tokens_of(issued.token * 3),
     ]
     for call in calls:
         with pytest.raises(ValueError, match=r"expected|malformed") as caught:
@@ -543,7 +530,7 @@ def test_events_are_logged_once(tokens: Any, caplog: pytest.LogCaptureFixture, c
     caplog.set_level(logging.INFO, "postrmagic_core.security")
     issued, ended = tokens.issue("7", "x"), tokens.issue("7", "y", lifetime=1.0)
     clock.advance(1.0)
-    tokens.revoke("7", issued.info.id, by="1")
+    tokens.revoke("7", issued.info.id, actor="1")
     for text in (issued.token, ended.token, policy.token(secrets.choice), "x"):
         tokens.verify(text)
     told = [record.__dict__ for record in caplog.records if record.name == "postrmagic_core.security"]
@@ -585,7 +572,7 @@ def test_in_a_unit_it_happens_with_the_unit(
 
 def test_refused_in_a_unit_it_leaves_nothing_there(database: DatabaseManager, access: Access, clock: FakeClock) -> None:
     """Who goes on in the unit commits no token beyond the limit, and no audit row of one."""
-    with AccessTokens(database, access, policy=TokenPolicy(per_user=1), clock=clock) as tokens:
+    with AccessTokens(database, access, policy=TokenPolicy(max_per_user=1), clock=clock) as tokens:
         tokens.issue("7", "x")
         with database.write() as tx, pytest.raises(TooManyTokens):
             tokens.issue("7", "more", tx=tx)
@@ -632,7 +619,7 @@ def test_tokens_are_opened_first(database: DatabaseManager, access: Access) -> N
     calls: list[Callable[[], object]] = [
         lambda: tokens.issue("7", "x"),
         lambda: tokens.verify("x"),
-        lambda: tokens.of("7"),
+        lambda: tokens.tokens_of("7"),
         lambda: tokens.revoke("7", "x"),
         lambda: tokens.revoke_all("7"),
         lambda: tokens.sweep(),

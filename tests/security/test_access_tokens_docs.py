@@ -24,8 +24,9 @@ def test_the_guide_tells_the_defaults() -> None:
     """Days, how many, and the pattern."""
     policy, day = TokenPolicy(), 86_400.0
     for said in (
-        f"A token lives {policy.lifetime / day:g} days where nothing is said, {policy.longest / day:g} days at most.",
-        f"A user has at most {policy.per_user} that are good",
+        f"A token lives {policy.lifetime / day:g} days where nothing is said, "
+        f"{policy.max_lifetime / day:g} days at most.",
+        f"A user has at most {policy.max_per_user} that are good",
         f"deletes tokens {policy.keep / day:g} days after",
         f"```text\n{PATTERN}\n```",
     ):

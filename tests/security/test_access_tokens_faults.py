@@ -52,7 +52,7 @@ def at_once(*calls: Callable[[], None]) -> None:
 @pytest.mark.parametrize("before", [0, 2], ids=["the first", "the last"])
 def test_of_two_at_the_limit_one_gets_it(open_tokens: Callable[..., AccessTokens], before: int) -> None:
     """Whoever issues at the same time: there are never more than the policy allows, and as many as it allows."""
-    tokens = open_tokens(policy=TokenPolicy(per_user=before + 1))
+    tokens = open_tokens(policy=TokenPolicy(max_per_user=before + 1))
     for number in range(4):
         user, got = f"u{number}", list[str]()
         for each in range(before):
@@ -66,7 +66,7 @@ def test_of_two_at_the_limit_one_gets_it(open_tokens: Callable[..., AccessTokens
 
         at_once(issue, issue, issue)
         assert sorted(map(bool, got)) == [False, False, True]
-        assert len(tokens.of(user)) == before + 1
+        assert len(tokens.tokens_of(user)) == before + 1
 
 
 @pytest.mark.fault
@@ -165,7 +165,7 @@ def test_a_database_that_is_gone_is_an_error(tmp_path: Path) -> None:
             metadata.tables["pm_access_tokens"].drop(tx.connection)
         calls: list[Callable[[], object]] = [
             lambda: tokens.verify(token),
-            lambda: tokens.of("7"),
+            lambda: tokens.tokens_of("7"),
             lambda: tokens.revoke_all("7"),
             lambda: tokens.issue("7", "x"),
         ]

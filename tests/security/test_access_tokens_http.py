@@ -40,14 +40,14 @@ class House:
         self.store = opened.enter_context(SessionStore(MemoryStore(), ring))
         layers = [
             errors(),
-            sessions(self.store, secure=False),
-            csrf(keys=ring, secure=False),
+            sessions(self.store, cookie_secure=False),
+            csrf(keys=ring, cookie_secure=False),
             authentication(self.who),
             authorization(self.access, RULES, public=["POST /login"]),
         ]
         self.app = Pipeline(layers).asgi(self.answer)
         for user in ("7", "8"):
-            self.access.grant(user, "editor", by=None)
+            self.access.grant(user, "editor", actor=None)
 
     async def who(self, request: Request) -> Any:
         """As the guide has it."""

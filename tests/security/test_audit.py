@@ -48,7 +48,7 @@ def test_a_row_tells_who_did_what_to_whom(audit: AuditLog, clock: FakeClock) -> 
         "7",
         "done",
     )
-    assert entry.at == datetime(2026, 1, 1, tzinfo=UTC)
+    assert entry.recorded_at == datetime(2026, 1, 1, tzinfo=UTC)
     assert entry.detail == {"role": "admin", "old": ["ä", 1, None]}
     assert [row.id for row in audit.find()] == [second, first]
     assert [row.id for row in audit.find(limit=1)] == [second]
@@ -127,7 +127,7 @@ def test_old_rows_are_purged_in_batches_and_that_is_told(
     with database.write() as tx:
         tx.execute(rows.insert().values([{"id": f"{number:036}", **old} for number in range(25)]))
     kept = audit.record("y", actor=None, subject=None)
-    assert audit.purge(clock.now - timedelta(days=1), by="1") == 25
+    assert audit.purge(clock.now - timedelta(days=1), actor="1") == 25
     newest, oldest = audit.find()
     assert oldest.id == kept
     assert (newest.action, newest.actor, newest.detail["rows"]) == ("audit.purged", "1", 25)

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from pyotp.totp import TOTP
 
-from postrmagic_core.security.factors import Guesses, TotpPolicy, policy
+from postrmagic_core.security.factors import GuessLimits, TotpPolicy, policy
 from postrmagic_core.stack import Stack
 from postrmagic_core.testing import FakeClock
 from tests.security.factors_rig import ALICE
@@ -49,7 +49,7 @@ def test_the_guide_runs(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_the_figures_of_the_pages_are_those_of_the_code() -> None:
     """The defaults: digits, step, window, guesses, letters of a recovery code."""
-    default, guesses = TotpPolicy(), Guesses()
+    default, guesses = TotpPolicy(), GuessLimits()
     assert (default.digits, default.period, default.algorithm, default.behind, default.ahead) == (6, 30, "SHA1", 1, 0)
     assert (guesses.challenge.burst, guesses.challenge.period / guesses.challenge.amount) == (5, 60)
     assert (guesses.user.burst, guesses.user.amount, guesses.user.period) == (20, 10, 3600)

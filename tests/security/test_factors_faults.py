@@ -303,7 +303,7 @@ def verify_in_database(url: str, secret: str) -> None:
     clock = FakeClock()
     with (
         DatabaseManager(url) as database,
-        SecondFactors(database, KeyRing([KEY]), issuer=ISSUER, guesses=AMPLE, clock=clock) as factors,
+        SecondFactors(database, KeyRing([KEY]), issuer=ISSUER, limits=AMPLE, clock=clock) as factors,
     ):
         print("ready")  # noqa: T201 - the parent reads it
         while not factors.status(ALICE).enabled:

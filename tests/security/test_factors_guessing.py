@@ -11,7 +11,7 @@ import pytest
 from postrmagic_core._crypto import KeyRing
 from postrmagic_core.database import DatabaseManager
 from postrmagic_core.limits import Limit, RateLimiter
-from postrmagic_core.security.factors import Enrolment, FactorDecision, Guesses
+from postrmagic_core.security.factors import Enrolment, FactorDecision, GuessLimits
 from postrmagic_core.stores import Store, open_store
 from postrmagic_core.stores.adapters.memory import MemoryStore
 from postrmagic_core.testing import FakeClock
@@ -29,7 +29,7 @@ def rig(request: pytest.FixtureRequest, database: DatabaseManager, ring: KeyRing
         limiter = None
         if request.param == "given":
             limiter = opened.enter_context(RateLimiter(MemoryStore(clock=clock), clock=clock))
-        yield opened.enter_context(rigged(database, ring, clock=clock, guesses=Guesses(), limiter=limiter))
+        yield opened.enter_context(rigged(database, ring, clock=clock, limits=GuessLimits(), limiter=limiter))
 
 
 def guess(rig: Rig, enrolment: Enrolment, challenge: str, times: int, user_id: str = ALICE) -> list[str]:
@@ -73,7 +73,7 @@ def test_new_challenges_bring_no_new_guesses(rig: Rig) -> None:
 
 def test_a_day_of_guessing_finds_a_code_once_in_two_thousand(rig: Rig) -> None:
     """The bound that the limits' description names: guesses in a day, each right with 2 in 1,000,000."""
-    user = Guesses().user
+    user = GuessLimits().user
     assert (user.burst + user.amount * 86_400 / user.period) * 2 / 1_000_000 < 1 / 1_900
 
 
@@ -167,7 +167,7 @@ def test_processes_count_together(database_url: str, ring: KeyRing, redis_url: s
             store = opened.enter_context(closing(open_store(redis_url, timeout=5.0)))
             limiter = opened.enter_context(RateLimiter(store))
             manager = opened.enter_context(DatabaseManager(database_url))
-            rigs.append(opened.enter_context(rigged(manager, ring, limiter=limiter, guesses=Guesses())))
+            rigs.append(opened.enter_context(rigged(manager, ring, limiter=limiter, limits=GuessLimits())))
         enrolment, _ = rigs[0].enabled()
         told = [reason for rig in rigs * 3 for reason in guess(rig, enrolment, "one", 2)]
         assert told == ["wrong"] * 5 + [DELAYED] * 7
@@ -175,8 +175,8 @@ def test_processes_count_together(database_url: str, ring: KeyRing, redis_url: s
 
 def test_limits_are_the_callers(database: DatabaseManager, ring: KeyRing) -> None:
     """Fewer guesses, where that is wanted."""
-    few = Guesses(Limit("challenge", 1, 3600.0), Limit("user", 2, 3600.0))
-    with rigged(database, ring, guesses=few) as rig:
+    few = GuessLimits(Limit("challenge", 1, 3600.0), Limit("user", 2, 3600.0))
+    with rigged(database, ring, limits=few) as rig:
         enrolment, _ = rig.enabled()
         assert guess(rig, enrolment, "a", 2) + guess(rig, enrolment, "b", 2) + guess(rig, enrolment, "c", 1) == [
             "wrong",

@@ -20,6 +20,7 @@ from postrmagic_core._metrics import Metrics
 from postrmagic_core.errors import ConfigurationError, NotOpen, Overloaded, ValidationFailed
 from postrmagic_core.security.passwords import Argon2Cost, Passwords, Verified, policy
 from postrmagic_core.security.passwords.policy import FLOOR
+from tests.faces import Caller
 
 TINY = Argon2Cost(64, 1, 1)
 MORE = Argon2Cost(FLOOR.memory_kib, 3, 1)
@@ -49,25 +50,11 @@ class Pbkdf2:
         return hashlib.pbkdf2_hmac("sha256", password.encode(), salt, 1000)
 
 
-class Caller:
-    """One face of passwords, waited for."""
-
-    def __init__(self, passwords: Passwords, runner: asyncio.Runner | None) -> None:
-        self.passwords = passwords
-        self._runner = runner
-
-    def __getattr__(self, name: str) -> Any:
-        if self._runner is None:
-            return getattr(self.passwords, name)
-        runner, method = self._runner, getattr(self.passwords.aio, name)
-        return lambda *args, **options: runner.run(method(*args, **options))
-
-
 def cheap(**options: Any) -> Passwords:
     """Of a cost that no application can have, for what does not depend on it; what stored hashes may cost is usual."""
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(policy, "FLOOR", TINY)
-        return Passwords(TINY, **{"most": Argon2Cost(4 * FLOOR.memory_kib, 4 * FLOOR.passes, 16), **options})
+        return Passwords(TINY, **{"max_cost": Argon2Cost(4 * FLOOR.memory_kib, 4 * FLOOR.passes, 16), **options})
 
 
 @pytest.fixture(params=["sync", "async"])
@@ -124,9 +111,9 @@ def test_a_cost_below_the_floor_is_refused(cost: Argon2Cost) -> None:
 def test_new_hashes_must_be_within_what_stored_ones_may_cost() -> None:
     """Otherwise nobody could log in with a hash that was just made."""
     with pytest.raises(ConfigurationError, match="more than stored ones may"):
-        Passwords(Argon2Cost(), most=Argon2Cost(65_535, 12, 16))
-    with pytest.raises(ConfigurationError, match="at_once"):
-        Passwords(at_once=0)
+        Passwords(Argon2Cost(), max_cost=Argon2Cost(65_535, 12, 16))
+    with pytest.raises(ConfigurationError, match="concurrency"):
+        Passwords(concurrency=0)
 
 
 @pytest.mark.parametrize("stored", [None, "", "!", "*", "!$argon2id$v=19$m=19456,t=2,p=1$c2FsdHNhbHQ$aGFzaA"])
@@ -180,7 +167,7 @@ def test_what_a_stored_hash_may_cost_can_be_said(caller: Any) -> None:
     """Who lowers the cost far says up to where old hashes are read."""
     stored = caller(Argon2Cost(19_456, 9, 1)).hash(RIGHT)
     assert not caller().verify(RIGHT, stored)
-    assert caller(most=Argon2Cost(19_456, 9, 1)).verify(RIGHT, stored)
+    assert caller(max_cost=Argon2Cost(19_456, 9, 1)).verify(RIGHT, stored)
 
 
 def test_a_hash_of_another_cost_is_replaced_at_login(caller: Any, caplog: pytest.LogCaptureFixture) -> None:
@@ -272,7 +259,7 @@ def test_what_is_too_long_is_refused_before_anything_is_computed(
     """Nothing is cut: such a password gets no hash and fits none, and neither takes a place among the hashings."""
     passwords = caller()
     for part in ("slots", "hashing"):
-        monkeypatch.setattr(passwords.passwords.work, part, Untouchable())
+        monkeypatch.setattr(passwords.manager.work, part, Untouchable())
     with pytest.raises(ValidationFailed) as refused:
         passwords.hash(password)
     assert refused.value.errors[0]["code"] in {"password.too_long", "password.not_text"}
@@ -325,8 +312,8 @@ class Held:
 def test_who_finds_all_places_taken_is_told_in_time(caller: Any, caplog: pytest.LogCaptureFixture) -> None:
     """Overloaded, after the wait, for both faces; counted each time, logged once, and all is well afterwards."""
     held, metrics = Held(), Metrics()
-    passwords = caller(legacy=[held], at_once=2, wait=0.05, metrics=metrics)
-    busy = [threading.Thread(target=passwords.passwords.verify, args=("x", "held")) for _ in range(2)]
+    passwords = caller(legacy=[held], concurrency=2, wait=0.05, metrics=metrics)
+    busy = [threading.Thread(target=passwords.manager.verify, args=("x", "held")) for _ in range(2)]
     for thread in busy:
         thread.start()
     for _ in busy:
@@ -347,7 +334,7 @@ def test_who_finds_all_places_taken_is_told_in_time(caller: Any, caplog: pytest.
 def test_both_faces_share_the_places() -> None:
     """Twenty threads and twenty tasks at once: never more than two are at work, and all are served."""
     held = Held()
-    with cheap(legacy=[held], at_once=2, wait=60.0) as passwords:
+    with cheap(legacy=[held], concurrency=2, wait=60.0) as passwords:
 
         async def tasks() -> None:
             await asyncio.gather(*(passwords.aio.verify("x", "held") for _ in range(20)))
@@ -383,7 +370,7 @@ def test_a_cancelled_call_keeps_its_place_until_its_thread_ends() -> None:
             await task
         assert not await passwords.aio.verify(RIGHT, None)
 
-    with cheap(legacy=[held], at_once=1, wait=0.05) as passwords:
+    with cheap(legacy=[held], concurrency=1, wait=0.05) as passwords:
         asyncio.run(main(passwords))
         assert passwords.work.slots._free == 1
 
@@ -405,7 +392,7 @@ def test_who_is_cancelled_while_waiting_takes_no_place_along() -> None:
         await asyncio.gather(first, *waiting, return_exceptions=True)
         assert not await waiting[99]
 
-    with cheap(legacy=[held], at_once=1, wait=60.0) as passwords:
+    with cheap(legacy=[held], concurrency=1, wait=60.0) as passwords:
         asyncio.run(main(passwords))
         assert passwords.work.slots._free == 1
         assert not passwords.verify(RIGHT, None)
@@ -470,14 +457,14 @@ def test_a_password_is_in_no_error_and_no_record(caller: Any, caplog: pytest.Log
     """Whatever goes wrong, neither the password nor a hash of it is told."""
     caplog.set_level(logging.DEBUG)
     secret = "hunter2hunter2hunter2"
-    passwords = caller(at_once=1, wait=0.01)
+    passwords = caller(concurrency=1, wait=0.01)
     stored = passwords.hash(secret)
     passwords.verify(secret, stored[:-5] + "!!!!!")
     passwords.verify("wrong", stored)
     with pytest.raises(ValidationFailed) as refused:
         passwords.require(secret[:7] * 200)
-    with pytest.raises(Overloaded) as full, passwords.passwords.work.slots.held():
+    with pytest.raises(Overloaded) as full, passwords.manager.work.slots.held():
         passwords.verify(secret, stored)
-    said = f"{refused.value} {refused.value.errors} {full.value} {passwords.passwords!r} {caplog.text}"
+    said = f"{refused.value} {refused.value.errors} {full.value} {passwords.manager!r} {caplog.text}"
     assert "hunter2" not in said
     assert stored[:-5] not in said

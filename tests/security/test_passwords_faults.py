@@ -54,7 +54,7 @@ def flood(face: str, wait: float) -> None:
     async def all_of_them() -> None:
         await asyncio.gather(*(alogin() for _ in range(LOGINS)))
 
-    with Passwords(at_once=AT_ONCE, wait=wait) as passwords:
+    with Passwords(concurrency=AT_ONCE, wait=wait) as passwords:
         before = peak_mib()
         began = time.monotonic()
         if face == "async":
@@ -87,7 +87,7 @@ def test_fifty_logins_at_once_take_the_memory_of_two(face: str) -> None:
 
 def test_a_forked_child_has_places_of_its_own() -> None:
     """A process forked while all places were taken hashes at once: those who held them did not come along."""
-    with Passwords(FLOOR, at_once=1, wait=5.0) as passwords, passwords.work.slots.held():
+    with Passwords(FLOOR, concurrency=1, wait=5.0) as passwords, passwords.work.slots.held():
         child = os.fork()
         if child == 0:  # pragma: no cover - a process of its own
             try:

@@ -12,7 +12,7 @@ from pydantic import BaseModel
 
 from postrmagic_core._crypto import KeyRing
 from postrmagic_core.errors import ConfigurationError, NotOpen
-from postrmagic_core.sessions import Binding, SessionStore
+from postrmagic_core.sessions import Binding, CookieSessions, SessionStore
 from postrmagic_core.stores import Store, open_store
 from postrmagic_core.stores.adapters.memory import MemoryStore
 from postrmagic_core.stores.adapters.sql import SqlStore
@@ -114,12 +114,16 @@ def test_what_sessions_cannot_work_with_is_refused(ring: KeyRing) -> None:
         SessionStore(store, ring, version=0)
     with pytest.raises(ValueError, match="touch_interval < idle_timeout <= absolute_timeout"):
         SessionStore(store, ring, idle_timeout=60, absolute_timeout=30)
-    with pytest.raises(ValueError, match="grace < renewal_timeout"):
-        SessionStore(store, ring, grace=60, renewal_timeout=30)
+    with pytest.raises(ValueError, match="rotation_grace < renewal_timeout"):
+        SessionStore(store, ring, rotation_grace=60, renewal_timeout=30)
     with pytest.raises(ValueError, match="too short for absolute_timeout"):
-        SessionStore(store, ring, grace=0, renewal_timeout=0.001)
+        SessionStore(store, ring, rotation_grace=0, renewal_timeout=0.001)
     with pytest.raises(ValueError, match="max_sessions"):
         SessionStore(store, ring, max_sessions=0)
+    with pytest.raises(TypeError, match="no option idle; it has namespace, idle_timeout"):
+        SessionStore(store, ring, idle=60)  # type: ignore[call-overload]  # what is refused
+    with pytest.raises(TypeError, match="no option max_sessions; it has namespace"):
+        CookieSessions(ring, max_sessions=1)  # type: ignore[call-overload]  # what is refused
     with pytest.raises(ValueError, match='"off", "log" or "revoke"'):
         Binding(agent="deny")  # type: ignore[arg-type]  # what is refused
     with pytest.raises(ValueError, match="user's id"), SessionStore(store, ring) as sessions:

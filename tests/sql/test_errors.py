@@ -11,7 +11,7 @@ from sqlalchemy import Column, Integer, MetaData, String, Table, UniqueConstrain
 
 from postrmagic_core import errors
 from postrmagic_core._sql import mysql_errors, sqlite_errors
-from postrmagic_core._sql.constraints import columns_of, name_of
+from postrmagic_core._sql.constraints import columns_of, name_of, table_of
 
 CANARY = "canary-7f3a"
 table = Table(
@@ -128,19 +128,22 @@ def test_sqlite_codes_have_their_errors(code: int, kind: type[Exception]) -> Non
 
 
 @pytest.mark.parametrize(
-    ("message", "constraint", "columns"),
+    ("message", "constraint", "owner", "columns"),
     [
-        ("UNIQUE constraint failed: t.a, t.b", "uq_ab", ("a", "b")),
-        ("UNIQUE constraint failed: t.id", None, ("id",)),
-        ("UNIQUE constraint failed: index 'uq_lower'", "uq_lower", ()),
-        ("", None, ()),
+        ("UNIQUE constraint failed: t.a, t.b", "uq_ab", "t", ("a", "b")),
+        ("UNIQUE constraint failed: other.id", None, "other", ("id",)),
+        ("UNIQUE constraint failed: index 'uq_lower'", "uq_lower", None, ()),
+        ("UNIQUE constraint failed: index 'uq_ab'", "uq_ab", "t", ()),
+        ("", None, None, ()),
     ],
 )
-def test_sqlite_names_are_identifiers(message: str, constraint: str | None, columns: tuple[str, ...]) -> None:
-    """Constraint and columns, as far as SQLite and the metadata tell."""
+def test_sqlite_names_are_identifiers(
+    message: str, constraint: str | None, owner: str | None, columns: tuple[str, ...]
+) -> None:
+    """Constraint, table and columns, as far as SQLite and the metadata tell."""
     ours = sqlite_errors.translated(sqlite(sqlite3.SQLITE_CONSTRAINT_UNIQUE, message), table=table, reading=False)
     assert isinstance(ours, errors.UniqueViolation)
-    assert (ours.constraint, ours.columns) == (constraint, columns)
+    assert (ours.constraint, ours.table, ours.columns) == (constraint, owner, columns)
 
 
 def test_metadata_knows_its_constraints() -> None:
@@ -149,3 +152,4 @@ def test_metadata_knows_its_constraints() -> None:
     assert columns_of(table, "uq_ab") == ("a", "b")
     assert columns_of(table, "PRIMARY") == ("id",)
     assert (name_of(None, ["a"]), columns_of(None, "PRIMARY"), columns_of(table, "absent")) == (None, (), ())
+    assert (table_of(table, "uq_ab"), table_of(table, "absent"), table_of(None, "uq_ab")) == ("t", None, None)

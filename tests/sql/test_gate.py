@@ -4,20 +4,17 @@ from __future__ import annotations
 
 import os
 import threading
-import time
 
 import pytest
 
 from postrmagic_core._sql.gate import Gate, gate_of
 from postrmagic_core.errors import Conflict
+from postrmagic_core.testing import until
 
 
 def waiting(gate: Gate, number: int) -> None:
     """Wait until that many threads queue."""
-    deadline = time.monotonic() + 10
-    while len(gate._queue) < number:
-        assert time.monotonic() < deadline
-        time.sleep(0.001)
+    until(lambda: len(gate._queue) >= number)
 
 
 def test_turns_are_given_in_the_order_of_asking() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -34,6 +35,8 @@ def test_plugins_lists_what_is_built_in() -> None:
     shown = run("plugins").stdout
     assert "redis" in shown
     assert "built in" in shown
+    told = {(one["kind"], one["scheme"]): one for one in json.loads(run("plugins", "--json").stdout)}
+    assert (told["store", "memory"]["origin"], told["store", "memory"]["state"]) == ("built in", "usable")
 
 
 def test_plugins_names_the_extra_to_install() -> None:
@@ -50,7 +53,11 @@ def test_settings_shows_values_and_masks_secrets() -> None:
     given = {"POSTRMAGIC_CACHE__URL": "redis://:hunter2@h/0", "POSTRMAGIC_JOBS__THREADS": "9"}
     shown = run("settings", environment=given).stdout
     assert "POSTRMAGIC_JOBS__THREADS" in shown
-    assert "hunter2" not in shown
+    told = run("settings", "--json", environment=given).stdout
+    assert "hunter2" not in shown + told
+    values = {one["variable"]: one["value"] for one in json.loads(told)}
+    assert (values["POSTRMAGIC_JOBS__THREADS"], values["POSTRMAGIC_EVENTS__URL"]) == (9, None)
+    assert all(f" {variable} " in shown for variable in values)
 
 
 def test_wrong_settings_are_one_message_and_status_one() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import sys
 from pathlib import Path
@@ -67,6 +68,31 @@ def test_check_lists_what_differs() -> None:
     del sys.modules["tables"]
     differs = run("check")
     assert (differs.exit_code, differs.output) == (1, "add table tags\n")
+    assert json.loads(run("check", "--json").stdout) == {"differences": ["add table tags"]}
+
+
+@pytest.mark.usefixtures("_configured")
+def test_programs_are_told_the_same() -> None:
+    """Where each history is, what its revisions do, and what differs."""
+    run("revision", "-m", "Posters [new]")
+    newest, *_ = json.loads(run("history", "--json").stdout)
+    package = json.loads(run("history", "--package", "--json").stdout)
+    assert newest["title"] == "Posters [new]."
+    assert package[-1]["revision"] == "0001"
+    behind = {one["history"]: one for one in json.loads(run("current", "--json").stdout)}
+    assert [one["state"] for one in behind.values()] == ["behind", "behind"]
+    assert behind["application"] == {
+        "history": "application",
+        "database": [],
+        "code": [newest["revision"]],
+        "state": "behind",
+    }
+    differs = run("check", "--json")
+    assert (differs.exit_code, len(json.loads(differs.stdout)["differences"])) == (1, 2)
+    run("upgrade")
+    assert [one["state"] for one in json.loads(run("current", "--json").stdout)] == ["current", "current"]
+    current = run("check", "--json")
+    assert (current.exit_code, json.loads(current.stdout)) == (0, {"differences": []})
 
 
 @pytest.mark.usefixtures("_configured")
@@ -98,7 +124,7 @@ def test_a_stack_migrates_the_application_in_development_only(tmp_path: Path) ->
     run("revision", "-m", "Posters", "--app", "app:stack")
     settings = embedded_settings(tmp_path / "data").replace(database={"migrations": str(tmp_path / "migrations")})
     production = settings.replace(
-        stack={"environment": "production"}, security={"keys": ["k" * 32]}, sessions={"secure": True}
+        stack={"environment": "production"}, security={"keys": ["k" * 32]}, sessions={"cookie_secure": True}
     )
     with pytest.raises(SchemaMismatch, match="run `postrmagic db upgrade` before starting"), opened(production):
         pass

@@ -33,16 +33,16 @@ def test_its_parts_work_together_and_close_with_it(stack: Stack) -> None:
     with stack:
         stored = security.passwords.hash("a good long passphrase")
         assert security.passwords.verify("a good long passphrase", stored).ok
-        token = security.tokens.issue("reset", "alice", lifetime=60)
-        redeemed = security.tokens.redeem("reset", token)
+        token = security.login_tokens.issue("alice", purpose="reset", lifetime=60)
+        redeemed = security.login_tokens.redeem(token, purpose="reset")
         assert redeemed is not None
         assert redeemed.user_id == "alice"
         assert "posters" in security.factors.enrol("alice", "alice@example.org").uri
-        assert security.throttle.check("alice", "203.0.113.7")
-        assert security.access.grant("alice", "editor", by=None)
+        assert security.throttle.admit("alice", "203.0.113.7")
+        assert security.access.grant("alice", "editor", actor=None)
         assert security.access.check(security.access.identity("alice"), "media:edit")
         assert [entry.action for entry in security.audit.find()] == ["role.granted"]
-        parts = [security.passwords, security.tokens, security.factors, security.access, security.audit]
+        parts = [security.passwords, security.login_tokens, security.factors, security.access, security.audit]
     assert not any(part.is_open for part in parts)
 
 
@@ -55,7 +55,7 @@ def test_expired_tokens_are_swept_once_an_hour(tmp_path: Path, frozen_clock: Fak
             with stack.database.read() as tx:
                 return int(tx.scalar(select(func.count()).select_from(login_tokens)) or 0)
 
-        stack.security.tokens.issue("reset", "alice", lifetime=60)
+        stack.security.login_tokens.issue("alice", purpose="reset", lifetime=60)
         found = []
         for seconds in (0, 61, 3538, 1):
             frozen_clock.advance(seconds)

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from postrmagic_core._lifecycle import Lifecycle
-from postrmagic_core.errors import ConfigurationError, NotOpen, SchemaMismatch
+from postrmagic_core.errors import ConfigurationError, NotOpen, SchemaMismatch, SettingsError
 from postrmagic_core.events import Event, on
 from postrmagic_core.jobs import JobContext, every, task
 from postrmagic_core.log import bind, configure
@@ -195,10 +195,14 @@ def test_a_record_logged_in_a_job_names_the_job(tmp_path: Path) -> None:
 
 def test_a_workers_memory_is_in_mib_in_settings_and_code(tmp_path: Path) -> None:
     """A process always has one, and never a million gigabytes; what is given goes before what is set."""
-    stack = make(tmp_path, jobs={"memory": 1})
+    stack = make(tmp_path, jobs={"max_memory_mib": 1})
     assert stack.worker().spent
     assert not stack.worker(max_memory_mib=10**9).spent
     assert not make(tmp_path).worker().spent
+    with pytest.raises(ValueError, match="at least 1 MiB"):
+        stack.worker(max_memory_mib=0)
+    with pytest.raises(SettingsError, match=r"jobs\.max_memory_mib.*greater than or equal to 1"):
+        make(tmp_path, jobs={"max_memory_mib": 0})
 
 
 def test_an_invalidation_bound_to_a_unit_reaches_the_cache_when_it_commits(stack: Stack) -> None:

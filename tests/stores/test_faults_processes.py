@@ -75,9 +75,9 @@ def test_eight_processes_read_whole_values(shared_url: str) -> None:
     calls = [(shared_url, who, 8) for who in range(CALLERS)]
     with closing(open_store(shared_url, timeout=10.0)) as store, crowd(process, *calls) as children:
         prepare(store)
-        assert [children.line(60) for _ in calls] == ["ready"] * CALLERS
+        assert [child.line(60) for child in children] == ["ready"] * CALLERS
         store.set({b"go": b"1"}, 600_000)
-        counted = sum(int(children.line(60)) for _ in calls)
+        counted = sum(int(child.line(60)) for child in children)
         assert checked(store.get([SWAPPED])[0]) == counted > 0
 
 

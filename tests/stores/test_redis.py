@@ -27,6 +27,7 @@ from postrmagic_core.stores import Keys, Store, acquire, durability_check, open_
 from postrmagic_core.stores.adapters._redis_wire import Wire
 from postrmagic_core.stores.adapters.redis import RedisStore
 from postrmagic_core.stores.scripts import GCRA, INVALIDATE
+from postrmagic_core.testing import until
 from postrmagic_core.testing.proxy import FaultProxy
 from postrmagic_core.testing.servers import RedisServer, free_port
 from tests.backends import TIMEOUT as PATIENT
@@ -327,10 +328,7 @@ def test_many_tasks_share_a_few_connections(redis_url: str) -> None:
 
         assert asyncio.run(main()) == [[b"v"]] * 200
         assert proxy.accepted <= 1 + 16
-        deadline = time.monotonic() + 10
-        while proxy.connections > 1:
-            assert time.monotonic() < deadline, "the event loop's connections outlived it"
-            time.sleep(0.01)
+        until(lambda: proxy.connections <= 1, "the event loop's connections outlived it")
 
 
 @pytest.mark.fault

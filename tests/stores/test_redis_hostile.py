@@ -25,6 +25,7 @@ from postrmagic_core.errors import (
 )
 from postrmagic_core.stores.adapters.redis import RedisStore
 from postrmagic_core.stores.scripts import GCRA
+from postrmagic_core.testing import until
 from postrmagic_core.testing.proxy import FaultProxy
 from postrmagic_core.testing.servers import RedisServer
 
@@ -229,10 +230,7 @@ def test_a_threads_connection_ends_with_it(redis_url: str) -> None:
             thread = threading.Thread(target=store.get, args=([KEY],))
             thread.start()
             thread.join()
-        deadline = time.monotonic() + 10
-        while proxy.connections:
-            assert time.monotonic() < deadline, "connections outlive their threads"
-            time.sleep(0.01)
+        until(lambda: not proxy.connections, "connections outlive their threads")
         assert proxy.accepted == 20
 
 
@@ -271,9 +269,7 @@ def test_closing_ends_the_calls_that_wait(redis_url: str) -> None:
         proxy.blackhole()
         thread = threading.Thread(target=wait)
         thread.start()
-        deadline = time.monotonic() + 10
-        while not proxy.hits and time.monotonic() < deadline:
-            time.sleep(0.01)
+        until(lambda: proxy.hits, "it did not ask")
         store.close()
         thread.join(10)
         assert not thread.is_alive()

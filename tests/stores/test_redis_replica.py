@@ -14,6 +14,7 @@ import redis
 
 from postrmagic_core.errors import BackendError, BackendReadOnly
 from postrmagic_core.stores.adapters.redis import RedisStore
+from postrmagic_core.testing import until
 from postrmagic_core.testing.proxy import FaultProxy
 from postrmagic_core.testing.servers import RedisServer
 
@@ -114,7 +115,7 @@ def test_everybody_writes_to_the_promoted_replica_within_five_seconds(replicated
         def written() -> dict[bytes, int]:
             return {key: int(raw.get(key) or 0) for key in last}
 
-        until(lambda: min(written().values()) > 5, 10, "nobody wrote")
+        until(lambda: min(written().values()) > 5, "nobody wrote")
         {"demoted": lambda: None, "killed": primary.kill, "stopped": primary.pause}[how]()
         raw.replicaof("NO", "ONE")
         if how == "demoted":
@@ -124,15 +125,7 @@ def test_everybody_writes_to_the_promoted_replica_within_five_seconds(replicated
         before = dict(last)
         assert all(written()[key] < before[key] for key in last), "the fault never bit"
         proxy.redirect(replica.url)
-        until(lambda: all(written()[key] > before[key] for key in last), 5 + SLACK, "not everybody found the primary")
-
-
-def until(condition: Callable[[], bool], seconds: float, what: str) -> None:
-    """Wait for it."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, what
-        time.sleep(0.01)
+        until(lambda: all(written()[key] > before[key] for key in last), "not everybody found the primary", 5 + SLACK)
 
 
 def test_one_refused_write_moves_every_thread_and_both_faces(replicated: Replicated) -> None:

@@ -49,12 +49,18 @@ def silent_port() -> Iterator[int]:
         yield server.getsockname()[1]
 
 
+def opened(url: str, *, timeout: float) -> SqlStore:
+    """The store of the URL's dialect."""
+    store = open_store(url, timeout=timeout)
+    assert isinstance(store, SqlStore)
+    return store
+
+
 @pytest.fixture
 def sql(url: str) -> Iterator[SqlStore]:
     """The store on it."""
-    store = SqlStore.from_url(url, timeout=5.0)
-    yield store
-    store.close()
+    with closing(opened(url, timeout=5.0)) as store:
+        yield store
 
 
 def rows(url: str) -> int:
@@ -110,7 +116,7 @@ def test_the_thread_starts_with_the_first_write_and_ends_with_the_store(url: str
     def sweepers() -> int:
         return sum(thread.name == "postrmagic-sweeper" for thread in set(threading.enumerate()) - before)
 
-    with closing(SqlStore.from_url(url, timeout=5.0)) as store:
+    with closing(opened(url, timeout=5.0)) as store:
         store.get([b"k"])
         assert sweepers() == 0
         store.set({b"k": b"v"}, None)
@@ -247,7 +253,7 @@ def test_a_process_that_starts_waits_for_no_writer(tmp_path: Path) -> None:
 
 def test_making_the_table_may_take_longer_than_an_operation(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """On a busy machine the first operation is slow and not refused; the next one is bounded as ever."""
-    with closing(SqlStore.from_url(url, timeout=2.0)) as store:
+    with closing(opened(url, timeout=2.0)) as store:
         create = store.create
 
         def slowly(held: Held) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 import redis
 
+from postrmagic_core import testing
 from postrmagic_core._metrics import Metrics
 from postrmagic_core.cache import CacheManager
 from postrmagic_core.errors import BackendError, BackendReadOnly
@@ -49,10 +50,7 @@ def client(url: str) -> Iterator[Any]:
 
 def until(true: Callable[[], object], seconds: float) -> None:
     """Wait until ``true()``, for so many seconds at most."""
-    deadline = time.monotonic() + seconds + SLACK
-    while not true():
-        assert time.monotonic() < deadline, f"not within {seconds} s"
-        time.sleep(0.01)
+    testing.until(true, timeout=seconds + SLACK)
 
 
 def near(store: TieredStore, value: bytes) -> None:

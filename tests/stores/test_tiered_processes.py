@@ -222,4 +222,4 @@ def count(url: str, who: int, rounds: int) -> None:
 def test_no_process_ever_goes_back(redis_url: str) -> None:
     """Three processes write and read each other's counters: what was seen once is never older later."""
     with crowd(count, *[(redis_url, who, 100) for who in range(3)]) as children:
-        assert [children.line(60) for _ in range(3)] == ["done"] * 3
+        assert [child.line(60) for child in children] == ["done"] * 3

@@ -12,8 +12,8 @@ from typing import Any, Self
 
 from postrmagic_core._clock import from_us
 from postrmagic_core.jobs.interface import (
+    DEAD,
     ENDED,
-    LETTERS,
     LIVE,
     PRIORITIES,
     Beat,
@@ -244,7 +244,7 @@ class Good:
         """It will not run again."""
         assert outcome.state not in ("queued", "retrying")
         job.state, job.outcome, job.ended_us = outcome.state, outcome, self.now()
-        job.forget_us = None if job.state in LETTERS else job.ended_us + self.keep_us(job)
+        job.forget_us = None if job.state in DEAD else job.ended_us + self.keep_us(job)
 
     def keep_us(self, job: Job) -> int:
         """How long an end is remembered."""
@@ -477,7 +477,7 @@ class Good:
         """As what it is counted."""
         if job.state in ("queued", "retrying"):
             return "queued" if job.due_us <= self.now() else "later"
-        return "letters" if job.state in LETTERS else "running" if job.state == "running" else None
+        return "dead" if job.state in DEAD else "running" if job.state == "running" else None
 
     @contextmanager
     def listen(self, queues: Sequence[str], ring: Callable[[], None]) -> Iterator[None]:

@@ -110,7 +110,7 @@ class Good:
 
     def bound(self, inbox: Inbox) -> None:
         """Drop the oldest of what is too much."""
-        while inbox.size > self.options.keep:
+        while inbox.size > self.options.keep_bytes:
             inbox.size -= len(inbox.queue.popleft()) + 100
             inbox.lost += 1
 

@@ -122,20 +122,20 @@ def one_for_all(self: Good, inbox: Inbox, payload: bytes) -> None:
 
 def drops_silently(self: Good, inbox: Inbox) -> None:
     """Nobody is told."""
-    while inbox.size > self.options.keep:
+    while inbox.size > self.options.keep_bytes:
         inbox.size -= len(inbox.queue.popleft()) + 100
 
 
 def drops_the_newest(self: Good, inbox: Inbox) -> None:
     """What is full takes nothing more."""
-    while inbox.size > self.options.keep:
+    while inbox.size > self.options.keep_bytes:
         inbox.size -= len(inbox.queue.pop()) + 100
         inbox.lost += 1
 
 
 def drops_everything(self: Good, inbox: Inbox) -> None:
     """A fresh start."""
-    if inbox.size > self.options.keep:
+    if inbox.size > self.options.keep_bytes:
         newest = inbox.queue.pop()
         inbox.lost += len(inbox.queue)
         inbox.queue.clear()
@@ -145,7 +145,7 @@ def drops_everything(self: Good, inbox: Inbox) -> None:
 
 def keeps_little(self: Good, inbox: Inbox) -> None:
     """A quarter."""
-    while inbox.size > self.options.keep // 4:
+    while inbox.size > self.options.keep_bytes // 4:
         inbox.size -= len(inbox.queue.popleft()) + 100
         inbox.lost += 1
 

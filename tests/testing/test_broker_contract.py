@@ -7,6 +7,7 @@ from uuid import uuid4
 
 import pytest
 
+from postrmagic_core.testing import waiting
 from postrmagic_core.testing.contracts import broker_rig
 from postrmagic_core.testing.contracts.broker import BrokerContract
 from tests.planted import ended
@@ -54,7 +55,7 @@ class TestGood(BrokerContract):
 def test_each_broken_clause_is_red(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, family: str) -> None:
     """On the tests named for it; that they can be green is shown above."""
     # What never happens need not be waited for any longer, nor a lease that is to end.
-    for module in [module for name, module in sys.modules.items() if name.startswith(RIGS)]:
+    for module in [waiting, *(module for name, module in sys.modules.items() if name.startswith(RIGS))]:
         for name, seconds in (("SOON", 0.5), ("BRIEF", 0.1)):
             if hasattr(module, name):
                 monkeypatch.setattr(module, name, seconds)

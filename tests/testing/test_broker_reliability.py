@@ -10,6 +10,7 @@ import pytest
 from postrmagic_core.errors import BackendUnavailable, OutcomeUnknown
 from postrmagic_core.jobs.adapters.redis import RedisBroker
 from postrmagic_core.jobs.interface import BrokerOptions, Settlement, Turn, Want
+from postrmagic_core.testing import waiting
 from postrmagic_core.testing.contracts import broker_rig
 from postrmagic_core.testing.contracts.broker_reliability import BrokerReliabilityContract
 from postrmagic_core.testing.contracts.rig import rigged
@@ -68,7 +69,8 @@ def server() -> Iterator[RedisServer]:
 @pytest.fixture
 def run(monkeypatch: pytest.MonkeyPatch, server: RedisServer) -> Callable[..., None]:
     """Runs one test of the contract on an adapter; what never happens need not be waited for."""
-    monkeypatch.setattr(broker_rig, "SOON", 2.0)
+    for module in (broker_rig, waiting):
+        monkeypatch.setattr(module, "SOON", 2.0)
 
     def run_one(broker: type[RedisBroker], test: str, *arguments: str, on: RedisServer = server) -> None:
         contract = contract_of(broker)

@@ -8,6 +8,7 @@ from uuid import uuid4
 
 import pytest
 
+from postrmagic_core.testing import waiting
 from postrmagic_core.testing.contracts import channel_ends, channel_rig, channel_slow
 from postrmagic_core.testing.contracts.channel import ChannelContract
 from tests.planted import ended
@@ -54,7 +55,8 @@ class TestGood(ChannelContract):
 def test_each_broken_clause_is_red(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, family: str) -> None:
     """On the tests named for it; that they can be green is shown above."""
     # What never happens need not be waited for any longer.
-    monkeypatch.setattr(channel_rig, "SOON", 1.5)
+    for module in (channel_rig, waiting):
+        monkeypatch.setattr(module, "SOON", 1.5)
     for module in (channel_rig, channel_ends, channel_slow):
         monkeypatch.setattr(module, "PROMPT", 1.0)
     seen = ended(pytester, monkeypatch, MODULE.format(family=family))

@@ -16,6 +16,7 @@ from pika.adapters.utils.connection_workflow import (  # type: ignore[import-unt
 )
 
 from postrmagic_core.errors import Unsupported
+from postrmagic_core.testing import until
 from postrmagic_core.testing._children import thread_states
 from postrmagic_core.testing.servers import RabbitMQServer, require
 
@@ -49,10 +50,11 @@ def put(url: str, body: bytes) -> None:
 
 def await_declared(directory: Path) -> None:
     """Wait until the queue is on disk: RabbitMQ confirms a message that is, before the queue that it is in."""
-    until = time.monotonic() + 60
-    while not any(QUEUE.encode() in log.read_bytes() for log in directory.rglob("LATEST.LOG")):
-        assert time.monotonic() < until, "the queue's declaration was not written"
-        time.sleep(0.01)
+    until(
+        lambda: any(QUEUE.encode() in log.read_bytes() for log in directory.rglob("LATEST.LOG")),
+        "the queue's declaration was not written",
+        60,
+    )
 
 
 def got(url: str) -> bytes | None:

@@ -5,6 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 
-def unlimited(schema: Any, longest: int) -> Any:
+def unlimited(schema: Any, max_length: int) -> Any:
     """Texts of any length."""
     return schema

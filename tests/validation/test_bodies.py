@@ -16,7 +16,7 @@ from pydantic import Field
 
 from postrmagic_core.errors import DataError, UnsupportedMedia, UsageError, ValidationFailed
 from postrmagic_core.testing.growth import growth
-from postrmagic_core.validation import AsyncUploads, Input, Limits, Validator
+from postrmagic_core.validation import AsyncUploads, Input, InputLimits, Validator
 from postrmagic_core.validation.bodies import validate_body, validate_body_async, validate_query
 from postrmagic_core.validation.rules import PlainText
 from tests.validation.test_multipart import form, text
@@ -147,7 +147,7 @@ class TestKinds:
     def test_the_locale_of_the_call_tells_every_problem(self) -> None:
         """Those of the body as those of a field."""
         told = {"body.truncated": "ENDE", "form.escape": "PROZENT", "limit.bytes": "VIEL", "int_parsing": "ZAHL"}
-        validator = Validator(Search, limits=Limits(bytes=60), catalogues={"xx": told})
+        validator = Validator(Search, limits=InputLimits(bytes=60), catalogues={"xx": told})
         cases = [(MULTIPART, b"--b", "ENDE"), (FORM, b"q=%", "PROZENT"), (FORM, b"page=x", "ZAHL")]
         cases += [(kind, b"x" * 61, "VIEL") for kind in (FORM, "application/json")]
         for kind, body, word in cases:
@@ -214,7 +214,7 @@ class TestUrlencoded:
     def test_limits_are_counted_before_anything_is_decoded(self, complaints: Any, monkeypatch: Any) -> None:
         """Too many pairs, or bytes, never reach the decoder."""
         monkeypatch.setattr("postrmagic_core.validation.bodies.a2b_qp", lambda _: pytest.fail("decoded"))
-        narrow = Validator(Search, limits=Limits(items=3, bytes=40))
+        narrow = Validator(Search, limits=InputLimits(items=3, bytes=40))
         assert complaints(lambda: validate_query(narrow, "&" * 3)) == [("", "limit.items")]
         assert complaints(lambda: validate_query(narrow, "q=" + "a" * 39)) == [("", "limit.bytes")]
 
@@ -228,7 +228,7 @@ class TestUrlencoded:
                 asked.append(1)
                 yield b"x" * 10
 
-        narrow = Validator(Search, limits=Limits(bytes=35))
+        narrow = Validator(Search, limits=InputLimits(bytes=35))
         assert complaints(lambda: validate_body(narrow, kind, endless())) == [("", "limit.bytes")]
         assert len(asked) == 4
 
@@ -334,7 +334,7 @@ HOSTILE: dict[str, Callable[[int], bytes]] = {
 @pytest.mark.parametrize("shape", HOSTILE)
 def test_urlencoded_floods_take_linear_time(shape: str) -> None:
     """Twice the hostile text takes less than three times as long (Starlette's CVE-2026-54283)."""
-    wide = Validator(Search, limits=Limits(items=1_000_000, bytes=1 << 22))
+    wide = Validator(Search, limits=InputLimits(items=1_000_000, bytes=1 << 22))
     bodies = {size: HOSTILE[shape](size) for size in (30_000, 60_000)}
 
     def read(size: int) -> None:

@@ -210,6 +210,41 @@ def test_constraints_are_told_apart_by_their_names(database: DatabaseManager) ->
         raise UniqueViolation("same", constraint="uq_stored_users_name", columns=columns)
     with pytest.raises(ValidationFailed), validator.refusing(value):
         raise UniqueViolation("the columns are not known", constraint="uq_stored_users_name")
+    with pytest.raises(UniqueViolation), validator.refusing(value):
+        raise UniqueViolation("of another table", table="stored_guests", columns=columns)
+    with pytest.raises(ValidationFailed), validator.refusing(value):
+        raise UniqueViolation("of this one, as some servers spell it", table="STORED_USERS", columns=columns)
+
+
+def test_constraints_without_a_name_are_told_apart_by_their_tables(
+    database: DatabaseManager, complaints: Complaints
+) -> None:
+    """Columns of one name in two tables: only the rule of the table that refused the row speaks."""
+    guests = Table(
+        "stored_guests",
+        MetaData(),
+        Column("id", Integer, primary_key=True),
+        Column("email", String(120), unique=True),
+        mysql_charset="utf8mb4",
+    )
+
+    class Visit(Input):
+        host: Annotated[str, Unique(users.c.email)]
+        guest: Annotated[str, Unique(guests.c.email)]
+
+    with database.write() as tx:
+        guests.metadata.create_all(tx.connection)
+    validator = Validator(Visit, database=database)
+    value = validator.validate({"host": "host@example.org", "guest": "guest@example.org"})
+    with database.write() as tx:
+        tx.execute(insert(guests).values(email=value.guest))
+
+    def store() -> None:
+        with validator.refusing(value), database.write() as tx:
+            tx.execute(insert(users).values(name="host", email=value.host))
+            tx.execute(insert(guests).values(email=value.guest))
+
+    assert complaints(store) == [("/guest", "unique.taken")]
 
 
 def test_an_index_over_an_expression_is_known_by_its_name(tmp_path: Path, complaints: Complaints) -> None:

@@ -24,7 +24,7 @@ from pydantic import AfterValidator, Field, field_validator
 
 from postrmagic_core.errors import ConfigurationError, ValidationFailed
 from postrmagic_core.testing.growth import growth
-from postrmagic_core.validation import Input, Limits
+from postrmagic_core.validation import Input, InputLimits
 from postrmagic_core.validation.database_rules import Unique
 from postrmagic_core.validation.definitions import DefinitionLimits, build, describe, forms, validator_for
 from postrmagic_core.validation.groups import In, RequiredIn
@@ -182,7 +182,7 @@ def test_the_same_definition_gives_the_same_class() -> None:
     assert build(json.dumps(shuffled(DEFINITION, order), indent=2).encode()) is model
     assert build(shuffled(DEFINITION, order)) is model
     assert validator_for(DEFINITION) is validator_for(shuffled(DEFINITION, order))
-    assert validator_for(DEFINITION, inputs=Limits(items=5)) is not validator_for(DEFINITION)
+    assert validator_for(DEFINITION, input_limits=InputLimits(items=5)) is not validator_for(DEFINITION)
     other = copy.deepcopy(DEFINITION)
     other["fields"]["tags"]["max"] = 4
     assert build(other) is not model

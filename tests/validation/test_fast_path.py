@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from pydantic import AliasChoices, AliasPath, BeforeValidator, ConfigDict, Field, TypeAdapter
 
 from postrmagic_core.errors import ValidationFailed
-from postrmagic_core.validation import Input, Limits, Validator
+from postrmagic_core.validation import Input, InputLimits, Validator
 from postrmagic_core.validation.budget import over_data, over_json
 from postrmagic_core.validation.depth import depth_of
 from tests.validation.fuzzing import quick
@@ -102,7 +102,7 @@ DATA: st.SearchStrategy[Any] = st.recursive(
 VALIDATORS = [
     Validator[Any](kind, limits=limits)
     for kind in (Branch, list[Branch], dict[str, list[int]], Loop, Free, str)
-    for limits in (Limits(), Limits(depth=2, items=8, bytes=12), Limits(depth=4, items=6))
+    for limits in (InputLimits(), InputLimits(depth=2, items=8, bytes=12), InputLimits(depth=4, items=6))
 ]
 
 
@@ -111,7 +111,7 @@ VALIDATORS = [
 def test_both_ways_give_one_answer(data: Any, validator: Validator[Any]) -> None:
     """Whatever the data: the value, or the errors, of the walk through all of it."""
     reading = validator._checking.reading
-    limits: Limits = reading._limits
+    limits: InputLimits = reading._limits
     answer: list[Any] = []
     for check in (
         validator.validate,
@@ -146,7 +146,7 @@ class Bag:
 @pytest.mark.parametrize("hidden", [Bag(50), {*range(50)}, UserDict({n: n for n in range(50)}), bytearray(50)])
 def test_what_holds_others_is_counted(hidden: Any, complaints: Any) -> None:
     """Not the attributes of an object, but what it holds."""
-    validator = Validator[Any](Branch, limits=Limits(items=20, bytes=20))
+    validator = Validator[Any](Branch, limits=InputLimits(items=20, bytes=20))
     code = "limit.bytes" if isinstance(hidden, bytearray) else "limit.items"
     assert complaints(lambda: validator.validate({"name": hidden})) == [("", code)]
 
@@ -164,5 +164,5 @@ def test_a_rule_that_refuses_is_told_once(complaints: Any) -> None:
 @given(st.text(alphabet='[]{},:"1 \\a', max_size=30).map(str.encode), st.integers(1, 4), st.integers(1, 40))
 def test_a_short_json_text_is_measured_as_a_long_one(body: bytes, depth: int, items: int) -> None:
     """Blanks at its end change nothing but the way taken, also for texts that are no JSON."""
-    limits = Limits(depth=depth, items=items)
+    limits = InputLimits(depth=depth, items=items)
     assert over_json(body, limits) == over_json(body + b" " * items, limits)

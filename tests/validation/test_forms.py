@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from pydantic import AwareDatetime, Field
 
 from postrmagic_core.errors import UsageError, ValidationFailed
-from postrmagic_core.validation import Input, Limits, Validator, errors_by_field
+from postrmagic_core.validation import Input, InputLimits, Validator, errors_by_field
 from tests.validation.fuzzing import quick
 
 
@@ -124,7 +124,7 @@ def test_all_problems_come_at_once() -> None:
 
 def test_limits_hold_while_reading(complaints: Any) -> None:
     """Too many pairs and too much text stop the reading at once."""
-    narrow = Validator(Search, limits=Limits(items=3, bytes=20))
+    narrow = Validator(Search, limits=InputLimits(items=3, bytes=20))
     assert complaints(lambda: narrow.validate_form([("tags", "a")] * 4)) == [("", "limit.items")]
     assert complaints(lambda: narrow.validate_form([("q", "a" * 20)])) == [("", "limit.bytes")]
 

@@ -16,7 +16,7 @@ from pydantic import Field
 
 from postrmagic_core.errors import ValidationFailed
 from postrmagic_core.testing.growth import growth
-from postrmagic_core.validation import Input, Limits, Validator
+from postrmagic_core.validation import Input, InputLimits, Validator
 from postrmagic_core.validation.rules import Filename, PlainText, SafeHtml, Slug, Tag
 from tests.validation.fuzzing import FRAGMENTS, fuzz, hostile_texts, json_values, mutated, runs
 
@@ -93,7 +93,7 @@ def checked(call: Callable[[], object]) -> None:
 @pytest.mark.parametrize("examples", runs(60))
 def test_mutated_json_is_a_value_or_refused(examples: int) -> None:
     """Given a good body after accidents, in both faces of the limits."""
-    narrow = Validator(Poster, limits=Limits(depth=3, items=20, bytes=400))
+    narrow = Validator(Poster, limits=InputLimits(depth=3, items=20, bytes=400))
 
     def check(body: bytes) -> None:
         checked(lambda: POSTER.validate_json(body))
@@ -176,7 +176,7 @@ PUMPS: dict[str, Callable[[int], bytes]] = {
 @pytest.mark.parametrize("shape", PUMPS)
 def test_a_model_takes_linear_time(shape: str) -> None:
     """Twice the hostile body takes less than three times as long, to a value or a refusal."""
-    wide = Validator(Poster, limits=Limits(items=1_000_000, bytes=1 << 23))
+    wide = Validator(Poster, limits=InputLimits(items=1_000_000, bytes=1 << 23))
     bodies = {size: PUMPS[shape](size) for size in (50_000, 100_000)}
 
     def read(size: int) -> None:
@@ -202,7 +202,7 @@ FORMS: dict[str, Callable[[int], list[tuple[str, object]]]] = {
 @pytest.mark.parametrize("shape", FORMS)
 def test_a_form_takes_linear_time(shape: str) -> None:
     """Likewise for pairs: their number, and the length of one."""
-    wide = Validator(Poster, limits=Limits(items=1_000_000, bytes=1 << 23))
+    wide = Validator(Poster, limits=InputLimits(items=1_000_000, bytes=1 << 23))
     forms = {size: FORMS[shape](size) for size in (5_000, 10_000)}
 
     def read(size: int) -> None:

@@ -19,7 +19,7 @@ from pydantic import Field
 
 from postrmagic_core.errors import ConfigurationError, MissingExtra, OutOfSpace, UsageError, ValidationFailed
 from postrmagic_core.testing.growth import growth
-from postrmagic_core.validation import AsyncUploads, ImagePolicy, Input, Limits, Validator
+from postrmagic_core.validation import AsyncUploads, ImagePolicy, Input, InputLimits, Validator
 from postrmagic_core.validation.bodies import validate_body, validate_body_async
 from postrmagic_core.validation.groups import In
 from postrmagic_core.validation.images import ImageUpload, ReceivedImage
@@ -438,7 +438,7 @@ class TestLimits:
         self, body: bytes, limits: dict[str, int], parts: dict[str, int], code: str, size: int, complaints: Any
     ) -> None:
         """Parts, texts, headers, everything together; whole and byte by byte."""
-        narrow = Validator(Texts, limits=Limits(**limits))
+        narrow = Validator(Texts, limits=InputLimits(**limits))
         pieces = (body[at : at + size] for at in range(0, len(body), size))
         assert complaints(lambda: validate_body(narrow, KIND, pieces, parts=PartLimits(**parts))) == [("", code)]
 
@@ -514,7 +514,7 @@ def test_floods_take_linear_time(flood: str) -> None:
     Werkzeug's CVE-2023-25577 and CVE-2023-46136, Starlette's CVE-2024-47874, python-multipart's CVE-2026-40347 and
     CVE-2026-42561.
     """
-    wide = Validator(Texts, limits=Limits(items=1_000_000, bytes=1 << 24))
+    wide = Validator(Texts, limits=InputLimits(items=1_000_000, bytes=1 << 24))
     parts = PartLimits(parts=1_000_000, headers=1_000_000, header_bytes=1 << 24, bytes=1 << 24)
     bodies = {size: FLOODS[flood](size) for size in (60_000, 120_000)}
 

@@ -18,7 +18,7 @@ from pydantic import AfterValidator, Field, HttpUrl, SecretStr, field_validator,
 
 from postrmagic_core._problem import problem_for
 from postrmagic_core.errors import ValidationFailed
-from postrmagic_core.validation import Input, Limits, Validator, invalid
+from postrmagic_core.validation import Input, InputLimits, Validator, invalid
 from postrmagic_core.validation.form_errors import errors_by_input
 from postrmagic_core.validation.rules import PlainText, SafeHtml, Slug, Tag
 
@@ -95,7 +95,7 @@ class Account(Input):
 
 
 ACCOUNTS = Validator(Account)
-NARROW = Validator(Account, limits=Limits(depth=3, items=20, bytes=300))
+NARROW = Validator(Account, limits=InputLimits(depth=3, items=20, bytes=300))
 # Long and of few kinds, so that no text of ours holds one by chance; the first characters break a rule of text each.
 SECRETS = st.builds(
     "{}{}{}".format,

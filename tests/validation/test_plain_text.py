@@ -27,7 +27,7 @@ def of(kind: Any) -> Validator[Any]:
 
 LINE = of(Annotated[str, CleanText(max=40)])
 LINES = of(Annotated[str, CleanText(max=20_000, lines=True)])
-CELL = of(Annotated[str, CsvText(40)])
+CELL = of(Annotated[str, CsvText(max=40)])
 
 
 def code(validator: Validator[Any], text: str) -> str:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from postrmagic_core.errors import ValidationFailed
 from postrmagic_core.testing.growth import growth
-from postrmagic_core.validation import Limits, Validator
+from postrmagic_core.validation import InputLimits, Validator
 from tests.validation.fuzzing import quick
 
 ANYTHING = Validator[Any](object)
@@ -59,7 +59,7 @@ def test_a_duplicate_inside_an_overwritten_value_is_still_refused(complaints: An
 def test_brackets_in_texts_do_not_count() -> None:
     """Depth and items are those of the structure, whatever the texts hold."""
     value = {"a": '[[[[{{{{,,,,\\"', "b\\": ["]", "\\\\", '"']}
-    narrow = Validator[Any](object, limits=Limits(depth=2, items=6))
+    narrow = Validator[Any](object, limits=InputLimits(depth=2, items=6))
     assert narrow.validate_json(json.dumps(value).encode()) == value
 
 
@@ -96,7 +96,7 @@ HOSTILE: dict[str, Callable[[int], bytes]] = {
 @pytest.mark.parametrize("shape", HOSTILE)
 def test_refusing_takes_linear_time(shape: str) -> None:
     """Twice the hostile text takes less than three times as long, whatever its shape."""
-    wide = Validator[Any](object, limits=Limits(items=1_000, bytes=1 << 22))
+    wide = Validator[Any](object, limits=InputLimits(items=1_000, bytes=1 << 22))
     bodies = {size: HOSTILE[shape](size) for size in (200_000, 400_000)}
 
     def refuse(size: int) -> None:

@@ -26,7 +26,7 @@ from pydantic import (
 
 from postrmagic_core._problem import problem_for
 from postrmagic_core.errors import ConfigurationError, UsageError, ValidationFailed
-from postrmagic_core.validation import Input, Limits, Validator, errors_by_field, invalid
+from postrmagic_core.validation import Input, InputLimits, Validator, errors_by_field, invalid
 from postrmagic_core.validation.groups import In
 from postrmagic_core.validation.messages import Catalogue
 from tests.validation.fuzzing import quick
@@ -323,7 +323,7 @@ def test_groups_are_a_collection_of_the_models_names() -> None:
 )
 def test_limits_are_met_before_meaning(data: object, code: str, complaints: Any) -> None:
     """The same limits hold for Python data and for JSON, and come alone."""
-    everything = Validator[Any](object, limits=Limits(depth=3, items=20, bytes=100))
+    everything = Validator[Any](object, limits=InputLimits(depth=3, items=20, bytes=100))
     assert complaints(lambda: everything.validate(data)) == [("", code)]
     assert complaints(lambda: everything.validate_json(json.dumps(data, separators=(",", ":")).encode())) == [
         ("", code)
@@ -332,7 +332,7 @@ def test_limits_are_met_before_meaning(data: object, code: str, complaints: Any)
 
 def test_what_fits_the_limits_passes() -> None:
     """A limit is the last value allowed, counted alike in both ways."""
-    everything = Validator[Any](object, limits=Limits(depth=3, items=20, bytes=100))
+    everything = Validator[Any](object, limits=InputLimits(depth=3, items=20, bytes=100))
     for data in ([[[1]]], [0] * 19, {"a": [{}, []], "b": '[[[["{{\\"'}, ["x" * 90]):
         assert everything.validate(data) == data
         assert everything.validate_json(json.dumps(data).encode()) == data
@@ -350,7 +350,7 @@ def test_a_cycle_ends() -> None:
 def test_limits_are_positive(field: str) -> None:
     """A limit below one is a mistake of the configuration."""
     with pytest.raises(ConfigurationError):
-        Limits(**{field: 0})
+        InputLimits(**{field: 0})
 
 
 JSON_VALUES: st.SearchStrategy[Any] = st.recursive(

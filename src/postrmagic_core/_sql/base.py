@@ -34,6 +34,9 @@ class SqlBackend:
     driver's connection), ``_begin_read``, ``_begin_write``, ``_translate`` (an error) and the names.
     """
 
+    limits: PoolLimits
+    timeouts: Timeouts
+
     def __init__(self, limits: PoolLimits, timeouts: Timeouts, metrics: Metrics) -> None:
         self.limits = limits
         self.timeouts = timeouts
@@ -66,9 +69,9 @@ class SqlBackend:
         """Its pools now, of those roles that were used."""
         return [self._state(role, engine.pool) for role, engine in list(self._engines.items())]
 
-    def dispose(self, patience: float = 0.0) -> None:
-        """Close the pooled connections, those of other threads within ``patience`` seconds or when they come back."""
-        deadline = time.monotonic() + patience
+    def dispose(self, timeout: float = 0.0) -> None:
+        """Close the pooled connections, those of other threads within ``timeout`` seconds or when they come back."""
+        deadline = time.monotonic() + timeout
         mine = threading.get_ident()
         while any(ledger.held > ledger.held_by(mine) for ledger in self._ledgers.values()):
             if time.monotonic() > deadline:
@@ -134,7 +137,9 @@ class SqlBackend:
     def _state(self, role: Role, pool: Any) -> PoolState:
         ledger = self._ledgers[role]
         holders = tuple(ledger.holders())
-        return PoolState(role, self.limits.most, len(holders) + pool.checkedin(), len(holders), ledger.waiting, holders)
+        return PoolState(
+            role, self.limits.capacity, len(holders) + pool.checkedin(), len(holders), ledger.waiting, holders
+        )
 
     def _handle(self, context: ExceptionContext) -> PostrMagicError | None:
         execution = context.execution_context

@@ -21,6 +21,11 @@ def columns_of(table: Any, name: str) -> tuple[str, ...]:
     return next((covered for named, covered in _unique(table) if named == name), ())
 
 
+def table_of(table: Any, name: str) -> str | None:
+    """The table's own name where it declares the unique constraint or index ``name``."""
+    return str(table.name) if any(named == name for named, _ in _unique(table)) else None
+
+
 def _unique(table: Any) -> Iterator[tuple[str, tuple[str, ...]]]:
     if not isinstance(table, Table):
         return

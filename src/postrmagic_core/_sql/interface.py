@@ -38,7 +38,7 @@ class PoolLimits:
             raise ValueError(f"expected seconds above zero, got {self}")
 
     @property
-    def most(self) -> int:
+    def capacity(self) -> int:
         """How many connections there can be at once."""
         return self.size + self.overflow
 
@@ -58,13 +58,13 @@ class Timeouts:
 
 @dataclass(frozen=True, slots=True)
 class PoolState:
-    """A pool now: ``open`` connections of at most ``most``, ``in_use`` of them by ``holders``, the longest first.
+    """A pool now: ``open`` connections of at most ``capacity``, ``in_use`` of them by ``holders``, the longest first.
 
     ``waiting`` callers have none yet.
     """
 
     role: Role
-    most: int
+    capacity: int
     open: int
     in_use: int
     waiting: int
@@ -109,10 +109,10 @@ class Backend(Protocol):
         """Its pools now, of those roles that were used."""
         ...
 
-    def dispose(self, patience: float = 0.0) -> None:
+    def dispose(self, timeout: float = 0.0) -> None:
         """Close the pooled connections; the engines may be used again and then reconnect.
 
-        Connections in use by other threads are waited for, ``patience`` seconds at most; those that come back later are
+        Connections in use by other threads are waited for, ``timeout`` seconds at most; those that come back later are
         closed then.
         """
         ...

@@ -20,7 +20,7 @@ from .dialect import MODE, Instrumented
 from .interface import PoolLimits, Role, Timeouts
 from .mysql_connection import ResumingContext, ServerConnection
 from .mysql_errors import UNIQUE, code_of, key_of, translated
-from .mysql_keys import UniqueKeys
+from .mysql_keys import Covered, UniqueKeys
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import ExceptionContext
@@ -115,11 +115,11 @@ class MysqlBackend(SqlBackend):
     def _translate(self, error: BaseException, context: ExceptionContext | None) -> PostrMagicError | None:
         if not isinstance(error, pymysql.Error):
             return None
-        columns: tuple[str, ...] = ()
+        key = Covered()
         if code_of(error) in UNIQUE and context is not None and context.connection is not None:
             dbapi: Any = context.connection.connection.dbapi_connection
-            columns = self._keys.columns(dbapi, key_of(error), written_table(context))
-        return translated(error, columns=columns, bound=context is None or bool(context.parameters))
+            key = self._keys.covered(dbapi, key_of(error), written_table(context))
+        return translated(error, key=key, bound=context is None or bool(context.parameters))
 
     def _in_transaction(self, connection: Any) -> bool:
         return bool(connection.server_status & SERVER_STATUS.SERVER_STATUS_IN_TRANS)

@@ -23,6 +23,7 @@ from ..errors import (
     PostrMagicError,
     UniqueViolation,
 )
+from .mysql_keys import Covered
 
 UNIQUE = frozenset({1062, 1586, 1022, 1169})
 
@@ -54,6 +55,7 @@ _HARMLESS_TEXT = frozenset(
 )
 _SYNTAX = 1064
 _KEY = re.compile(r"for key '([^']*)'$")
+_UNKNOWN = Covered()
 
 
 def code_of(error: BaseException) -> int:
@@ -68,13 +70,13 @@ def key_of(error: BaseException) -> str | None:
     return found.group(1) if found else None
 
 
-def translated(error: pymysql.Error, *, columns: tuple[str, ...] = (), bound: bool = True) -> PostrMagicError:
-    """The error of ours; ``columns`` are those of a violated key, ``bound`` whether the statement had parameters.
+def translated(error: pymysql.Error, *, key: Covered = _UNKNOWN, bound: bool = True) -> PostrMagicError:
+    """The error of ours; ``key``: what a violated one covers, ``bound``: whether the statement had parameters.
 
     The driver's own text loses what may be a value.
     """
     code = code_of(error)
-    ours = _ours(error, code, columns)
+    ours = _ours(error, code, key)
     harmless = code in _HARMLESS_TEXT or 2000 <= code < 3000 or (code == _SYNTAX and not bound)
     if not harmless:
         # "Duplicate entry '…' for key", "near '…'": it stays in the chain as __cause__ and would be logged with it.
@@ -82,12 +84,15 @@ def translated(error: pymysql.Error, *, columns: tuple[str, ...] = (), bound: bo
     return ours
 
 
-def _ours(error: pymysql.Error, code: int, columns: tuple[str, ...]) -> PostrMagicError:
+def _ours(error: pymysql.Error, code: int, key: Covered) -> PostrMagicError:
     if code in UNIQUE:
         constraint = (key_of(error) or "").rpartition(".")[2] or None
-        named = ", ".join(columns) or constraint or "a key"
+        named = ", ".join(key.columns) or constraint or "a key"
         return UniqueViolation(
-            f"the row exists already: {named} must be unique", constraint=constraint, columns=columns
+            f"the row exists already: {named} must be unique",
+            constraint=constraint,
+            table=key.table,
+            columns=key.columns,
         )
     if _timed_out(error):
         return BackendTimeout(f"the server gave no answer within the time-out (MySQL error {code})")

@@ -1,9 +1,9 @@
-"""Which columns a violated unique key covers: the error names only the key."""
+"""Which table a violated unique key belongs to, and which columns it covers: the error names little but the key."""
 
 from __future__ import annotations
 
 import contextlib
-from typing import Any
+from typing import Any, NamedTuple
 
 import pymysql
 from sqlalchemy import Table
@@ -18,34 +18,41 @@ ORDER BY table_name, seq_in_index LIMIT 64
 _KEPT = 256
 
 
+class Covered(NamedTuple):
+    """What a key covers, as far as it is known."""
+
+    table: str | None = None
+    columns: tuple[str, ...] = ()
+
+
 class UniqueKeys:
-    """Columns by table and key, from metadata or else asked of the server once; a bounded number is kept."""
+    """What each key covers, from metadata or else asked of the server once; a bounded number is kept."""
 
     def __init__(self) -> None:
-        self._known: dict[tuple[str | None, str], tuple[str, ...]] = {}
+        self._known: dict[tuple[str | None, str], Covered] = {}
 
-    def columns(self, connection: Any, key: str | None, table: Any) -> tuple[str, ...]:
-        """Columns of ``key`` (``name`` or ``table.name``); empty when they cannot be told apart."""
+    def covered(self, connection: Any, key: str | None, table: Any) -> Covered:
+        """What ``key`` (``name`` or ``table.name``) covers; no columns where several tables have a key of the name."""
         if key is None:
-            return ()
+            return Covered()
         of, _, name = key.rpartition(".")
         declared = columns_of(table, name)
         if declared:
-            return declared
+            return Covered(of or str(table.name), declared)
         place = of or (table.name if isinstance(table, Table) else None)
         if (place, name) not in self._known:
             if len(self._known) >= _KEPT:
                 self._known.clear()
             self._known[place, name] = _ask(connection, place, name)
-        return self._known[place, name]
+        found = self._known[place, name]
+        return Covered(of, found.columns) if of else found
 
 
-def _ask(connection: Any, table: str | None, name: str) -> tuple[str, ...]:
+def _ask(connection: Any, table: str | None, name: str) -> Covered:
     pattern = "%" if table is None else table.replace("\\", "\\\\").replace("_", "\\_").replace("%", "\\%")
     rows: list[tuple[str, str]] = []
     with contextlib.suppress(pymysql.Error), connection.cursor() as cursor:
         cursor.execute(_QUERY, (name, pattern))
         rows = list(cursor.fetchall())
-    if len({owner for owner, _ in rows}) != 1:
-        return ()
-    return tuple(column for _, column in rows)
+    owners = {owner for owner, _ in rows}
+    return Covered(owners.pop(), tuple(column for _, column in rows)) if len(owners) == 1 else Covered()

@@ -16,7 +16,7 @@ from ..errors import (
     PostrMagicError,
     UniqueViolation,
 )
-from .constraints import name_of
+from .constraints import name_of, table_of
 
 _BY_PRIMARY_CODE: dict[int, tuple[type[PostrMagicError], str]] = {
     sqlite3.SQLITE_BUSY: (Conflict, "the database is locked by another connection"),
@@ -60,12 +60,14 @@ def _unique(error: sqlite3.Error, table: Any) -> UniqueViolation:
     # The one place where only the text carries the names: "UNIQUE constraint failed: t.a, t.b" or "…: index 'name'".
     _, _, named = str(error.args[0]).partition(": ")
     if named.startswith("index "):
-        constraint, columns = named.removeprefix("index ").strip("'"), ()
-        return UniqueViolation(f"the row exists already ({constraint})", constraint=constraint, columns=columns)
+        constraint = named.removeprefix("index ").strip("'")
+        owner = table_of(table, constraint)
+        return UniqueViolation(f"the row exists already ({constraint})", constraint=constraint, table=owner)
     found = tuple(part.rpartition(".")[2] for part in named.split(", ")) if named else ()
     return UniqueViolation(
         f"the row exists already: {', '.join(found)} must be unique",
         # As MySQL calls it, whatever name was declared.
         constraint="PRIMARY" if error.sqlite_errorcode in _PRIMARY else name_of(table, found),
+        table=named.partition(", ")[0].rpartition(".")[0] or None,
         columns=found,
     )

@@ -37,8 +37,8 @@ from ..errors import (
     OutcomeUnknown,
     Overloaded,
     PoolExhausted,
+    TooManyItems,
     UsageError,
-    ValidationFailed,
 )
 from ..log.tracebacks import fingerprint
 from ..validation.responses import Output
@@ -53,12 +53,6 @@ _INTERNAL = Problem(500, "internal", TITLES["internal"])
 _NOT_TRIED = Problem(503, "bulk.not_tried", TITLES["bulk.not_tried"])
 # After one of these the next item would only wait for the same end, and add to what is too much already.
 _AWAY = (BackendUnavailable, BackendTimeout, BackendReadOnly, PoolExhausted, OutcomeUnknown, Overloaded)
-
-
-class TooManyItems(ValidationFailed):
-    """A bulk request has more items than it may: 422, and none was tried."""
-
-    code = "bulk.too_many"
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,13 +8,13 @@ from dataclasses import dataclass, replace
 from math import ceil
 from typing import Any, TypeAlias
 
-from ..errors import AccessDenied, Overloaded, UsageError, ValidationFailed
+from ..errors import AccessDenied, Overloaded, QueryTooLong, UsageError, ValidationFailed
 from ..log import get_logger
 from ..security.access import present
 from .answering import Answering, problem_answer
 from .interface import Call, Handler, Operation, PlainResponse
 from .problems import Problems
-from .reading import Inputs, NoSuchPath, QueryTooLong, Reader, is_too_large
+from .reading import Inputs, NoSuchPath, Reader, is_too_large
 
 Lift: TypeAlias = Callable[[Callable[[], Any]], Awaitable[Any]]
 """Runs a function that waits on a thread."""

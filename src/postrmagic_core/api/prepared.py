@@ -44,6 +44,8 @@ class Prepared:
     model has other fields then makes its own. Threads share it.
     """
 
+    shape: str
+
     def __init__(self, model: type[Any]) -> None:
         self._model = model
         self._responses = Responses(model)

@@ -36,6 +36,8 @@ class Problems:
     no known type, and for a ``base`` beneath which no code can stand.
     """
 
+    base: str | None
+
     def __init__(
         self,
         *types: ProblemType | Iterable[ProblemType],

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, cast
 
 from pydantic import TypeAdapter, ValidationError
 
-from ..errors import DataError, UnsupportedMedia, UsageError, ValidationFailed
-from ..validation import Input, Limits, Validator
+from ..errors import QueryTooLong, UnsupportedMedia, UsageError, ValidationFailed
+from ..validation import Input, InputLimits, Validator
 from ..validation.bodies import validate_body, validate_body_async, validate_query
 from ..validation.locales import negotiate
 from .interface import Call, Operation
@@ -31,10 +31,6 @@ class NoSuchPath(LookupError):
     """A value of the path cannot be one: what it names does not exist."""
 
 
-class QueryTooLong(DataError):
-    """The query has more bytes than are read."""
-
-
 @dataclass(frozen=True, slots=True)
 class Inputs:
     """What reading needs beside the call.
@@ -47,7 +43,7 @@ class Inputs:
     database: DatabaseManager | None = None
     uploads: AsyncUploads | None = None
     directory: Path | None = None
-    body: Limits = Limits(bytes=64 * 1024)  # noqa: RUF009 - frozen
+    body: InputLimits = InputLimits(bytes=64 * 1024)  # noqa: RUF009 - frozen
     locales: tuple[str, ...] = ("en",)
 
 

@@ -35,7 +35,7 @@ _CODE = re.compile(r"(`{1,2})([^`]+)\1")
 
 
 def reference_html(spec: Mapping[str, Any], *, stylesheet: str) -> bytes:
-    """The page of the document that :func:`.openapi.describe` made, as UTF-8.
+    """The page of the document that :func:`.openapi.document` made, as UTF-8.
 
     ``stylesheet`` is where :data:`.page_style.STYLE` is served. Descriptions are plain text: blank lines part
     paragraphs, backquotes mark code.

@@ -16,7 +16,7 @@ _MARKS = re.compile(r"([\\`*_\[\]|<>#])")
 
 
 def reference_markdown(spec: Mapping[str, Any], *, level: int = 1) -> str:
-    """The document that :func:`.openapi.describe` made, as Markdown whose title has ``level`` hashes.
+    """The document that :func:`.openapi.document` made, as Markdown whose title has ``level`` hashes.
 
     Each operation has its path, what it needs, its parameters, its body, its answers, its problems and, for each
     example, the command of curl and what is answered. Every text of the document is shown as it is.

@@ -10,7 +10,7 @@ from typing import Any
 
 from ..errors import ConfigurationError
 from .declaring import duplicate, operations_of
-from .interface import Example, PlainResponse
+from .interface import Example, Operation, PlainResponse
 from .problems import Problems
 
 PAGES = ("openapi.json", "docs", "docs.css")
@@ -27,6 +27,14 @@ class Specification:
     names. Raises :class:`ConfigurationError` for two operations of one name or place, for one at the place of a page
     (:data:`PAGES`), and for a problem code that the registry does not know.
     """
+
+    title: str
+    version: str
+    description: str
+    base: str
+    operations: tuple[Operation, ...]
+    problems: Problems
+    security: dict[str, Mapping[str, Any]]
 
     def __init__(
         self,
@@ -71,10 +79,10 @@ class Specification:
 
     @cached_property
     def _document(self) -> dict[str, Any]:
-        from .openapi import describe  # for who asks: a request needs none of it
+        from .openapi import document  # for who asks: a request needs none of it
 
         groups = {getattr(kind, "group", kind.__name__): kind.__doc__ or "" for kind in self.resources}
-        return describe(
+        return document(
             self.operations,
             title=self.title,
             version=self.version,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable
 from concurrent.futures import Future
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar, overload
@@ -12,12 +12,10 @@ from typing import TYPE_CHECKING, Any, TypeVar, overload
 from .._steps import Steps, adrive
 from ..errors import BackendError
 from ..stores.aio import AsyncLease, AsyncStoreFace, acquire
-from . import policy
 from .access import Answer, Tags
 from .cached import Decorator
 from .flights import Caller, Outcome
-from .interface import CacheStats, Committing, Delivery
-from .names import CacheKeys
+from .interface import CacheStats, Committing
 from .near import MISSING
 from .policy import Freshness
 from .warming import Report, W, Warm, WarmReport, quiet
@@ -155,11 +153,11 @@ class AsyncCacheManager:
         return self._cache.warmer(name, after=after)
 
     async def warm(
-        self, names: Iterable[str] | None = None, *, budget: float | None = None, report: Report = quiet
+        self, names: Iterable[str] | None = None, *, time_limit: float | None = None, report: Report = quiet
     ) -> WarmReport:
         """See :meth:`CacheManager.warm`; a plain warmer runs in a thread."""
         self._cache.ensure_open()
-        return await adrive(self._cache.warming.run(names, budget, report), self._port)
+        return await adrive(self._cache.warming.run(names, time_limit, report), self._port)
 
     async def capture(self, tags: Iterable[str]) -> dict[str, int]:
         """See :meth:`CacheManager.capture`."""
@@ -171,16 +169,7 @@ class AsyncCacheManager:
             self._cache.invalidate(*tags, tx=tx)
             return
         self._cache.filling.check_outside(detached)
-        await self.invalidate_now(tags)
-
-    async def invalidate_now(self, tags: Sequence[str]) -> None:
-        """See :meth:`CacheManager.invalidate_now`."""
         await self._run(self._access.invalidate(tags))
-
-    async def deliver(self, tx: Committing, row: Delivery) -> None:
-        """See :meth:`CacheManager.deliver`."""
-        namespace, tags = policy.read_invalidation(row.payload)
-        await self._run(self._access.invalidate(tags, CacheKeys(namespace)))
 
     def stats(self) -> CacheStats:
         """See :meth:`CacheManager.stats`."""

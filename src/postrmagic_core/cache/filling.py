@@ -48,15 +48,15 @@ class Fill(NamedTuple):
 
 
 class Filling:
-    """Computes what is missing, once, and keeps out of open units of ``units`` (``None``: of any).
+    """Computes what is missing, once, and keeps out of open units of ``database`` (``None``: of any).
 
     ``wait`` bounds how long a caller waits for another's computation (seconds).
     """
 
-    def __init__(self, access: Access, keeper: Keeper, units: Units | None, wait: float) -> None:
+    def __init__(self, access: Access, keeper: Keeper, database: Units | None, wait: float) -> None:
         self._access = access
         self._keeper = keeper
-        self._units = units
+        self._database = database
         self._wait = wait
         self.flights = Flights()
 
@@ -85,7 +85,7 @@ class Filling:
 
     def in_unit(self) -> bool:
         """Whether a write unit is open here that the cache keeps out of."""
-        return (any_unit() if self._units is None else self._units.current()) is not None
+        return (any_unit() if self._database is None else self._database.current()) is not None
 
     def nearby(self, key: str, kind: Any, tags: Tags) -> Any:
         """What ``get_or_set`` may answer after a look into this process's memory, else ``MISSING``."""

@@ -15,7 +15,8 @@ from .._lifecycle import Lifecycle, after_fork
 from .._metrics import Metrics
 from .._protocols import Units
 from .._steps import Steps, drive
-from ..errors import BackendError, ConfigurationError, Unsupported
+from ..errors import BackendError, Unsupported
+from ..stores.checks import check_atomic
 from ..stores.interface import Store, SupportsPeek, SupportsScan
 from ..stores.lease import Lease, acquire
 from . import policy
@@ -46,8 +47,8 @@ class CacheManager(Lifecycle):
     """Values by key, computed once however many ask, never served past an invalidation of their tags.
 
     ``store`` is borrowed: who opened it closes it; its Scripts must be atomic over several keys. ``unavailable`` says
-    what happens while it is away: see :class:`~postrmagic_core.cache.outage.Outage`. ``units`` is the database whose
-    open write units the cache keeps out of; left out, any. ``lease`` is how long (seconds) the death of a process that
+    what happens while it is away: see :class:`~postrmagic_core.cache.outage.Outage`. The cache keeps out of
+    open write units of ``database``; left out, of any. ``lease`` is how long (seconds) the death of a process that
     computes can hold up the others, ``wait`` how long a caller waits for a computation elsewhere at most.
     """
 
@@ -57,15 +58,14 @@ class CacheManager(Lifecycle):
         *,
         namespace: str = "app",
         unavailable: Unavailable = "open",
-        units: Units | None = None,
+        database: Units | None = None,
         lease: float = 5.0,
         wait: float = 30.0,
         clock: Clock | None = None,
         metrics: Metrics | None = None,
     ) -> None:
         super().__init__()
-        if store.atomic != "keys":
-            raise ConfigurationError("a cache needs a store whose scripts are atomic over several keys")
+        check_atomic(store, "a cache")
         if not 0 < lease < wait:
             raise ValueError(f"expected 0 < lease < wait (seconds), got lease={lease} wait={wait}")
         self.namespace = namespace
@@ -74,12 +74,12 @@ class CacheManager(Lifecycle):
         self.clock: Clock = clock or SystemClock()
         self._tally = Tally(metrics or Metrics(), namespace)
         self._keeper = Keeper(store)
-        outage = Outage(unavailable, self._tally.errors)
+        outage = Outage(unavailable, self._tally.errors, self.clock)
         self._near: Near | None = None
         if isinstance(store, SupportsPeek):
             self._near = Near(store, self.clock.monotonic, self._tally.hits, self._tally.saved_us)
         self.access = Access(CacheKeys(namespace), outage, self._tally, self.clock, self._near)
-        self.filling = Filling(self.access, self._keeper, units, wait)
+        self.filling = Filling(self.access, self._keeper, database, wait)
         self.bridge = Bridge(name="postrmagic-cache")
         # Computations that block must not hold up the store's operations, which end other computations.
         self.computing = Bridge(name="postrmagic-cache-compute")
@@ -210,17 +210,18 @@ class CacheManager(Lifecycle):
         return self.warming.register(name, after)
 
     def warm(
-        self, names: Iterable[str] | None = None, *, budget: float | None = None, report: Report = quiet
+        self, names: Iterable[str] | None = None, *, time_limit: float | None = None, report: Report = quiet
     ) -> WarmReport:
         """Run warmers, one after the other: ``names`` and those they need, or all.
 
-        Once ``budget`` seconds are spent no other begins. One that raises does not stop those that do not need it.
-        ``report(name, done, total)`` is called before each, and with an empty name at the end. Raises
-        :class:`ConfigurationError` for unknown names and circles, and :class:`OutsideUnit` inside a write unit.
+        Once ``time_limit`` seconds are over no other begins; the one under way ends. One that raises does not stop
+        those that do not need it. ``report(name, done, total)`` is called before each, and with an empty name at the
+        end. Raises :class:`ConfigurationError` for unknown names and circles, and :class:`OutsideUnit` inside a write
+        unit.
         """
         self.ensure_open()
         with WarmPort(self) as port:
-            return drive(self.warming.run(names, budget, report), port)
+            return drive(self.warming.run(names, time_limit, report), port)
 
     def capture(self, tags: Iterable[str]) -> dict[str, int]:
         """The present generation of each tag: take it before reading what a later :meth:`set` stores."""
@@ -236,12 +237,12 @@ class CacheManager(Lifecycle):
         if tx is not None:
             policy.tag_names(tags)
             tx.stage("cache", policy.invalidation(self.namespace, tags))
-            tx.after_commit(lambda: self.invalidate_now(tags))
+            tx.after_commit(lambda: self._invalidate(tags))
             return
         self.filling.check_outside(detached)
-        self.invalidate_now(tags)
+        self._invalidate(tags)
 
-    def invalidate_now(self, tags: Sequence[str]) -> None:
+    def _invalidate(self, tags: Sequence[str]) -> None:
         """:meth:`invalidate` without regard to units."""
         self._run(self.access.invalidate(tags))
 

@@ -1,4 +1,4 @@
-"""What happens while the store is away: the namespace's policy, counted always, logged once."""
+"""What happens while the store is away: the namespace's policy, counted always, logged once a minute at most."""
 
 from __future__ import annotations
 
@@ -7,8 +7,10 @@ import threading
 from collections import OrderedDict
 from collections.abc import Collection
 
+from .._clock import Clock
 from .._metrics import Counter
 from ..errors import BackendError
+from ..stores.outage import OutageLog
 from .interface import Unavailable
 
 _log = logging.getLogger("postrmagic_core.cache")
@@ -17,7 +19,7 @@ _LARGEST = 64 * 1024
 _MOST = 1024
 
 
-class Outage:
+class Outage(OutageLog):
     """The policy of one namespace, and under ``stale`` the entries last seen by this process.
 
     ``open``: reads are misses, writes do nothing. ``stale``: an entry seen lately is served until its stale time ends,
@@ -25,29 +27,19 @@ class Outage:
     At most 1,024 entries of at most 64 KiB each are held, the least recently seen out first.
     """
 
-    def __init__(self, policy: Unavailable, errors: Counter) -> None:
+    def __init__(self, policy: Unavailable, errors: Counter, clock: Clock) -> None:
         if policy not in {"open", "stale", "closed"}:
             raise ValueError(f"unavailable is 'open', 'stale' or 'closed', got {policy!r}")
+        super().__init__("cache's", _log, errors, clock)
         self.policy = policy
-        self._errors = errors
-        self.away = False
         self._lock = threading.Lock()
         self._seen: OrderedDict[bytes, tuple[bytes, tuple[str, ...]]] = OrderedDict()
 
     def failed(self, error: BackendError) -> None:
         """Count the failure; raise it under ``closed``."""
-        self._errors.add()
-        if not self.away:
-            self.away = True
-            _log.warning("the cache's store is away (%s); policy: %s", error.code, self.policy)
+        self.note(error, self.policy)
         if self.policy == "closed":
             raise error
-
-    def answered(self) -> None:
-        """The store did what was asked."""
-        if self.away:
-            self.away = False
-            _log.info("the cache's store is back")
 
     def saw(self, name: bytes, data: bytes, tags: tuple[str, ...]) -> None:
         """Hold the entry for bad times."""

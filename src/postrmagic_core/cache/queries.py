@@ -44,25 +44,25 @@ class Wrote(Committing, Protocol):
 
 
 class QueryCache:
-    """Answers of SELECTs on ``db``, kept in ``cache`` until a unit commits that wrote one of their tables.
+    """Answers of SELECTs on ``database``, kept in ``cache`` until a unit commits that wrote one of their tables.
 
-    Making one is what makes the write units of ``db`` invalidate: every process that writes needs it, whether it reads
-    from it or not. ``name`` stands for the database in keys and tags: where processes reach one database by different
-    URLs, give them all the same.
+    Making one is what makes the write units of ``database`` invalidate: every process that writes needs it, whether it
+    reads from it or not. ``name`` stands for the database in keys and tags: where processes reach one database by
+    different URLs, give them all the same.
 
-    The methods take :class:`Options`. Inside a write unit of ``db`` the query runs in it; nothing is read or stored.
-    They raise :class:`UsageError` for what is no SELECT, or holds textual SQL without ``tables``, and
+    The methods take :class:`Options`. Inside a write unit of ``database`` the query runs in it; nothing is read or
+    stored. They raise :class:`UsageError` for what is no SELECT, or holds textual SQL without ``tables``, and
     :class:`EncodeError` for a value, bound or selected, that has no lossless encoding (``kind`` helps).
     """
 
-    def __init__(self, cache: CacheManager, db: DatabaseManager, *, name: str | None = None) -> None:
+    def __init__(self, cache: CacheManager, database: DatabaseManager, *, name: str | None = None) -> None:
         self.cache = cache
-        self.db = db
-        self._scope = fingerprint((name or db.database_id).encode())[:16]
-        self._blind = db.metrics.counter("cache_blind_writes_total", namespace=cache.namespace)
+        self.database = database
+        self._scope = fingerprint((name or database.database_id).encode())[:16]
+        self._blind = database.metrics.counter("cache_blind_writes_total", namespace=cache.namespace)
         self._warned = False
         self._adapters: dict[Any, TypeAdapter[Any]] = {}
-        db.on_write(self._wrote)
+        database.on_write(self._wrote)
 
     @cached_property
     def aio(self) -> AsyncQueryCache:
@@ -124,10 +124,10 @@ class QueryCache:
 
     def _answer(self, question: Question) -> Any:
         def compute() -> Any:
-            with self.db.read() as tx:
+            with self.database.read() as tx:
                 return question.answer(tx)
 
-        if self.db.current() is not None:
+        if self.database.current() is not None:
             return compute()
         return self.cache.get_or_set(question.key, compute, **question.keeping)
 
@@ -157,7 +157,7 @@ class QueryCache:
 
     @cached_property
     def _selects(self) -> Selects:
-        return Selects(self.db.backend.engine("read"))
+        return Selects(self.database.backend.engine("read"))
 
     def _tag(self, name: str) -> str:
         return f"table:{self._scope}:{name}"

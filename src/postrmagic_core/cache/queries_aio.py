@@ -47,9 +47,9 @@ class AsyncQueryCache:
         queries = self._queries
 
         async def compute() -> Any:
-            async with queries.db.aio.read() as tx:
+            async with queries.database.aio.read() as tx:
                 return await tx.run(question.answer)  # read and made on the unit's thread
 
-        if queries.db.current() is not None:
+        if queries.database.current() is not None:
             return await compute()
         return await queries.cache.aio.get_or_set(question.key, compute, **question.keeping)

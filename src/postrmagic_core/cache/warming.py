@@ -1,4 +1,4 @@
-"""Warming: registered functions that fill the cache, run in the order of their dependencies within a budget."""
+"""Warming: registered functions that fill the cache, run in the order of their dependencies within a time limit."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Warmed:
     """What became of one warmer.
 
     ``failed``: it raised; ``error`` is the error's stable code, or its type. ``skipped``: ``error`` names the warmer it
-    needs, which failed, or was left. ``left``: the budget was spent. ``computes``: computations of this process
+    needs, which failed, or was left. ``left``: the time limit was over. ``computes``: computations of this process
     meanwhile; what was fresh already cost none.
     """
 
@@ -109,10 +109,10 @@ class Warming:
 
         return add
 
-    def run(self, names: Iterable[str] | None, budget: float | None, report: Report) -> Steps[WarmReport]:
+    def run(self, names: Iterable[str] | None, time_limit: float | None, report: Report) -> Steps[WarmReport]:
         """See :meth:`CacheManager.warm`; the port calls one warmer."""
-        if budget is not None and not budget >= 0:
-            raise ValueError(f"budget is seconds, 0 or more, got {budget}")
+        if time_limit is not None and not time_limit >= 0:
+            raise ValueError(f"time_limit is seconds, 0 or more, got {time_limit}")
         if self._cache.filling.in_unit():
             raise OutsideUnit("warm() inside an open unit would compute everything and store nothing: do it outside")
         clock = self._cache.clock
@@ -122,7 +122,7 @@ class Warming:
         for number, name in enumerate(plan):
             report(name, number, len(plan))
             missing = next((other for other in self._needs[name] if told[other].outcome != "done"), None)
-            if budget is not None and clock.monotonic() - began >= budget:
+            if time_limit is not None and clock.monotonic() - began >= time_limit:
                 told[name] = Warmed(name, "left")
             elif missing is not None:
                 told[name] = Warmed(name, "skipped", error=missing)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import signal
 import sys
 from pathlib import Path
@@ -11,6 +10,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+from .application import AsJson
+from .words import print_json
 
 if TYPE_CHECKING:
     from ..database.analysis.interface import QueryStats
@@ -22,9 +24,6 @@ def analyze(
         typer.Option(metavar="DIR", help="Where the query logs are; default: `queries` in the data directory."),
     ] = None,
     top: Annotated[int, typer.Option(min=1, help="Look at so many statements, those that took the most time.")] = 20,
-    json_file: Annotated[
-        str | None, typer.Option("--json", metavar="FILE", help="Also write JSON; - is standard output.")
-    ] = None,
     html: Annotated[Path | None, typer.Option(metavar="FILE", help="Also write a page with charts.")] = None,
     no_verify: Annotated[
         bool, typer.Option("--no-verify", help="Make no copy: only explain, and name indexes that nobody has tried.")
@@ -36,6 +35,7 @@ def analyze(
         ),
     ] = 500_000,
     url: Annotated[str | None, typer.Option(help="The database; default: that of the settings.")] = None,
+    as_json: AsJson = False,
 ) -> None:
     """Find out what is slow, and which index would help: tried on a copy, with plan and time before and after.
 
@@ -47,10 +47,9 @@ def analyze(
     """
     from ..database.analysis.analyze import AnalysisOptions
     from ..database.analysis.analyze import analyze as run
-    from ..database.analysis.report import as_json
 
     queries, used = _logged(url, log)
-    console = Console(stderr=json_file == "-")
+    console = Console(stderr=as_json)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # the copy is removed on the way out
     with _bar() as bar:
         step = bar.add_task("reading tables", total=None)
@@ -60,12 +59,14 @@ def analyze(
             AnalysisOptions(top=top, verify=not no_verify, rows=rows),
             lambda what, done, total: bar.update(step, description=what, completed=done, total=total),
         )
-    from .analyze_told import show
+    if as_json:
+        from ..database.analysis import report as reports
 
-    show(console, report)
-    if json_file is not None:
-        text = json.dumps(as_json(report), indent=2)
-        typer.echo(text) if json_file == "-" else Path(json_file).write_text(text + "\n", encoding="utf-8")
+        print_json(reports.as_json(report))
+    else:
+        from .analyze_told import show
+
+        show(console, report)
     if html is not None:
         from ..database.analysis.report_html import as_html
 

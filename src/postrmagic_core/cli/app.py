@@ -11,6 +11,8 @@ from rich.table import Table
 from rich.text import Text
 
 from ..errors import PostrMagicError
+from .application import AsJson
+from .words import print_json
 
 app = typer.Typer(
     name="postrmagic",
@@ -68,25 +70,36 @@ def run() -> None:
 
 
 @app.command()
-def plugins() -> None:
+def plugins(as_json: AsJson = False) -> None:
     """List every adapter: built in or installed, usable or not, and why not."""
     from ..registry import Registry
 
+    found = Registry().plugins()
+    if as_json:
+        print_json(found)
+        return
     table = Table("kind", "scheme", "origin", "state", "adapter or reason")
-    for plugin in Registry().plugins():
+    for plugin in found:
         cells = (plugin.kind, plugin.scheme, plugin.origin, plugin.state, plugin.reason or plugin.target)
         table.add_row(*map(Text, cells))  # an extra's brackets are no markup
     Console().print(table)
 
 
 @app.command()
-def settings() -> None:
+def settings(as_json: AsJson = False) -> None:
     """Show every setting with its present value (secrets masked), or list what is wrong with them."""
     from ..settings import Settings
 
-    table = Table("variable", "value", "meaning")
-    for room, values in Settings():
-        for name, field in type(values).model_fields.items():
-            variable = f"POSTRMAGIC_{room.upper()}__{name.upper()}"
-            table.add_row(*map(Text, (variable, str(getattr(values, name)), field.description or "")))
+    names = ("variable", "value", "meaning")
+    found = [
+        (f"POSTRMAGIC_{room.upper()}__{name.upper()}", value, type(values).model_fields[name].description or "")
+        for room, values in Settings()
+        for name, value in values.model_dump(mode="json" if as_json else "python").items()
+    ]
+    if as_json:
+        print_json([dict(zip(names, one, strict=True)) for one in found])
+        return
+    table = Table(*names)
+    for one in found:
+        table.add_row(*map(Text, map(str, one)))
     Console().print(table)

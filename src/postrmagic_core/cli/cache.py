@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -16,6 +15,7 @@ from rich.text import Text
 
 from ..errors import PostrMagicError
 from .application import App, AsJson, loaded
+from .words import print_json
 
 if TYPE_CHECKING:
     from ..cache.figures import ProcessFigures
@@ -37,7 +37,7 @@ _COLOURS = {"done": "green", "failed": "red", "skipped": "yellow", "left": "yell
 def warm(
     app: App,
     names: Annotated[list[str] | None, typer.Argument(help="Warmers; those they need run too. Default: all.")] = None,
-    budget: Annotated[
+    time_limit: Annotated[
         float | None, typer.Option(min=0, help="Seconds after which no other warmer begins; default: no limit.")
     ] = None,
     as_json: AsJson = False,
@@ -52,9 +52,9 @@ def warm(
         def show(name: str, done: int, total: int) -> None:
             bar.update(step, description=name or "done", completed=done, total=total)
 
-        report = stack.cache.warm(names or None, budget=budget, report=show)
+        report = stack.cache.warm(names or None, time_limit=time_limit, report=show)
     if as_json:
-        typer.echo(json.dumps(asdict(report), indent=2))
+        print_json(report)
     else:
         _show_warmed(Console(), report)
     if report.of("failed"):
@@ -81,7 +81,7 @@ def stats(app: App, as_json: AsJson = False) -> None:
         for name in namespaces
     }
     if as_json:
-        typer.echo(json.dumps(_as_json(held, processes, sums), indent=2))
+        print_json(_as_json(held, processes, sums))
     else:
         _show_stats(Console(), held, processes, sums)
         if not processes:
@@ -129,7 +129,7 @@ def _show_warmed(console: Console, report: WarmReport) -> None:
 
 
 def _why(one: Warmed) -> str:
-    return {"skipped": f"it needs {one.error}", "left": "the budget was spent"}.get(one.outcome, one.error)
+    return {"skipped": f"it needs {one.error}", "left": "the time limit was over"}.get(one.outcome, one.error)
 
 
 def _held(store: Store, namespace: str) -> Usage | str:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import re
 import secrets
 from collections.abc import Sequence
 from contextlib import closing
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -21,6 +20,7 @@ from rich.text import Text
 
 from ..errors import ConfigurationError, MissingExtra
 from ..stores import open_store
+from .words import print_json
 
 if TYPE_CHECKING:
     import pytest
@@ -193,8 +193,8 @@ def _last_line(text: str) -> str:
 def _show(adapter: str, promises: Sequence[Promise], as_json: bool) -> None:
     counts: dict[str, int] = {state: sum(promise.state == state for promise in promises) for state in _COLOURS}
     if as_json:
-        result = {"adapter": adapter, **counts, "promises": [asdict(promise) for promise in promises]}
-        typer.echo(json.dumps(result, indent=2))
+        result = {"adapter": adapter, **counts, "promises": list(promises)}
+        print_json(result)
         return
     table = Table("contract", "promise", "cases", "state", "why")
     for promise in promises:

@@ -35,7 +35,7 @@ def show_all(
     """List events, the newest first."""
     after = None if since is None else _now() - timedelta(seconds=since)
     with opened_events(app) as opened:
-        found = (opened.dead if dead else opened.log)(name, since=after, limit=limit)
+        found = opened.find(name, since=after, dead=dead, limit=limit)
     if as_json:
         print_json([events_told.as_json(record) for record in found])
     elif found:

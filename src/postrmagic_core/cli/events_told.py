@@ -27,7 +27,7 @@ def listed(found: Sequence[EventRecord], now: datetime) -> Table:
         Column("id", no_wrap=True), Column("event", overflow="fold"), Column("age", no_wrap=True), "deliveries"
     )
     for record in found:
-        age = span((now - record.occurred).total_seconds())
+        age = span((now - record.occurred_at).total_seconds())
         table.add_row(plain(record.id), plain(record.type), age, _summary(record))
     return table
 
@@ -35,7 +35,7 @@ def listed(found: Sequence[EventRecord], now: datetime) -> Table:
 def described(record: EventRecord, fields: Mapping[str, object], now: datetime) -> RenderableType:
     """Everything that is known of one; ``fields`` where they are wanted."""
     tree = Tree(plain(f"{record.type} {record.id}"))
-    tree.add(f"{span((now - record.occurred).total_seconds())} ago, {record.occurred:%Y-%m-%d %H:%M:%S} UTC")
+    tree.add(f"{span((now - record.occurred_at).total_seconds())} ago, {record.occurred_at:%Y-%m-%d %H:%M:%S} UTC")
     tree.add(plain(f"caused by {record.causation_id}" if record.causation_id else "caused by no other event"))
     if fields:
         branch = tree.add("fields")
@@ -74,7 +74,7 @@ def _summary(record: EventRecord) -> Text:
 
 def _delivery(each: Delivery, now: datetime) -> Text:
     line = Text.assemble(plain(each.listener), ": ", (each.state, _COLOURS[each.state]))
-    since = each.done or each.dead
+    since = each.done_at or each.dead_at
     if since is not None:
         line.append(f" {span((now - since).total_seconds())} ago")
     if each.error is not None:

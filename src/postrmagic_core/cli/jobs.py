@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -11,7 +12,7 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from ..jobs.interface import ENDED, LETTERS, LIVE, Selection
+from ..jobs.interface import DEAD, ENDED, LIVE, Selection
 from . import jobs_told
 from .application import App, AsJson, opened_jobs
 from .jobs_watch import watch
@@ -58,7 +59,7 @@ def show_all(
     with opened_jobs(app) as opened:
         found = opened.find(states, queue=queue, task=task, limit=limit)
     if as_json:
-        print_json([jobs_told.as_json(status) for status in found])
+        print_json(found)
         return
     console = Console()
     if found:
@@ -86,18 +87,18 @@ def show(
     status, content = record.status, jobs_told.content(record) if arguments else {}
     if as_json:
         timings = jobs_told.timings(status, _now())
-        print_json(jobs_told.as_json(status) | {"timings": timings} | content)
+        print_json(asdict(status) | {"timings": timings} | content)
     else:
         Console().print(jobs_told.described(status, content, _now()))
 
 
 @jobs.command()
 def counts(app: App, as_json: AsJson = False) -> None:
-    """Count, by queue, what is due, waits for its time, runs and is a dead letter."""
+    """Count, by queue, what is due, waits for its time, runs and is dead."""
     with opened_jobs(app) as opened:
         found = opened.counts()
     if as_json:
-        print_json(jobs_told.counts_as_json(found))
+        print_json(dict(sorted(found.items())))
     else:
         Console().print(jobs_told.counted(found))
 
@@ -108,7 +109,7 @@ def workers(app: App, as_json: AsJson = False) -> None:
     with opened_jobs(app) as opened:
         found = opened.workers()
     if as_json:
-        print_json([jobs_told.worker_as_json(one) for one in found])
+        print_json(found)
     elif found:
         Console().print(jobs_told.at_work(found, _now()))
     else:
@@ -137,18 +138,15 @@ def replay(
         if ids:
             _each(opened, "replay", ids, as_json=as_json)
             return
-        letters = opened.dead(queue=queue, task=task, limit=limit)
-        if letters and not yes:
-            typer.confirm(f"Replay {_number(len(letters))}?", abort=True, err=True)
-        done = opened.adapter.alter("replay", Selection([status.id for status in letters])) if letters else ()
+        dead = opened.find(DEAD, queue=queue, task=task, limit=limit)
+        if dead and not yes:
+            typer.confirm(f"Replay {_number(len(dead))}?", abort=True, err=True)
+        done = opened.adapter.alter("replay", Selection([status.id for status in dead])) if dead else ()
     _say({"replayed": list(done)}, f"{_number(len(done))} replayed", as_json=as_json)
-    if len(letters) == limit and not as_json:
+    if len(dead) == limit and not as_json:
         Console().print(f"perhaps there are more: these were the newest {limit} (--limit)", highlight=False)
     if not done:
         raise typer.Exit(1)
-
-
-jobs.command("retry", help="The same as replay.")(replay)
 
 
 @jobs.command()
@@ -167,20 +165,21 @@ def purge(
     older_than: Annotated[
         Any, typer.Option(parser=duration, metavar="DURATION", help="Ended longer ago than this: 12h, 7d.")
     ],
-    letters: Annotated[bool, typer.Option("--letters", help="Dead letters too: they are then lost.")] = False,
+    dead: Annotated[bool, typer.Option("--dead", help="Dead and failed jobs too: they are then lost.")] = False,
     yes: Yes = False,
     as_json: AsJson = False,
 ) -> None:
-    """Forget jobs that succeeded or were cancelled; dead letters only with --letters. Exit status 1 if there was none.
+    """Forget jobs that succeeded or were cancelled; dead and failed ones only with --dead.
 
-    Without it a job that succeeded or was cancelled is forgotten after its task's time (`keep`), a day as a rule.
+    Exit status 1 if there was none. Without the command a job that succeeded or was cancelled is forgotten after its
+    task's time (`keep`), a day as a rule.
     """
     until = _now() - timedelta(seconds=older_than)
-    what = "jobs that ended, DEAD LETTERS TOO," if letters else "jobs that succeeded or were cancelled"
+    what = "jobs that ended, DEAD AND FAILED TOO," if dead else "jobs that succeeded or were cancelled"
     if not yes:
         typer.confirm(f"Forget all {what} before {until:%Y-%m-%d %H:%M:%S} UTC?", abort=True, err=True)
     with opened_jobs(app) as opened:
-        count = opened.purge(until, states=ENDED if letters else ENDED - LETTERS)
+        count = opened.purge(until, states=ENDED if dead else ENDED - DEAD)
     _say({"forgotten": count}, f"{_number(count)} forgotten", as_json=as_json)
     if not count:
         raise typer.Exit(1)

@@ -56,7 +56,7 @@ def listed(found: Sequence[JobStatus], now: datetime, width: int) -> Table:
             state(status),
             status.priority,
             f"{status.attempts} of {status.retries + 1}",
-            span((now - status.created).total_seconds()),
+            span((now - status.created_at).total_seconds()),
             _due(status, now),
             bar(status.progress, note=False),
             plain(why(status)),
@@ -81,8 +81,8 @@ def at_work(found: Sequence[WorkerInfo], now: datetime) -> Table:
             plain(", ".join(one.queues)),
             f"{one.running} of {one.threads}",
             f"{one.rss / 2**20:.0f} MiB",
-            span((now - one.started).total_seconds()),
-            f"{span((now - one.seen).total_seconds())} ago",
+            span((now - one.started_at).total_seconds()),
+            f"{span((now - one.last_seen_at).total_seconds())} ago",
         )
     return table
 
@@ -91,13 +91,13 @@ def counted(found: Mapping[str, Counts]) -> Table:
     """One line a queue."""
     table = Table("queue", *(Column(name, justify="right") for name in ("due", "later", "running", "dead letters")))
     for name, of in sorted(found.items()):
-        table.add_row(plain(name), *(f"{n:,}" for n in (of.queued, of.later, of.running)), letters(of))
+        table.add_row(plain(name), *(f"{n:,}" for n in (of.queued, of.later, of.running)), dead(of))
     return table
 
 
-def letters(of: Counts) -> Text:
-    """How many dead letters; they ask for somebody."""
-    return Text(f"{of.letters:,}", style="bold red" if of.letters else "")
+def dead(of: Counts) -> Text:
+    """How many are dead; they ask for somebody."""
+    return Text(f"{of.dead:,}", style="bold red" if of.dead else "")
 
 
 def state(status: JobStatus) -> Text:
@@ -125,19 +125,19 @@ def bar(progress: Progress | None, *, note: bool = True) -> RenderableType:
 
 
 def _due(status: JobStatus, now: datetime) -> str:
-    if status.due is None:
+    if status.due_at is None:
         return ""
-    left = (status.due - now).total_seconds()
+    left = (status.due_at - now).total_seconds()
     return f"in {span(left)}" if left > 0 else "now"
 
 
 def timings(status: JobStatus, now: datetime) -> dict[str, float]:
     """Seconds: ``waited`` before its present or last delivery, ``ran`` in it, ``age`` until now or its end."""
-    told = {"age": (status.ended or now) - status.created}
-    if status.started is not None:
-        told["waited"] = status.started - status.created
+    told = {"age": (status.ended_at or now) - status.created_at}
+    if status.started_at is not None:
+        told["waited"] = status.started_at - status.created_at
         if status.state == "running" or status.state in ENDED:
-            told["ran"] = (status.ended or now) - status.started
+            told["ran"] = (status.ended_at or now) - status.started_at
     return {name: round(max(0.0, value.total_seconds()), 6) for name, value in told.items()}
 
 
@@ -145,9 +145,9 @@ def described(status: JobStatus, content: Mapping[str, Any], now: datetime) -> T
     """One line each for what is known of a job; what does not apply is left out."""
     table = Table(show_header=False, box=None)
     shown: dict[str, RenderableType] = {"state": state(status), "progress": bar(status.progress)}
-    for name, value in as_json(status).items():
+    for name, value in asdict(status).items():
         if value is not None and value is not False:
-            table.add_row(Text(name, style="bold"), shown.get(name) or plain(value))
+            table.add_row(Text(name.removesuffix("_at"), style="bold"), shown.get(name) or plain(value))
     for name, seconds in timings(status, now).items():
         table.add_row(Text(name, style="bold"), f"{seconds:.3f} s")
     for name, value in content.items():
@@ -169,22 +169,3 @@ def _decoded(data: bytes) -> Any:
         return _codec.decode(data)
     except DecodeError:
         return "(not in this package's encoding)"
-
-
-def as_json(status: JobStatus) -> dict[str, Any]:
-    """A job by its names; instants as ISO 8601."""
-    return _dated(asdict(status))
-
-
-def worker_as_json(one: WorkerInfo) -> dict[str, Any]:
-    """A worker by its names; memory in bytes."""
-    return _dated(asdict(one))
-
-
-def counts_as_json(found: Mapping[str, Counts]) -> dict[str, dict[str, int]]:
-    """Each queue's counts by their names."""
-    return {name: asdict(of) for name, of in sorted(found.items())}
-
-
-def _dated(values: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value.isoformat() if isinstance(value, datetime) else value for name, value in values.items()}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import select
 import sys
@@ -26,7 +25,7 @@ from ..errors import PostrMagicError
 from ..jobs.interface import ENDED, LIVE, Counts, JobStatus, State
 from . import jobs_told
 from .application import App, AsJson, opened_jobs
-from .words import plain, span
+from .words import plain, print_json, span
 
 if TYPE_CHECKING:
     from ..jobs import JobQueue
@@ -61,7 +60,7 @@ def watch(
     """
     with opened_jobs(app) as opened:
         if as_json:
-            typer.echo(json.dumps(_as_json(look(opened)), indent=2))
+            print_json(_as_json(look(opened)))
         elif once:
             Console().print(shown(look(opened)))
         else:
@@ -92,8 +91,8 @@ def look(opened: JobQueue) -> Seen:
     return Seen(
         now,
         opened.counts(),
-        _rates(opened, LIVE | ENDED, lambda status: status.created, now),
-        _rates(opened, ENDED, lambda status: status.ended, now),
+        _rates(opened, LIVE | ENDED, lambda status: status.created_at, now),
+        _rates(opened, ENDED, lambda status: status.ended_at, now),
         opened.find({"running"}, limit=_SHOWN),
         opened.workers(),
     )
@@ -129,9 +128,7 @@ def _queues(seen: Seen) -> Table:
     for name in sorted({*seen.counts, *seen.enqueued, *seen.ended}):
         of = seen.counts.get(name, Counts())
         rates = (f"{rate.get(name, 0.0):,.1f}" for rate in (seen.enqueued, seen.ended))
-        table.add_row(
-            plain(name), *(f"{n:,}" for n in (of.queued, of.later, of.running)), jobs_told.letters(of), *rates
-        )
+        table.add_row(plain(name), *(f"{n:,}" for n in (of.queued, of.later, of.running)), jobs_told.dead(of), *rates)
     return table
 
 
@@ -139,7 +136,7 @@ def _running(seen: Seen) -> Table:
     places = {one.id: f"{one.host}:{one.pid}" for one in seen.workers}
     table = Table(Column("running", no_wrap=True), "task", "attempt", "for", "progress", "worker")
     for status in seen.running:
-        began = status.started or seen.at
+        began = status.started_at or seen.at
         table.add_row(
             plain(status.id),
             plain(status.task),
@@ -156,7 +153,7 @@ def _running(seen: Seen) -> Table:
 
 def _as_json(seen: Seen) -> dict[str, Any]:
     return {
-        "at": seen.at.isoformat(),
+        "at": seen.at,
         "queues": {
             name: {
                 **asdict(seen.counts.get(name, Counts())),
@@ -165,8 +162,8 @@ def _as_json(seen: Seen) -> dict[str, Any]:
             }
             for name in sorted({*seen.counts, *seen.enqueued, *seen.ended})
         },
-        "running": [jobs_told.as_json(status) for status in seen.running],
-        "workers": [jobs_told.worker_as_json(one) for one in seen.workers],
+        "running": seen.running,
+        "workers": seen.workers,
     }
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
-from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Any
 
@@ -49,11 +48,11 @@ def show_all(
         found = undelivered.entries(tx, topic=topic, key=key, state=wanted, limit=limit)
         now = tx.now_us / 1e6
     if as_json:
-        print_json([asdict(entry) for entry in found])
+        print_json(found)
         return
     table = Table("id", "topic", "key", "state", "age", "attempts", "due", "error", "bytes")
     for entry in found:
-        age, due = span(now - entry.created.timestamp()), _due(entry, now)
+        age, due = span(now - entry.created_at.timestamp()), _due(entry, now)
         cells = (entry.id, entry.topic, entry.key or "", entry.state, age, entry.attempts, due, entry.error or "")
         table.add_row(*(plain(cell) for cell in (*cells, entry.size)))
     Console().print(table)
@@ -77,7 +76,7 @@ def show(
         return
     table = Table(show_header=False, box=None)
     for name, value in told.items():
-        table.add_row(plain(name), plain(value.isoformat() if isinstance(value, datetime) else value or ""))
+        table.add_row(plain(name.removesuffix("_at")), plain(value or ""))
     Console().print(table)
 
 
@@ -114,7 +113,7 @@ def purge(
     with _database() as database:
         with database.read() as tx:
             before = from_us(tx.now_us - round(older_than * 1e6))
-            number = undelivered.doomed(tx, before, topic=topic, waiting=waiting)
+            number = undelivered.count_purgeable(tx, before, topic=topic, waiting=waiting)
         what = "dead AND WAITING, never to be delivered," if waiting else "dead"
         if number and not yes:
             typer.confirm(f"Delete {_rows(number)} ({what} for good)?", abort=True, err=True)
@@ -159,7 +158,7 @@ def _content(data: bytes) -> str:
 def _due(entry: OutboxEntry, now: float) -> str:
     if entry.state == "dead":
         return ""
-    return f"in {span(entry.due.timestamp() - now)}" if entry.state == "delayed" else "now"
+    return f"in {span(entry.due_at.timestamp() - now)}" if entry.state == "delayed" else "now"
 
 
 def _rows(count: int) -> str:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import time
-from dataclasses import asdict
 from typing import Annotated
 
 import typer
@@ -15,6 +13,7 @@ from rich.text import Text
 
 from ..database.window import PoolReport, ProcessReport, look
 from ..settings import Settings
+from .words import print_json
 
 _SHOWN = 5
 
@@ -27,14 +26,14 @@ def pool(
     """Show the pools of every process on the configured database: who holds a connection, where, since when.
 
     It asks the processes of this user on this machine, which answer only when asked. Stop it with Ctrl-C. `in use` and
-    `most` are connections; `wait` and `hold` are the seconds that 95 of 100 stayed below since the process began.
+    `capacity` are connections; `wait` and `hold` are the seconds that 95 of 100 stayed below since the process began.
     """
     from .._sql import open_backend
 
     database_id = open_backend(Settings().database_url()).database_id()
     found = look(database_id)
     if as_json:
-        typer.echo(json.dumps([asdict(report) for report in found], indent=2))
+        print_json(found)
         return
     if not found and once:
         Console(stderr=True).print(_nobody(database_id), highlight=False, soft_wrap=True)
@@ -57,7 +56,7 @@ def _nobody(database_id: str) -> Text:
 
 
 def _table(found: list[ProcessReport]) -> Table:
-    table = Table("process", "pool", "in use", "most", "waiting", "wait", "hold", "held longest by")
+    table = Table("process", "pool", "in use", "capacity", "waiting", "wait", "hold", "held longest by")
     for report in found:
         for told in report.pools:
             table.add_row(*_row(report, told))
@@ -66,14 +65,14 @@ def _table(found: list[ProcessReport]) -> Table:
 
 def _row(report: ProcessReport, told: PoolReport) -> list[Text]:
     state = told.pool
-    full = "bold red" if state.waiting or state.in_use == state.most else ""
+    full = "bold red" if state.waiting or state.in_use == state.capacity else ""
     holders = "\n".join(str(holder) for holder in state.holders[:_SHOWN])
     more = len(state.holders) - _SHOWN
     return [
         Text(f"{report.pid} {report.command}", overflow="ellipsis", no_wrap=True),
         Text(state.role),
         Text(str(state.in_use), style=full),
-        Text(str(state.most)),
+        Text(str(state.capacity)),
         Text(str(state.waiting), style=full),
         Text(_seconds(told.wait)),
         Text(_seconds(told.hold)),

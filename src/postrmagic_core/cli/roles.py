@@ -65,21 +65,29 @@ def show(app: App, role: RoleName, as_json: AsJson = False) -> None:
 
 
 @roles.command()
-def grant(app: App, user: User, role: RoleName) -> None:
+def grant(app: App, user: User, role: RoleName, as_json: AsJson = False) -> None:
     """Give a user a role; the audit log names who is logged in on this machine. Nothing changes if they had it."""
     with opened_access(app) as access:
-        done = access.grant(user, role, by=_operator())
-    Console().print(plain(f"user {user} {'now has' if done else 'had'} the role {role}"))
+        done = access.grant(user, role, actor=_operator())
+    if as_json:
+        print_json({"user": user, "role": role, "changed": done})
+    else:
+        Console().print(plain(f"user {user} {'now has' if done else 'had'} the role {role}"))
 
 
 @roles.command()
-def revoke(app: App, user: User, role: RoleName) -> None:
+def revoke(app: App, user: User, role: RoleName, as_json: AsJson = False) -> None:
     """Take a role from a user; exit status 1 if they did not have it, or must keep it as its last holder."""
     with opened_access(app) as access:
-        done = access.revoke(user, role, by=_operator())
-    if not done:
+        done = access.revoke(user, role, actor=_operator())
+    if as_json:
+        print_json({"user": user, "role": role, "changed": done})
+    elif done:
+        Console().print(plain(f"user {user} no longer has the role {role}"))
+    else:
         raise _refused(f"user {user} did not have the role {role}")
-    Console().print(plain(f"user {user} no longer has the role {role}"))
+    if not done:
+        raise typer.Exit(1)
 
 
 @roles.command("of")

@@ -81,7 +81,7 @@ def told(found: Sequence[AuditEntry], now: datetime) -> Table:
         detail = ", ".join(f"{name}={value}" for name, value in entry.detail.items() if value != "")
         outcome = plain(entry.outcome)
         outcome.stylize(_OUTCOMES.get(entry.outcome, ""))
-        age = span((now - entry.at).total_seconds())
+        age = span((now - entry.recorded_at).total_seconds())
         cells = (entry.actor or "nobody", entry.action, entry.subject or "")
         table.add_row(age, *map(plain, cells), outcome, plain(detail))
     return table

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
 from datetime import UTC, datetime, tzinfo
 from typing import TYPE_CHECKING, Annotated, Any
 from zoneinfo import ZoneInfo
@@ -51,7 +50,7 @@ def show_all(
         found = opened.schedules()
     console = Console()
     if as_json:
-        print_json([_as_json(one) for one in found])
+        print_json(found)
     elif found:
         console.print(_listed(found, datetime.now(UTC), show_in, wide=console.width >= _WIDE))
     else:
@@ -102,16 +101,16 @@ def _listed(found: Sequence[ScheduleInfo], now: datetime, show_in: tzinfo | None
     table.add_column("state")
     for one in found:
         comes = f"{one.spec} {one.timezone or ''}".strip()
-        last = [plain(_instant(one.last, show_in)), plain(one.last_job or "")] if wide else []
+        last = [plain(_instant(one.last_at, show_in)), plain(one.last_job or "")] if wide else []
         table.add_row(plain(one.name), plain(comes), plain(_next(one, now, show_in)), *last, _state(one))
     return table
 
 
 def _next(one: ScheduleInfo, now: datetime, show_in: tzinfo | None) -> str:
-    if one.next is None:
+    if one.next_at is None:
         return "" if one.paused else "once a scheduler has seen it"
-    left = (one.next - now).total_seconds()
-    return f"{_instant(one.next, show_in)} ({f'in {span(left)}' if left > 0 else 'now'})"
+    left = (one.next_at - now).total_seconds()
+    return f"{_instant(one.next_at, show_in)} ({f'in {span(left)}' if left > 0 else 'now'})"
 
 
 def _instant(instant: datetime | None, show_in: tzinfo | None) -> str:
@@ -121,11 +120,6 @@ def _instant(instant: datetime | None, show_in: tzinfo | None) -> str:
 def _state(one: ScheduleInfo) -> Text:
     told = ["paused"] if one.paused else []
     return Text(", ".join([*told, *([] if one.declared else ["not declared any more"])]), style="yellow")
-
-
-def _as_json(one: ScheduleInfo) -> dict[str, Any]:
-    values = asdict(one).items()
-    return {name: value.isoformat() if isinstance(value, datetime) else value for name, value in values}
 
 
 def _say(figures: dict[str, Any], sentence: str, *, as_json: bool) -> None:

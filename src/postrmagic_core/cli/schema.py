@@ -14,11 +14,12 @@ from rich.markup import escape
 from rich.table import Table
 
 from ..errors import ConfigurationError
-from .application import loaded, look_here
+from .application import AsJson, loaded, look_here
+from .words import print_json
 
 if TYPE_CHECKING:
     from ..database import DatabaseManager
-    from ..database.migrating.interface import Report, Step
+    from ..database.migrating.interface import Report, SchemaState, Step
     from ..database.migrating.migrator import Migrator
     from ..stack import Stack
 
@@ -28,6 +29,7 @@ App = Annotated[
     str | None,
     typer.Option(metavar="MODULE:STACK", help="The application's Stack, if it names its migrations in code."),
 ]
+_CURRENT = ("history", "database", "code", "state")
 Sql = Annotated[bool, typer.Option("--sql", help="Print the SQL, run nothing.")]
 _WARNING = (
     "[bold red]These are the package's own tables: jobs, events and outbox rows that wait in them are lost, and the "
@@ -79,15 +81,17 @@ def revision(
 
 
 @database.command()
-def check(app: App = None) -> None:
+def check(app: App = None, as_json: AsJson = False) -> None:
     """Exit with 0 if the tables are what the code declares and nothing is left to run; else 1, and the differences."""
     with _migrator(app) as (_, migrator):
         wrong = migrator(_shown).check()
-    for line in wrong:
-        _say(line)
+    if as_json:
+        print_json({"differences": wrong})
+    else:
+        for line in wrong or ["the database is what the code needs"]:
+            _say(line)
     if wrong:
         raise typer.Exit(1)
-    _say("the database is what the code needs")
 
 
 @database.command()
@@ -99,16 +103,21 @@ def adopt(app: App = None) -> None:
 
 
 @database.command()
-def current(app: App = None) -> None:
+def current(app: App = None, as_json: AsJson = False) -> None:
     """Show at which revision the database is."""
     from ..database.schema import states
 
-    table = Table("history", "database", "code", "state")
     with _migrator(app) as (manager, _):
-        for state in states(manager.backend, manager.migrations):
-            behind = "interrupted" if state.interrupted else "behind"
-            told = "current" if state.current else "newer than this code" if state.unknown else behind
-            table.add_row(state.history, _listed(state.found), _listed(state.heads), told)
+        found = [
+            (one.history, sorted(one.found), sorted(one.heads), _told(one))
+            for one in states(manager.backend, manager.migrations)
+        ]
+    if as_json:
+        print_json([dict(zip(_CURRENT, one, strict=True)) for one in found])
+        return
+    table = Table(*_CURRENT)
+    for history, there, here, state in found:
+        table.add_row(history, _listed(there), _listed(here), state)
     Console().print(table)
 
 
@@ -116,14 +125,20 @@ def current(app: App = None) -> None:
 def history(
     app: App = None,
     package: Annotated[bool, typer.Option("--package", help="The package's own history instead.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """List the revisions, newest first."""
     from ..database.migrating.environment import script
 
-    table = Table("revision", "what it does")
     with _migrator(app) as (_, migrator):
-        for found in script(migrator(_shown).history(package=package)).walk_revisions():
-            table.add_row(found.revision, escape(found.doc or ""))
+        revisions = script(migrator(_shown).history(package=package)).walk_revisions()
+        found = [(one.revision, one.doc or "") for one in revisions]
+    if as_json:
+        print_json([{"revision": revision, "title": title} for revision, title in found])
+        return
+    table = Table("revision", "what it does")
+    for revision, title in found:
+        table.add_row(revision, escape(title))
     Console().print(table)
 
 
@@ -174,8 +189,14 @@ def _shown(step: Step) -> None:
     Console(stderr=True).print(f"{name}: {escape(step.title)}", highlight=False, soft_wrap=True)
 
 
-def _listed(revisions: frozenset[str]) -> str:
-    return ", ".join(sorted(revisions)) or "none"
+def _told(state: SchemaState) -> str:
+    if state.current:
+        return "current"
+    return "newer than this code" if state.unknown else "interrupted" if state.interrupted else "behind"
+
+
+def _listed(revisions: list[str]) -> str:
+    return ", ".join(revisions) or "none"
 
 
 def _say(line: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import asdict, is_dataclass
 from datetime import datetime
 
 import typer
@@ -27,11 +28,17 @@ def span(seconds: float) -> str:
 
 
 def plain(value: object) -> Text:
-    """What an application chose, as a terminal may safely show it: no markup, no control characters."""
-    text = str(value)
+    """What an application chose, as a terminal may safely show it: no markup, no control characters, ISO 8601."""
+    text = value.isoformat() if isinstance(value, datetime) else str(value)
     return Text(text if text.isprintable() else ascii(text)[1:-1])
 
 
 def print_json(value: object) -> None:
-    """Answer a program: ``value`` as JSON, instants as ISO 8601, and as its ``repr`` what else JSON has no word for."""
-    typer.echo(json.dumps(value, indent=2, default=lambda it: it.isoformat() if isinstance(it, datetime) else repr(it)))
+    """Answer a program in JSON: a dataclass by its names, instants as ISO 8601, the ``repr`` of anything else."""
+    typer.echo(json.dumps(value, indent=2, default=_written))
+
+
+def _written(value: object) -> object:
+    if isinstance(value, datetime):
+        return value.isoformat()
+    return asdict(value) if is_dataclass(value) and not isinstance(value, type) else repr(value)

@@ -45,7 +45,7 @@ def worker(
     grace: Annotated[
         float | None, typer.Option(min=0, help="Seconds that running jobs get to end in; default: jobs.grace.")
     ] = None,
-    memory: Annotated[
+    max_memory_mib: Annotated[
         int | None, typer.Option(min=1, metavar="MIB", help="Replace a process that has grown beyond it.")
     ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing at start and end.")] = False,
@@ -60,7 +60,7 @@ def worker(
         "threads": threads or stack.settings.jobs.threads,
         "queues": [name for given in queues for name in given.split(",")] if queues else None,
         "grace": stack.settings.jobs.grace if grace is None else grace,
-        "max_memory_mib": memory,
+        "max_memory_mib": max_memory_mib,
     }
     consumed = stack.worker(**options).queues  # what is wrong is said here, once, and not by each child
     part = "all" if only is None else only.value
@@ -91,7 +91,7 @@ def _beginning(stack: Stack, queues: list[str], part: str, processes: int, optio
     if part == "relay":
         return f"postrmagic worker: the relay of {database} to {broker}{schedules}, {count}"
     size = f"{count} of {options['threads']} thread{'' if options['threads'] == 1 else 's'}"
-    memory = options["max_memory_mib"] or stack.settings.jobs.memory
+    memory = options["max_memory_mib"] or stack.settings.jobs.max_memory_mib
     ceiling = f", {memory} MiB each" if memory else ""
     return (
         f"postrmagic worker: {', '.join(queues)} ({tasks} task{'' if tasks == 1 else 's'}) from {broker}, "

@@ -19,7 +19,6 @@ from sqlalchemy import Result, Row
 from sqlalchemy.sql import Executable
 
 from .._bridge import Lane, Lanes
-from .._protocols import TagCapture
 from .._sql import PoolState
 from .._sql.ledger import application_line, on_behalf_of
 from .._unit import entered
@@ -203,10 +202,6 @@ class AsyncDatabaseManager:
     def on_write(self, call: Callable[[Unit], object]) -> None:
         """:meth:`DatabaseManager.on_write`: ``call`` gets the sync unit, on its lane."""
         self._manager.on_write(call)
-
-    def use_tags(self, tags: TagCapture) -> None:
-        """:meth:`DatabaseManager.use_tags`: the cache itself, whose sync face is asked, on a lane."""
-        self._manager.use_tags(tags)
 
     def pools(self) -> list[PoolState]:
         """The pools of connections now, and who holds them."""

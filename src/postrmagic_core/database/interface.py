@@ -41,7 +41,7 @@ class OutboxCount:
 
     waiting: int
     dead: int
-    oldest: datetime | None
+    oldest_at: datetime | None
 
 
 RowState: TypeAlias = Literal["waiting", "delayed", "dead"]
@@ -59,8 +59,8 @@ class OutboxEntry:
     topic: str
     key: str | None
     state: RowState
-    created: datetime
-    due: datetime
+    created_at: datetime
+    due_at: datetime
     attempts: int
     error: str | None
     size: int

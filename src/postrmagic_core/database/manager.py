@@ -46,6 +46,11 @@ class DatabaseManager(Lifecycle):
     Raises :class:`ConfigurationError` for a URL that cannot be used.
     """
 
+    pool: PoolLimits
+    migrations: Migrations | None
+    metrics: Metrics
+    queries: QueryLog | None
+
     def __init__(
         self,
         url: str,
@@ -66,7 +71,7 @@ class DatabaseManager(Lifecycle):
         self._clock = clock or SystemClock()
         self._relays: weakref.WeakSet[Relay] = weakref.WeakSet()
         self._window = Window(self.backend.database_id(), self.pools, self.metrics)
-        self.queries: QueryLog | None = None
+        self.queries = None
         if queries is not None:
             self.queries = QueryLog(queries, database_id=self.backend.database_id(), clock=self._clock)
         self._units = UnitRunner(
@@ -241,4 +246,4 @@ class DatabaseManager(Lifecycle):
         self._window.close()
         if self.queries is not None:
             self.queries.close()
-        self.backend.dispose(patience=self.pool.timeout)
+        self.backend.dispose(timeout=self.pool.timeout)

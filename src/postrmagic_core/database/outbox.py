@@ -81,7 +81,7 @@ def counted(connection: Connection) -> dict[str, OutboxCount]:
     for topic, is_dead, number, oldest_us in rows:
         known = counts.get(topic, OutboxCount(0, 0, None))
         if is_dead:
-            counts[topic] = OutboxCount(known.waiting, int(number), known.oldest)
+            counts[topic] = OutboxCount(known.waiting, int(number), known.oldest_at)
         else:
             counts[topic] = OutboxCount(int(number), known.dead, from_us(int(oldest_us)))
     return counts

@@ -93,7 +93,7 @@ def retry(
     return count
 
 
-def doomed(tx: Unit, before: datetime, *, topic: str | None = None, waiting: bool = False) -> int:
+def count_purgeable(tx: Unit, before: datetime, *, topic: str | None = None, waiting: bool = False) -> int:
     """How many rows :func:`purge` would delete."""
     where = _staged_before(before, topic, waiting=waiting)
     return int(tx.scalar(select(func.count()).select_from(outbox).where(*where)))

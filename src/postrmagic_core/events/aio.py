@@ -16,8 +16,7 @@ from .listener import Listener
 from .recording import Recording
 
 if TYPE_CHECKING:
-    from .._protocols import AwaitableUnitLike, StagedRow, UnitLike
-    from .durable import JobLike
+    from .._protocols import AwaitableUnitLike, UnitLike
     from .emitting import Emitter
     from .manager import EventManager
 
@@ -68,21 +67,20 @@ class AsyncEventManager:
         """See :meth:`EventManager.drain`."""
         await self._bridge.lift(lambda: self._events.drain(timeout))
 
-    async def dead(
-        self, event_type: type[Event] | str | None = None, *, since: datetime | None = None, limit: int = 100
-    ) -> list[EventRecord]:
-        """See :meth:`EventManager.dead`."""
-        return await self._bridge.lift(lambda: self._events.dead(event_type, since=since, limit=limit))
-
     async def chain(self, event_id: str) -> list[EventRecord]:
         """See :meth:`EventManager.chain`."""
         return await self._bridge.lift(lambda: self._events.chain(event_id))
 
-    async def log(
-        self, event_type: type[Event] | str | None = None, *, since: datetime | None = None, limit: int = 100
+    async def find(
+        self,
+        event_type: type[Event] | str | None = None,
+        *,
+        since: datetime | None = None,
+        dead: bool = False,
+        limit: int = 100,
     ) -> list[EventRecord]:
-        """See :meth:`EventManager.log`."""
-        return await self._bridge.lift(lambda: self._events.log(event_type, since=since, limit=limit))
+        """See :meth:`EventManager.find`."""
+        return await self._bridge.lift(lambda: self._events.find(event_type, since=since, dead=dead, limit=limit))
 
     async def record(self, event_id: str) -> EventRecord | None:
         """See :meth:`EventManager.record`."""
@@ -112,14 +110,6 @@ class AsyncEventManager:
         """See :meth:`EventManager.purge`."""
         return await self._bridge.lift(lambda: self._events.purge(before))
 
-    def sweep(self) -> None:
-        """See :meth:`EventManager.sweep`: workers call it in a thread."""
-        self._events.sweep()
-
-    def deliver(self, tx: UnitLike, row: StagedRow) -> None:
-        """See :meth:`EventManager.deliver`: relays run in threads."""
-        self._events.deliver(tx, row)
-
-    def run_delivery(self, ctx: JobLike, event_id: str, listener: str) -> None:
-        """See :meth:`EventManager.run_delivery`: jobs run in threads."""
-        self._events.run_delivery(ctx, event_id, listener)
+    async def sweep(self) -> None:
+        """See :meth:`EventManager.sweep`."""
+        await self._bridge.lift(self._events.sweep)

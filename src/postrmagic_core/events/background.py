@@ -20,7 +20,7 @@ logger = logging.getLogger("postrmagic_core.events")
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class ListenerLimits:
     """How many async listeners run at once, how many more may wait, and what happens to one beyond.
 
     ``block``: the emitter waits for room. ``drop_oldest``: what has waited longest is not called, and counted.
@@ -41,7 +41,7 @@ class Limits:
 class Background:
     """Calls for one manager; ``dropped`` is told of each that is never made."""
 
-    def __init__(self, limits: Limits, dropped: Callable[[], None]) -> None:
+    def __init__(self, limits: ListenerLimits, dropped: Callable[[], None]) -> None:
         self.loop = LoopThread("postrmagic-events-loop")
         self._limits = limits
         self._dropped = dropped

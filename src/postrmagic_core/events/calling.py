@@ -129,7 +129,7 @@ class Caller:
         """:meth:`call` for an async listener."""
         token = cause.set(because)
         try:
-            async with asyncio.timeout(listener.timeout):
+            async with asyncio.timeout(listener.time_limit):
                 return await listener.function(because.event, ctx)  # type: ignore[misc]  # is_async says so
         finally:
             cause.reset(token)

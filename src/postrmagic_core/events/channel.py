@@ -20,16 +20,16 @@ KEPT_LEAST = 4 * MAX_PAYLOAD
 class ChannelOptions:
     """What every adapter is made with.
 
-    ``namespace`` keeps applications apart that share a server. ``keep``: about how many bytes are held for
-    listeners that are slow or cut off, a hundred added to each payload: half of it certainly, and not much more.
+    ``namespace`` keeps applications apart that share a server. ``keep_bytes``: about how much is held for listeners
+    that are slow or cut off, a hundred bytes added to each payload: half of it certainly, and not much more.
     """
 
     namespace: str
-    keep: int = KEPT
+    keep_bytes: int = KEPT
 
     def __post_init__(self) -> None:
-        if self.keep < KEPT_LEAST:
-            raise ValueError(f"keep is a number of bytes from {KEPT_LEAST} on, got {self.keep}")
+        if self.keep_bytes < KEPT_LEAST:
+            raise ValueError(f"keep_bytes is a number from {KEPT_LEAST} on, got {self.keep_bytes}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -52,21 +52,21 @@ class Durable:
     """Deliveries of durable events, one row and one job for each listener."""
 
     def __init__(
-        self, dispatch: Dispatch, caller: Caller, units: Units | None, jobs: JobSink | None, clock: Clock
+        self, dispatch: Dispatch, caller: Caller, database: Units | None, jobs: JobSink | None, clock: Clock
     ) -> None:
         self._dispatch = dispatch
         self._caller = caller
-        self._units = units
+        self._database = database
         self._jobs = jobs
         self._clock = clock
         self._swept = ""
 
     @property
-    def units(self) -> Units:
+    def database(self) -> Units:
         """The database; :class:`Unsupported` without one."""
-        if self._units is None:
-            raise Unsupported("this needs a database: give EventManager(units=…)")
-        return self._units
+        if self._database is None:
+            raise Unsupported("this needs a database: give EventManager(database=…)")
+        return self._database
 
     @property
     def jobs(self) -> JobSink:
@@ -96,7 +96,7 @@ class Durable:
 
     def run(self, ctx: JobLike, event_id: str, listener: str) -> None:
         """Deliver one event to one listener, and note how it ended; the first time counts."""
-        with self.units.read() as tx:
+        with self.database.read() as tx:
             row, ended = journal.stored(tx, event_id, listener, ctx.job_id)
         found = self._dispatch.listeners.get(listener)
         if row is None or found is None:
@@ -123,7 +123,7 @@ class Durable:
 
     def sweep(self) -> None:
         """Note as dead, and let others go on, what nobody will end: the jobs that were cancelled or killed for good."""
-        with self.units.read() as tx:
+        with self.database.read() as tx:
             found = journal.left(tx, self._swept, _SWEPT)
         whole, self._swept = policy.whole_events(found, _SWEPT)
         rows = {row.job_id: row for row in whole}
@@ -132,13 +132,13 @@ class Durable:
 
     def pending(self) -> str:
         """What durable listeners have still to hear, in words; empty where nothing is left."""
-        if self._units is None:
+        if self._database is None:
             return ""
         staged = 0
-        if isinstance(self._units, TellsOutbox):
-            count = self._units.outbox_counts().get(TOPIC)
+        if isinstance(self._database, TellsOutbox):
+            count = self._database.outbox_counts().get(TOPIC)
             staged = count.waiting if count is not None else 0
-        with self._units.read() as tx:  # after the outbox: what leaves it is here
+        with self._database.read() as tx:  # after the outbox: what leaves it is here
             undone = journal.count_left(tx)
         return f"{staged} events in the outbox and {undone} deliveries" if staged or undone else ""
 
@@ -183,7 +183,7 @@ class Durable:
 
     def in_unit(self, work: Callable[[UnitLike], R]) -> R:
         """``work`` in a write unit of its own, again after a conflict."""
-        return in_own_unit(self.units, work)
+        return in_own_unit(self.database, work)
 
 
 def order_of(event: Event) -> str | None:

@@ -77,15 +77,22 @@ class EventContext:
 
     __slots__ = ("_correlation_id", "_event_id", "causation_id", "depth", "event", "occurred_us", "services", "tx")
 
+    event: Event
+    occurred_us: int
+    services: Mapping[str, object]
+    tx: UnitLike | None
+    depth: int
+    causation_id: str | None
+
     def __init__(
         self, event: Event, occurred_us: int, services: Mapping[str, object], because: EventContext | None = None
     ) -> None:
         self.event = event
         self.occurred_us = occurred_us
         self.services = services
-        self.tx: UnitLike | None = None
+        self.tx = None
         self.depth = 0
-        self.causation_id: str | None = None
+        self.causation_id = None
         self._event_id: str | None = None
         self._correlation_id: str | None = None
         if because is not None:
@@ -153,23 +160,23 @@ _ids = Ids()
 class Delivery:
     """One durable listener's delivery of one event, and the job that runs it.
 
-    ``done`` and ``dead`` say since when it is; ``error`` is the code of what ended a dead one. ``key`` orders it among
-    the listener's deliveries; while another is before it, it waits and has no job (``job_id`` is empty).
+    ``done_at`` and ``dead_at`` say since when it is; ``error`` is the code of what ended a dead one. ``key`` orders it
+    among the listener's deliveries; while another is before it, it waits and has no job (``job_id`` is empty).
     """
 
     listener: str
     job_id: str
-    done: datetime | None
-    dead: datetime | None = None
+    done_at: datetime | None
+    dead_at: datetime | None = None
     error: str | None = None
     key: str | None = None
 
     @property
     def state(self) -> DeliveryState:
         """Where it is."""
-        if self.done is not None:
+        if self.done_at is not None:
             return "done"
-        if self.dead is not None:
+        if self.dead_at is not None:
             return "dead"
         return "queued" if self.job_id else "waiting"
 
@@ -180,7 +187,7 @@ class EventRecord:
 
     id: str
     type: str
-    occurred: datetime
+    occurred_at: datetime
     correlation_id: str
     causation_id: str | None
     deliveries: tuple[Delivery, ...]

@@ -122,8 +122,8 @@ def listed(tx: UnitLike, *where: Any, limit: int = 100) -> list[EventRecord]:
     found: dict[str, list[Delivery]] = {row.id: [] for row in rows}
     sent = select(deliveries).where(d.event_id.in_(list(found))).order_by(d.listener)
     for row in tx.execute(sent):
-        done, dead = (None if us is None else from_us(us) for us in (row.done_us, row.dead_us))
-        found[row.event_id].append(Delivery(row.listener, row.job_id, done, dead, row.error, row.stream))
+        done_at, dead_at = (None if us is None else from_us(us) for us in (row.done_us, row.dead_us))
+        found[row.event_id].append(Delivery(row.listener, row.job_id, done_at, dead_at, row.error, row.stream))
     return [
         EventRecord(r.id, r.type, from_us(r.occurred_us), r.correlation_id, r.causation_id, tuple(found[r.id]))
         for r in rows

@@ -38,7 +38,7 @@ class Listener(Generic[E]):
         *,
         once: bool = False,
         on_error: OnError | None = None,
-        timeout: float | None = None,
+        time_limit: float | None = None,
     ) -> None:
         if phase not in ON_ERROR:
             raise ValueError(f"expected one of the phases {', '.join(ON_ERROR)}, got {phase!r}")
@@ -51,9 +51,9 @@ class Listener(Generic[E]):
                 f"{function.__qualname__}() is async: before the commit a listener is a plain function, since the unit "
                 "belongs to one thread; take the phase now, after_commit or durable"
             )
-        if timeout is not None and not self.is_async:
+        if time_limit is not None and not self.is_async:
             raise UsageError(
-                f"{function.__qualname__}() has a time-out, but a plain function cannot be ended: make it async, or "
+                f"{function.__qualname__}() has a time_limit, but a plain function cannot be ended: make it async, or "
                 "durable, where the job's time limit holds"
             )
         if once and phase == "durable":
@@ -67,7 +67,7 @@ class Listener(Generic[E]):
         self.name = name or f"{function.__module__}.{function.__qualname__}"
         self.priority = priority
         self.once = once
-        self.timeout = timeout
+        self.time_limit = time_limit
         self.on_error: OnError = on_error or allowed[0]
 
     def hears(self, event_type: type[Event]) -> bool:
@@ -92,7 +92,7 @@ def on(
     priority: int = ...,
     once: bool = ...,
     on_error: OnError | None = ...,
-    timeout: float | None = ...,
+    time_limit: float | None = ...,
 ) -> Callable[[Callable[[E, Any], object]], Listener[E]]: ...
 
 
@@ -105,7 +105,7 @@ def on(
     priority: int = ...,
     once: bool = ...,
     on_error: OnError | None = ...,
-    timeout: float | None = ...,
+    time_limit: float | None = ...,
 ) -> Callable[[Callable[[Event, Any], object]], Listener[Event]]: ...
 
 
@@ -117,7 +117,7 @@ def on(
     priority: int = 0,
     once: bool = False,
     on_error: OnError | None = None,
-    timeout: float | None = None,
+    time_limit: float | None = None,
 ) -> Callable[[Callable[[Any, Any], object]], Listener[Any]]:
     """Declare ``listener(event, ctx)``, plain or async, for events of a class and its subclasses.
 
@@ -132,10 +132,12 @@ def on(
 
     A higher ``priority`` is called earlier, equal ones in the order of inclusion; what returns :data:`STOP` is the last
     to hear the event in its phase. ``once``: only the first event in each process. ``name``: what deliveries call it;
-    give one before you move the function. ``timeout``: seconds after which an async one is cancelled: an error.
+    give one before you move the function. ``time_limit``: seconds after which an async one is cancelled: an error.
     """
 
     def declare(function: Callable[[Any, Any], object]) -> Listener[Any]:
-        return Listener(function, event_type, phase, name, priority, once=once, on_error=on_error, timeout=timeout)
+        return Listener(
+            function, event_type, phase, name, priority, once=once, on_error=on_error, time_limit=time_limit
+        )
 
     return declare

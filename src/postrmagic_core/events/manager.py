@@ -16,7 +16,7 @@ from .._lifecycle import Lifecycle
 from .._metrics import Metrics
 from ..errors import ResultTimeout, UsageError
 from . import journal
-from .background import Background, Limits
+from .background import Background, ListenerLimits
 from .broadcast import Broadcast
 from .calling import Caller
 from .channel import Channel, open_channel
@@ -39,32 +39,34 @@ _GRACE = 5.0
 class EventManager(Lifecycle):
     """Events of one application.
 
-    ``units`` is the database, needed for durable events and for before-commit listeners outside a unit. ``jobs`` runs
-    durable deliveries: include :meth:`run_delivery` there as the task ``postrmagic.events.deliver``. ``services``
-    become attributes of a listener's context. ``carry``, an attribute to be set, tells what the jobs of durable
-    deliveries carry from where the event is emitted: request id, trace, user. ``concurrency``, ``backlog`` and
-    ``overflow`` bound the async listeners that run after a commit: see :class:`Limits`. ``channel`` carries broadcast
-    events to other processes (:func:`open_channel`); without one they stay in this process.
+    ``database`` is needed for durable events and for before-commit listeners outside a unit. ``jobs`` runs durable
+    deliveries: include :meth:`run_delivery` there as the task ``postrmagic.events.deliver``. ``services`` become
+    attributes of a listener's context. ``carry``, an attribute to be set, tells what the jobs of durable deliveries
+    carry from where the event is emitted: request id, trace, user. ``limits`` bounds the async listeners that run after
+    a commit. ``channel`` carries broadcast events to other processes (:func:`open_channel`); without one they stay in
+    this process.
     """
+
+    metrics: Metrics
 
     def __init__(
         self,
         *,
-        units: Units | None = None,
+        database: Units | None = None,
         jobs: JobSink | None = None,
         clock: Clock | None = None,
         metrics: Metrics | None = None,
         services: Mapping[str, object] | None = None,
-        limits: Limits | None = None,
+        limits: ListenerLimits | None = None,
         channel: Channel | None = None,
     ) -> None:
         super().__init__()
         self.metrics = metrics or Metrics()
         clock = clock or SystemClock()
-        self._background = Background(limits or Limits(), self.metrics.counter("events_dropped_total").add)
+        self._background = Background(limits or ListenerLimits(), self.metrics.counter("events_dropped_total").add)
         self._caller = Caller(self._background, self.metrics)
         self._dispatch = Dispatch({} if services is None else services, clock, self.metrics)
-        self._durable = Durable(self._dispatch, self._caller, units, jobs, clock)
+        self._durable = Durable(self._dispatch, self._caller, database, jobs, clock)
         self.carry: Callable[[], Mapping[str, str]] = dict
         channel = open_channel("memory://") if channel is None else channel
         self._broadcast = Broadcast(channel, self._dispatch, self._caller, self.metrics)
@@ -138,38 +140,41 @@ class EventManager(Lifecycle):
         self.ensure_open()
         self._durable.run(ctx, event_id, listener)
 
-    def log(
-        self, event_type: type[Event] | str | None = None, *, since: datetime | None = None, limit: int = 100
+    def find(
+        self,
+        event_type: type[Event] | str | None = None,
+        *,
+        since: datetime | None = None,
+        dead: bool = False,
+        limit: int = 100,
     ) -> list[EventRecord]:
-        """The newest durable events, of one class exactly (or of its stored name) or of all, with their deliveries."""
+        """The newest durable events, of one class exactly (or of its stored name) or of all, with their deliveries.
+
+        ``dead``: only those of which a delivery is, as it was tried in vain as often as it may be, or cancelled.
+        """
         self.ensure_open()
-        with self._durable.units.read() as tx:
-            return journal.listed(tx, *_where(None, event_type, since), limit=limit)
+        where = _where(None, event_type, since)
+        if dead:
+            where.append(journal.with_dead())
+        with self._durable.database.read() as tx:
+            return journal.listed(tx, *where, limit=limit)
 
     def record(self, event_id: str) -> EventRecord | None:
         """One durable event with its deliveries; ``None`` for an unknown id, or while the relay has not seen it."""
         self.ensure_open()
-        with self._durable.units.read() as tx:
+        with self._durable.database.read() as tx:
             return next(iter(journal.listed(tx, *_where(event_id, None, None))), None)
-
-    def dead(
-        self, event_type: type[Event] | str | None = None, *, since: datetime | None = None, limit: int = 100
-    ) -> list[EventRecord]:
-        """The newest events of which a delivery is dead: tried in vain as often as it may be, or cancelled."""
-        self.ensure_open()
-        with self._durable.units.read() as tx:
-            return journal.listed(tx, *_where(None, event_type, since), journal.with_dead(), limit=limit)
 
     def chain(self, event_id: str) -> list[EventRecord]:
         """Every durable event that has the first cause of this one, the oldest first; empty for an unknown id."""
         self.ensure_open()
-        with self._durable.units.read() as tx:
+        with self._durable.database.read() as tx:
             return journal.chain(tx, event_id)
 
     def fields(self, event_id: str) -> Mapping[str, object] | None:
         """What a durable event says, as it is stored; it may be confidential. ``None`` for an unknown id."""
         self.ensure_open()
-        with self._durable.units.read() as tx:
+        with self._durable.database.read() as tx:
             return journal.fields(tx, event_id)
 
     def replay(

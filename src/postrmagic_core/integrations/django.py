@@ -157,8 +157,8 @@ class Edge:
     async_capable = True
 
     def __init__(self, pipeline: Pipeline, stack: Stack | None = None) -> None:
-        self.pipeline = pipeline
-        self.opened = None if stack is None else AtFirstRequest(stack)
+        self._pipeline = pipeline
+        self._opened = None if stack is None else AtFirstRequest(stack)
         signals.got_request_exception.connect(_heard, dispatch_uid=_SLOT)
 
     def __call__(self, get_response: GetResponse) -> _Middleware:
@@ -193,26 +193,26 @@ class _Middleware:
         return cast(HttpResponseBase, await self._get_response(request))
 
     def _alone(self, request: HttpRequest, environ: Environ) -> HttpResponseBase:
-        if self._edge.opened is not None:
-            self._edge.opened()
-        slot = environ[_SLOT] = _Slot(self._edge.pipeline)
+        if self._edge._opened is not None:
+            self._edge._opened()
+        slot = environ[_SLOT] = _Slot(self._edge._pipeline)
 
         def respond() -> HttpResponseBase:
             _greet(request)
             return _unless_failed(slot, self._get_response(request))
 
-        return alone.run(self._edge.pipeline, environ, respond)
+        return alone.run(self._edge._pipeline, environ, respond)
 
     async def _waiting_alone(self, request: HttpRequest, scope: Scope, get_response: GetResponse) -> HttpResponseBase:
-        if self._edge.opened is not None and self._edge.opened.needed:
-            await asyncio.to_thread(self._edge.opened)
-        slot = scope[_SLOT] = _Slot(self._edge.pipeline)
+        if self._edge._opened is not None and self._edge._opened.needed:
+            await asyncio.to_thread(self._edge._opened)
+        slot = scope[_SLOT] = _Slot(self._edge._pipeline)
 
         async def respond() -> HttpResponseBase:
             _greet(request)
             return _unless_failed(slot, await get_response(request))
 
-        return await alone.run_async(self._edge.pipeline, scope, respond)
+        return await alone.run_async(self._edge._pipeline, scope, respond)
 
     def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
         """Django asks this last, when no other middleware made a response of a view's exception."""

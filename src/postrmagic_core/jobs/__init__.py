@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from .._lazy import lazily
 from .declaration import Call, Task, task
 from .handle import JobHandle
 from .interface import JobStatus, Progress, Unique
@@ -14,6 +14,17 @@ if TYPE_CHECKING:
     from .context import JobContext
     from .manager import JobQueue
     from .schedules.declaration import cron, every
+else:  # a module of tasks is imported by every process: declaring loads neither SQLAlchemy nor dramatiq
+    __getattr__ = lazily(
+        __name__,
+        {
+            "JobContext": "context",
+            "JobQueue": "manager",
+            "AsyncJobQueue": "aio",
+            "cron": "schedules.declaration",
+            "every": "schedules.declaration",
+        },
+    )
 
 __all__ = [
     "task",
@@ -29,18 +40,3 @@ __all__ = [
     "Unique",
     "Progress",
 ]
-
-# A module of tasks is imported by every process: declaring loads neither SQLAlchemy nor dramatiq.
-_LAZY = {
-    "JobContext": "context",
-    "JobQueue": "manager",
-    "AsyncJobQueue": "aio",
-    "cron": "schedules.declaration",
-    "every": "schedules.declaration",
-}
-
-
-def __getattr__(name: str) -> Any:
-    if name in _LAZY:
-        return getattr(import_module(f".{_LAZY[name]}", __name__), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -12,10 +12,10 @@ from .._unit import any_unit
 from . import waiting
 from .declaration import Call
 from .handle import AsyncJobHandle, JobHandle
-from .interface import ENDED, LETTERS, Counts, JobRecord, JobStatus, State, Unique
+from .interface import DEAD, ENDED, Counts, JobRecord, JobStatus, State, Unique
 
 if TYPE_CHECKING:
-    from .._protocols import AwaitableUnitLike, StagedRow, UnitLike
+    from .._protocols import AwaitableUnitLike, UnitLike
     from .including import Source
     from .interface import Priority
     from .manager import JobQueue
@@ -79,22 +79,6 @@ class AsyncJobQueue:
 
         return [self._handle(handle) for handle in await self._putting(put, tx)]
 
-    async def enqueue_raw(
-        self,
-        task: str,
-        arguments: Mapping[str, object],
-        *,
-        tx: AwaitableUnitLike | None = None,
-        detached: bool = False,
-        carried: Mapping[str, str] | None = None,
-    ) -> str:
-        """See :meth:`JobQueue.enqueue_raw`."""
-
-        def put(unit: UnitLike | None = None) -> str:
-            return self._queue.enqueue_raw(task, arguments, tx=unit, detached=detached, carried=carried)
-
-        return await self._putting(put, tx)
-
     async def status(self, job_id: str) -> JobStatus | None:
         """See :meth:`JobQueue.status`."""
         return await self._bridge.lift(lambda: self._queue.status(job_id))
@@ -102,10 +86,6 @@ class AsyncJobQueue:
     async def record(self, job_id: str) -> JobRecord | None:
         """See :meth:`JobQueue.record`."""
         return await self._bridge.lift(lambda: self._queue.record(job_id))
-
-    async def given_up(self, job_ids: Sequence[str]) -> Mapping[str, str]:
-        """See :meth:`JobQueue.given_up`."""
-        return await self._bridge.lift(lambda: self._queue.given_up(job_ids))
 
     async def find(
         self, states: Collection[State], *, queue: str | None = None, task: str | None = None, limit: int = 100
@@ -140,10 +120,6 @@ class AsyncJobQueue:
         """See :meth:`JobQueue.counts`."""
         return await self._bridge.lift(self._queue.counts)
 
-    async def dead(self, *, queue: str | None = None, task: str | None = None, limit: int = 100) -> list[JobStatus]:
-        """See :meth:`JobQueue.dead`."""
-        return await self._bridge.lift(lambda: self._queue.dead(queue=queue, task=task, limit=limit))
-
     async def replay(
         self,
         *job_ids: str,
@@ -157,7 +133,7 @@ class AsyncJobQueue:
             lambda: self._queue.replay(*job_ids, queue=queue, task=task, everything=everything, limit=limit)
         )
 
-    async def purge(self, before: datetime, *, states: Collection[State] = ENDED - LETTERS) -> int:
+    async def purge(self, before: datetime, *, states: Collection[State] = ENDED - DEAD) -> int:
         """See :meth:`JobQueue.purge`."""
         return await self._bridge.lift(lambda: self._queue.purge(before, states=states))
 
@@ -202,10 +178,6 @@ class AsyncJobQueue:
         return self._queue.worker(
             threads=threads, queues=queues, grace=grace, max_memory_mib=max_memory_mib, around=around
         )
-
-    def deliver(self, tx: UnitLike, row: StagedRow) -> None:
-        """See :meth:`JobQueue.deliver`: relays run in threads."""
-        self._queue.deliver(tx, row)
 
     def _port(self) -> waiting.AsyncPort:
         return waiting.AsyncPort(self, self._queue)

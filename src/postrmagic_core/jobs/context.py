@@ -37,10 +37,20 @@ class JobContext:
     ago. Whatever the application put among the queue's ``services`` (events, cache, …) is an attribute too.
     """
 
+    job_id: str
+    task: str
+    queue: str
+    attempt: int
+    last_try: bool
+    carried: Mapping[str, str]
+    scheduled_for: datetime | None
+    jobs: JobQueue
+    services: Mapping[str, object]
+
     def __init__(
         self,
         delivery: Delivery,
-        units: Units,
+        database: Units,
         jobs: JobQueue,
         services: Mapping[str, object],
         carried: Mapping[str, str],
@@ -56,7 +66,7 @@ class JobContext:
         self.jobs = jobs
         self.services = services
         self._delivery = delivery
-        self._units = units
+        self._database = database
         self._wrote = False
 
     @property
@@ -91,7 +101,7 @@ class JobContext:
         :class:`UsageError`: it could not be told from the first after a crash between the two.
         """
         self._only_once()
-        with self._units.write() as tx:
+        with self._database.write() as tx:
             try:
                 tx.execute(self._mark())
             except UniqueViolation:
@@ -100,7 +110,7 @@ class JobContext:
 
     def read(self) -> AbstractContextManager[Any]:
         """A unit that reads the application's database."""
-        return self._units.read()
+        return self._database.read()
 
     @property
     def aio(self) -> AsyncJobContext:
@@ -145,7 +155,7 @@ class AsyncJobContext:
         """See :meth:`JobContext.write`."""
         context = self._context
         context._only_once()
-        async with self._units.write() as tx:
+        async with self._database.write() as tx:
             try:
                 await tx.execute(context._mark())
             except UniqueViolation:
@@ -154,11 +164,11 @@ class AsyncJobContext:
 
     def read(self) -> Any:
         """See :meth:`JobContext.read`; ``async with``."""
-        return self._units.read()
+        return self._database.read()
 
     @property
-    def _units(self) -> Any:
-        units = getattr(self._context._units, "aio", None)
-        if units is None:
+    def _database(self) -> Any:
+        database = getattr(self._context._database, "aio", None)
+        if database is None:
             raise UsageError("this queue's database has no async face: async tasks write through a DatabaseManager's")
-        return units
+        return database

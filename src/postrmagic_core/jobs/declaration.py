@@ -55,6 +55,9 @@ class Declare(Protocol):
 class Task(Generic[P, R]):
     """A function that workers run; made by :func:`task`. Called directly it runs here and now, as in tests."""
 
+    name: str
+    queue: str
+
     def __init__(self, function: Callable[Concatenate[Any, P], R], **options: Unpack[Options]) -> None:
         self.function = function
         self.is_async = inspect.iscoroutinefunction(function)

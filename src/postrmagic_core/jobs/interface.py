@@ -20,8 +20,8 @@ PRIORITIES: tuple[Priority, ...] = ("high", "normal", "low")
 """In the order in which a queue's jobs are delivered; an adapter may number them by it."""
 LIVE: frozenset[State] = frozenset({"queued", "running", "retrying"})
 ENDED: frozenset[State] = frozenset({"succeeded", "failed", "cancelled", "dead"})
-LETTERS: frozenset[State] = frozenset({"failed", "dead"})
-"""The dead letters: what nobody will try again by itself."""
+DEAD: frozenset[State] = frozenset({"failed", "dead"})
+"""Given up: ``failed`` (no try is left, or worth it) and ``dead`` (poison, or what no worker can run)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,7 +176,7 @@ class Progress:
 class JobStatus:
     """A job: ``attempts`` counts deliveries to workers, lost ones included; instants are aware UTC datetimes.
 
-    ``due`` is when a waiting job may run; ``reason``, ``error`` and ``fingerprint`` are those of :class:`Outcome`.
+    ``due_at`` is when a waiting job may run; ``reason``, ``error`` and ``fingerprint`` are those of :class:`Outcome`.
     ``progress``: what the task told last, as it told it. ``cancelling``: it runs, and was asked to end.
     """
 
@@ -186,10 +186,10 @@ class JobStatus:
     state: State
     attempts: int
     retries: int
-    created: datetime
-    due: datetime | None = None
-    started: datetime | None = None
-    ended: datetime | None = None
+    created_at: datetime
+    due_at: datetime | None = None
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
     reason: str | None = None
     error: str | None = None
     fingerprint: str | None = None
@@ -211,12 +211,12 @@ class JobRecord:
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """How many jobs of a queue may run now (``queued``), wait for their time (``later``), run, are dead letters."""
+    """How many jobs of a queue may run now (``queued``), wait for their time (``later``), run, are ``dead``."""
 
     queued: int = 0
     later: int = 0
     running: int = 0
-    letters: int = 0
+    dead: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -289,7 +289,7 @@ class Inspection(Protocol):
         ...
 
     def counts(self) -> Mapping[str, Counts]:
-        """Jobs that have not ended, and dead letters, by queue."""
+        """Jobs that have not ended, and dead ones, by queue."""
         ...
 
 

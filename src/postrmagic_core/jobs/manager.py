@@ -23,8 +23,8 @@ from .declaration import Call, Task
 from .handle import JobHandle
 from .including import Source, declared_in, distinct, distinct_schedule
 from .interface import (
+    DEAD,
     ENDED,
-    LETTERS,
     BrokerAdapter,
     BrokerOptions,
     Counts,
@@ -58,6 +58,8 @@ class JobQueue(Lifecycle):
     attributes of every job's context. ``carry``, an attribute to be set, tells what a job carries from where it is
     enqueued to its context: request id, trace, user. What is in ``upkeep`` each worker calls every few seconds.
     """
+
+    metrics: Metrics
 
     def __init__(
         self,
@@ -176,7 +178,10 @@ class JobQueue(Lifecycle):
     def find(
         self, states: Collection[State], *, queue: str | None = None, task: str | None = None, limit: int = 100
     ) -> list[JobStatus]:
-        """Jobs in one of ``states``, the newest first: every queue's and task's, or one's."""
+        """Jobs in one of ``states``, the newest first: every queue's and task's, or one's.
+
+        Those that are given up are ``{"failed", "dead"}``.
+        """
         self.ensure_open()
         selection = Selection(None, frozenset(states), queue, task, None, limit)
         return [record.status for record in self.adapter.records(selection)]
@@ -212,13 +217,9 @@ class JobQueue(Lifecycle):
         return len(self.adapter.alter("cancel", Selection(job_ids)))
 
     def counts(self) -> Mapping[str, Counts]:
-        """Jobs that wait, run or are dead letters, by queue."""
+        """Jobs that wait, run or are dead, by queue."""
         self.ensure_open()
         return self.adapter.counts()
-
-    def dead(self, *, queue: str | None = None, task: str | None = None, limit: int = 100) -> list[JobStatus]:
-        """The dead letters, failed jobs among them, newest first: every queue's and task's, or one's."""
-        return self.find(LETTERS, queue=queue, task=task, limit=limit)
 
     def replay(
         self,
@@ -237,7 +238,7 @@ class JobQueue(Lifecycle):
         chosen = policy.replayed(job_ids, queue, task, limit, everything=everything)
         return len(self.adapter.alter("replay", chosen))
 
-    def purge(self, before: datetime, *, states: Collection[State] = ENDED - LETTERS) -> int:
+    def purge(self, before: datetime, *, states: Collection[State] = ENDED - DEAD) -> int:
         """Forget jobs that ended before an instant; dead letters only where ``states`` names them. Returns how many."""
         self.ensure_open()
         count, selection = 0, Selection(None, frozenset(states), before_us=to_us(before), limit=1000)

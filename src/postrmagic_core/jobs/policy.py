@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from .._retry import RetryPolicy
 from ..errors import UsageError
-from .interface import ENDED, LETTERS, LIVE, PRIORITIES, Change, Outcome, Priority, Scope, Selection, Settlement, State
+from .interface import DEAD, ENDED, LIVE, PRIORITIES, Change, Outcome, Priority, Scope, Selection, Settlement, State
 
 T = TypeVar("T")
 
@@ -21,7 +21,7 @@ _TASK = re.compile(r"[A-Za-z_][A-Za-z0-9_.<>:-]{0,199}")
 
 CHANGEABLE: Mapping[Change, frozenset[State]] = {
     "cancel": LIVE,
-    "replay": LETTERS | frozenset[State]({"cancelled"}),
+    "replay": DEAD | frozenset[State]({"cancelled"}),
     "forget": ENDED,
 }
 """In which states a job can be changed so."""
@@ -160,7 +160,7 @@ def replayed(ids: Sequence[str], queue: str | None, task: str | None, limit: int
     of_some = queue is not None or task is not None
     if bool(ids) + of_some + everything != 1:
         raise UsageError("replay which jobs? Give either ids, at least one, or queue= or task=, or everything=True")
-    return Selection(ids) if ids else Selection(None, LETTERS, queue, task, None, limit)
+    return Selection(ids) if ids else Selection(None, DEAD, queue, task, None, limit)
 
 
 def checked_priority(priority: str) -> Priority:

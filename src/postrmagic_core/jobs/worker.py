@@ -48,6 +48,8 @@ class Worker(Lifecycle):
     called with a job's context, and what it returns is entered around the task.
     """
 
+    id: str
+
     def __init__(
         self,
         jobs: JobQueue,
@@ -61,6 +63,8 @@ class Worker(Lifecycle):
         super().__init__()
         if threads < 1:
             raise ValueError(f"a worker needs at least 1 thread, got {threads}")
+        if max_memory_mib is not None and max_memory_mib < 1:
+            raise ValueError(f"max_memory_mib= is at least 1 MiB, or None for no bound, got {max_memory_mib}")
         self._jobs = jobs
         self._threads = threads
         self._queues = None if queues is None else set(queues)

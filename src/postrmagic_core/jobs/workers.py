@@ -34,7 +34,7 @@ _FRESH_US = 60_000_000
 
 @dataclass(frozen=True, slots=True)
 class WorkerInfo:
-    """A worker process: ``running`` of ``threads`` jobs, ``rss`` bytes of memory, ``seen`` when it last told."""
+    """A worker process: ``running`` of ``threads`` jobs, ``rss`` bytes of memory, ``last_seen_at`` its last sign."""
 
     id: str
     host: str
@@ -43,8 +43,8 @@ class WorkerInfo:
     threads: int
     running: int
     rss: int
-    started: datetime
-    seen: datetime
+    started_at: datetime
+    last_seen_at: datetime
 
 
 class Registration(Lifecycle):
@@ -52,7 +52,7 @@ class Registration(Lifecycle):
 
     def __init__(
         self,
-        units: Units,
+        database: Units,
         worker_id: str,
         *,
         queues: Sequence[str],
@@ -61,7 +61,7 @@ class Registration(Lifecycle):
         running: Callable[[], int],
     ) -> None:
         super().__init__()
-        self._units = units
+        self._database = database
         self._id = worker_id
         self._running = running
         self._fixed = {"host": socket.gethostname(), "pid": os.getpid(), "port": port, "threads": threads}
@@ -69,7 +69,7 @@ class Registration(Lifecycle):
 
     def beat(self) -> None:
         """Say that the worker lives, and what it does."""
-        in_own_unit(self._units, self._tell)
+        in_own_unit(self._database, self._tell)
 
     def _open(self) -> None:
         gone = delete(workers).where(w.seen_us < now_us() - _FRESH_US)
@@ -78,7 +78,7 @@ class Registration(Lifecycle):
             tx.execute(gone)
             self._tell(tx)
 
-        in_own_unit(self._units, tell)
+        in_own_unit(self._database, tell)
 
     def _tell(self, tx: UnitLike) -> None:
         news = {"running": self._running(), "rss": memory_used(), "seen_us": now_us()}
@@ -89,15 +89,15 @@ class Registration(Lifecycle):
 
     def _close(self) -> None:
         try:
-            in_own_unit(self._units, lambda tx: tx.execute(delete(workers).where(w.id == self._id)))
+            in_own_unit(self._database, lambda tx: tx.execute(delete(workers).where(w.id == self._id)))
         except PostrMagicError as error:
             logger.debug("the worker's row stays until it is stale: %s", error)
 
 
-def alive(units: Units) -> list[WorkerInfo]:
+def alive(database: Units) -> list[WorkerInfo]:
     """The workers that have told of themselves within the last minute, the oldest first."""
     fresh = select(workers).where(w.seen_us > now_us() - _FRESH_US).order_by(w.started_us, w.id)
-    with units.read() as tx:
+    with database.read() as tx:
         return [
             WorkerInfo(
                 id=row.id,
@@ -107,17 +107,17 @@ def alive(units: Units) -> list[WorkerInfo]:
                 threads=row.threads,
                 running=row.running,
                 rss=row.rss,
-                started=from_us(row.started_us),
-                seen=from_us(row.seen_us),
+                started_at=from_us(row.started_us),
+                last_seen_at=from_us(row.seen_us),
             )
             for row in tx.execute(fresh)
         ]
 
 
-def ports(units: Units) -> list[int]:
+def ports(database: Units) -> list[int]:
     """Where datagrams wake the workers that live on this host."""
     here, fresh = w.host == socket.gethostname(), w.seen_us > now_us() - _FRESH_US
-    with units.read() as tx:
+    with database.read() as tx:
         return list(tx.execute(select(w.port).where(here, fresh, w.port.is_not(None))).scalars())
 
 

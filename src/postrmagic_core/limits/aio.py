@@ -7,9 +7,10 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
+from .._bridge import to_the_end
 from .._steps import adrive
 from ..errors import BackendError
-from ..stores.aio import AsyncStoreFace, to_the_end
+from ..stores.aio import AsyncStoreFace
 from ..stores.scripts import GCRA, GCRA_PEEK
 from .deciding import full
 from .interface import Concurrency, Decision, Slot, Take, Unavailable
@@ -51,7 +52,7 @@ class AsyncRateLimiter:
     ) -> Slot:
         """See :meth:`RateLimiter.acquire`; cancelled while asking, it gives back what it may have got."""
         self._limiter.ensure_open()
-        wanted = self._deciding.place(concurrency, key)
+        wanted = self._deciding.slot(concurrency, key)
         try:
             return await adrive(self._deciding.acquire(wanted, unavailable), self)
         except asyncio.CancelledError:

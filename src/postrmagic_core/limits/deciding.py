@@ -1,4 +1,4 @@
-"""What both faces share: how a call is asked, what becomes of it, and places that are taken and given back."""
+"""What both faces share: how a call is asked, what becomes of it, and slots that are taken and given back."""
 
 from __future__ import annotations
 
@@ -68,12 +68,12 @@ class Deciding:
                 return policy.refused_unseen(call)
         return policy.looked(call, self.outage.fallback.run(GCRA_PEEK, call.keys, call.args), "process")
 
-    def place(self, concurrency: Concurrency, key: str | bytes) -> Slot:
-        """The place to ask for: a new owner's."""
+    def slot(self, concurrency: Concurrency, key: str | bytes) -> Slot:
+        """The slot to ask for: a new owner's."""
         return Slot(True, concurrency, key, secrets.token_hex(16).encode())
 
     def acquire(self, wanted: Slot, unavailable: Unavailable | None) -> Steps[Slot]:
-        """Ask for a place; once more under the same token where the answer was lost."""
+        """Ask for a slot; once more under the same token where the answer was lost."""
         ask = self._asking(wanted)
         try:
             try:
@@ -88,7 +88,7 @@ class Deciding:
         return _held(wanted, answer)
 
     def renew(self, slot: Slot) -> Steps[bool]:
-        """Hold the place as long from now."""
+        """Hold the slot as long from now."""
         if not slot.allowed or slot.counted_in == "nothing":
             return slot.allowed
         ask = self._asking(slot)
@@ -100,7 +100,7 @@ class Deciding:
         return answer[0] == 1
 
     def release(self, slot: Slot) -> Steps[bool]:
-        """Give the place back; once more where the answer was lost. A store that is away is only told of."""
+        """Give the slot back; once more where the answer was lost. A store that is away is only told of."""
         if not slot.allowed or slot.counted_in == "nothing":
             return False
         key = self._semaphore(slot)
@@ -120,7 +120,7 @@ class Deciding:
         except BackendError as error:
             self._away(error, None)
             _log.debug(
-                "a place of %s ends by itself in %g s at the latest", slot.concurrency.name, slot.concurrency.hold
+                "a slot of %s ends by itself in %g s at the latest", slot.concurrency.name, slot.concurrency.lease
             )
             return False
         return answer[0] == 1
@@ -130,7 +130,7 @@ class Deciding:
 
         def ask(port: Any) -> Any:
             store = port.fallback if port is self.outage else port.store
-            return store.run(SEMAPHORE_ACQUIRE, [key], [terms.most, slot.owner, terms.hold_ms])
+            return store.run(SEMAPHORE_ACQUIRE, [key], [terms.slots, slot.owner, terms.lease_ms])
 
         return ask
 
@@ -148,7 +148,7 @@ class Deciding:
 
     def _away(self, error: BackendError, unavailable: Unavailable | None) -> Unavailable:
         held = policy.while_away(unavailable or self.unavailable, error)
-        self.outage.failed(error, held)
+        self.outage.note(error, held)
         return held
 
     def _counted(self, decision: Decision) -> Decision:
@@ -163,6 +163,6 @@ def _held(wanted: Slot, answer: list[int]) -> Slot:
 
 
 def full(slot: Slot) -> Overloaded:
-    """The error of who needs a place and got none."""
-    name, most = slot.concurrency.name, slot.concurrency.most
-    return Overloaded(f"all {most} places of {name} are taken; try again in {slot.retry_after:g} s at the latest")
+    """The error of who needs a slot and got none."""
+    name, slots = slot.concurrency.name, slot.concurrency.slots
+    return Overloaded(f"all {slots} slots of {name} are taken; try again in {slot.retry_after:g} s at the latest")

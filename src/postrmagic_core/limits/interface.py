@@ -12,7 +12,7 @@ Where: TypeAlias = Literal["store", "process", "nothing"]
 UNITS = {"second": 1.0, "minute": 60.0, "hour": 3600.0, "day": 86_400.0, "week": 604_800.0}
 _PARSED = re.compile(r"(\d{1,12}) ?/ ?(?:(\d{1,9}) ?)?([a-z]+?)s?(?: ?; ?burst ?= ?(\d{1,12}))?", re.ASCII)
 _LONGEST = 366 * 86_400.0  # seconds
-_MOST = 10_000  # places: a semaphore is one value, read and written as a whole
+_MAX_SLOTS = 10_000  # a semaphore is one value, read and written as a whole
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,27 +90,27 @@ class Take:
 
 @dataclass(frozen=True, slots=True)
 class Concurrency:
-    """At most ``most`` holders at once; a place ends by itself after ``hold`` seconds, as its holder may have died.
+    """At most ``slots`` holders at once; a slot ends by itself after ``lease`` seconds, as its holder may have died.
 
-    Choose ``hold`` longer than the work lasts: who holds on past it has a place no more, and does not know.
+    Choose ``lease`` longer than the work lasts, or renew: who holds on past it has a slot no more, and does not know.
     """
 
     name: str
-    most: int
-    hold: float = 60.0
+    slots: int
+    lease: float = 60.0
 
     def __post_init__(self) -> None:
         _check_name(self.name)
-        _check_number("most", self.most)
-        if self.most > _MOST:
-            raise ValueError(f"{self.name}: at most {_MOST} places, got {self.most}")
-        if not 0.001 <= self.hold <= _LONGEST:
-            raise ValueError(f"{self.name}: a place is held for 0.001 to {_LONGEST:g} seconds, got {self.hold}")
+        _check_number("slots", self.slots)
+        if self.slots > _MAX_SLOTS:
+            raise ValueError(f"{self.name}: at most {_MAX_SLOTS} slots, got {self.slots}")
+        if not 0.001 <= self.lease <= _LONGEST:
+            raise ValueError(f"{self.name}: lease is 0.001 to {_LONGEST:g} seconds, got {self.lease}")
 
     @property
-    def hold_ms(self) -> int:
+    def lease_ms(self) -> int:
         """The same in milliseconds."""
-        return round(self.hold * 1000)
+        return round(self.lease * 1000)
 
 
 class Standing(NamedTuple):
@@ -172,9 +172,9 @@ class Decision(NamedTuple):
 
 
 class Slot(NamedTuple):
-    """A place taken, to be given to ``release()``, or none: ``retry_after`` seconds from now one surely becomes free.
+    """A slot taken, to be given to ``release()``, or none: ``retry_after`` seconds from now one surely becomes free.
 
-    ``taken``: how many places are. ``counted_in``: see :class:`Decision`.
+    ``taken``: how many slots are. ``counted_in``: see :class:`Decision`.
     """
 
     allowed: bool

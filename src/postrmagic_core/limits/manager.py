@@ -12,7 +12,8 @@ from .._clock import Clock, SystemClock
 from .._lifecycle import Lifecycle
 from .._metrics import Metrics
 from .._steps import drive
-from ..errors import BackendError, ConfigurationError
+from ..errors import BackendError
+from ..stores.checks import check_atomic
 from ..stores.interface import Store
 from ..stores.scripts import GCRA, GCRA_PEEK
 from .deciding import Deciding, full
@@ -44,8 +45,7 @@ class RateLimiter(Lifecycle):
         metrics: Metrics | None = None,
     ) -> None:
         super().__init__()
-        if store.atomic != "keys":
-            raise ConfigurationError("limits need a store whose scripts are atomic over several keys")
+        check_atomic(store, "limits")
         self.store = store
         self.bridge = Bridge(name="postrmagic-limits")
         self.deciding = Deciding(namespace, unavailable, clock or SystemClock(), metrics or Metrics())
@@ -82,17 +82,17 @@ class RateLimiter(Lifecycle):
         return self.deciding.looked(call, answer)
 
     def acquire(self, concurrency: Concurrency, key: str | bytes, *, unavailable: Unavailable | None = None) -> Slot:
-        """Take one of the places for ``key``, to be given to :meth:`release`; at once, whether there is one or not."""
+        """Take one of the slots for ``key``, to be given to :meth:`release`; at once, whether there is one or not."""
         self.ensure_open()
-        return drive(self.deciding.acquire(self.deciding.place(concurrency, key), unavailable), self)
+        return drive(self.deciding.acquire(self.deciding.slot(concurrency, key), unavailable), self)
 
     def renew(self, slot: Slot) -> bool:
-        """Hold the place ``hold`` seconds from now, for work that lasts longer; ``False``: it ended, all are taken."""
+        """Hold the slot for its ``lease`` from now, for work that lasts longer; ``False``: it ended, all are taken."""
         self.ensure_open()
         return drive(self.deciding.renew(slot), self)
 
     def release(self, slot: Slot) -> bool:
-        """Give the place back; ``False``: it had ended, was none, or ends by itself since the store is away."""
+        """Give the slot back; ``False``: it had ended, was none, or ends by itself since the store is away."""
         self.ensure_open()
         return drive(self.deciding.release(slot), self)
 
@@ -100,7 +100,7 @@ class RateLimiter(Lifecycle):
     def holding(
         self, concurrency: Concurrency, key: str | bytes, *, unavailable: Unavailable | None = None
     ) -> Iterator[Slot]:
-        """Hold a place for the block; :class:`Overloaded` where all are taken."""
+        """Hold a slot for the block; :class:`Overloaded` where all are taken."""
         slot = self.acquire(concurrency, key, unavailable=unavailable)
         if not slot.allowed:
             raise full(slot)

@@ -12,8 +12,6 @@ from .interface import Concurrency, Decision, Standing, Take, Unavailable, Where
 
 AWAY_RETRY = 5.0
 """Seconds after which who was refused because the store is away may ask again: a store that is back answers by then."""
-LOG_EVERY = 60.0
-"""Seconds between two records that say that a store is away: one that comes and goes fills no log."""
 
 
 # Keys at hand: a lookup costs a tenth of building one. Long ones are not kept, as clients choose them.

@@ -47,6 +47,8 @@ class _Plan:
 class LogHandle:
     """A configuration of logging that holds until :meth:`close`, also as ``with configure(…):``."""
 
+    metrics: Metrics
+
     def __init__(self, installed: _Installed) -> None:
         self._installed: _Installed | None = installed
         self.metrics = installed.funnel.metrics

@@ -16,18 +16,12 @@ from sqlalchemy.dialects import mysql, sqlite
 
 from .._codec import decode, encode
 from ..database.tables import once
-from ..errors import PostrMagicError
+from ..errors import Overtaken
 
 if TYPE_CHECKING:
     from ..database.unit import Unit
 
 _OPEN, _KIND = "request.open", "request"
-
-
-class Overtaken(PostrMagicError):
-    """The request's key is no longer its own, since it took longer than ``in_flight``: the unit is rolled back."""
-
-    code = "idempotency.overtaken"
 
 
 class Answer(NamedTuple):
@@ -50,7 +44,7 @@ class Terms:
     """How long rows count, in microseconds."""
 
     keep_us: int
-    in_flight_us: int
+    lease_us: int
 
 
 class Claim:
@@ -76,7 +70,7 @@ class Claim:
         mine = {
             "kind": _OPEN,
             "created_us": now,
-            "expires_us": now + self.terms.in_flight_us,
+            "expires_us": now + self.terms.lease_us,
             "response": self.open_value,
         }
         tx.execute(_unless_there(tx.connection.dialect.name, {"id": self.row, **mine}))
@@ -99,7 +93,7 @@ class Claim:
             return Found("mismatch")
         if state == "done":
             return Found("done", Answer(*rest))
-        if state == "taken" and row.created_us + self.terms.in_flight_us <= now:
+        if state == "taken" and row.created_us + self.terms.lease_us <= now:
             return Found("done")
         return Found("in flight")
 

@@ -6,8 +6,9 @@ import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, MutableMapping
 from typing import Any, TypeAlias
 
-from ..errors import PostrMagicError
-from .interface import BodyTooSlow, Head, Response, Scope
+from .._work import begin_work, end_work
+from ..errors import BodyTooSlow, ResponseTooSlow
+from .interface import Head, Response, Scope
 from .run import Run
 
 Message: TypeAlias = MutableMapping[str, Any]
@@ -22,12 +23,6 @@ _PATIENCE = 64
 
 class ClientGone(OSError):
     """Nobody hears this response any more; what an ASGI server raises from ``send`` too."""
-
-
-class ResponseTooSlow(PostrMagicError):
-    """The application took longer to answer than was agreed; what it was doing was cancelled."""
-
-    code = "response.too_slow"
 
 
 class Exchange(Run):
@@ -55,7 +50,7 @@ class Exchange(Run):
         request = self.request
         request.source = receive
         self._send = send
-        before = request.begin()
+        before = begin_work(request)
         try:
             early = None if self.entered() else await self.begin()
             if early is not None:
@@ -81,7 +76,7 @@ class Exchange(Run):
                 if not self.ended(self.size, self.error, request.disconnected):
                     await self.finish(self.size, self.error, request.disconnected)
             finally:
-                request.end(before)
+                end_work(request, before)
 
     async def _timed(self, app: ASGIApp, seconds: float) -> None:
         try:

@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 from .._problem import Problem
 from .._protocols import Identity
 from .._work import Work
-from ..errors import BackendError, PostrMagicError, UsageError
+from ..errors import AuthenticateFailed, BackendError, PostrMagicError
 from ..log import get_logger
 from ..log.logger import drop_context, put_context
 from .errors import away
@@ -21,12 +21,6 @@ _REQUIRED = Problem(401, "authentication.required", detail="This needs valid cre
 
 
 Authenticate: TypeAlias = "Callable[[Request], Identity | None] | Callable[[Request], Awaitable[Identity | None]]"
-
-
-class AuthenticateFailed(UsageError):
-    """The function given to :func:`authentication` failed. Its error's text is left out: it may be a credential."""
-
-    code = "usage.authenticate"
 
 
 def authentication(

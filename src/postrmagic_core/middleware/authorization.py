@@ -11,6 +11,7 @@ from .._problem import problem_for
 from ..errors import AccessDenied, ConfigurationError
 from ..security.access import Access
 from ..security.access.present import put
+from ..security.access.roles import checked_rule
 from .interface import Layer, Middleware, Request, Response
 from .order import middleware
 from .routes import ANY, OPEN, Route, listed
@@ -185,4 +186,4 @@ def _check_permission(access: Access, route: str, permission: str) -> None:
     where = f"authorization: the route {route!r} needs {permission!r}"
     if "*" in permission:
         raise ConfigurationError(f"{where}: expected a permission without '*', as in media:edit")
-    access.roles.check(permission, where)
+    checked_rule(permission, access.roles.permissions, where)

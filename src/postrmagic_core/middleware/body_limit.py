@@ -3,15 +3,9 @@
 from __future__ import annotations
 
 from .._problem import Problem
-from ..errors import DataError
+from ..errors import BodyTooLarge
 from .interface import Layer, Middleware, Request, Response
 from .order import middleware
-
-
-class BodyTooLarge(DataError):
-    """The request's body is larger than allowed: raised where the application reads it."""
-
-    code = "data.too_large"
 
 
 def body_limit(max_bytes: int) -> Middleware:
@@ -26,7 +20,7 @@ def body_limit(max_bytes: int) -> Middleware:
 
     @middleware(name="body_limit", after=["errors"])
     def layer(request: Request) -> Layer:
-        if request.announced > max_bytes:
+        if request.content_length > max_bytes:
             yield Response.of(problem)
             return
         read = 0

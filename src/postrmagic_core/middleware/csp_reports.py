@@ -12,11 +12,12 @@ from .._clock import Clock, SystemClock
 from .._problem import Problem
 from ..errors import ValidationFailed
 from ..log import get_logger
-from ..validation import Limits
+from ..validation import InputLimits
 from ..validation.messages import ENGLISH
 from ..validation.strict_json import parse
 from .interface import AsyncLayer, Middleware, Request, Response
 from .order import middleware
+from .pipeline_request import of_pipeline
 
 log = get_logger("postrmagic_core.middleware.csp_reports")
 
@@ -66,7 +67,7 @@ def csp_reports(
         raise ValueError(f"expected a path, a size and a rate, got {path!r}, {max_bytes} and {per_minute}")
     allowance = Allowance(per_minute, clock or SystemClock())
     too_large = Problem(413, "data.too_large", detail=f"The report is larger than {max_bytes} bytes.")
-    limits = Limits(depth=16, items=5000, bytes=max_bytes)
+    limits = InputLimits(depth=16, items=5000, bytes=max_bytes)
 
     @middleware(name="csp_reports", after=["errors"], before=["sessions", "csrf", "authentication"])
     async def layer(request: Request) -> AsyncLayer:
@@ -75,12 +76,12 @@ def csp_reports(
         kind = (request.headers.get("content-type") or "").partition(";")[0].strip().lower()
         if kind not in _KINDS:
             yield Response.of(_UNKNOWN)
-        elif request.announced > max_bytes:
+        elif request.content_length > max_bytes:
             yield Response.of(too_large)
         else:
             body = await request.read_body(max_bytes)
             if body is None:
-                left = request.ahead[-1]["type"] == "http.disconnect"
+                left = of_pipeline(request).ahead[-1]["type"] == "http.disconnect"
                 yield Response.of(_JUNK if left else too_large)
                 return
             try:

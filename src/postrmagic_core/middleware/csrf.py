@@ -15,6 +15,7 @@ from .._problem import Problem
 from ..errors import UsageError
 from .interface import AsyncLayer, Layer, Middleware, Request, Response
 from .order import middleware
+from .pipeline_request import of_pipeline
 from .sessions import SessionAccess, set_cookie
 
 HEADER = "x-csrf-token"
@@ -48,8 +49,8 @@ def csrf(
     *,
     keys: KeyRing | None = None,
     token: When = "fallback",  # noqa: S107 - says when one is needed: no secret
-    cookie: str = "csrf",
-    secure: bool = True,
+    cookie_name: str = "csrf",
+    cookie_secure: bool = True,
 ) -> Middleware:
     """Refuse unsafe requests that a browser made for another site, with 403.
 
@@ -64,7 +65,7 @@ def csrf(
     stand outside; it reads nothing for a request that is refused by its headers.
 
     A visitor without a session has the cookie ``__Host-csrf`` in its place, made when a token is first asked for;
-    ``secure=False`` drops ``Secure`` and the prefix, for plain HTTP in development.
+    ``cookie_secure=False`` drops ``Secure`` and the prefix, for plain HTTP in development.
     """
     trusted = frozenset(trusted_origins)
     for origin in trusted:
@@ -74,7 +75,8 @@ def csrf(
     if (always := _ALWAYS.get(token)) is None:
         raise ValueError(f'expected token="fallback" or "always", got {token!r}')
     if keys is not None:
-        return _by_token(trusted, keys, always, (f"__Host-{cookie}" if secure else cookie, secure))
+        name = f"__Host-{cookie_name}" if cookie_secure else cookie_name
+        return _by_token(trusted, keys, always, (name, cookie_secure))
     if always:
         raise ValueError('token="always" needs keys=KeyRing(…) to sign the tokens with')
     return _by_headers(trusted)
@@ -182,7 +184,7 @@ async def _given(request: Request) -> str | None:
     if kind not in _FIELDS:
         return None
     await request.read_body(_SEARCHED)
-    body = b"".join(message.get("body", b"") for message in request.ahead)[:_SEARCHED]
+    body = b"".join(message.get("body", b"") for message in of_pipeline(request).ahead)[:_SEARCHED]
     found = _FIELDS[kind].search(body)
     return found[1].decode() if found is not None else None
 

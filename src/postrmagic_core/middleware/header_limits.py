@@ -32,12 +32,12 @@ class _Limits(NamedTuple):
 
 
 def header_limits(
-    *, max_count: int = 100, max_bytes: int = 16_384, max_target: int = 8_192, max_query_parameters: int = 1_000
+    *, max_count: int = 100, max_bytes: int = 16_384, max_target_bytes: int = 8_192, max_query_parameters: int = 1_000
 ) -> Middleware:
     """Refuse a request by its head alone, with a problem document; the connection ends with it.
 
     431 (RFC 6585): over ``max_count`` headers, or ``max_bytes`` of names and values together. 414: path and query of
-    over ``max_target`` bytes. 400: over ``max_query_parameters`` parameters, counted and not parsed; control characters
+    over ``max_target_bytes``. 400: over ``max_query_parameters`` parameters, counted and not parsed; control characters
     in a header; a path with NUL or invalid UTF-8; and what servers and proxies read differently (RFC 9112, section 6,
     ASVS 4.2.1): ``Content-Length`` beside ``Transfer-Encoding``, twice, or no number; a transfer coding other than
     ``chunked``; two ``Host`` headers, one that is no host, or in HTTP/1.1 none; two ``__Host-`` or ``__Secure-``
@@ -45,7 +45,7 @@ def header_limits(
 
     A server's own limits come first: what it refuses is never seen here.
     """
-    limits = _Limits(max_count, max_bytes, max_target, max_query_parameters)
+    limits = _Limits(max_count, max_bytes, max_target_bytes, max_query_parameters)
     if min(limits) < 1:
         raise ValueError(f"expected limits of at least 1, got {limits._asdict()}")
 

@@ -12,16 +12,18 @@ import re
 import secrets
 import time
 from collections.abc import Callable, Collection, Sequence
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from .._problem import CONTENT_TYPE, Problem, problem_for
 from ..errors import PostrMagicError
 from ..log.policy import is_secret_name
 from .interface import AsyncLayer, Done, Head, Layer, Middleware, Request, Response
 from .order import middleware
+from .pipeline_request import of_pipeline
 from .sessions import SessionAccess
 
 if TYPE_CHECKING:
+    from ..database import DatabaseManager
     from ._once import Answer, Claim, Found
 
 HEADER = "idempotency-key"
@@ -45,64 +47,47 @@ _NOT_KEPT = frozenset({
 })  # fmt: skip
 
 
-class Units(Protocol):
-    """What is asked of a database; :class:`postrmagic_core.database.DatabaseManager` is one."""
-
-    @property
-    def aio(self) -> Any:
-        """The async face: the same names, to be awaited."""
-        ...
-
-    def transact(self, fn: Any, *args: Any) -> Any:
-        """Run ``fn(tx, *args)`` in a write unit."""
-        ...
-
-    def on_write(self, call: Callable[[Any], object]) -> None:
-        """Call ``call(tx)`` in each unit that writes, just before it commits."""
-        ...
-
-
 def idempotency(
-    units: Units | None,
+    database: DatabaseManager | None,
     *,
     methods: Collection[str] = ("POST", "PATCH"),
     required: bool = False,
     keep: float = 86_400.0,
-    in_flight: float = 60.0,
-    max_body: int = 1_048_576,
-    max_response: int = 65_536,
+    lease: float = 60.0,
+    max_body_bytes: int = 1_048_576,
+    max_response_bytes: int = 65_536,
     by: Callable[[Request], str | None] | None = None,
 ) -> Middleware:
     """Carry out a request with an ``Idempotency-Key`` once, however often it is sent, and answer the same each time.
 
     The key counts for one caller, method and path: the caller is what ``by`` returns or, failing that, the identity,
-    the session's user, the session, or the address. ``units`` is the database the handler writes to: its first unit
-    that commits takes the key with it. A unit that comes too late is rolled back. ``None`` says in each response that
+    the session's user, the session, or the address. ``database`` is the one the handler writes to: its first unit that
+    commits takes the key with it. A unit that comes too late is rolled back. ``None`` says in each response that
     nothing is promised.
 
-    In seconds: ``keep``, how long a key is remembered; ``in_flight``, after which a request that has committed nothing
-    may be tried again. In bytes: ``max_body``, which is read before the handler starts, and ``max_response``, beyond
-    which a response is not kept. ``required`` refuses requests without a key.
+    In seconds: ``keep``, how long a key is remembered; ``lease``, after which a request that has committed nothing
+    may be tried again. A body of at most ``max_body_bytes`` is read before the handler starts; a response of more than
+    ``max_response_bytes`` is not kept. ``required`` refuses requests without a key.
     """
-    if not 0 < in_flight <= keep:
-        raise ValueError(f"expected 0 < in_flight <= keep, got {in_flight} and {keep} seconds")
-    if max_body < 0 or max_response < 0:
-        raise ValueError(f"expected numbers of bytes, got {max_body} and {max_response}")
+    if not 0 < lease <= keep:
+        raise ValueError(f"expected 0 < lease <= keep, got {lease} and {keep} seconds")
+    if max_body_bytes < 0 or max_response_bytes < 0:
+        raise ValueError(f"expected numbers of bytes, got {max_body_bytes} and {max_response_bytes}")
     wanted = frozenset(method.upper() for method in methods)
-    asked = Asking(required, max_body, by)
-    if units is None:
+    asked = Asking(required, max_body_bytes, by)
+    if database is None:
         return _unguarded(wanted, asked)
-    return _guarded(units, wanted, asked, (round(keep * 1_000_000), round(in_flight * 1_000_000)), max_response)
+    return _guarded(database, wanted, asked, (round(keep * 1_000_000), round(lease * 1_000_000)), max_response_bytes)
 
 
 def _guarded(
-    units: Units, wanted: Collection[str], asked: Asking, times_us: tuple[int, int], max_response: int
+    database: DatabaseManager, wanted: Collection[str], asked: Asking, times_us: tuple[int, int], max_bytes: int
 ) -> Middleware:
     from . import _once
 
     owner, due = object(), [time.monotonic() + _SWEEP]
     terms = _once.Terms(*times_us)
-    units.on_write(_once.taking(owner))
+    database.on_write(_once.taking(owner))
 
     @middleware(name="idempotency", after=_OUTSIDE)
     async def layer(request: Request) -> AsyncLayer:
@@ -116,12 +101,12 @@ def _guarded(
             yield operation
             return
         claim = _once.Claim(operation, secrets.token_bytes(16), terms, owner)
-        face = request.face(units)
+        face = request.face(database)
         found = await face.transact(claim.begin)
         if found is not None:
             yield _told(found)
             return
-        seen = Seen(max_response, request.document)
+        seen = Seen(max_bytes, of_pipeline(request).document)
         request.on_response(seen.chunk)
         # Set and put back, never reset by token: the end may run in another context than the start.
         before = _once.current.get()
@@ -166,11 +151,13 @@ def _unguarded(wanted: Collection[str], asked: Asking) -> Middleware:
 class Asking:
     """What a request asks for by its key."""
 
-    def __init__(self, required: bool, max_body: int, by: Callable[[Request], str | None] | None) -> None:
+    def __init__(self, required: bool, max_body_bytes: int, by: Callable[[Request], str | None] | None) -> None:
         self._required = required
-        self._max_body = max_body
+        self._max_body_bytes = max_body_bytes
         self._by = by
-        detail = f"With an Idempotency-Key the body may have at most {max_body} bytes, so that it can be compared."
+        detail = (
+            f"With an Idempotency-Key the body may have at most {max_body_bytes} bytes, so that it can be compared."
+        )
         self._too_large = _problem(413, "too_large", detail)
 
     def key(self, request: Request) -> str | Response | None:
@@ -183,11 +170,11 @@ class Asking:
 
     async def operation(self, request: Request, key: str) -> tuple[str, bytes] | Response:
         """The name of the row and the fingerprint, or a refusal."""
-        if request.announced > self._max_body:
+        if request.content_length > self._max_body_bytes:
             return Response.of(self._too_large)
-        body = await request.read_body(self._max_body)
+        body = await request.read_body(self._max_body_bytes)
         if body is None:
-            gone = request.ahead[-1]["type"] != "http.request"
+            gone = of_pipeline(request).ahead[-1]["type"] != "http.request"
             return Response(499) if gone else Response.of(self._too_large)
         kind, name = await self._caller(request)
         row = _digest(kind, name, request.method, request.path, key).hex()

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
-from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Iterable, Mapping, MutableMapping
-from dataclasses import dataclass, replace
+from collections.abc import AsyncGenerator, Callable, Generator, Iterable, Mapping, MutableMapping
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Protocol, TypeAlias
 
-from .._problem import CONTENT_TYPE, Problem, checked_types
+from .._problem import CONTENT_TYPE, Problem
 from .._work import Work
-from ..errors import DataError
 
 Header: TypeAlias = tuple[bytes, bytes]
 Scope: TypeAlias = MutableMapping[str, Any]
@@ -22,12 +20,6 @@ AsyncLayer: TypeAlias = AsyncGenerator[Any, Any]
 Middleware: TypeAlias = "Callable[[Request], Layer] | Callable[[Request], AsyncLayer]"
 _BREAK = re.compile(r"[\r\n\0]").search
 _SHOWN = 200  # characters of a path in a text about its request
-
-
-class BodyTooSlow(DataError):
-    """The request's body took longer to arrive than was agreed: raised where the application reads it."""
-
-    code = "data.too_slow"
 
 
 @lru_cache(maxsize=512)
@@ -43,8 +35,10 @@ class Headers:
 
     __slots__ = ("headers",)
 
+    headers: list[Header]
+
     def __init__(self, headers: Iterable[Header] = ()) -> None:
-        self.headers: list[Header] = list(headers)
+        self.headers = list(headers)
 
     def get(self, name: str) -> str | None:
         """The first value of ``name``, or ``None``."""
@@ -81,7 +75,7 @@ class Headers:
                 return
 
 
-class Asked(Headers):
+class RequestHeaders(Headers):
     """The headers of a request, to be read: many layers ask, so that they are sorted by name once."""
 
     __slots__ = ("_by_name",)
@@ -107,6 +101,8 @@ class Head(Headers):
 
     __slots__ = ("status",)
 
+    status: int
+
     def __init__(self, status: int, headers: Iterable[Header] = ()) -> None:
         self.status = status
         self.headers = list(headers)
@@ -116,6 +112,8 @@ class Response(Head):
     """A whole response: yield one to answer in the application's place. ``body`` is bytes."""
 
     __slots__ = ("_told", "body")
+
+    body: bytes
 
     def __init__(self, status: int, body: bytes = b"", headers: Mapping[str, str] | None = None) -> None:
         super().__init__(status)
@@ -162,43 +160,33 @@ def closing(scope: Scope) -> dict[str, str]:
     return {"connection": "close"} if is_1 else {}
 
 
-class _Managed(Protocol):
+class Managed(Protocol):
+    """A manager with an async face."""
+
     @property
-    def aio(self) -> Any: ...
+    def aio(self) -> Any:
+        """The same names, to be awaited."""
+        ...
 
 
 class Request(Work):
-    """A thin view of the ASGI scope (under WSGI of one made from the environ), made anew for each request."""
+    """What a layer sees of a request: a thin view of the ASGI scope, under WSGI of one made from the environ.
 
-    disconnected = False
-    body_hooks: tuple[Callable[[bytes], None], ...] = ()
-    response_hooks: tuple[Callable[[bytes, bool], None], ...] = ()
+    A pipeline makes one for each request. One made by hand, as in a test of a layer alone, has no body and no answer.
+    """
+
+    scope: Scope
+    """The ASGI scope, which the application gets too."""
+    disconnected: bool = False
+    """Whether the client left, as far as is known yet."""
     time_limit: float | None = None
     """Seconds within which the application is to send its head; under WSGI nobody can stop it."""
-    patience: Callable[[int], float] | None = None
-    """Seconds for which the next piece of the body is waited for, by how many bytes there are already."""
-    arrived = 0
-    """Bytes of the body there are already; counted where there is :attr:`patience`."""
-    too_slow = False
-    """Whether the body came too late: the application may have made an answer of its own of that."""
-    problem_types: str | None = None
-    """Where the application says what its types of problems mean: what its documents' ``type`` begins with."""
-    problem_titles: Mapping[str, str] = {}
-    """What the package's own types are called, by code; empty without :attr:`problem_types`."""
-    _complete = False
-    source: Callable[[], Awaitable[MutableMapping[str, Any]]]
-    """Where the body comes from, in messages: ASGI's ``receive``."""
-    ahead: tuple[MutableMapping[str, Any], ...] = ()
-    """Messages that :meth:`read_body` took and the application has not had."""
-    _inline = False
     _headers: Headers | None = None
     _source: object = None
     _cookies: dict[str, str] | None = None
 
-    def __init__(self, scope: Scope, *, inline: bool = False) -> None:
+    def __init__(self, scope: Scope) -> None:
         self.scope = scope
-        if inline:
-            self._inline = True
 
     def __str__(self) -> str:
         route = getattr(self.scope.get("route"), "path", None)  # where a router below, Starlette's for one, named it
@@ -236,12 +224,12 @@ class Request(Work):
         """The request's headers, to be read; :attr:`scope` holds those the application sees."""
         source = self.scope.get("headers", ())
         if self._headers is None or self._source is not source:  # trusted_proxies may have put others there
-            self._headers, self._source = Asked(source), source
+            self._headers, self._source = RequestHeaders(source), source
         return self._headers
 
     @property
-    def announced(self) -> int:
-        """The bytes of body that ``Content-Length`` announces: a claim. 0 where it says nothing that is a number."""
+    def content_length(self) -> int:
+        """The bytes of body that the header announces, which is a claim; 0 where it says nothing that is a number."""
         told = self.headers.get("content-length") or ""
         return int(told[:20]) if told.isascii() and told.isdigit() else 0
 
@@ -274,21 +262,9 @@ class Request(Work):
 
     def on_body(self, hook: Callable[[bytes], None]) -> None:
         """Call ``hook`` with each chunk of the body before the application gets it; it may raise to refuse."""
-        self.body_hooks += (hook,)
 
-    async def arrive(self) -> MutableMapping[str, Any]:
-        """The next message from :attr:`source`, waited for as long as :attr:`patience` says."""
-        if self.patience is None or self._complete:
-            return await self.source()
-        try:
-            async with asyncio.timeout(self.patience(self.arrived)):
-                message = await self.source()
-        except TimeoutError:
-            self.too_slow = True
-            raise BodyTooSlow("the request's body arrives too slowly") from None
-        self.arrived += len(message.get("body", b""))
-        self._complete = not message.get("more_body")
-        return message
+    def on_response(self, hook: Callable[[bytes, bool], None]) -> None:
+        """Call ``hook(chunk, last)`` with each chunk of the body that the application answers."""
 
     async def read_body(self, max_bytes: int) -> bytes | None:
         """The body, read before the application starts, which reads it again; for an async layer before its ``yield``.
@@ -296,58 +272,8 @@ class Request(Work):
         ``None`` if it is longer than ``max_bytes``, or did not arrive whole. Body hooks see it when the application
         reads.
         """
-        chunks, size, taken = [], 0, iter(self.ahead)
-        while True:
-            message = next(taken, None)
-            if message is None:
-                message = await self.arrive()
-                self.ahead += (message,)
-            if message["type"] != "http.request":
-                return None
-            chunks.append(message.get("body", b""))
-            size += len(chunks[-1])
-            if size > max_bytes:
-                return None
-            if not message.get("more_body"):
-                return b"".join(chunks)
+        return b""
 
-    def on_response(self, hook: Callable[[bytes, bool], None]) -> None:
-        """Call ``hook(chunk, last)`` with each chunk of the body that the application answers."""
-        self.response_hooks += (hook,)
-
-    def document(self, problem: Problem) -> bytes:
-        """The body of ``problem`` as this application tells it: with its type, and the title of that."""
-        title = problem.title or self.problem_titles.get(problem.code, "")
-        return replace(problem, title=title).body(self.problem_types)
-
-    def face(self, manager: _Managed) -> Any:
+    def face(self, manager: Managed) -> Any:
         """The face of ``manager`` to await in an async middleware: ``manager.aio``, under WSGI one that never waits."""
-        return InlineFace(manager) if self._inline else manager.aio
-
-
-def requests(problem_types: str | None) -> type[Request]:
-    """The class of a pipeline's requests: what is the same for all of them is no work for any."""
-    if problem_types is None:
-        return Request
-    from ..api.problem_types import TITLES
-
-    class Told(Request):
-        """A request of an application whose problems have types."""
-
-    Told.problem_types, Told.problem_titles = checked_types(problem_types), TITLES
-    return Told
-
-
-class InlineFace:
-    """A sync manager whose methods can be awaited: they run at once, in the calling thread."""
-
-    def __init__(self, manager: object) -> None:
-        self._manager = manager
-
-    def __getattr__(self, name: str) -> Callable[..., Any]:
-        method = getattr(self._manager, name)
-
-        async def inline(*args: Any, **kwargs: Any) -> Any:
-            return method(*args, **kwargs)
-
-        return inline
+        return manager.aio

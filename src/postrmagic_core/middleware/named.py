@@ -46,13 +46,13 @@ OWN: Mapping[str, Callable[[Any], dict[str, Any]]] = {
     "concurrency_limit": lambda stack: {"limiter": stack.limiter},
     "sessions": lambda stack: {
         "store": stack.sessions,
-        "cookie": stack.settings.sessions.cookie,
-        "secure": stack.settings.sessions.secure,
+        "cookie_name": stack.settings.sessions.cookie_name,
+        "cookie_secure": stack.settings.sessions.cookie_secure,
     },
     "csrf": lambda stack: {"keys": stack.settings.key_ring()},
     "authentication": lambda _: {},
     "authorization": lambda stack: {"access": stack.security.access},
-    "idempotency": lambda stack: {"units": stack.database},
+    "idempotency": lambda stack: {"database": stack.database},
 }
 _MODULES = {"concurrency_limit": "rate_limit"}
 

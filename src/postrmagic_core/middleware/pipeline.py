@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from .asgi import ASGIApp, Exchange, Receive, Send, Wrapped
 from .environ import path_of
 from .groups import Chosen, Group, Table
-from .interface import Middleware, Scope, requests
+from .interface import Middleware, Scope
 from .order import arranged, check, compiled
+from .pipeline_request import request_class
 from .websocket import Connection
 from .wsgi import Body, Environ, StartResponse, WSGIApp, by_hand, serve
 
@@ -39,7 +40,7 @@ class Pipeline:
         else:
             check(layers)
         self._table = Table(layers, groups)
-        self._request = requests(problem_types)
+        self._request = request_class(problem_types)
 
     @property
     def names(self) -> list[str]:

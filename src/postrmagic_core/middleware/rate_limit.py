@@ -159,21 +159,21 @@ def rate_limit(
 
 def concurrency_limit(
     limiter: RateLimiter,
-    most: int,
+    slots: int,
     *,
     by: By | None = None,
-    hold: float = 60.0,
+    lease: float = 60.0,
     routes: Collection[str] | None = None,
     unavailable: Unavailable | None = None,
     name: str = "concurrency_limit",
 ) -> Middleware:
-    """Serve at most ``most`` requests at once, over all processes: 503 to those beyond; with ``by``, of each: 429.
+    """Serve at most ``slots`` requests at once, over all processes: 503 to those beyond; with ``by``, of each: 429.
 
-    The place is given back when the response has ended, however it ended, and ends by itself after ``hold`` seconds,
+    The slot is given back when the response has ended, however it ended, and ends by itself after ``lease`` seconds,
     should this process die: choose them longer than any response takes. Refusals say ``Retry-After``.
     """
     check_unavailable(unavailable or limiter.deciding.unavailable)
-    terms = Concurrency(name, most, hold)
+    terms = Concurrency(name, slots, lease)
     matched = _matching(routes)
     refusal = _FULL if by is None else _LIMITED
     place = middleware(name=name, after=[*_OUTSIDE, *getattr(by, _AFTER, ())], before=_INSIDE)
@@ -184,7 +184,7 @@ def concurrency_limit(
         return "" if by is None else by(request)
 
     def refused(slot: Slot) -> Response:
-        # A place becomes free when any request ends, mostly long before the first lease does.
+        # A slot becomes free when any request ends, mostly long before the first lease does.
         return _refusal(_AWAY, slot.retry_after) if slot.counted_in == "nothing" else _refusal(refusal, 1.0)
 
     def layer(request: Request) -> Layer:

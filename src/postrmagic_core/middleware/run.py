@@ -5,8 +5,9 @@ from __future__ import annotations
 import logging
 from typing import Any
 
-from .interface import Done, Head, Request, Response
+from .interface import Done, Head, Response
 from .order import Layers
+from .pipeline_request import PipelineRequest
 
 logger = logging.getLogger("postrmagic_core.middleware")
 
@@ -29,7 +30,7 @@ class Run:
     """What stopped a function: what the layer at ``_level`` yielded or raised. ``None``: an async layer is next."""
     _interrupt: BaseException | None = None
 
-    def __init__(self, layers: Layers, request: Request) -> None:
+    def __init__(self, layers: Layers, request: PipelineRequest) -> None:
         self._layers = layers
         self.request = request
         self._generators: list[Any] = []

@@ -40,8 +40,8 @@ class SessionAccess:
     """
 
     def __init__(self, sessions: Sessions, face: Any, cookie: str | None, client: Client) -> None:
-        self.session: Any = None
-        self.failure: BackendError | None = None
+        self._session: Any = None
+        self._failure: BackendError | None = None
         self._sessions = sessions
         self._face = face
         self._sent = cookie, client
@@ -50,43 +50,43 @@ class SessionAccess:
     @property
     def touched(self) -> bool:
         """Whether the application asked for the session."""
-        return self.session is not None or self.failure is not None
+        return self._session is not None or self._failure is not None
 
     def get(self) -> Any:
         """The session, for sync code: WSGI, or an endpoint that runs in a thread."""
-        if self.session is None:
+        if self._session is None:
             try:
-                self.session = self._sessions.load(*self._sent)
+                self._session = self._sessions.load(*self._sent)
             except BackendError as error:
-                self.failure = error
+                self._failure = error
                 raise
-        return self.session
+        return self._session
 
     def __await__(self) -> Generator[Any, None, Any]:
         return self._load().__await__()
 
     async def _load(self) -> Any:
         async with self._turn:  # two tasks of one request must not hold two sessions
-            if self.session is None:
+            if self._session is None:
                 try:
-                    self.session = await self._face.load(*self._sent)
+                    self._session = await self._face.load(*self._sent)
                 except BackendError as error:
-                    self.failure = error
+                    self._failure = error
                     raise
-        return self.session
+        return self._session
 
 
-def sessions(store: Sessions, *, cookie: str = "session", secure: bool = True) -> Middleware:
+def sessions(store: Sessions, *, cookie_name: str = "session", cookie_secure: bool = True) -> Middleware:
     """Give the application ``request.state["session"]`` (see :class:`SessionAccess`) and keep what it did with it.
 
     The cookie is set only when its value changes: ``Secure; HttpOnly; SameSite=Lax; Path=/``, its name after
-    ``__Host-`` (RFC 6265bis, section 4.1.3.2). ``secure=False`` drops ``Secure`` and the prefix, for plain HTTP in
-    development. A user's session is bound to the agent and the network that requests come from, as ``store`` says: put
-    ``trusted_proxies`` outside where a proxy stands before. A response that touched the session says ``Vary: Cookie``
-    and ``Cache-Control: no-store``. With the store away: 503, or 507 where it is full, and the
+    ``__Host-`` (RFC 6265bis, section 4.1.3.2). ``cookie_secure=False`` drops ``Secure`` and the prefix, for plain HTTP
+    in development. A user's session is bound to the agent and the network that requests come from, as ``store`` says:
+    put ``trusted_proxies`` outside where a proxy stands before. A response that touched the session says
+    ``Vary: Cookie`` and ``Cache-Control: no-store``. With the store away: 503, or 507 where it is full, and the
     visitor's cookie stays as it is.
     """
-    name = f"__Host-{cookie}" if secure else cookie
+    name = f"__Host-{cookie_name}" if cookie_secure else cookie_name
 
     @middleware(name="sessions", after=["errors", "trusted_proxies"])
     async def layer(request: Request) -> AsyncLayer:
@@ -96,19 +96,19 @@ def sessions(store: Sessions, *, cookie: str = "session", secure: bool = True) -
         try:
             head = yield
         except BackendError as error:
-            if access.failure is None:
+            if access._failure is None:
                 raise
             yield away(error)
             return
-        if access.failure is not None and head.status >= 500:  # the application made its own answer of it
-            yield away(access.failure)
-        elif access.session is not None:
+        if access._failure is not None and head.status >= 500:  # the application made its own answer of it
+            yield away(access._failure)
+        elif access._session is not None:
             try:
-                value = await face.save(access.session)
+                value = await face.save(access._session)
             except BackendError as error:
                 yield away(error)
                 return
-            _mark(head, None if value is None else set_cookie(name, value, secure=secure))
+            _mark(head, None if value is None else set_cookie(name, value, secure=cookie_secure))
 
     return layer
 

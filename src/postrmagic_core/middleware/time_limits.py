@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from .._clock import Clock, SystemClock
 from .._problem import Problem
-from .asgi import ResponseTooSlow
-from .interface import BodyTooSlow, Layer, Middleware, Request, Response, closing
+from ..errors import BodyTooSlow, ResponseTooSlow
+from .interface import Layer, Middleware, Request, Response, closing
 from .order import middleware
+from .pipeline_request import of_pipeline
 
 _SLOW_BODY = Problem(408, BodyTooSlow.code, detail="The request's body arrives too slowly.")
 _SLOW_ANSWER = Problem(503, ResponseTooSlow.code, detail="The answer takes longer than is allowed.")
@@ -28,7 +29,7 @@ def time_limits(
 
     @middleware(name="time_limits", after=["errors"])
     def layer(request: Request) -> Layer:
-        started = time.monotonic()
+        started, carried = time.monotonic(), of_pipeline(request)
         read = 0
 
         def left(arrived: int) -> float:
@@ -38,10 +39,10 @@ def time_limits(
             nonlocal read
             read += len(chunk)
             if chunk and left(read) < 0:
-                request.too_slow = True
+                carried.too_slow = True
                 raise BodyTooSlow("the request's body arrives too slowly")
 
-        request.patience = left
+        carried.patience = left
         request.on_body(in_time)
         request.time_limit = response
         try:
@@ -50,9 +51,9 @@ def time_limits(
             yield Response.of(_SLOW_ANSWER, {"retry-after": "10"})
             return
         except Exception:
-            if not request.too_slow:
+            if not carried.too_slow:
                 raise
-        if request.too_slow:
+        if carried.too_slow:
             # What is still under way would be taken for the next request.
             yield Response.of(_SLOW_BODY, closing(request.scope))
 

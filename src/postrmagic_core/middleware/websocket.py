@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .._work import begin_work, end_work
 from .asgi import ASGIApp, Message, Receive, Send
 from .interface import Head, Response
 from .run import Run
@@ -24,7 +25,7 @@ class Connection(Run):
         """Run the layers around ``app``; raises what no layer answered."""
         self._receive = receive
         self._send = send
-        before = self.request.begin()
+        before = begin_work(self.request)
         failure: BaseException | None = None
         try:
             early = await self.begin()
@@ -39,7 +40,7 @@ class Connection(Run):
             try:
                 await self.finish(self.size, failure, self.request.disconnected)
             finally:
-                self.request.end(before)
+                end_work(self.request, before)
 
     async def _through(self, app: ASGIApp) -> None:
         try:

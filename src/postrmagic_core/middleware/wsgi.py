@@ -9,12 +9,13 @@ from contextlib import suppress
 from http import HTTPStatus
 from typing import Any, TypeAlias, TypeVar
 
-from .._work import Work
+from .._work import Work, begin_work, end_work
 from ..errors import UsageError
 from .asgi import wire
 from .environ import Ahead, Input, follow, messages, scope_of
-from .interface import Head, Request, Response
+from .interface import Head, Response
 from .order import Compiled, Layers
+from .pipeline_request import PipelineRequest
 from .run import Run
 
 T = TypeVar("T")
@@ -85,12 +86,17 @@ class Call(Run):
     """One request. The head leaves with the first chunk, so that an application may still change its mind."""
 
     def __init__(
-        self, layers: Layers, environ: Environ, start_response: StartResponse, kind: type[Request] = Request
+        self,
+        layers: Layers,
+        environ: Environ,
+        start_response: StartResponse,
+        kind: type[PipelineRequest] = PipelineRequest,
     ) -> None:
         self._environ = environ
         scope = scope_of(environ)
         self._told = dict(scope)
-        super().__init__(layers, kind(scope, inline=True))
+        super().__init__(layers, kind(scope))
+        self.request.inline = True
         self.request.source = messages(environ)
         self._before: Work | None = None
         self._server_start = start_response
@@ -104,7 +110,7 @@ class Call(Run):
 
     def start(self, app: WSGIApp) -> None:
         """Start the layers and call ``app``; raises what no layer answered, after closing them."""
-        self._before = self.request.begin()
+        self._before = begin_work(self.request)
         try:
             early = drive(self.begin(), "pipeline")
             if early is not None:
@@ -224,7 +230,7 @@ class Call(Run):
             gone = not self._exhausted and self._error is None
             drive(self.finish(self._size, self._error, gone), "pipeline")
         finally:
-            self.request.end(self._before)
+            end_work(self.request, self._before)
 
 
 class Body:
@@ -250,7 +256,11 @@ class Body:
 
 
 def serve(
-    app: WSGIApp, layers: Layers, environ: Environ, start_response: StartResponse, kind: type[Request] = Request
+    app: WSGIApp,
+    layers: Layers,
+    environ: Environ,
+    start_response: StartResponse,
+    kind: type[PipelineRequest] = PipelineRequest,
 ) -> Body:
     """Answer one request."""
     context = contextvars.copy_context()

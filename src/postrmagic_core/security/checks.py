@@ -14,8 +14,8 @@ def check_user(user_id: object) -> str:
     return check_text("user_id", user_id, USER_BYTES)
 
 
-def check_text(what: str, text: object, most: int) -> str:
-    """The text; :class:`ValueError` unless it is one of 1 to ``most`` bytes, as its column takes it."""
+def check_text(what: str, text: object, max_bytes: int) -> str:
+    """The text; :class:`ValueError` unless it is one of 1 to ``max_bytes`` bytes, as its column takes it."""
     if not isinstance(text, str):
         got = type(text).__name__
     else:
@@ -24,14 +24,14 @@ def check_text(what: str, text: object, most: int) -> str:
         except UnicodeEncodeError:
             got = "what cannot be written as UTF-8"
         else:
-            if 0 < size <= most:
+            if 0 < size <= max_bytes:
                 return text
             got = f"{size:,} bytes"
-    raise ValueError(f"expected as {what} a text of 1 to {most} bytes, got {got}")
+    raise ValueError(f"expected as {what} a text of 1 to {max_bytes} bytes, got {got}")
 
 
-def lifetime_us(lifetime: float, longest: float) -> int:
-    """The microseconds that a token lives; :class:`ValueError` above ``longest`` seconds."""
-    if not 0 < lifetime <= longest:
-        raise ValueError(f"expected a lifetime of more than 0 and at most {longest:g} seconds, got {lifetime}")
+def lifetime_us(lifetime: float, max_lifetime: float) -> int:
+    """The microseconds that a token lives; :class:`ValueError` above ``max_lifetime`` seconds."""
+    if not 0 < lifetime <= max_lifetime:
+        raise ValueError(f"expected a lifetime of more than 0 and at most {max_lifetime:g} seconds, got {lifetime}")
     return max(round(lifetime * 1_000_000), 1)

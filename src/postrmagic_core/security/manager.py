@@ -66,7 +66,7 @@ class Security(Lifecycle):
     def use_roles(self, roles: Roles) -> None:
         """Decide by these roles; to be called before :attr:`access` is first used. Without, there are none."""
         if "access" in self._parts:
-            raise UsageError("use_roles() comes before the first use of security.access")
+            raise UsageError("use_roles() comes too late: call it before the first use of security.access")
         self._roles = roles
 
     @property
@@ -88,7 +88,7 @@ class Security(Lifecycle):
         return LoginThrottle(self._limiter, self._keys, clock=self._clock, metrics=self._metrics)
 
     @property
-    def tokens(self) -> LoginTokens:
+    def login_tokens(self) -> LoginTokens:
         """Tokens that are good for one use: to reset a password, to prove an address."""
 
         def make() -> LoginTokens:
@@ -96,7 +96,7 @@ class Security(Lifecycle):
 
             return LoginTokens(self._database, self._keys, clock=self._clock, metrics=self._metrics)
 
-        return self._part("tokens", make)
+        return self._part("login_tokens", make)
 
     @property
     def factors(self) -> SecondFactors:
@@ -158,7 +158,7 @@ class Security(Lifecycle):
         now = self._clock.monotonic()
         if self._swept is None or now - self._swept >= _SWEEP_EVERY:
             self._swept = now
-            self.tokens.sweep()
+            self.login_tokens.sweep()
             self.access_tokens.sweep()
 
     def _part(self, name: str, make: Callable[[], P]) -> P:

@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import random
-import time
 from collections.abc import Callable
 from functools import partial
 from typing import Any, TypeVar
 
 from .._bridge import Bridge
 from .._protocols import AwaitableUnitLike, UnitLike, Units
-from .._retry import RetryPolicy
+from .._unit import in_own_unit
 from ..errors import Conflict, OutsideUnit
 
 R = TypeVar("R")
-
-# Ten who write the same row at once need at most ten tries.
-_TRIES = RetryPolicy(attempts=10, base=0.005, cap=0.2)
 
 
 def in_unit(database: Units, tx: UnitLike | None, work: Callable[[UnitLike], R]) -> R:
@@ -27,17 +22,7 @@ def in_unit(database: Units, tx: UnitLike | None, work: Callable[[UnitLike], R])
     if tx is not None:
         return work(tx)
     refuse_open_unit(database)
-    failures = 0
-    while True:
-        try:
-            with database.write() as unit:
-                return work(unit)
-        except Conflict:
-            failures += 1
-            pause = _TRIES.delay(failures, random.random())  # noqa: S311 - jitter, no secret
-            if pause is None:
-                raise
-            time.sleep(pause)
+    return in_own_unit(database, work, after=Conflict)
 
 
 async def lifted(bridge: Bridge, database: Units, tx: AwaitableUnitLike | None, call: Callable[[Any], R]) -> R:

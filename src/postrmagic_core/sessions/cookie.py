@@ -10,7 +10,7 @@ from typing import Any, Generic, TypedDict, TypeVar, Unpack, overload
 
 from .._clock import Clock, SystemClock
 from .._crypto import KeyRing
-from ..errors import DecodeError, SealBroken, UsageError
+from ..errors import DecodeError, SealBroken, SessionTooLarge
 from . import binding, policy
 from .binding import Client, Place
 from .ids import Id
@@ -26,12 +26,6 @@ _VALUE = re.compile(r"[A-Za-z0-9_-]{1,4096}", re.ASCII)
 # There is no id beside the cookie; what names the session, until a login begins another, is among its fields.
 _NOBODY = Id(b"", b"", 0)
 _ANCHOR = OWN + "anchor"
-
-
-class SessionTooLarge(UsageError):
-    """The session's data do not fit into a cookie: keep less in it, or keep sessions in a Store."""
-
-    code = "usage.session_too_large"
 
 
 class CookieOptions(TypedDict, total=False):
@@ -67,6 +61,7 @@ class CookieSessions(Generic[M]):
     def __init__(self, keys: KeyRing, model: type[M], **options: Unpack[CookieOptions]) -> None: ...
 
     def __init__(self, keys: KeyRing, model: Any = dict, **options: Unpack[CookieOptions]) -> None:
+        policy.check_options("CookieSessions", options, CookieOptions.__annotations__)
         self._keys = keys
         self._context = options.get("namespace", "app").encode()
         self._form: Format[M] = Format(model, options.get("version", 1), options.get("migrate"))
@@ -76,7 +71,10 @@ class CookieSessions(Generic[M]):
         self._max_bytes = options.get("max_bytes", 3800)
         self._clock = options.get("clock") or SystemClock()
         if not 0 <= self._touch < self._idle <= self._absolute:
-            raise ValueError("expected 0 <= touch_interval < idle_timeout <= absolute_timeout (seconds)")
+            raise ValueError(
+                "expected 0 <= touch_interval < idle_timeout <= absolute_timeout (seconds), got "
+                f"{self._touch}, {self._idle} and {self._absolute}"
+            )
 
     @cached_property
     def aio(self) -> AsyncCookieSessions[M]:

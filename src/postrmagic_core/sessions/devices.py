@@ -29,12 +29,12 @@ class Device:
     """One of a user's sessions, to be shown to them.
 
     ``id`` names it to :meth:`SessionStore.revoke` and opens nothing. ``agent`` is the browser's and system's name,
-    ``network`` the network it was last used from, ``last_seen`` up to ``touch_interval`` old.
+    ``network`` the network it was last used from, ``last_seen_at`` up to ``touch_interval`` old.
     """
 
     id: str
-    began: datetime
-    last_seen: datetime
+    created_at: datetime
+    last_seen_at: datetime
     agent: str | None
     network: str | None
     is_current: bool
@@ -47,8 +47,8 @@ def device_id(row: bytes) -> str:
 
 def device(row: bytes, record: Record, current: bytes | None) -> Device:
     """What is shown of a row."""
-    began, seen = from_us(record.began_us), from_us(record.touched_us)
-    return Device(device_id(row), began, seen, record.agent, record.network, row == current)
+    created_at, last_seen_at = from_us(record.began_us), from_us(record.touched_us)
+    return Device(device_id(row), created_at, last_seen_at, record.agent, record.network, row == current)
 
 
 def pack(entries: Iterable[Entry]) -> bytes:

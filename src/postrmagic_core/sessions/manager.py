@@ -12,14 +12,15 @@ from .._crypto import KeyRing
 from .._lifecycle import Lifecycle
 from .._metrics import Metrics
 from .._steps import Steps, drive
-from ..errors import ConfigurationError, Unsupported
+from ..errors import Unsupported
+from ..stores.checks import check_atomic
 from ..stores.interface import Store, SupportsScan
 from .binding import Binding, Client
 from .devices import Device
 from .incidents import Incident, Watch
 from .loading import Loading
 from .models import Format, Migrate
-from .policy import Limits
+from .policy import Limits, check_options
 from .roster import Roster
 from .rows import Rows
 from .saving import Saving
@@ -41,7 +42,7 @@ class Options(TypedDict, total=False):
     absolute_timeout: float
     touch_interval: float
     renewal_timeout: float
-    grace: float
+    rotation_grace: float
     max_sessions: int
     binding: Binding
     version: int
@@ -62,8 +63,8 @@ class SessionStore(Lifecycle, Generic[M]):
     Seconds, by the store's clock: ``idle_timeout`` (1,800): a session ends so long after its last request, or up to
     ``touch_interval`` (60) sooner: a request that changes nothing prolongs it only that often. ``absolute_timeout``
     (43,200): it ends so long after login (before login, after its first write) in any case. ``renewal_timeout``
-    (3,600): after so long its id is replaced; ``grace`` (10): the old id is good for so long after the new one was
-    first used, then whoever uses it ends the session.
+    (3,600): after so long its id is replaced; ``rotation_grace`` (10): the old id is good for so long after the
+    new one was first used, then whoever uses it ends the session.
 
     ``max_sessions`` (100) of one user live at once: a login beyond ends the one that was not used for the longest time.
     ``binding`` says what happens when a session is used from another place (:class:`Binding`); ``on_incident``, or
@@ -80,8 +81,8 @@ class SessionStore(Lifecycle, Generic[M]):
 
     def __init__(self, store: Store, keys: KeyRing, model: Any = dict, **options: Unpack[Options]) -> None:
         super().__init__()
-        if store.atomic != "keys":
-            raise ConfigurationError("sessions need a store whose scripts are atomic over several keys")
+        check_options("SessionStore", options, Options.__annotations__)
+        check_atomic(store, "sessions")
         namespace, clock = options.get("namespace", "app"), options.get("clock") or SystemClock()
         metrics = options.get("metrics") or Metrics()
         limits = Limits(
@@ -89,7 +90,7 @@ class SessionStore(Lifecycle, Generic[M]):
             absolute=options.get("absolute_timeout", 43_200.0),
             touch=options.get("touch_interval", 60.0),
             renewal=options.get("renewal_timeout", 3600.0),
-            grace=options.get("grace", 10.0),
+            grace=options.get("rotation_grace", 10.0),
             sessions=options.get("max_sessions", 100),
         )
         self.store = store
@@ -144,12 +145,16 @@ class SessionStore(Lifecycle, Generic[M]):
     def revoke_others(self, session: Session[M]) -> None:
         """End every session of this one's user but this one, on every device, whatever is in flight.
 
+        How many is not known: as for :meth:`revoke_all`.
         Raises :class:`UsageError` for a session that is not stored, of nobody, or has ended meanwhile.
         """
         self._run(self.roster.revoke_others(session))
 
     def revoke_all(self, user_id: str) -> None:
-        """End every session of a user, in one operation, on every device."""
+        """End every session of a user, in one operation, on every device.
+
+        How many is not known: no row is read, each is refused when it is next asked for. :meth:`devices` tells before.
+        """
         self._run(self.roster.revoke_all(user_id))
 
     def revoke_everyone(self) -> int:
@@ -159,7 +164,9 @@ class SessionStore(Lifecycle, Generic[M]):
         cannot find keys by prefix.
         """
         if not isinstance(self.store, SupportsScan):
-            raise Unsupported(f"{type(self.store).__name__} cannot find keys by prefix: it has no clear()")
+            raise Unsupported(
+                f"{type(self.store).__name__} cannot find keys by prefix: end each user's by revoke_all()"
+            )
         return self._run(self.roster.revoke_everyone())
 
     def _run(self, steps: Steps[R]) -> R:

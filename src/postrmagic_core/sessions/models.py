@@ -60,7 +60,7 @@ class FreeShape:
     def fields(self, data: dict[str, Any]) -> dict[str, bytes]:
         """See :meth:`Shape.fields`."""
         if not all(_is_free(name) for name in data):
-            raise EncodeError("session data has strings for keys, which do not begin with NUL")
+            raise EncodeError("expected session data whose keys are strings that do not begin with NUL")
         return {name: encode(value) for name, value in data.items()}
 
     def restored(self, plain: dict[str, Any]) -> dict[str, Any]:

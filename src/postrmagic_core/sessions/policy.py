@@ -40,7 +40,9 @@ class Limits:
                 f"{self.touch}, {self.idle} and {self.absolute}"
             )
         if not 0 <= self.grace < self.renewal:
-            raise ValueError(f"expected 0 <= grace < renewal_timeout (seconds), got {self.grace} and {self.renewal}")
+            raise ValueError(
+                f"expected 0 <= rotation_grace < renewal_timeout (seconds), got {self.grace} and {self.renewal}"
+            )
         if self.absolute / self.renewal > LAST_SERIAL:
             raise ValueError(f"renewal_timeout is too short for absolute_timeout: over {LAST_SERIAL:,} renewals")
         if self.sessions < 1:
@@ -60,6 +62,13 @@ class Limits:
     def guard_ms(self) -> int:
         """How long a user's generation and list are kept: longer than any session that they name."""
         return math.ceil(self.absolute * 1000) + 60_000
+
+
+def check_options(whose: str, given: Collection[str], known: Collection[str]) -> None:
+    """Raise :class:`TypeError` for an option that there is not: a time-out that is misspelt would be the default."""
+    unknown = [name for name in given if name not in known]
+    if unknown:
+        raise TypeError(f"{whose} has no option {', '.join(unknown)}; it has {', '.join(known)}")
 
 
 class Record(NamedTuple):

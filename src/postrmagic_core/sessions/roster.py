@@ -53,7 +53,7 @@ class Roster:
         row = None if current is None else Draft(current).row
         live = yield from self._live(user_id, (yield from self._entries(user_id)))
         shown = [device(key, record, None if row is None else row.key) for key, record in live.items()]
-        return sorted(shown, key=lambda each: each.last_seen, reverse=True)
+        return sorted(shown, key=lambda each: each.last_seen_at, reverse=True)
 
     def revoke(self, user_id: str, name: str) -> Steps[bool]:
         """End the session of that device; whether there was one."""
@@ -78,7 +78,9 @@ class Roster:
         draft = Draft(session)
         row = draft.row
         if row is None or row.record.user_id is None or row.record.moved is not None:
-            raise UsageError("expected the stored session of a user, to end all their others")
+            raise UsageError(
+                "expected the stored session of a user, to end all their others: login() and save() come first"
+            )
         guards = self.guards(row.record.user_id)
         failures = 0
         while True:

@@ -50,6 +50,8 @@ class Session(Generic[M]):
     place than before.
     """
 
+    incident: Incident | None
+
     def __init__(
         self,
         form: Format[M],
@@ -57,7 +59,7 @@ class Session(Generic[M]):
         row: Row | None = None,
         place: Place | None = None,
     ) -> None:
-        self.incident: Incident | None = None
+        self.incident = None
         self._form = form
         self._row = row
         self._user_id = row.record.user_id if row is not None else None
@@ -114,7 +116,7 @@ class Session(Generic[M]):
         What was gathered before stays, unless it was another user's.
         """
         if not user_id:
-            raise ValueError("expected the user's id, a non-empty string")
+            raise ValueError(f"expected the user's id, a non-empty string, got {user_id!r}")
         if self._user_id not in {None, user_id}:
             self._clear()
         self._user_id = user_id

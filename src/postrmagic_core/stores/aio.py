@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import random
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from typing import Any, TypeVar
+from typing import TypeVar
 
-from postrmagic_core._bridge import Bridge
+from postrmagic_core._bridge import Bridge, to_the_end
 from postrmagic_core._clock import Clock, SystemClock
 from postrmagic_core._steps import adrive
 from postrmagic_core.errors import BackendError, Unsupported
 
 from .interface import AsyncStore, Script, Store, SupportsAsync, SupportsScan
-from .lease import Grant, Holding, asking, granted, let_go_failed, refused, request
-from .policy import lease_pause
+from .lease import Grant, Holding, Patience, asking, granted, let_go_failed, request
 from .scripts import LEASE_RELEASE, LEASE_RENEW
 
 R = TypeVar("R")
@@ -30,6 +28,8 @@ class AsyncStoreFace:
     """
 
     __slots__ = ("_bridge", "_native", "store")
+
+    store: Store
 
     def __init__(self, store: Store, bridge: Bridge) -> None:
         self.store = store
@@ -134,33 +134,12 @@ async def _try(store: AsyncStore, asked: Grant, clock: Clock) -> tuple[AsyncLeas
 
 
 async def _wait(store: AsyncStore, asked: Grant, wait: float, clock: Clock) -> AsyncLease:
-    until, tries = clock.monotonic() + wait, 0
+    patience = Patience(wait, clock)
     while True:
         lease, remaining_ms = await _try(store, asked, clock)
         if lease is not None:
             return lease
-        tries += 1
-        left = until - clock.monotonic()
-        if left <= 0:
-            raise refused(wait)
-        await asyncio.sleep(lease_pause(tries, remaining_ms / 1000, left, random.random()))  # noqa: S311 - jitter only
-
-
-async def to_the_end(work: Coroutine[Any, Any, T]) -> T:
-    """What ``work`` gives. Cancelled meanwhile, however often, it goes on; then the caller's cancellation is raised.
-
-    Its cause is the error, if the work failed too.
-    """
-    task = asyncio.ensure_future(work)
-    cancelled: asyncio.CancelledError | None = None
-    while not task.done():
-        try:
-            await asyncio.wait([task])
-        except asyncio.CancelledError as again:
-            cancelled = again
-    if cancelled is not None:
-        raise cancelled from task.exception()
-    return task.result()
+        await asyncio.sleep(patience.pause(remaining_ms))
 
 
 async def _released(store: AsyncStore, grant: Grant) -> bool:

@@ -1,11 +1,26 @@
-"""What every adapter refuses, said the same way everywhere."""
+"""What every adapter refuses, and what those who use one do, said the same way everywhere."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+from ..errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from .interface import Store
 
 MAX_KEY = 255  # bytes: what a VARBINARY key of every MySQL can index
 MAX_TTL_MS = 100 * 366 * 86_400_000
+
+
+def check_atomic(store: Store, what: str) -> None:
+    """Raise :class:`ConfigurationError` unless the store's Scripts are atomic over several keys, as ``what`` needs."""
+    if store.atomic != "keys":
+        raise ConfigurationError(
+            f'{what}: expected a store whose scripts are atomic over several keys (atomic="keys"), '
+            f"got {type(store).__name__}, whose scripts are over one"
+        )
 
 
 def check_keys(keys: Iterable[bytes]) -> None:

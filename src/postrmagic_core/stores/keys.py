@@ -23,6 +23,8 @@ class Keys:
 
     __slots__ = ("_base", "_prefixes", "namespace")
 
+    namespace: str
+
     def __init__(self, namespace: str) -> None:
         if not re.fullmatch(NAMESPACE, namespace):
             raise ValueError(f"a namespace has 1 to 64 of A-Z a-z 0-9 _ . : -, got {namespace!r}")

@@ -46,6 +46,8 @@ class Holding:
 
     __slots__ = ("_clock", "_until", "grant")
 
+    grant: Grant
+
     def __init__(self, grant: Grant, asked_at: float, clock: Clock) -> None:
         self.grant = grant
         self._clock = clock
@@ -142,9 +144,22 @@ def leased(store: Store, key: bytes, *, ttl: float, wait: float = 0.0, clock: Cl
         _let_go(lease)
 
 
-def refused(wait: float) -> Conflict:
-    """The error of a wait that ended without the lease."""
-    return Conflict(f"the lease is another's and did not become free within {wait:g} s")
+class Patience:
+    """How long to wait between tries for a lease that is another's, until ``wait`` seconds are over."""
+
+    def __init__(self, wait: float, clock: Clock) -> None:
+        self._wait = wait
+        self._clock = clock
+        self._until = clock.monotonic() + wait
+        self._tries = 0
+
+    def pause(self, remaining_ms: int) -> float:
+        """Seconds until the next try; ``remaining_ms``: how long it may be another's yet. :class:`Conflict` at last."""
+        self._tries += 1
+        left = self._until - self._clock.monotonic()
+        if left <= 0:
+            raise Conflict(f"the lease is another's and did not become free within {self._wait:g} s")
+        return lease_pause(self._tries, remaining_ms / 1000, left, random.random())  # noqa: S311 - jitter, no secret
 
 
 def _try(store: Store, asked: Grant, clock: Clock) -> tuple[Lease | None, int]:
@@ -155,16 +170,12 @@ def _try(store: Store, asked: Grant, clock: Clock) -> tuple[Lease | None, int]:
 
 
 def _wait(store: Store, asked: Grant, wait: float, clock: Clock) -> Lease:
-    until, tries = clock.monotonic() + wait, 0
+    patience = Patience(wait, clock)
     while True:
         lease, remaining_ms = _try(store, asked, clock)
         if lease is not None:
             return lease
-        tries += 1
-        left = until - clock.monotonic()
-        if left <= 0:
-            raise refused(wait)
-        clock.sleep(lease_pause(tries, remaining_ms / 1000, left, random.random()))  # noqa: S311 - jitter, no secret
+        clock.sleep(patience.pause(remaining_ms))
 
 
 def let_go_failed(grant: Grant, error: BackendError) -> None:

@@ -1,10 +1,11 @@
-"""Child processes that die with their parent, and seeing for sure that one is stopped."""
+"""Child processes that die with their parent, and seeing for sure that one listens or is stopped."""
 
 from __future__ import annotations
 
 import ctypes
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -81,6 +82,23 @@ def launch(
         )
 
     return _launcher.submit(start).result()
+
+
+def until_listening(process: subprocess.Popen[bytes], port: int, log: Path, timeout: float = 60.0) -> None:
+    """Return once ``port`` of this machine takes connections; :class:`RuntimeError` with the log if it never does."""
+    deadline = time.monotonic() + timeout
+    while not _listens(port):
+        if process.poll() is not None or time.monotonic() > deadline:
+            raise RuntimeError(f"the server did not start: {log.read_text()}")
+        time.sleep(0.02)
+
+
+def _listens(port: int) -> bool:
+    try:
+        with socket.create_connection(("127.0.0.1", port), 1):
+            return True
+    except OSError:
+        return False
 
 
 class Stoppable(Protocol):

@@ -43,6 +43,10 @@ class FaultProxy(Lifecycle):
     :attr:`hits` counts how often the fault bit: a test asserts it, or it has proved nothing.
     """
 
+    port: int
+    hits: int
+    accepted: int
+
     def __init__(self, url: str) -> None:
         super().__init__()
         self._target = _address(url)

@@ -41,7 +41,7 @@ def mariadb_server() -> Iterator[MariaDBServer]:
 
 @pytest.fixture(scope="session")
 def mysql_server() -> Iterator[MySQLServer]:
-    """One MySQL for the whole run, shared; most tests take ``mariadb_url``, which is MariaDB as a rule and faster."""
+    """One MySQL for the whole run, shared: do not stop it. MariaDB, which starts faster, is ``mariadb_server``."""
     from .servers import MYSQL_VARIABLE, MySQLServer
 
     with _shared(MySQLServer, MYSQL_VARIABLE, "mysqld of MySQL") as server:

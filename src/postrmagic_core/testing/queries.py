@@ -70,7 +70,7 @@ class SeenQueries:
 
 @contextmanager
 def assert_queries(
-    db: DatabaseManager, *, max: int | None = None, exactly: int | None = None, repeated: int | None = None
+    database: DatabaseManager, *, max: int | None = None, exactly: int | None = None, repeated: int | None = None
 ) -> Iterator[SeenQueries]:
     """Fail when the block sends more statements than ``max``, not ``exactly`` so many, or one ``repeated`` times.
 
@@ -80,7 +80,7 @@ def assert_queries(
     if max is exactly is repeated is None:
         raise ValueError("expected max=, exactly= or repeated=: what shall hold of the block?")
     seen = SeenQueries()
-    with _observed(db, seen):
+    with _observed(database, seen):
         yield seen
     count = len(seen)
     if exactly is not None and count != exactly:
@@ -92,12 +92,12 @@ def assert_queries(
 
 
 @contextmanager
-def _observed(db: DatabaseManager, seen: SeenQueries) -> Iterator[None]:
-    log = db.queries
-    engines = [db.backend.engine("read"), db.backend.engine("write")]
+def _observed(database: DatabaseManager, seen: SeenQueries) -> Iterator[None]:
+    log = database.queries
+    engines = [database.backend.engine("read"), database.backend.engine("write")]
     if log is None:
         options = QueryLogOptions(slow=_NEVER, repeated=_NEVER)
-        log = QueryLog(options, database_id=db.database_id, clock=SystemClock())
+        log = QueryLog(options, database_id=database.database_id, clock=SystemClock())
         for engine in engines:
             log.listen(engine)
     log.observe(seen.note)
@@ -105,6 +105,6 @@ def _observed(db: DatabaseManager, seen: SeenQueries) -> Iterator[None]:
         yield
     finally:
         log.unobserve(seen.note)
-        if db.queries is None:
+        if database.queries is None:
             for engine in engines:
                 log.leave(engine)

@@ -7,18 +7,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .interface import ImageInfo, ImagePolicy, Limits
+from .._lazy import lazily
+from .interface import ImageInfo, ImagePolicy, InputLimits
 from .model import Input, invalid
 from .uploads import ReceivedUpload, inspect, receive, render
 from .validator import Validator, errors_by_field
 
 if TYPE_CHECKING:
     from .aio_uploads import AsyncUploads
+else:  # asyncio is a fifth of this room's import: only for who uses it
+    __getattr__ = lazily(__name__, {"AsyncUploads": "aio_uploads"})
 
 __all__ = [
     "Validator",
     "Input",
-    "Limits",
+    "InputLimits",
     "invalid",
     "errors_by_field",
     "ImagePolicy",
@@ -29,11 +32,3 @@ __all__ = [
     "render",
     "AsyncUploads",
 ]
-
-
-def __getattr__(name: str) -> object:
-    if name != "AsyncUploads":
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from .aio_uploads import AsyncUploads  # asyncio is a fifth of this room's import: only for who uses it
-
-    return AsyncUploads

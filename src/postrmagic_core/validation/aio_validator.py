@@ -10,7 +10,7 @@ from .._steps import adrive
 from ..errors import UniqueViolation
 from .checking import Checking
 from .database_rules.nodes import Found
-from .interface import Limits
+from .interface import InputLimits
 from .messages import Catalogue
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ class AsyncValidator(Generic[T]):
         return self._checking.catalogues.locales
 
     @property
-    def limits(self) -> Limits:
+    def limits(self) -> InputLimits:
         """:attr:`.Validator.limits`."""
         return self._checking.limits
 

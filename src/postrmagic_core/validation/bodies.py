@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Literal, TypeVar
 
 from ..errors import UnsupportedMedia
 from .images import file_field
-from .interface import Limits
+from .interface import InputLimits
 from .messages import Catalogue
 from .multipart import FormReader, PartLimits, is_boundary, parameters
 from .policy import failed
@@ -120,7 +120,7 @@ def validate_query(
     return validator.validate_form(pairs, groups=groups, locale=locale)
 
 
-def decoded(raw: bytes | str, limits: Limits, catalogue: Catalogue) -> list[tuple[str, str]]:
+def decoded(raw: bytes | str, limits: InputLimits, catalogue: Catalogue) -> list[tuple[str, str]]:
     """The (name, text) pairs of ``application/x-www-form-urlencoded`` (WHATWG URL, section 5.1), decoded once.
 
     Pairs are separated by ``&`` alone, ``+`` is a space, empty pairs are left out. Refused, alone: more than

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Any, TypeAlias
 
-from .interface import Limits
+from .interface import InputLimits
 
 Broken: TypeAlias = tuple[str, int]
 """The code of a limit and its value."""
@@ -17,7 +17,7 @@ _NOT_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 _ONE_KIND = bytes.maketrans(b"{}", b"[]")
 
 
-def over_data(data: object, limits: Limits) -> Broken | None:
+def over_data(data: object, limits: InputLimits) -> Broken | None:
     """The limit that Python data breaks, if any; a cycle breaks ``depth``."""
     items = size = depth = 0
     level: list[Any] = [data]
@@ -62,7 +62,7 @@ def _names(mapping: Mapping[Any, Any]) -> int:
         return sum(len(name) for name in mapping if isinstance(name, _TEXT))
 
 
-def over_json(body: bytes, limits: Limits) -> Broken | None:
+def over_json(body: bytes, limits: InputLimits) -> Broken | None:
     """The limit that a JSON text breaks, if any, by counting its marks without parsing it."""
     if len(body) > limits.bytes:
         return "limit.bytes", limits.bytes

@@ -12,7 +12,7 @@ from .catalogues import Catalogues
 from .database_rules.asking import Port, asking
 from .fast_path import fast_path
 from .groups import groups_of, phases
-from .interface import Limits
+from .interface import InputLimits
 from .messages import Catalogue
 from .reading import Context, Reading
 
@@ -27,7 +27,7 @@ class Checking(Generic[T]):
     """The procedures of one validator, to be driven with :attr:`port` or its like. Immutable."""
 
     def __init__(
-        self, model: type[T], limits: Limits, catalogues: Catalogues, locale: str, database: DatabaseManager | None
+        self, model: type[T], limits: InputLimits, catalogues: Catalogues, locale: str, database: DatabaseManager | None
     ) -> None:
         self.catalogues = catalogues
         self.messages = catalogues.of(locale)

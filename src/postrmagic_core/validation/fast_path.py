@@ -20,7 +20,7 @@ from ormsgpack import (
 from pydantic import TypeAdapter, ValidationError
 
 from .depth import depth_of
-from .interface import Limits
+from .interface import InputLimits
 
 T = TypeVar("T")
 
@@ -35,7 +35,7 @@ def _alone(value: object) -> None:
 
 
 def fast_path(
-    adapter: TypeAdapter[T], limits: Limits, context: Any, long: Callable[[object], T]
+    adapter: TypeAdapter[T], limits: InputLimits, context: Any, long: Callable[[object], T]
 ) -> Callable[[object], T]:
     """A check that is ``long`` for all data but what surely is within ``limits``."""
     depth = depth_of(adapter.core_schema)

@@ -22,7 +22,7 @@ from pydantic import (
     PastDatetime,
 )
 
-from .interface import Limits
+from .interface import InputLimits
 from .messages import Catalogue
 from .policy import entry, failed, pointer_to
 
@@ -95,7 +95,7 @@ def _leaves(annotation: Any) -> Iterator[Any]:
 
 
 def collect(
-    pairs: Iterable[tuple[str, object]], fields: Mapping[str, FormField], limits: Limits, catalogue: Catalogue
+    pairs: Iterable[tuple[str, object]], fields: Mapping[str, FormField], limits: InputLimits, catalogue: Catalogue
 ) -> tuple[dict[str, Any], list[dict[str, str]]]:
     """The form as a mapping for pydantic, and what is wrong with it already.
 

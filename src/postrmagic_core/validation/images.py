@@ -38,6 +38,11 @@ class ReceivedImage(ReceivedUpload):
     context manager it discards on leaving what was not moved.
     """
 
+    width: int
+    height: int
+    mime: str
+    name: str
+
     def __init__(self, upload: ReceivedUpload, *, width: int, height: int, mime: str, name: str) -> None:
         super().__init__(upload.path, upload.size, upload.sha256)
         self.width = width

@@ -18,7 +18,7 @@ _MIB = 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class InputLimits:
     """What one input may cost before its meaning is looked at.
 
     ``depth``: arrays and objects inside each other. ``items``: values at any depth, containers included (for a form:
@@ -33,7 +33,7 @@ class Limits:
 
     def __post_init__(self) -> None:
         if min(self.depth, self.items, self.bytes, self.problems) < 1:
-            raise ConfigurationError("Limits: depth, items, bytes and problems must each be at least 1")
+            raise ConfigurationError("InputLimits: depth, items, bytes and problems must each be at least 1")
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ from urllib.parse import unquote_to_bytes
 
 from ..errors import ConfigurationError, MissingExtra, UsageError, ValidationFailed
 from .images import FileField, FormFile, ImageUpload, PendingFile, ReceivedImage, RefusedFile
-from .interface import Limits
+from .interface import InputLimits
 from .messages import ENGLISH, Catalogue
 from .policy import failed
 from .uploads import ReceivedUpload, Receiving
@@ -38,7 +38,7 @@ _SILENT = logging.Logger("silent", level=logging.CRITICAL + 1)
 
 @dataclass(frozen=True, slots=True)
 class PartLimits:
-    """What a form with files may cost beside the texts, which :class:`Limits` counts, and each file's own policy.
+    """What a form with files may cost beside the texts, which :class:`InputLimits` counts, and each file's own policy.
 
     ``parts`` of any kind; ``files`` that are kept; ``headers`` of a part and ``header_bytes`` of each; ``bytes``
     of the whole body.
@@ -100,7 +100,7 @@ class FormReader:
         find: Callable[[str], FileField | None],
         directory: Path | None,
         *,
-        limits: Limits,
+        limits: InputLimits,
         parts: PartLimits,
         catalogue: Catalogue = ENGLISH,
     ) -> None:

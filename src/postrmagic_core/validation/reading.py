@@ -11,7 +11,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from ..errors import UsageError, ValidationFailed
 from . import forms, strict_json
 from .budget import over_data
-from .interface import Limits
+from .interface import InputLimits
 from .messages import Catalogue
 from .policy import entry, failed, translate
 
@@ -24,7 +24,7 @@ Context: TypeAlias = Mapping[str, frozenset[str]]
 class Reading(Generic[T]):
     """Reads one type within limits. Each method raises :class:`ValidationFailed` with all problems."""
 
-    def __init__(self, model: type[T], limits: Limits) -> None:
+    def __init__(self, model: type[T], limits: InputLimits) -> None:
         self.adapter: TypeAdapter[T] = TypeAdapter(model)
         # Without the adapter's own method around it, which is a tenth of the time for a small value.
         self._validator = self.adapter.validator
@@ -83,7 +83,7 @@ class Reading(Generic[T]):
         raise ValidationFailed(problems) from None
 
 
-def _problems(error: ValidationError, data: object, limits: Limits, messages: Catalogue) -> Problems:
+def _problems(error: ValidationError, data: object, limits: InputLimits, messages: Catalogue) -> Problems:
     if error.error_count() > limits.problems:  # ten thousand empty objects lack eight fields each
         return failed("limit.problems", limit=limits.problems, catalogue=messages).errors
     details: list[Any] = error.errors(include_url=False, include_input=False)

@@ -14,7 +14,7 @@ from pydantic_core import CoreSchema, PydanticCustomError, PydanticKnownError, c
 
 from ..errors import ConfigurationError
 
-LONGEST = 65_536
+MAX_LENGTH = 65_536
 """Characters of a text whose rule says no other limit."""
 
 _DIGITS = 400  # more than a float has; a decimal of a million digits would be slow to compare
@@ -25,9 +25,9 @@ def refused(code: LiteralString, **context: object) -> PydanticCustomError:
     return PydanticCustomError(code, code, context or None)
 
 
-def too_long(longest: int) -> PydanticCustomError:
-    """Pydantic's error for a text of more than ``longest`` characters."""
-    return PydanticCustomError("string_too_long", "too long", {"max_length": longest})
+def too_long(max_length: int) -> PydanticCustomError:
+    """Pydantic's error for a text of more than ``max_length`` characters."""
+    return PydanticCustomError("string_too_long", "too long", {"max_length": max_length})
 
 
 def require(holds: bool, problem: str) -> None:
@@ -60,13 +60,13 @@ def after(schema: CoreSchema, check: Callable[[Any], Any]) -> CoreSchema:
     return inside(schema, lambda inner: core_schema.no_info_after_validator_function(check, inner))
 
 
-def limited(schema: CoreSchema, longest: int) -> CoreSchema:
-    """``schema`` for texts of at most ``longest`` characters; anything but text is refused."""
+def limited(schema: CoreSchema, max_length: int) -> CoreSchema:
+    """``schema`` for texts of at most ``max_length`` characters; anything but text is refused."""
 
     def limit(inner: CoreSchema) -> CoreSchema:
         if inner["type"] == "str":
-            return {**inner, "max_length": min(longest, inner.get("max_length") or longest)}
-        return core_schema.chain_schema([inner, core_schema.str_schema(max_length=longest, strict=True)])
+            return {**inner, "max_length": min(max_length, inner.get("max_length") or max_length)}
+        return core_schema.chain_schema([inner, core_schema.str_schema(max_length=max_length, strict=True)])
 
     return inside(schema, limit)
 
@@ -103,7 +103,7 @@ class TextRule(Rule):
         return after(limited(schema, self._limit()), self._check)
 
     def _limit(self) -> int:
-        return LONGEST
+        return MAX_LENGTH
 
     def _check(self, value: str) -> str:
         raise NotImplementedError
@@ -113,7 +113,7 @@ class TextRule(Rule):
 class AnyText(TextRule):
     """A rule for text of at most ``max`` characters, which it keeps as it is."""
 
-    max: int = field(default=LONGEST, kw_only=True)
+    max: int = field(default=MAX_LENGTH, kw_only=True)
 
     def __post_init__(self) -> None:
         self._checked()
@@ -134,12 +134,12 @@ class TextFormat(TextRule):
 
     name: str
     check: Callable[[str], str] = field(repr=False)
-    longest: int = LONGEST
+    max_length: int = MAX_LENGTH
     pattern: str = field(default="", repr=False)
     format: str = field(default="", repr=False)
 
     def _limit(self) -> int:
-        return self.longest
+        return self.max_length
 
     def _check(self, value: str) -> str:
         return self.check(value)

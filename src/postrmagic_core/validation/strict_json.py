@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 
 from ..errors import ValidationFailed
 from .budget import over_json
-from .interface import Limits
+from .interface import InputLimits
 from .messages import Catalogue
 from .policy import entry, failed, pointer_to
 
@@ -20,7 +20,7 @@ class _Twice(dict[str, Any]):
     twice: list[str]
 
 
-def parse(body: bytes, limits: Limits, catalogue: Catalogue) -> Any:
+def parse(body: bytes, limits: InputLimits, catalogue: Catalogue) -> Any:
     """The value of a JSON text in UTF-8.
 
     Raises :class:`ValidationFailed` for what exceeds ``limits`` (found before parsing), a byte order mark, wrong

@@ -42,6 +42,10 @@ class ReceivedUpload:
     while writing. As a context manager it discards on leaving what was not moved.
     """
 
+    path: Path
+    size: int
+    sha256: str
+
     def __init__(self, path: Path, size: int, sha256: str) -> None:
         self.path = path
         self.size = size

@@ -208,7 +208,7 @@ def _without_dots(path: str) -> str:
     return "/" + "/".join(kept)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Url(TextRule):
     """A complete URL of at most ``max`` characters, changed to one spelling by :func:`parsed`.
 

@@ -10,7 +10,7 @@ from .._steps import drive
 from ..errors import UniqueViolation, ValidationFailed
 from .catalogues import Catalogues
 from .checking import Checking
-from .interface import Limits
+from .interface import InputLimits
 from .messages import Catalogue
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from .aio_validator import AsyncValidator
 
 T = TypeVar("T")
-_LIMITS = Limits()
+_LIMITS = InputLimits()
 
 
 class Validator(Generic[T]):
@@ -41,7 +41,7 @@ class Validator(Generic[T]):
         model: type[T],
         *,
         locale: str = "en",
-        limits: Limits = _LIMITS,
+        limits: InputLimits = _LIMITS,
         catalogues: Mapping[str, Catalogue] | None = None,
         database: DatabaseManager | None = None,
     ) -> None:
@@ -54,7 +54,7 @@ class Validator(Generic[T]):
         return self._checking.catalogues.locales
 
     @property
-    def limits(self) -> Limits:
+    def limits(self) -> InputLimits:
         """What one input may cost."""
         return self._checking.limits
 
@@ -101,8 +101,8 @@ class Validator(Generic[T]):
 
         Of two inputs that are checked before either is stored, the constraint refuses one: the
         :class:`UniqueViolation` that leaves the block becomes the rule's :class:`ValidationFailed`. It passes as it is
-        where it belongs to no rule: those are found by the constraint's columns, and its name where it has one. Put the
-        whole unit into the block: then, of several values, the one that is taken is looked up and named.
+        where it belongs to no rule: those are found by the constraint's table and columns, and its name where it has
+        one. Put the whole unit into the block: then, of several values, the one that is taken is looked up and named.
         """
         try:
             yield

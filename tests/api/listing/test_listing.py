@@ -15,7 +15,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import registry
 
 from postrmagic_core._codec import decode, encode
-from postrmagic_core.api.listing import Asked, Listing, ListQuery, not_null
+from postrmagic_core.api.listing import Listing, ListQuery, ListRequest, not_null
 from postrmagic_core.api.listing.cursors import cursor_of
 from postrmagic_core.api.listing.filters import Instant, at_least, at_most, matching, more_than, parameter
 from postrmagic_core.database import DatabaseManager
@@ -58,7 +58,7 @@ HOSTILE = [
 ]
 
 
-def asked(query: str = "", *, subject: str = "user:1", beside: tuple[str | int, ...] = ()) -> Asked:
+def asked(query: str = "", *, subject: str = "user:1", beside: tuple[str | int, ...] = ()) -> ListRequest:
     """What the list of posters makes of a query string."""
     return POSTERS.ask(validate_query(QUERY, query), keys=KEYS, subject=subject, beside=beside)
 

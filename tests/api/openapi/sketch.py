@@ -11,13 +11,29 @@ from uuid import UUID
 from pydantic import AwareDatetime, Field, computed_field
 
 from postrmagic_core.api.interface import Deprecation, Example, Files, Operation
-from postrmagic_core.api.openapi import describe
+from postrmagic_core.api.openapi import document
 from postrmagic_core.api.problem_types import ProblemType
 from postrmagic_core.api.problems import Problems
 from postrmagic_core.validation import Input
 from postrmagic_core.validation.images import ImageUpload, ReceivedImage
 from postrmagic_core.validation.responses import Data, Output, Page
 from postrmagic_core.validation.rules import PlainText, Tag
+
+SHOW = Operation(
+    "show",
+    "GET",
+    "/things",
+    "Show",
+    "",
+    "things",
+    {},
+    None,
+    None,
+    "application/json",
+    {200: Data[str]},
+    access="public",
+)
+"""The least operation."""
 
 
 class Kind(Enum):
@@ -180,4 +196,4 @@ def described(*operations: Operation, **changed: Any) -> dict[str, Any]:
     """The document of these operations, or of all."""
     about: dict[str, Any] = {"title": "Library", "version": "1.2.0", "description": "Posters, tagged and searched."}
     about |= {"problems": PROBLEMS, "security": SECURITY} | ({} if operations else {"groups": GROUPS})
-    return describe(list(operations or OPERATIONS), **(about | changed))
+    return document(list(operations or OPERATIONS), **(about | changed))

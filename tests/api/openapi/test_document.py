@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
+from postrmagic_core.api import openapi
 from postrmagic_core.api.interface import Deprecation, Files, Operation
-from postrmagic_core.api.openapi import describe
 from postrmagic_core.errors import ConfigurationError
 from postrmagic_core.validation import Input
 from postrmagic_core.validation.responses import Data, Page
@@ -25,23 +25,9 @@ from tests.api.openapi.sketch import (
     OWN,
     PROBLEMS,
     SECURITY,
+    SHOW,
     Medium,
     described,
-)
-
-BARE = Operation(
-    "show",
-    "GET",
-    "/things",
-    "Show",
-    "",
-    "things",
-    {},
-    None,
-    None,
-    "application/json",
-    {200: Data[str]},
-    access="public",
 )
 
 
@@ -59,7 +45,7 @@ def test_the_document_is_valid_openapi(document: dict[str, Any]) -> None:
 
 def test_the_least_there_can_be_is_valid() -> None:
     """No problems, no schemes, no groups."""
-    made = describe([BARE], title="Least", version="1.0.0")
+    made = openapi.document([SHOW], title="Least", version="1.0.0")
     assert list(OpenAPIV31SpecValidator(made).iter_errors()) == []
     assert made["servers"] == [{"url": "/api/v1"}]
     assert "description" not in made["info"]
@@ -118,7 +104,7 @@ def test_a_value_of_the_query_that_must_be_sent_is_required() -> None:
 
         q: str
 
-    made = described(replace(BARE, query=Search))
+    made = described(replace(SHOW, query=Search))
     assert made["paths"]["/things"]["get"]["parameters"] == [
         {"name": "q", "in": "query", "required": True, "schema": {"type": "string"}}
     ]
@@ -212,7 +198,7 @@ def test_what_is_deprecated_says_since_when_until_when_and_what_instead(document
     for status in ("204", "404"):
         assert {"Deprecation", "Sunset", "Link"} <= set(said["responses"][status]["headers"])
     assert "deprecated" not in document["paths"]["/media/{id}"]["patch"]
-    only = described(replace(BARE, deprecated=Deprecation(date(2026, 1, 1))))["paths"]["/things"]["get"]
+    only = described(replace(SHOW, deprecated=Deprecation(date(2026, 1, 1))))["paths"]["/things"]["get"]
     assert "x-sunset" not in only
     assert "Sunset" not in only["responses"]["200"]["headers"]
 
@@ -250,7 +236,7 @@ def test_problems_without_a_place_are_about_blank() -> None:
 
 def test_general_problems_are_told_even_where_the_registry_has_none() -> None:
     """By the phrase of their status."""
-    made = describe([replace(CHANGE, problems=[], examples=[])], title="T", version="1.0.0", security=SECURITY)
+    made = openapi.document([replace(CHANGE, problems=[], examples=[])], title="T", version="1.0.0", security=SECURITY)
     assert made["components"]["examples"]["http.404"]["summary"] == "Not Found"
     assert made["components"]["examples"]["http.404"]["value"]["status"] == 404
 
@@ -272,23 +258,23 @@ PLACES = (("/health/{node}", "get"), ("/media/{id}", "delete"))
 
 def test_an_operation_that_says_nothing_of_access_is_not_told_to_be_public() -> None:
     """It fails closed: every scheme counts."""
-    made = described(replace(BARE, access=""))
+    made = described(replace(SHOW, access=""))
     assert made["paths"]["/things"]["get"]["security"] == [{"session": []}, {"token": []}]
 
 
 @pytest.mark.parametrize(
     ("operations", "words"),
     [
-        ([BARE, replace(BARE, path="/others")], "two operations have this name"),
-        ([BARE, replace(BARE, name="again")], "show is GET /things already"),
+        ([SHOW, replace(SHOW, path="/others")], "two operations have this name"),
+        ([SHOW, replace(SHOW, name="again")], "show is GET /things already"),
         ([CHANGE, replace(CHANGE, name="again", path="/media/{key}", values={"key": int})], "is PATCH /media"),
         ([DELETE, replace(CHANGE, path="/media/{key}", values={"key": int})], "name the values alike"),
         ([replace(CHANGE, values={"key": int})], "do not agree"),
         ([replace(CHANGE, path="/media")], "do not agree"),
-        ([replace(BARE, path="things")], "do not agree"),
+        ([replace(SHOW, path="things")], "do not agree"),
         ([replace(CHANGE, path="/media/{id}/{id}")], "do not agree"),
-        ([replace(BARE, problems=["media.not_fond"])], r"no problem is called media.not_fond \(near: media.not_found"),
-        ([replace(BARE, answers={200: list[Medium]})], "the answer 200 is no model"),
+        ([replace(SHOW, problems=["media.not_fond"])], r"no problem is called media.not_fond \(near: media.not_found"),
+        ([replace(SHOW, answers={200: list[Medium]})], "the answer 200 is no model"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_is_refused(operations: list[Operation], words: str) -> None:
@@ -306,7 +292,7 @@ def test_a_group_without_operations_is_refused() -> None:
 
 def test_texts_lose_the_indentation_of_where_they_were_written() -> None:
     """A docstring is told as it is meant."""
-    made = described(replace(BARE, description="\n    First.\n\n    Second.\n    "), description="One.\n    Two.\n    ")
+    made = described(replace(SHOW, description="\n    First.\n\n    Second.\n    "), description="One.\n    Two.\n    ")
     assert made["paths"]["/things"]["get"]["description"] == "First.\n\nSecond."
     assert made["info"]["description"] == "One.\nTwo."
 
@@ -314,7 +300,7 @@ def test_texts_lose_the_indentation_of_where_they_were_written() -> None:
 def test_the_answers_of_one_operation_may_differ() -> None:
     """Each status has its own model."""
     made = described(
-        replace(BARE, answers={200: Data[Medium], 202: Page[Medium], 204: None, 206: Files(["image/png"])})
+        replace(SHOW, answers={200: Data[Medium], 202: Page[Medium], 204: None, 206: Files(["image/png"])})
     )
     answers = made["paths"]["/things"]["get"]["responses"]
     assert list(answers) == ["200", "202", "204", "206", "422", "default"]

@@ -19,23 +19,9 @@ from postrmagic_core.errors import ConfigurationError
 from postrmagic_core.validation import Input
 from postrmagic_core.validation.images import ImageUpload, ReceivedImage
 from postrmagic_core.validation.responses import Data, Output, Page
-from tests.api.openapi.sketch import Medium, described
+from tests.api.openapi.sketch import SHOW, Medium, described
 
 T = TypeVar("T")
-SHOW = Operation(
-    "show",
-    "GET",
-    "/things",
-    "Show",
-    "",
-    "things",
-    {},
-    None,
-    None,
-    "application/json",
-    {200: Data[str]},
-    access="public",
-)
 SEND = replace(SHOW, name="send", method="POST")
 
 

@@ -94,13 +94,13 @@ class Page(HTMLParser):
 
 def test_the_slow_list_gets_its_index(url: str, logged: Path, tmp_path: Path, command: Command) -> None:
     """From the application's log to the index: a table, JSON, and a page that runs nothing and loads nothing."""
-    page, data = tmp_path / "r.html", tmp_path / "r.json"
-    done = command("--url", url, "--log", str(logged), "--html", str(page), "--json", str(data))
+    page = tmp_path / "r.html"
+    done = command("--url", url, "--log", str(logged), "--html", str(page))
     assert done.exit_code == 0, done.stderr
     assert "op.create_index('ix_media_user_id_created_us'" in done.stdout
     assert "\x1b" not in done.stdout
     assert "\u202e" not in done.stdout
-    found: Any = json.loads(data.read_text())
+    found: Any = json.loads(command("--url", url, "--log", str(logged), "--json").stdout)
     assert (found["version"], found["verified"]) == (1, True)
     (proposal,) = found["proposals"]
     assert proposal["columns"][:2] == ["user_id", "created_us"]
@@ -113,13 +113,16 @@ def test_the_slow_list_gets_its_index(url: str, logged: Path, tmp_path: Path, co
     assert not re.search(r"url\(|@import|https?://", page.read_text(encoding="utf-8"))
 
 
-def test_json_alone_is_on_standard_output(url: str, logged: Path, command: Command) -> None:
-    """The tables go to standard error then, and no value of the data is in either."""
-    done = command("--url", url, "--log", str(logged), "--json", "-", "--no-verify")
+def test_json_alone_is_on_standard_output(url: str, logged: Path, tmp_path: Path, command: Command) -> None:
+    """Instead of tables; where the page is stands on standard error."""
+    page = tmp_path / "r.html"
+    done = command("--url", url, "--log", str(logged), "--json", "--no-verify", "--html", str(page))
     found: Any = json.loads(done.stdout)
     assert (found["verified"], found["proposals"]) == (False, [])
     assert found["candidates"]
-    assert "Where the time goes" in done.stderr
+    assert "written: " in done.stderr
+    assert "Where the time goes" in page.read_text(encoding="utf-8")
+    assert "Where the time goes" not in done.stderr
 
 
 def test_settings_say_where_everything_is(logged: Path, url: str, tmp_path: Path, command: Command) -> None:

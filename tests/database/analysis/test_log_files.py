@@ -19,7 +19,7 @@ from postrmagic_core._metrics import LATENCY_BOUNDS
 from postrmagic_core.database import DatabaseManager, QueryLogOptions
 from postrmagic_core.database.analysis.files import KEPT, merged, read_logs
 from postrmagic_core.database.analysis.interface import Caller, QueryLogFile, QueryStats
-from postrmagic_core.testing import spawn
+from postrmagic_core.testing import spawn, until
 
 Logged = Callable[..., DatabaseManager]
 BY_ID = text("SELECT n FROM numbers WHERE id = :id")
@@ -53,12 +53,14 @@ def test_closing_writes_the_file(logged: Logged, tmp_path: Path) -> None:
 def test_what_changed_is_written_by_and_by(logged: Logged, tmp_path: Path) -> None:
     """A thread of its own writes, without anybody asking, and again when something changed."""
     db = logged(directory=tmp_path, interval=0.02)
-    for count in (1, 2):
-        ask(db)
-        deadline = time.monotonic() + 30
-        while not [file for file in read_logs(tmp_path) if file.queries and file.queries[0].count == count]:
-            assert time.monotonic() < deadline
-            time.sleep(0.01)
+
+    def counted() -> list[int]:
+        return [file.queries[0].count for file in read_logs(tmp_path) if file.queries]
+
+    ask(db)
+    until(lambda: 1 in counted())
+    ask(db)
+    until(lambda: 2 in counted())
 
 
 def test_without_a_statement_there_is_no_file(open_database: Callable[..., DatabaseManager], tmp_path: Path) -> None:

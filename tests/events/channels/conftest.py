@@ -6,6 +6,7 @@ import os
 
 import pytest
 
+from postrmagic_core.testing import waiting
 from postrmagic_core.testing.contracts import channel_rig
 from postrmagic_core.testing.faults import VARIABLE
 from tests.redis_kinds import (  # noqa: F401 - pytest looks for fixtures and hooks here
@@ -23,4 +24,5 @@ from tests.redis_kinds import (  # noqa: F401 - pytest looks for fixtures and ho
 def _patience(monkeypatch: pytest.MonkeyPatch) -> None:
     """A test whose guard is taken away is to fail anyway."""
     if VARIABLE in os.environ:
-        monkeypatch.setattr(channel_rig, "SOON", 8.0)
+        for module in (channel_rig, waiting):
+            monkeypatch.setattr(module, "SOON", 8.0)

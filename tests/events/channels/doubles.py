@@ -62,7 +62,7 @@ def never_late(found: Found, *, late: bool) -> tuple[Mark, Missed | None]:
 
 def twice(self: Any, payload: bytes) -> None:
     """Whoever gets no answer asks again."""
-    arguments = [scripts.PUBLISH, [self.key], [Point(0, 1).token, self._keep, 86_400_000, payload]]
+    arguments = [scripts.PUBLISH, [self.key], [Point(0, 1).token, self._keep_bytes, 86_400_000, payload]]
     try:
         self.client.run(*arguments)
     except BackendError:

@@ -13,9 +13,9 @@ from postrmagic_core.events.channel import KEPT_LEAST, ChannelOptions
 KEY = "{app}:events:broadcast"
 
 
-def make(url: str, keep: int = KEPT_LEAST) -> RedisChannel:
+def make(url: str, keep_bytes: int = KEPT_LEAST) -> RedisChannel:
     """A channel to be opened."""
-    return RedisChannel.from_url(url, ChannelOptions("app", keep))
+    return RedisChannel.from_url(url, ChannelOptions("app", keep_bytes))
 
 
 @contextmanager

@@ -16,11 +16,11 @@ from typing import Any
 import pytest
 
 from postrmagic_core.errors import BackendError, BackendTimeout, BackendUnavailable, OutcomeUnknown
-from postrmagic_core.events.adapters import _redis_ear
+from postrmagic_core.events.adapters import _redis_subscription
 from postrmagic_core.events.adapters.redis import RedisChannel
 from postrmagic_core.events.channel import KEPT_LEAST, Missed
-from postrmagic_core.testing import spawn
-from postrmagic_core.testing.contracts.channel_rig import PROMPT, listening, numbered, until
+from postrmagic_core.testing import spawn, until
+from postrmagic_core.testing.contracts.channel_rig import PROMPT, listening, numbered
 from postrmagic_core.testing.proxy import FaultProxy
 from postrmagic_core.testing.servers import RedisServer, SentinelServer
 from tests.events.channels.rig import KEY, kill_connections, make, raw, waits
@@ -35,7 +35,7 @@ SIZE = 16_000
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """What happens every five seconds happens twice in one."""
-    monkeypatch.setattr(_redis_ear, "WAIT", 0.5)
+    monkeypatch.setattr(_redis_subscription, "WAIT", 0.5)
 
 
 @pytest.fixture
@@ -217,7 +217,7 @@ def test_a_listener_hears_on_when_all_was_deleted(server: RedisServer, publisher
         began = time.monotonic()
         publisher.publish(b"after")
         notebook.await_heard(b"after")
-        assert time.monotonic() - began < _redis_ear.WAIT / 2
+        assert time.monotonic() - began < _redis_subscription.WAIT / 2
         assert notebook.told == [b"before", FORGOTTEN, b"after"]
 
 
@@ -338,7 +338,7 @@ def test_it_ends_promptly_while_the_server_is_away(
     }[fault]
     with listening(behind):
         until(lambda: waits(server.url), "it does not wait")
-        (ear,) = (thread for thread in threading.enumerate() if thread.name == "postrmagic-channel")
+        (thread,) = (each for each in threading.enumerate() if each.name == "postrmagic-channel")
         begin()
         if when == "coming back":
             proxy.reset_all()
@@ -348,8 +348,8 @@ def test_it_ends_promptly_while_the_server_is_away(
         assert time.monotonic() - began < PROMPT
     if fault == "paused":
         server.resume()
-    ear.join(2.0)  # closing has waited for it already: this is for a busy machine
-    assert not ear.is_alive()
+    thread.join(2.0)  # closing has waited for it already: this is for a busy machine
+    assert not thread.is_alive()
 
 
 def test_who_begins_while_the_server_is_away_is_told(

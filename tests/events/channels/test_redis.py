@@ -12,12 +12,13 @@ import pytest
 import redis
 
 from postrmagic_core.errors import BackendRejected, ConfigurationError, OutOfSpace
-from postrmagic_core.events.adapters import _redis_ear
+from postrmagic_core.events.adapters import _redis_subscription
 from postrmagic_core.events.adapters.redis import RedisChannel
 from postrmagic_core.events.channel import KEPT_LEAST, MAX_PAYLOAD, ChannelOptions, Missed
 from postrmagic_core.registry import CHANNELS, Registry
+from postrmagic_core.testing import until
 from postrmagic_core.testing.certificates import Authority
-from postrmagic_core.testing.contracts.channel_rig import listening, numbered, until
+from postrmagic_core.testing.contracts.channel_rig import listening, numbered
 from postrmagic_core.testing.servers import RedisServer
 from tests.events.channels.rig import KEY, make, raw, waits
 
@@ -73,12 +74,12 @@ def test_publishing_is_one_round_trip(own_redis_server: Servers) -> None:
 
 def test_who_waits_asks_almost_nothing(own_redis_server: Servers, monkeypatch: pytest.MonkeyPatch) -> None:
     """Two commands each time that it has waited, which is five seconds, here two."""
-    monkeypatch.setattr(_redis_ear, "WAIT", 2.0)
+    monkeypatch.setattr(_redis_subscription, "WAIT", 2.0)
     server = own_redis_server()
     with make(server.url) as channel, listening(channel), raw(server.url) as client:
         until(lambda: waits(server.url), "it does not wait")
         client.config_resetstat()
-        time.sleep(1.5 * _redis_ear.WAIT)
+        time.sleep(1.5 * _redis_subscription.WAIT)
         called = {name: stats["calls"] for name, stats in client.info("commandstats").items()}
         called.pop("cmdstat_config|resetstat", None)
         assert called.pop("cmdstat_evalsha") == called.pop("cmdstat_xread") == 1
@@ -149,7 +150,7 @@ def test_what_others_put_there_harms_nobody(
     channel: RedisChannel, client: redis.Redis, fields: dict[Any, Any], place: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A listener is told that something was there, if anything; publishing goes on, and is heard."""
-    monkeypatch.setattr(_redis_ear, "WAIT", 0.5)
+    monkeypatch.setattr(_redis_subscription, "WAIT", 0.5)
     with listening(channel) as notebook:
         channel.publish(b"before")
         notebook.expect(b"before")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from itertools import count
 from typing import Any, Protocol, TypeVar, cast
 
@@ -50,12 +49,3 @@ def states(broker: RedisBroker, *jobs: NewJob) -> list[str]:
     """The jobs' states, with the reasons of those that have one; of those that are known."""
     found = broker.records(Selection(ids=[job.id for job in jobs]))
     return [f"{job.status.state}: {job.status.reason}" if job.status.reason else job.status.state for job in found]
-
-
-def until(look: Callable[[], R], otherwise: str, seconds: float = 20.0) -> R:
-    """What ``look()`` gives as soon as that is true; ``otherwise`` says what never happened."""
-    deadline = time.monotonic() + seconds
-    while not (seen := look()):
-        assert time.monotonic() < deadline, f"{otherwise} within {seconds:g} s"
-        time.sleep(0.02)
-    return seen

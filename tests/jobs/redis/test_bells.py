@@ -13,8 +13,9 @@ import redis
 
 from postrmagic_core.jobs.adapters.redis import RedisBroker
 from postrmagic_core.jobs.interface import Want
+from postrmagic_core.testing import until
 from postrmagic_core.testing.servers import RedisServer
-from tests.jobs.redis.rig import PREFIX, Opener, claim, new, settle, until
+from tests.jobs.redis.rig import PREFIX, Opener, claim, new, settle
 
 pytestmark = pytest.mark.redis
 

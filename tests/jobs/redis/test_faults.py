@@ -16,9 +16,10 @@ import redis
 from postrmagic_core.errors import BackendError, BackendUnavailable, ConfigurationError, OutcomeUnknown
 from postrmagic_core.jobs.adapters.redis import RedisBroker
 from postrmagic_core.jobs.interface import Claim, NewJob, Outcome, Selection, Settlement, Unique, Want
+from postrmagic_core.testing import until
 from postrmagic_core.testing.proxy import FaultProxy
 from postrmagic_core.testing.servers import RedisServer, SentinelServer
-from tests.jobs.redis.rig import Opener, claim, new, options, settle, states, until
+from tests.jobs.redis.rig import Opener, claim, new, options, settle, states
 
 pytestmark = [pytest.mark.redis, pytest.mark.fault]
 
@@ -195,6 +196,7 @@ def test_a_server_that_is_away_costs_each_call_no_more_than_its_time(
 CLAIMING = """
 import sys, time
 from postrmagic_core.jobs.adapters.redis import RedisBroker
+from postrmagic_core.testing import until
 from tests.jobs.redis.rig import claim, options
 broker = RedisBroker.from_url(sys.argv[1], options(float(sys.argv[2])))
 print(*[each.id for each in claim(broker)], flush=True)
@@ -205,8 +207,8 @@ time.sleep(60)
 def started(broker: RedisBroker, job: NewJob) -> datetime:
     """When its last delivery began."""
     (record,) = broker.records(Selection([job.id]))
-    assert record.status.started is not None
-    return record.status.started
+    assert record.status.started_at is not None
+    return record.status.started_at
 
 
 def test_a_killed_worker_s_jobs_are_another_s_when_its_lease_ends(broker: RedisBroker, durable_url: str) -> None:

@@ -87,7 +87,7 @@ def test_a_job_that_cannot_be_read_is_a_dead_letter(
     assert [each.id for each in claim(broker)] == [job.id]
     assert states(broker, forged) == ["dead: undecodable"]
     assert [each.status.id for each in broker.records(Selection(states=["dead"]))] == [forged.id]
-    assert broker.counts()["q"].letters == 1
+    assert broker.counts()["q"].dead == 1
     assert broker.alter("forget", Selection(ids=[forged.id])) == [forged.id]
     assert states(broker, forged) == []
 

@@ -31,7 +31,7 @@ def set_back(jobs: JobQueue, name: str, seconds: float) -> datetime:
     with jobs.database.write() as tx:
         us = round(instant.timestamp() * 1e6)
         tx.execute(update(schedules).where(schedules.c.name == name).values(next_us=us))
-    return row_of(jobs, name).next
+    return row_of(jobs, name).next_at
 
 
 def fired(jobs: JobQueue) -> list[tuple[str, str]]:

@@ -123,7 +123,7 @@ def test_each_tick_has_one_job_whatever_becomes_of_the_schedulers(rig: Rig) -> N
             assert child.wait() == 0
     rig.until(lambda: not rig.db.outbox_counts())
     assert_each_once(ticks(rig))
-    assert ticks(rig)[-1] + STEP == row_of(rig.jobs, "often").next
+    assert ticks(rig)[-1] + STEP == row_of(rig.jobs, "often").next_at
 
 
 def test_a_scheduler_killed_before_its_commit_has_fired_nothing(rig: Rig) -> None:
@@ -163,7 +163,7 @@ def test_ticks_that_came_while_no_scheduler_ran_are_one_job(rig: Rig) -> None:
     with spawn(schedule, *urls) as child:
         rig.until(lambda: bool(ticks(rig, "hourly")))
     assert ticks(rig, "hourly") == [first + timedelta(hours=2)]
-    assert row_of(rig.jobs, "hourly").next == first + timedelta(hours=3)
+    assert row_of(rig.jobs, "hourly").next_at == first + timedelta(hours=3)
 
 
 @pytest.mark.mysql

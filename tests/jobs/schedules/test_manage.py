@@ -60,7 +60,7 @@ def test_schedules_are_told_before_anybody_has_seen_them(scheduled: Rig, face: F
     hourly, nightly = face.schedules()
     assert (hourly.name, hourly.spec, hourly.timezone, hourly.task) == ("hourly", "every 3600 s", None, "note")
     assert (nightly.spec, nightly.timezone, nightly.declared) == ("30 3 * * *", "Europe/Zurich", True)
-    assert [hourly.next, hourly.last, hourly.last_job, hourly.paused] == [None, None, None, False]
+    assert [hourly.next_at, hourly.last_at, hourly.last_job, hourly.paused] == [None, None, None, False]
 
 
 def test_a_paused_schedule_is_not_fired_and_makes_up_for_nothing(scheduled: Rig, face: Face) -> None:
@@ -71,10 +71,10 @@ def test_a_paused_schedule_is_not_fired_and_makes_up_for_nothing(scheduled: Rig,
     tick = set_back(scheduled.jobs, "hourly", 5 * 3600 + 1)
     assert made.run_once() == 0
     told = told_of(scheduled.jobs, "hourly")
-    assert (told.paused, told.next) == (True, None)
+    assert (told.paused, told.next_at) == (True, None)
     face.resume_schedule("hourly")
     assert made.run_once() == 0
-    assert told_of(scheduled.jobs, "hourly").next == tick + timedelta(hours=6)
+    assert told_of(scheduled.jobs, "hourly").next_at == tick + timedelta(hours=6)
     assert fired(scheduled.jobs) == []
 
 
@@ -94,7 +94,7 @@ def test_pausing_twice_and_resuming_what_runs_changes_nothing(scheduled: Rig, fa
     assert row_of(scheduled.jobs, "hourly") == before
     for _ in range(2):
         face.pause_schedule("hourly")
-    assert row_of(scheduled.jobs, "hourly").next == before.next
+    assert row_of(scheduled.jobs, "hourly").next_at == before.next_at
 
 
 def test_a_schedule_is_run_now(scheduled: Rig, face: Face) -> None:
@@ -106,10 +106,10 @@ def test_a_schedule_is_run_now(scheduled: Rig, face: Face) -> None:
     scheduled.work(threads=1)
     scheduled.until(lambda: scheduled.jobs.status(job.id) is not None)
     after = row_of(scheduled.jobs, "hourly")
-    assert after.last is not None
-    assert scheduled.jobs.result(job.id) == after.last.isoformat()
-    assert began <= after.last <= rows.look(scheduled.db)[0]
-    assert (after.last_job, after.next, after.paused) == (job.id, before.next, True)
+    assert after.last_at is not None
+    assert scheduled.jobs.result(job.id) == after.last_at.isoformat()
+    assert began <= after.last_at <= rows.look(scheduled.db)[0]
+    assert (after.last_job, after.next_at, after.paused) == (job.id, before.next_at, True)
 
 
 def test_what_is_declared_is_not_forgotten(scheduled: Rig, face: Face) -> None:
@@ -135,6 +135,6 @@ def test_the_async_face_opens_a_scheduler(sqlite_rig: Rig) -> None:
 
     async def fires() -> None:
         async with sqlite_rig.jobs.aio.scheduler():
-            await asyncio.to_thread(sqlite_rig.until, lambda: sqlite_rig.jobs.schedules()[0].last)
+            await asyncio.to_thread(sqlite_rig.until, lambda: sqlite_rig.jobs.schedules()[0].last_at)
 
     asyncio.run(fires())

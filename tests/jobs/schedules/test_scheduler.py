@@ -54,8 +54,8 @@ def test_a_schedule_first_comes_when_it_says(rig: Rig) -> None:
     rig.jobs.include(HOURLY, NIGHTLY)
     began = rows.look(rig.db)[0]
     assert rig.jobs.scheduler().run_once() == 0
-    assert timedelta() <= row_of(rig.jobs, "hourly").next - began - timedelta(hours=1) < timedelta(seconds=30)
-    assert row_of(rig.jobs, "nightly").next == NIGHTLY.timing.after(began, began)
+    assert timedelta() <= row_of(rig.jobs, "hourly").next_at - began - timedelta(hours=1) < timedelta(seconds=30)
+    assert row_of(rig.jobs, "nightly").next_at == NIGHTLY.timing.after(began, began)
     assert fired(rig.jobs) == []
 
 
@@ -67,7 +67,7 @@ def test_a_tick_becomes_a_job_that_knows_it(rig: Rig) -> None:
     tick = set_back(rig.jobs, "hourly", 2.5)
     assert [made.run_once(), made.run_once()] == [1, 0]
     told = told_of(rig.jobs, "hourly")
-    assert (told.last, told.next) == (tick, tick + timedelta(hours=1))
+    assert (told.last_at, told.next_at) == (tick, tick + timedelta(hours=1))
     rig.work(threads=1)
     rig.until(lambda: rig.jobs.status(told.last_job) is not None)
     assert rig.jobs.result(told.last_job) == "hourly"
@@ -115,8 +115,8 @@ def test_what_was_missed_is_made_up_for_as_declared(rig: Rig) -> None:
     assert now - datetime.fromisoformat(only) < timedelta(seconds=30)
     assert datetime.fromisoformat(only) - first["once"] >= timedelta(seconds=10)
     assert ticks["skip"] == []
-    assert row_of(rig.jobs, "skip").next > first["skip"] + timedelta(seconds=10)
-    assert row_of(rig.jobs, "skip").last is None
+    assert row_of(rig.jobs, "skip").next_at > first["skip"] + timedelta(seconds=10)
+    assert row_of(rig.jobs, "skip").last_at is None
 
 
 def test_a_pass_is_bounded(sqlite_rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -158,7 +158,7 @@ def test_a_changed_declaration_counts_from_now(rig: Rig) -> None:
     running.run_once()
     started.run_once()
     assert (row_of(rig.jobs, "it").spec, row_of(rig.jobs, "it").zone) == ("0 0 1 1 *", "UTC")
-    assert row_of(rig.jobs, "it").next > rows.look(rig.db)[0]
+    assert row_of(rig.jobs, "it").next_at > rows.look(rig.db)[0]
     tick = set_back(rig.jobs, "it", 1)
     assert [running.run_once(), started.run_once()] == [0, 1]
     rig.until(lambda: len(fired(rig.jobs)) == 1)
@@ -198,7 +198,7 @@ def test_a_lost_row_comes_back(rig: Rig) -> None:
     with rig.db.write() as tx:
         rows.forget(tx, "hourly")
     made.run_once()
-    assert row_of(rig.jobs, "hourly").next > rows.look(rig.db)[0]
+    assert row_of(rig.jobs, "hourly").next_at > rows.look(rig.db)[0]
 
 
 def test_jobs_that_a_scheduled_job_enqueues_have_no_tick(rig: Rig) -> None:
@@ -279,7 +279,7 @@ def test_closing_does_not_wait_for_the_next_tick(sqlite_rig: Rig) -> None:
     made = sqlite_rig.jobs.scheduler()
     for _ in range(2):
         with made:
-            sqlite_rig.until(lambda: bool(sqlite_rig.jobs.schedules()[0].next))
+            sqlite_rig.until(lambda: bool(sqlite_rig.jobs.schedules()[0].next_at))
 
 
 def test_a_scheduler_ends_with_its_queue(sqlite_rig: Rig) -> None:

@@ -486,8 +486,8 @@ CODES = [
     ),
     Vector(
         "Base64Text",
-        Annotated[str, Base64Text(6)],
-        "Base64Text(6)",
+        Annotated[str, Base64Text(max=6)],
+        "Base64Text(max=6)",
         "base64",
         same("", "Zg==", "Zm8=", "Zm9v", "Zm9vYg==", "Zm9vYmE=", "Zm9vYmFy", "+/+/"),
         [

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from postrmagic_core.errors import ConfigurationError, ValidationFailed
-from postrmagic_core.validation import Limits
+from postrmagic_core.validation import InputLimits
 from postrmagic_core.validation.rules import (
     Alphanumeric,
     Base64Text,
@@ -45,14 +45,14 @@ from tests.validation.rules.vectors import checks
         lambda: Excludes("x", max=0),
         lambda: Words(max=0),
         lambda: Words(max=1, min=2),
-        lambda: Words(max=1, longest=0),
+        lambda: Words(max=1, max_length=0),
         lambda: Matches("(?<=a)b"),
         lambda: Matches("a", max=10_001),
         lambda: Alphanumeric(extra="\n"),
         lambda: Username(min=0),
         lambda: Username(min=5, max=4),
-        lambda: Base64Text(0),
-        lambda: JsonText(0),
+        lambda: Base64Text(max=0),
+        lambda: JsonText(max=0),
     ],
 )
 def test_wrong_parameters_are_refused_at_once(wrong: Any) -> None:
@@ -71,7 +71,7 @@ def test_least_and_most_are_named_where_they_are_given(rule: Any) -> None:
 
 def test_words_are_counted_in_a_text_that_is_no_longer_than_said(complaints: Complaints) -> None:
     """The characters have their own limit, beside that of the words."""
-    validator = checks(Annotated[str, Words(max=2, longest=5)])
+    validator = checks(Annotated[str, Words(max=2, max_length=5)])
     assert validator.validate("ab cd") == "ab cd"
     assert complaints(lambda: validator.validate("abc de")) == [("", "string_too_long")]
     assert complaints(lambda: validator.validate("a b c")) == [("", "words.too_many")]
@@ -123,7 +123,7 @@ def test_reserved_names_are_the_applications_to_choose(complaints: Complaints) -
 
 def test_base64_of_each_alphabet(complaints: Complaints) -> None:
     """Neither takes the other's, and each content has one spelling."""
-    urlsafe = checks(Annotated[str, Base64Text(5, urlsafe=True)])
+    urlsafe = checks(Annotated[str, Base64Text(max=5, urlsafe=True)])
     assert urlsafe.validate("-_8") == "-_8"
     for text in ("-_8=", "+/8", "-_9", "-", "-_8\n"):
         assert complaints(partial(urlsafe.validate, text)) == [("", "base64.form")]
@@ -132,7 +132,7 @@ def test_base64_of_each_alphabet(complaints: Complaints) -> None:
 
 def test_json_in_a_text_keeps_its_limits(complaints: Complaints) -> None:
     """They are the rule's own, and the names of the document's fields are not told."""
-    validator = checks(Annotated[str, JsonText(limits=Limits(depth=1, bytes=20))])
+    validator = checks(Annotated[str, JsonText(limits=InputLimits(depth=1, bytes=20))])
     assert complaints(lambda: validator.validate("[[]]")) == [("", "limit.depth")]
     assert complaints(lambda: validator.validate('"' + "é" * 10 + '"')) == [("", "limit.bytes")]
     with pytest.raises(ValidationFailed) as caught:

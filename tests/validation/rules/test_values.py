@@ -276,6 +276,15 @@ def test_who_was_born_on_a_leap_day_is_older_on_the_first_of_march(complaints: C
     assert adult.validate(date(2008, 2, 29)) == date(2008, 2, 29)
 
 
+def test_each_rule_goes_by_its_own_clock() -> None:
+    """Also where rules differ in nothing else: Python keeps annotations, and takes equal ones for one."""
+    young, old = FakeClock(datetime(2026, 2, 28, tzinfo=UTC)), FakeClock(datetime(2026, 3, 1, tzinfo=UTC))
+    born = date(2008, 2, 29)
+    with pytest.raises(ValidationFailed):
+        checks(Annotated[date, MinAge(18, young)]).validate(born)
+    assert checks(Annotated[date, MinAge(18, old)]).validate(born) == born
+
+
 def test_a_system_without_time_zones_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     """Rather than that every zone is unknown."""
     monkeypatch.setattr(dates_module, "available_timezones", set)

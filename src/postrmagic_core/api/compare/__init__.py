@@ -8,7 +8,8 @@
 
 from __future__ import annotations
 
-from .interface import Change, NotASpecification, Reviewed, Verdict
+from ...errors import NotASpecification
+from .interface import Change, Reviewed, Verdict
 from .operations import compare, operations
 from .rules import RULES, Rule
 from .verdict import judge, read_reviewed

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final, TypeAlias
 from urllib.parse import unquote
 
-from .interface import NotASpecification
+from ...errors import NotASpecification
 
 Schema: TypeAlias = "Mapping[str, Any] | bool"
 

@@ -6,16 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-from ...errors import DataError
-
 Kind: TypeAlias = Literal["breaking", "additive", "neutral"]
 Side: TypeAlias = Literal["request", "response"]
-
-
-class NotASpecification(DataError):
-    """A document is no OpenAPI 3.1 specification that can be compared, or a list of reviewed changes is none."""
-
-    code = "api.specification"
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,9 +7,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from ...errors import NotASpecification
 from .documents import Document
 from .findings import Findings
-from .interface import Change, NotASpecification
+from .interface import Change
 from .parts import Parts
 from .schemas import Schemas
 

@@ -6,7 +6,8 @@ import tomllib
 from collections.abc import Iterable, Sequence
 from datetime import date
 
-from .interface import Change, NotASpecification, Reviewed, Verdict
+from ...errors import NotASpecification
+from .interface import Change, Reviewed, Verdict
 from .rules import RULES
 
 _FIELDS = ("code", "place", "reason", "date")

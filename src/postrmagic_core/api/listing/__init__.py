@@ -5,8 +5,8 @@ The filters are in :mod:`.filters`.
 
 from __future__ import annotations
 
-from .interface import ListQuery, Page, not_null
+from .interface import ListQuery, RowPage, not_null
 from .links import next_link
-from .listing import Asked, Listing
+from .listing import Listing, ListRequest
 
-__all__ = ["Listing", "Asked", "ListQuery", "Page", "not_null", "next_link"]
+__all__ = ["Listing", "ListRequest", "ListQuery", "RowPage", "not_null", "next_link"]

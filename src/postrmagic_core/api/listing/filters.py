@@ -83,7 +83,7 @@ def matching(kind: Any, condition: Callable[[Any], ColumnElement[bool]], descrip
 
 
 def parameter(kind: Any, description: str = "") -> Filter:
-    """A parameter whose condition the application makes itself, from :attr:`.Asked.values`; cursors are bound to it."""
+    """A parameter whose condition the application makes of :attr:`.ListRequest.values`; cursors are bound to it."""
     return Filter(kind, None, description)
 
 

@@ -22,7 +22,7 @@ class ListQuery(Input):
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
+class RowPage:
     """One page: each row as a dictionary by column name, and the cursor of the page that follows, if there is one."""
 
     rows: list[dict[str, Any]]
@@ -33,7 +33,7 @@ class Page:
 class Filter:
     """A query parameter: the type of its value, and the condition that a value stands for.
 
-    Without a condition it is told to the application, in :attr:`.Asked.values`.
+    Without a condition it is told to the application, in :attr:`.ListRequest.values`.
     """
 
     kind: Any

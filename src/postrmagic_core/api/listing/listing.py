@@ -16,7 +16,7 @@ from ..._crypto import KeyRing
 from ...errors import ConfigurationError, UsageError, ValidationFailed
 from .cursors import cursor_of, invalid_cursor, position_of
 from .declared import Declared
-from .interface import Expression, Filter, ListQuery, NotNull, Page
+from .interface import Expression, Filter, ListQuery, NotNull, RowPage
 from .keyset import Keyset
 from .policy import SortKey, checked_names, checked_sizes, identity, sort_keys
 from .query import query_model
@@ -32,12 +32,16 @@ class Listing:
     most ``max_size``.
 
     The statement has no order and no limit, and gives each row of ``unique`` once. It is given here, and each request's
-    conditions to :meth:`Asked.select`: what would lose rows is then found at start-up, and the rest prepared once.
-    Raises :class:`ConfigurationError` for a key that may be NULL, that a database rounds, or that may not fit into a
-    cursor (1 KB).
+    conditions to :meth:`ListRequest.select`: what would lose rows is then found at start-up, and the rest is prepared
+    once. Raises :class:`ConfigurationError` for a key that may be NULL, that a database rounds, or that may not fit
+    into a cursor (1 KB).
 
     Threads share it. ``Query`` is the model of its parameters.
     """
+
+    filters: dict[str, Filter]
+    Query: type[ListQuery]
+    """The model of the parameters of this list."""
 
     def __init__(
         self,
@@ -51,18 +55,18 @@ class Listing:
         size: int = 24,
         max_size: int = 100,
     ) -> None:
-        self.name = name
+        self._name = name
         self.filters = dict(filters or {})
         checked_names(name, order, self.filters)
         checked_sizes(name, size, max_size)
         self._declared = Declared(name, statement, order, unique)
-        self.order = tuple(order)
-        _check_default(name, default, self.order)
-        self.Query: type[ListQuery] = query_model(name, self.order, default, self.filters, (size, max_size))
+        self._order = tuple(order)
+        _check_default(name, default, self._order)
+        self.Query = query_model(name, self._order, default, self.filters, (size, max_size))
         self._statement = statement
         self._prepared = lru_cache(maxsize=64)(self._prepare)
 
-    def ask(self, query: ListQuery, *, keys: KeyRing, subject: str, beside: Sequence[str | int] = ()) -> Asked:
+    def ask(self, query: ListQuery, *, keys: KeyRing, subject: str, beside: Sequence[str | int] = ()) -> ListRequest:
         """Decide all about a page, from a ``query`` that is an instance of :attr:`Query` or of a subclass of it.
 
         ``subject`` names who asks (``"user:7"``; empty where everybody is shown the same), ``beside`` what else
@@ -72,14 +76,14 @@ class Listing:
         """
         if not isinstance(query, self.Query):
             raise UsageError(f"expected an instance of {self.Query.__name__}, got {type(query).__name__}")
-        order = sort_keys(query.sort, self.order)
-        named = identity(self.name, subject, order, _json(query), beside)
+        order = sort_keys(query.sort, self._order)
+        named = identity(self._name, subject, order, _json(query), beside)
         keyset, statement = self._prepared(order)
         position = None if query.after is None else position_of(query.after, named, keys)
         if position is not None and len(position) != len(keyset.keys):
             raise invalid_cursor()  # made before the list was declared with another key
         values = {name: value for name in self.filters if (value := getattr(query, name)) is not None}
-        return Asked(query.limit, values, statement, keyset, self.filters, position, named, keys)
+        return ListRequest(query.limit, values, statement, keyset, self.filters, position, named, keys)
 
     def _prepare(self, order: tuple[SortKey, ...]) -> tuple[Keyset, Select[Any]]:
         found = [(self._declared.order[key.name], key.descending) for key in order]
@@ -90,7 +94,7 @@ class Listing:
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class ListRequest:
     """One page as it was asked for: the statement that reads it, and what its rows come to."""
 
     limit: int
@@ -120,14 +124,14 @@ class Asked:
             found.append(self._keyset.behind(self._position))
         return self._statement.where(*conditions, *found).limit(self.limit + 1)
 
-    def page(self, rows: Sequence[Row[Any]] | Sequence[RowMapping]) -> Page:
+    def page(self, rows: Sequence[Row[Any]] | Sequence[RowMapping]) -> RowPage:
         """The page of what :meth:`select` gave: ``tx.execute(asked.select(…)).all()``.
 
         Raises :class:`UsageError` for rows of another statement, for a NULL in a sort key, and for a row that is there
         twice; :class:`EncodeError` for texts longer than their column declares, as SQLite may hold.
         """
         if not rows:
-            return Page([], None)
+            return RowPage([], None)
         first = rows[0]
         names = tuple(first.keys() if isinstance(first, RowMapping) else first._fields)
         labels = self._keyset.labels
@@ -137,7 +141,7 @@ class Asked:
         positions = self._keyset.positions(plain)
         more = len(rows) > self.limit
         shown = [dict(zip(names[: -len(labels)], row, strict=False)) for row in plain[: self.limit]]
-        return Page(shown, cursor_of(positions[self.limit - 1], self._identity, self._keys) if more else None)
+        return RowPage(shown, cursor_of(positions[self.limit - 1], self._identity, self._keys) if more else None)
 
 
 def _json(query: ListQuery) -> dict[str, object]:

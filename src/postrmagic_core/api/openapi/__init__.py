@@ -1,5 +1,5 @@
-"""The document of an API in OpenAPI 3.1: :func:`describe`."""
+"""The document of an API in OpenAPI 3.1: :func:`document`."""
 
-from .document import describe
+from .assembling import document
 
-__all__ = ["describe"]
+__all__ = ["document"]

@@ -16,7 +16,7 @@ from pydantic import TypeAdapter, ValidationError
 from ..._problem import CONTENT_TYPE
 from ...errors import ConfigurationError, ValidationFailed
 from ...validation.images import FormFile, ReceivedImage
-from ...validation.interface import Limits
+from ...validation.interface import InputLimits
 from ...validation.messages import ENGLISH
 from ...validation.reading import Reading
 from ...validation.uploads import ReceivedUpload
@@ -26,7 +26,7 @@ from .parameters import files_of
 from .schemas import Components
 
 _CONTEXT: Mapping[str, frozenset[str]] = {"groups": frozenset()}
-_LIMITS = Limits()
+_LIMITS = InputLimits()
 
 
 def put_examples(said: dict[str, Any], operation: Operation, components: Components) -> None:

@@ -6,7 +6,7 @@ import logging
 from typing import TypeAlias
 
 from ..._clock import Clock
-from ..._work import Work
+from ..._work import Work, kept
 from .callers import calling_line
 from .entry import Entry
 from .options import QueryLogOptions
@@ -45,7 +45,7 @@ class Watch:
 
     def tally(self, work: Work, entry: Entry, seconds: float) -> None:
         """One more execution."""
-        counted: _Tally | None = work.kept.get(self)
+        counted: _Tally | None = kept(work).get(self)
         if counted is None:
             counted = self._begin(work)
         ran = counted.get(entry)
@@ -58,17 +58,17 @@ class Watch:
 
     def fetched(self, work: Work, entry: Entry, seconds: float) -> None:
         """What fetching its rows took in addition."""
-        ran = work.kept.get(self, {}).get(entry)
+        ran = kept(work).get(self, {}).get(entry)
         if ran is not None:
             ran.seconds += seconds
 
     def _begin(self, work: Work) -> _Tally:
         work.at_end(self._end)
-        counted: _Tally = work.kept.setdefault(self, {})
+        counted: _Tally = kept(work).setdefault(self, {})
         return counted
 
     def _end(self, work: Work) -> None:
-        counted: _Tally = work.kept.get(self, {})
+        counted: _Tally = kept(work).get(self, {})
         seconds = sum(ran.seconds for ran in counted.values())
         over = self._budget is not None and seconds > self._budget
         often = [item for item in counted.items() if self._is_repetition(*item)]

@@ -10,14 +10,14 @@ from typing import Self
 
 from ..._lifecycle import after_fork
 from ..channel import ChannelOptions, Missed
-from ..ear import Ear, EarChannel
+from ..subscription import Subscription, SubscriptionChannel
 
 # What a payload costs beside its bytes.
 _OVERHEAD = 100
 
 
-class MemoryChannel(EarChannel):
-    """A queue for each listener, of ``keep`` bytes: where one is full, its oldest payloads are missed.
+class MemoryChannel(SubscriptionChannel):
+    """A queue for each listener, of ``keep_bytes``: where one is full, its oldest payloads are missed.
 
     Channels of one process share by URL and namespace: ``memory://`` is one, ``memory://other`` another. A forked child
     has none of its parent's listeners.
@@ -25,7 +25,7 @@ class MemoryChannel(EarChannel):
 
     def __init__(self, url: str, options: ChannelOptions) -> None:
         super().__init__()
-        self.keep = options.keep
+        self.keep_bytes = options.keep_bytes
         self._hub = _hubs.of(url, options.namespace)
 
     @classmethod
@@ -36,8 +36,8 @@ class MemoryChannel(EarChannel):
     def _send(self, payload: bytes) -> None:
         self._hub.publish(payload)
 
-    def _ear(self, heard: Callable[[bytes], None], missed: Callable[[Missed], None]) -> MemoryEar:
-        return MemoryEar(self, self._hub, heard, missed)
+    def _subscribe(self, heard: Callable[[bytes], None], missed: Callable[[Missed], None]) -> MemorySubscription:
+        return MemorySubscription(self, self._hub, heard, missed)
 
 
 class Hub:
@@ -50,26 +50,26 @@ class Hub:
     def publish(self, payload: bytes) -> None:
         """Put it into every queue: under one lock, so that the order is one."""
         with self._lock:
-            for ear in self._ears:
-                ear.put(payload)
+            for each in self._subscriptions:
+                each.put(payload)
 
-    def add(self, ear: MemoryEar) -> None:
+    def add(self, subscription: MemorySubscription) -> None:
         """From now on."""
         with self._lock:
-            self._ears.append(ear)
+            self._subscriptions.append(subscription)
 
-    def drop(self, ear: MemoryEar) -> None:
+    def drop(self, subscription: MemorySubscription) -> None:
         """No longer."""
         with self._lock:
-            if ear in self._ears:
-                self._ears.remove(ear)
+            if subscription in self._subscriptions:
+                self._subscriptions.remove(subscription)
 
     def _forget(self) -> None:
         self._lock = threading.Lock()
-        self._ears: list[MemoryEar] = []
+        self._subscriptions: list[MemorySubscription] = []
 
 
-class MemoryEar(Ear):
+class MemorySubscription(Subscription):
     """One listener and its queue."""
 
     _lost: int
@@ -78,7 +78,7 @@ class MemoryEar(Ear):
         self, channel: MemoryChannel, hub: Hub, heard: Callable[[bytes], None], missed: Callable[[Missed], None]
     ) -> None:
         self._hub = hub
-        self._keep = channel.keep
+        self._keep_bytes = channel.keep_bytes
         super().__init__(channel, heard, missed)
 
     def put(self, payload: bytes) -> None:
@@ -86,7 +86,7 @@ class MemoryEar(Ear):
         with self._changed:
             self._queue.append(payload)
             self._size += len(payload) + _OVERHEAD
-            while self._size > self._keep and len(self._queue) > 1:
+            while self._size > self._keep_bytes and len(self._queue) > 1:
                 self._size -= len(self._queue.popleft()) + _OVERHEAD
                 self._lost += 1
             self._changed.notify()

@@ -7,16 +7,16 @@ from typing import Self
 
 from ...stores.redis_client import RedisClient
 from ..channel import ChannelOptions, Missed
-from ..ear import EarChannel
-from ._redis_ear import IDLE_MS, RedisEar, token
+from ..subscription import SubscriptionChannel
 from ._redis_scripts import PUBLISH
+from ._redis_subscription import IDLE_MS, RedisSubscription, token
 
 # Seconds an exchange may take, connecting included.
 _TIMEOUT = 1.0
 
 
-class RedisChannel(EarChannel):
-    """A listener that is cut off, or slow, hears later what the server still has: ``keep`` bytes for all of them.
+class RedisChannel(SubscriptionChannel):
+    """A listener that is cut off, or slow, hears later what the server still has: ``keep_bytes`` for all of them.
 
     Whatever becomes of the server, its data or its place, a listener notices by the chain that the entries are
     (``redis_scripts/prelude.lua``), and is told.
@@ -26,7 +26,7 @@ class RedisChannel(EarChannel):
         super().__init__()
         self.client = RedisClient(url, _TIMEOUT)
         self.key = b"{%s}:events:broadcast" % options.namespace.encode()
-        self._keep = options.keep
+        self._keep_bytes = options.keep_bytes
 
     @classmethod
     def from_url(cls, url: str, options: ChannelOptions) -> Self:
@@ -39,7 +39,7 @@ class RedisChannel(EarChannel):
 
     def _send(self, payload: bytes) -> None:
         """One round trip, never repeated."""
-        self.client.run(PUBLISH, [self.key], [token(), self._keep, IDLE_MS, payload])
+        self.client.run(PUBLISH, [self.key], [token(), self._keep_bytes, IDLE_MS, payload])
 
-    def _ear(self, heard: Callable[[bytes], None], missed: Callable[[Missed], None]) -> RedisEar:
-        return RedisEar(self, heard, missed)
+    def _subscribe(self, heard: Callable[[bytes], None], missed: Callable[[Missed], None]) -> RedisSubscription:
+        return RedisSubscription(self, heard, missed)

@@ -10,9 +10,9 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from ..._errand import Errand
 from ..._lifecycle import Lifecycle, after_fork
 from ...errors import PostrMagicError
-from ..wake import Errand
 from ..workers import ports
 
 if TYPE_CHECKING:
@@ -30,12 +30,13 @@ class Chimes:
     Who can be told so is a row of ``pm_workers``.
     """
 
-    def __init__(self, units: Units) -> None:
-        self._units = units
+    def __init__(self, database: Units) -> None:
+        self._database = database
         self._rings: dict[int, Callable[[], None]] = {}
         self._ports: list[int] = []
         self._read = float("-inf")
-        self._errand = Errand("postrmagic-jobs-chimes", self._send)
+        self._errand = Errand("postrmagic-jobs-chimes", self._send, logger)
+        self._errand.open()
         after_fork(self._forget)
 
     def add(self, port: int, ring: Callable[[], None]) -> None:
@@ -72,7 +73,7 @@ class Chimes:
 
     def _known(self) -> list[int]:
         try:
-            return [port for port in ports(self._units) if port not in self._rings]
+            return [port for port in ports(self._database) if port not in self._rings]
         except PostrMagicError as error:
             logger.debug("workers are not woken, they sweep: %s", error)
             return []

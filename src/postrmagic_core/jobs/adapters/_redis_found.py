@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from ..._clock import from_us
 from ...stores.redis_client import RedisClient
-from ..interface import LETTERS, LIVE, PRIORITIES, JobRecord, Selection
+from ..interface import DEAD, LIVE, PRIORITIES, JobRecord, Selection
 from ._redis_words import FIELDS, record
 
 # Jobs read, and ids looked through, in one exchange: the server answers others in between.
@@ -46,7 +46,7 @@ def _fits(job: JobRecord, selection: Selection) -> bool:
     if selection.task is not None and status.task != selection.task:
         return False
     before = None if selection.before_us is None else from_us(selection.before_us)
-    return before is None or (status.ended is not None and status.ended < before)
+    return before is None or (status.ended_at is not None and status.ended_at < before)
 
 
 def _candidates(client: RedisClient, prefix: bytes, selection: Selection) -> Iterator[Sequence[bytes]]:
@@ -72,7 +72,7 @@ def _sets(client: RedisClient, prefix: bytes, selection: Selection) -> list[byte
     for kind, of in ((b"waiting", LIVE - {"running"}), (b"running", {"running"})):
         if states & of:
             kinds += [b"%s:%d" % (kind, place) for place in range(len(PRIORITIES))]
-    kinds += [b"letters"] if states & LETTERS else []
+    kinds += [b"letters"] if states & DEAD else []
     kinds += [b"ended"] if states & {"succeeded", "cancelled"} else []
     if not kinds:
         return []

@@ -38,10 +38,10 @@ _TOLD = 64
 
 
 class RowsBroker(ABC):
-    """Rows of ``pm_jobs`` in the database of ``units``."""
+    """Rows of ``pm_jobs`` in ``database``."""
 
-    def __init__(self, units: Units, options: BrokerOptions) -> None:
-        self._units = units
+    def __init__(self, database: Units, options: BrokerOptions) -> None:
+        self._database = database
         self._options = options
         self._takers: list[Taker] = []
         after_fork(self._forget)
@@ -49,7 +49,7 @@ class RowsBroker(ABC):
     @property
     def database_id(self) -> str:
         """The database of the rows."""
-        return self._units.database_id
+        return self._database.database_id
 
     def put(self, jobs: Sequence[NewJob]) -> Mapping[str, str]:
         """See :meth:`Deliveries.put`."""
@@ -91,7 +91,7 @@ class RowsBroker(ABC):
         ids: Sequence[str] = ()
         left = None
         if want is not None and want.free > 0 and want.queues:
-            with self._units.read() as tx:  # an idle look takes no lock
+            with self._database.read() as tx:  # an idle look takes no lock
                 ids = _rows.due(tx, want)
                 left = None if ids else _rows.next_due(tx, want.queues)
         if not settlements and not ids:
@@ -118,7 +118,7 @@ class RowsBroker(ABC):
 
     def records(self, selection: Selection) -> Sequence[JobRecord]:
         """See :meth:`Inspection.records`."""
-        with self._units.read() as tx:
+        with self._database.read() as tx:
             return _rows_told.records(tx, selection)
 
     def alter(self, change: Change, selection: Selection) -> Sequence[str]:
@@ -131,12 +131,12 @@ class RowsBroker(ABC):
 
     def counts(self) -> Mapping[str, Counts]:
         """See :meth:`Inspection.counts`."""
-        with self._units.read() as tx:
+        with self._database.read() as tx:
             return _rows_told.counts(tx)
 
     def sweep(self) -> None:
         """See :meth:`SupportsUpkeep.sweep`: forget what was kept long enough."""
-        with self._units.read() as tx:
+        with self._database.read() as tx:
             old = _rows_told.expired(tx)
         if old:
             self._unit(lambda tx: _rows_told.forget(tx, old))
@@ -145,4 +145,4 @@ class RowsBroker(ABC):
         self._takers.clear()  # a child has the parent's memory, and none of its threads
 
     def _unit(self, work: Callable[[UnitLike], R]) -> R:
-        return in_own_unit(self._units, work, self._options.random)
+        return in_own_unit(self._database, work, self._options.random)

@@ -11,7 +11,7 @@ from sqlalchemy import Select, bindparam, delete, func, select, update
 
 from ..._clock import from_us
 from .. import policy
-from ..interface import LETTERS, LIVE, PRIORITIES, Change, Counts, JobRecord, JobStatus, Selection
+from ..interface import DEAD, LIVE, PRIORITIES, Change, Counts, JobRecord, JobStatus, Selection
 from ..progress import told
 from ..sqltime import now_us
 from ..tables import jobs, keys
@@ -53,13 +53,13 @@ def _selected(chosen: Select[Any], selection: Selection) -> Select[Any]:
 
 
 def counts(tx: UnitLike) -> Mapping[str, Counts]:
-    """Jobs that have not ended and dead letters, by queue."""
+    """Jobs that have not ended and dead ones, by queue."""
     numbers: dict[str, dict[str, int]] = {}
-    by_state = select(c.queue, c.state, func.count()).where(c.state.in_(LIVE | LETTERS)).group_by(c.queue, c.state)
+    by_state = select(c.queue, c.state, func.count()).where(c.state.in_(LIVE | DEAD)).group_by(c.queue, c.state)
     for row in tx.execute(by_state):
         queue, state, number = tuple(row)
         of = numbers.setdefault(queue, {})
-        name = "letters" if state in LETTERS else "running" if state == "running" else "queued"
+        name = "dead" if state in DEAD else "running" if state == "running" else "queued"
         of[name] = of.get(name, 0) + number
     waiting = c.state.in_(["queued", "retrying"])
     later = select(c.queue, func.count()).where(waiting, c.due_us > now_us()).group_by(c.queue)
@@ -155,10 +155,10 @@ def _record(row: Any) -> JobRecord:
         state=row.state,
         attempts=row.deliveries,
         retries=row.retries,
-        created=from_us(row.created_us),
-        due=instant(row.due_us) if row.state in ("queued", "retrying") else None,
-        started=instant(row.started_us),
-        ended=instant(row.ended_us),
+        created_at=from_us(row.created_us),
+        due_at=instant(row.due_us) if row.state in ("queued", "retrying") else None,
+        started_at=instant(row.started_us),
+        ended_at=instant(row.ended_us),
         reason=row.reason,
         error=row.error,
         fingerprint=row.fingerprint,

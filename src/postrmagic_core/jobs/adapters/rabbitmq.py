@@ -22,10 +22,10 @@ from dramatiq import Message
 from dramatiq.brokers.rabbitmq import RabbitmqBroker as _DramatiqBroker
 from dramatiq.errors import BrokerConnectionError
 
+from ..._errand import Errand
 from ..._lifecycle import Lifecycle, after_fork
 from ...errors import ConfigurationError
 from ..interface import BrokerOptions
-from ..wake import Errand
 from ._rows_broker import RowsBroker
 
 logger = logging.getLogger("postrmagic_core.jobs")
@@ -85,7 +85,8 @@ class Crier:
         self._broker = broker
         self._messages: deque[Message[None]] = deque(maxlen=_BACKLOG)
         self._failed = False
-        self._errand = Errand("postrmagic-jobs-crier", self._send, every=_KEEP_ALIVE)
+        self._errand = Errand("postrmagic-jobs-crier", self._send, logger)
+        self._errand.open()
         after_fork(self._forget)
 
     def call(self, messages: Sequence[Message[None]]) -> None:
@@ -100,7 +101,8 @@ class Crier:
     def _forget(self) -> None:
         self._messages.clear()
 
-    def _send(self) -> None:
+    def _send(self) -> float:
+        """Send what waits; the seconds after which an idle connection needs attention."""
         try:
             while self._messages:
                 self._broker.enqueue(self._messages.popleft())
@@ -111,6 +113,7 @@ class Crier:
             if not self._failed:
                 logger.warning("RabbitMQ is away; jobs are found by looking for them meanwhile: %r", error)
             self._failed = True
+        return _KEEP_ALIVE
 
 
 class Ears(Lifecycle):

@@ -24,16 +24,17 @@ if TYPE_CHECKING:
 class ScheduleInfo:
     """A schedule: ``spec`` as it was written, in ``timezone`` (``None`` for an interval); instants are aware, UTC.
 
-    ``task``: what it enqueues, ``None`` where it is not ``declared`` here. ``next``: the tick that comes next, ``None``
-    while it is paused or no scheduler has seen it. ``last``: the tick fired last, and ``last_job`` what it became.
+    ``task``: what it enqueues, ``None`` where it is not ``declared`` here. ``next_at``: the tick that comes next,
+    ``None`` while it is paused or no scheduler has seen it. ``last_at``: the tick fired last, and ``last_job`` what it
+    became.
     """
 
     name: str
     spec: str
     timezone: str | None
     task: str | None
-    next: datetime | None
-    last: datetime | None
+    next_at: datetime | None
+    last_at: datetime | None
     last_job: str | None
     paused: bool
     declared: bool
@@ -53,8 +54,8 @@ def _told(name: str, row: Row | None, schedule: Schedule | None) -> ScheduleInfo
         spec="" if told is None else told.spec,
         timezone=None if told is None else told.zone or None,
         task=None if schedule is None else schedule.call.task.name,
-        next=None if row is None or row.paused else row.next,
-        last=None if row is None else row.last,
+        next_at=None if row is None or row.paused else row.next_at,
+        last_at=None if row is None else row.last_at,
         last_job=None if row is None else row.last_job,
         paused=row is not None and row.paused,
         declared=schedule is not None,

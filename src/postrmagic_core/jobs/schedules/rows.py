@@ -22,24 +22,24 @@ c = schedules.c
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A schedule as the database knows it: ``next`` is the tick to be fired, ``last`` the one that was."""
+    """A schedule as the database knows it: ``next_at`` is the tick to be fired, ``last_at`` the one that was."""
 
     name: str
     spec: str
     zone: str
-    next: datetime
-    last: datetime | None
+    next_at: datetime
+    last_at: datetime | None
     last_job: str | None
     paused: bool
 
     def tells(self, timing: Timing) -> bool:
-        """Whether ``next`` is a tick of this timing, and not of one that another release declares."""
+        """Whether ``next_at`` is a tick of this timing, and not of one that another release declares."""
         return (self.spec, self.zone) == (timing.spec, timing.zone)
 
 
-def look(units: Units, names: Collection[str] | None = None) -> tuple[datetime, dict[str, Row]]:
+def look(database: Units, names: Collection[str] | None = None) -> tuple[datetime, dict[str, Row]]:
     """The database's time, and the rows by name: all, or those of ``names``."""
-    with units.read() as tx:
+    with database.read() as tx:
         return now(tx), found(tx, names)
 
 
@@ -58,8 +58,8 @@ def found(tx: UnitLike, names: Collection[str] | None = None) -> dict[str, Row]:
             name=row.name,
             spec=row.spec,
             zone=row.zone,
-            next=from_us(row.next_us),
-            last=None if row.last_us is None else from_us(row.last_us),
+            next_at=from_us(row.next_us),
+            last_at=None if row.last_us is None else from_us(row.last_us),
             last_job=row.last_job,
             paused=bool(row.paused),
         )
@@ -79,7 +79,7 @@ def plan(tx: UnitLike, row: Row, timing: Timing) -> None:
     """Have ``timing`` tell when the schedule comes next, counted from now; nothing where ``row`` has changed."""
     instant = now(tx)
     # An interval that is the same keeps its grid, through a pause for example.
-    first = timing.after(instant, row.next if row.tells(timing) else instant)
+    first = timing.after(instant, row.next_at if row.tells(timing) else instant)
     values = {"spec": timing.spec, "zone": timing.zone, "next_us": to_us(first)}
     tx.execute(update(schedules).where(*_unchanged(row)).values(values))
 
@@ -117,4 +117,4 @@ def forget(tx: UnitLike, name: str) -> bool:
 
 
 def _unchanged(row: Row) -> list[Any]:
-    return [c.name == row.name, c.spec == row.spec, c.zone == row.zone, c.next_us == to_us(row.next)]
+    return [c.name == row.name, c.spec == row.spec, c.zone == row.zone, c.next_us == to_us(row.next_at)]

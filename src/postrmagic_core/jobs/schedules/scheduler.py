@@ -103,21 +103,21 @@ class Scheduler(Lifecycle):
         """Fire the schedule's ticks until ``now``: how many, and when to look again."""
         fired = 0
         for _ in range(MOST):
-            if row.next > now:
+            if row.next_at > now:
                 break
-            firing = policy.due(schedule.timing, schedule.misfire, schedule.grace, row.next, now)
+            firing = policy.due(schedule.timing, schedule.misfire, schedule.grace, row.next_at, now)
             if not self._fire(schedule, row, firing):
                 return fired, now + policy.BEATEN  # another has it, or it was paused
             fired += firing.tick is not None
-            row = replace(row, next=firing.next)
-        return fired, row.next
+            row = replace(row, next_at=firing.next)
+        return fired, row.next_at
 
     def _fire(self, schedule: Schedule, row: Row, firing: Firing) -> bool:
         if not in_own_unit(self._jobs.database, lambda tx: fire(self._jobs, tx, schedule, row, firing)):
             return False
-        if firing.tick != row.next:
+        if firing.tick != row.next_at:
             told = "none of them is fired" if firing.tick is None else f"the one of {firing.tick} is fired"
-            logger.warning("schedule %s missed its tick of %s, perhaps others: %s", schedule.name, row.next, told)
+            logger.warning("schedule %s missed its tick of %s, perhaps others: %s", schedule.name, row.next_at, told)
         name = "schedule_ticks_missed_total" if firing.tick is None else "schedule_ticks_fired_total"
         self._jobs.metrics.counter(name, schedule=schedule.name).add()
         return True

@@ -8,7 +8,7 @@
         Role("admin", allow=["*:*"], keep_one=True),
     ])
     access = Access(roles, database).open()
-    access.grant("7", "editor", by="1")
+    access.grant("7", "editor", actor="1")
 
     who = access.identity("7")
     access.require(who, "media:edit", poster)         # AccessDenied, unless poster.owner_id is "7"

@@ -69,13 +69,13 @@ class AsyncAccess:
         """See :meth:`Access.known`."""
         return self._access.known(user_id)
 
-    async def grant(self, user_id: str, role: str, *, by: str | None, tx: AwaitableUnitLike | None = None) -> bool:
+    async def grant(self, user_id: str, role: str, *, actor: str | None, tx: AwaitableUnitLike | None = None) -> bool:
         """See :meth:`Access.grant`; ``tx`` is what ``async with db.aio.write()`` gave."""
-        return await self._changed(tx, lambda unit: self._access.grant(user_id, role, by=by, tx=unit))
+        return await self._changed(tx, lambda unit: self._access.grant(user_id, role, actor=actor, tx=unit))
 
-    async def revoke(self, user_id: str, role: str, *, by: str | None, tx: AwaitableUnitLike | None = None) -> bool:
+    async def revoke(self, user_id: str, role: str, *, actor: str | None, tx: AwaitableUnitLike | None = None) -> bool:
         """See :meth:`Access.revoke`; ``tx`` is what ``async with db.aio.write()`` gave."""
-        return await self._changed(tx, lambda unit: self._access.revoke(user_id, role, by=by, tx=unit))
+        return await self._changed(tx, lambda unit: self._access.revoke(user_id, role, actor=actor, tx=unit))
 
     async def roles_of(self, user_id: str) -> list[str]:
         """See :meth:`Access.roles_of`."""
@@ -134,6 +134,6 @@ class AsyncAuditLog:
         find = partial(self._audit.find, actor=actor, subject=subject, action=action, since=since, limit=limit)
         return await self._audit.bridge.lift(find)
 
-    async def purge(self, before: datetime, *, by: str | None = None) -> int:
+    async def purge(self, before: datetime, *, actor: str | None = None) -> int:
         """See :meth:`AuditLog.purge`."""
-        return await self._audit.bridge.lift(lambda: self._audit.purge(before, by=by))
+        return await self._audit.bridge.lift(lambda: self._audit.purge(before, actor=actor))

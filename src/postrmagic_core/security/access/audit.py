@@ -78,9 +78,9 @@ class AuditLog(Lifecycle):
         """
         self.ensure_open()
         values: dict[str, Any] = {"actor": actor, "action": action, "subject": subject, "outcome": outcome}
-        for name, most in _COLUMNS.items():
+        for name, max_bytes in _COLUMNS.items():
             if name in ("action", "outcome") or values[name] is not None:
-                check_text(name, values[name], most)
+                check_text(name, values[name], max_bytes)
         return in_unit(self.database, tx, partial(self._insert, values | {"detail": _encoded(detail)}))
 
     def denied(self, actor: str | None, permission: str, why: str = "") -> None:
@@ -114,8 +114,8 @@ class AuditLog(Lifecycle):
         with self.database.read() as tx:
             return [_entry(row) for row in tx.execute(statement)]
 
-    def purge(self, before: datetime, *, by: str | None = None) -> int:
-        """Delete what is older, 1,000 rows a transaction; returns how many. That ``by`` did so is a row of its own."""
+    def purge(self, before: datetime, *, actor: str | None = None) -> int:
+        """Delete what is older, 1,000 rows a transaction; returns how many. That ``actor`` did so is a row."""
         self.ensure_open()
         limit, count = to_us(before), 0
         while True:
@@ -124,7 +124,7 @@ class AuditLog(Lifecycle):
             if done < _BATCH:
                 break
         if count:
-            self.record("audit.purged", actor=by, subject=None, detail={"rows": count, "before": before.isoformat()})
+            self.record("audit.purged", actor=actor, subject=None, detail={"rows": count, "before": before.isoformat()})
         return count
 
     def _insert(self, values: Mapping[str, Any], tx: UnitLike) -> str:
@@ -178,7 +178,7 @@ def _encoded(detail: Mapping[str, object] | None) -> bytes:
     except (TypeError, RecursionError) as error:
         raise ValueError("expected a detail of what JSON can say: texts, numbers, booleans, lists, mappings") from error
     if len(encoded) > DETAIL_BYTES:
-        raise ValueError(f"a detail has at most {DETAIL_BYTES} bytes of JSON, got {len(encoded)}")
+        raise ValueError(f"expected a detail of at most {DETAIL_BYTES} bytes of JSON, got {len(encoded)}")
     return encoded
 
 

@@ -9,22 +9,16 @@ from inspect import isasyncgenfunction, iscoroutinefunction
 from typing import Any, NamedTuple
 
 from ..._protocols import Identity
-from ...errors import ConfigurationError, UsageError
+from ...errors import ConfigurationError, UnknownPermission, UsageError
 from . import policy
 from .interface import OwnerFunction, PolicyFunction, shown
 from .policy import OTHERS, OWN, UNKNOWN, Asked, Ownership, Rule, Verdict
-from .roles import Roles
+from .roles import Roles, checked_rule
 
 _log = logging.getLogger("postrmagic_core.security")
 
 _TABLES = 1024
 _ANSWERS = 4096
-
-
-class UnknownPermission(UsageError):
-    """A permission was asked for that is malformed, or not among those that are listed."""
-
-    code = "usage.unknown_permission"
 
 
 class Policy(NamedTuple):
@@ -82,7 +76,7 @@ class Deciding:
         name = f"{function.__module__}.{function.__qualname__}"
         if iscoroutinefunction(function) or isasyncgenfunction(function):
             raise ConfigurationError(f"policy {name} is async: a policy is a plain function that does not wait")
-        rule = self.roles.check(pattern, f"policy {name}: {pattern!r}")
+        rule = checked_rule(pattern, self.roles.permissions, f"policy {name}: {pattern!r}")
         if rule.own:
             raise ConfigurationError(f"policy {name}: {pattern!r}: leave out ':own', it is given the object itself")
         self.policies.append(Policy(name, rule, function))

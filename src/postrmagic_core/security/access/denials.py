@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
+import logging
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from ..._errand import Errand
 from ..._lifecycle import after_fork
-from ..background import Background
 from ..checks import USER_BYTES
+
+_log = logging.getLogger("postrmagic_core.security")
 
 _MOST = 1000
 
@@ -33,11 +35,11 @@ class Denials:
 
     def __init__(self, write: Callable[[Summed], object], monotonic: Callable[[], float], every: float) -> None:
         if every <= 0:
-            raise ValueError(f"expected seconds above 0 between two rows of a denial, got {every}")
+            raise ValueError(f"expected every (seconds between two rows of a denial) to be above 0, got {every}")
         self._write = write
         self._monotonic = monotonic
         self._every = every
-        self._background = Background(self._write_due, "postrmagic-audit")
+        self._errand = Errand("postrmagic-audit", self._write_due, _log)
         self._changing = threading.Lock()
         self._writing = threading.Lock()
         self._summed: dict[tuple[str | None, str], Summed] = {}
@@ -45,7 +47,7 @@ class Denials:
 
     def open(self) -> None:
         """Have denials written as they are noted."""
-        self._background.open()
+        self._errand.open()
 
     def note(self, actor: str | None, subject: str, why: str) -> None:
         """Count one, to be written once its row is due."""
@@ -58,7 +60,7 @@ class Denials:
                 found.count += 1
                 return
             self._summed[key] = Summed(*key, why[:200], 1, self._monotonic())
-        self._background.wake()
+        self._errand.ask()
 
     def flush(self, *, everything: bool = True) -> None:
         """Write what waits; or only what is due, and forget who has not been denied since.
@@ -90,7 +92,7 @@ class Denials:
 
     def close(self) -> None:
         """End the thread, then write what waits."""
-        self._background.close()
+        self._errand.close(finish=False)
         self.flush()
         with self._changing:
             self._summed.clear()
@@ -101,8 +103,7 @@ class Denials:
 
     def _write_due(self) -> float | None:
         """Write what is due; the seconds to the next thing that will be, ``None`` where nothing is known."""
-        with contextlib.suppress(Exception):
-            self.flush(everything=False)
+        self.flush(everything=False)
         with self._changing:
             if not self._summed:
                 return None

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ..._protocols import Identity
+from ...errors import UnknownPermission
 from . import policy
-from .deciding import Deciding, UnknownPermission
+from .deciding import Deciding
 from .interface import Explanation, Step, shown
 from .policy import OTHERS, OWN, Asked, Ownership, Rule
 

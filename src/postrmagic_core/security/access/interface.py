@@ -91,7 +91,7 @@ class AuditEntry:
     """One row of the audit log: ``actor`` did ``action`` to ``subject``, with this ``outcome``."""
 
     id: str
-    at: datetime
+    recorded_at: datetime
     actor: str | None
     action: str
     subject: str | None
@@ -102,7 +102,7 @@ class AuditEntry:
 ROLE_BYTES = 64
 
 
-def shown(text: str, most: int = 200) -> str:
+def shown(text: str, max_length: int = 200) -> str:
     """A text from outside, fit for one line of a log or a terminal."""
-    cut = text[:most]
+    cut = text[:max_length]
     return cut if cut.isprintable() else ascii(cut)[1:-1]

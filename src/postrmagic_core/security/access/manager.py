@@ -45,6 +45,9 @@ class Access(Lifecycle):
     other processes, which then call :meth:`invalidate`.
     """
 
+    roles: Roles
+    audit: AuditLog
+
     def __init__(
         self,
         roles: Roles,
@@ -171,8 +174,8 @@ class Access(Lifecycle):
         check_user(user_id)
         return None if self.database.current() is not None else self._known.get(user_id)
 
-    def grant(self, user_id: str, role: str, *, by: str | None, tx: UnitLike | None = None) -> bool:
-        """Give the user a role; ``False`` if they had it. ``by`` did it, as the audit log tells.
+    def grant(self, user_id: str, role: str, *, actor: str | None, tx: UnitLike | None = None) -> bool:
+        """Give the user a role; ``False`` if they had it. ``actor`` did it, as the audit log tells.
 
         With ``tx`` it is part of that transaction. :class:`UsageError` for a role that is not declared.
         """
@@ -181,9 +184,9 @@ class Access(Lifecycle):
         if role not in self.roles:
             known = ", ".join(self.roles.names) or "none"
             raise UsageError(f"there is no role {shown(str(role))!r} to be granted; declared are {known}")
-        return self._changed(user_id, partial(self._grant, user_id, role, by), tx)
+        return self._changed(user_id, partial(self._grant, user_id, role, actor), tx)
 
-    def revoke(self, user_id: str, role: str, *, by: str | None, tx: UnitLike | None = None) -> bool:
+    def revoke(self, user_id: str, role: str, *, actor: str | None, tx: UnitLike | None = None) -> bool:
         """Take a role from the user, one that is declared no more too; ``False`` if they did not have it.
 
         :class:`LastHolder` where the role is ``keep_one`` and nobody else has it, whoever does so at the same time.
@@ -191,7 +194,7 @@ class Access(Lifecycle):
         self.ensure_open()
         check_user(user_id)
         check_text("role", role, ROLE_BYTES)
-        return self._changed(user_id, partial(self._revoke, user_id, role, by), tx)
+        return self._changed(user_id, partial(self._revoke, user_id, role, actor), tx)
 
     def roles_of(self, user_id: str) -> list[str]:
         """The names of the user's roles as they are now, those included that are declared no more."""
@@ -218,26 +221,26 @@ class Access(Lifecycle):
             if tx is None:
                 self.invalidate(user_id)  # after an OutcomeUnknown too, of which no hook is told
 
-    def _grant(self, user_id: str, role: str, by: str | None, tx: UnitLike) -> bool:
+    def _grant(self, user_id: str, role: str, actor: str | None, tx: UnitLike) -> bool:
         done = rows.insert(tx, user_id, role, self._clock.now_us())
         if done:
-            self._note("role.granted", user_id, role, by, tx)
+            self._note("role.granted", user_id, role, actor, tx)
         return done
 
-    def _revoke(self, user_id: str, role: str, by: str | None, tx: UnitLike) -> bool:
+    def _revoke(self, user_id: str, role: str, actor: str | None, tx: UnitLike) -> bool:
         known = self.roles.get(role)
         if known is not None and known.keep_one and rows.hold(tx, role) == {user_id}:
             raise LastHolder(f"nobody else has the role {role}: give it to another user first")
         done = rows.delete(tx, user_id, role)
         if done:
-            self._note("role.revoked", user_id, role, by, tx)
+            self._note("role.revoked", user_id, role, actor, tx)
         return done
 
-    def _note(self, action: str, user_id: str, role: str, by: str | None, tx: UnitLike) -> None:
-        self.audit.record(action, actor=by, subject=user_id, detail={"role": role}, tx=tx)
+    def _note(self, action: str, user_id: str, role: str, actor: str | None, tx: UnitLike) -> None:
+        self.audit.record(action, actor=actor, subject=user_id, detail={"role": role}, tx=tx)
         # Before the log and the hooks, which may fail: this process knows better from here on.
         tx.after_commit(partial(self.invalidate, user_id))
-        fields = {"event": f"security.{action}", "user_id": user_id, "role": role, "by": by}
+        fields = {"event": f"security.{action}", "user_id": user_id, "role": role, "actor": actor}
         tx.after_commit(partial(_log.info, "%s: %s to or from user %s", action, role, user_id, extra=fields))
         for call in self.on_change:
             tx.after_commit(partial(_told, call, user_id))

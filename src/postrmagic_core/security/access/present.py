@@ -10,7 +10,7 @@ from functools import wraps
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from ..._protocols import Identity
-from ..._work import Work, current_work
+from ..._work import Work, current_work, kept
 from ...errors import UsageError
 
 if TYPE_CHECKING:
@@ -48,13 +48,13 @@ def present() -> Present | None:
     said = _acting.get()
     if said is not None and said[0] is work:
         return said[1]
-    found: Present | None = None if work is None else work.kept.get(_KEY)
+    found: Present | None = None if work is None else kept(work).get(_KEY)
     return found
 
 
 def put(work: Work, access: Access, who: Identity | None) -> None:
     """While ``work`` lasts, ``who`` is present in it."""
-    work.kept[_KEY] = Present(access, who)
+    kept(work)[_KEY] = Present(access, who)
 
 
 def requires(

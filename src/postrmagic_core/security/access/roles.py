@@ -21,6 +21,8 @@ class Roles:
     malformed permission and, where ``permissions`` lists them, one that none of them matches.
     """
 
+    permissions: frozenset[str] | None
+
     def __init__(self, roles: Iterable[Role], permissions: Iterable[str] | None = None) -> None:
         self._roles: dict[str, Role] = {}
         for role in roles:
@@ -29,7 +31,7 @@ class Roles:
                     f"role {role.name!r}: expected a name of 1 to 64 letters, digits, '_', '.' and '-'"
                 )
             if role.name in self._roles:
-                raise ConfigurationError(f"role {role.name} is declared twice")
+                raise ConfigurationError(f"role {role.name} is declared twice: give one of them another name")
             self._roles[role.name] = role
         self.permissions = None if permissions is None else frozenset(map(_listed, permissions))
         self._check_parents()
@@ -65,19 +67,8 @@ class Roles:
         """The role's own rules, what it inherits left out, by ``"allow"`` and ``"deny"``."""
         return MappingProxyType({"allow": self._allow[name], "deny": self._deny[name]})
 
-    def check(self, pattern: str, whose: str) -> policy.Rule:
-        """``pattern`` as a rule; :class:`ConfigurationError`, which names ``whose`` it is, if it cannot be one."""
-        found = policy.rule(pattern)
-        if found is None:
-            raise ConfigurationError(f"{whose} is malformed: got {pattern!r}; {policy.GRAMMAR}")
-        if self.permissions is not None and not any(map(found.covers, map(_asked, self.permissions))):
-            near = get_close_matches(f"{found.resource}:{found.action}", self.permissions, 1)
-            hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(sorted(self.permissions)) or 'none'}"
-            raise ConfigurationError(f"{whose}: {pattern} matches no permission that is listed; {hint}")
-        return found
-
     def _rule(self, role: Role, kind: str, text: str) -> policy.Rule:
-        return self.check(text, f"role {role.name}: the {kind} {text!r}")
+        return checked_rule(text, self.permissions, f"role {role.name}: the {kind} {text!r}")
 
     def _check_parents(self) -> None:
         for role in self:
@@ -104,6 +95,21 @@ class Roles:
             above = [each for parent in self._roles[name].inherits for each in self._line(parent)]
             self._lines[name] = tuple(dict.fromkeys([name, *above]))
         return self._lines[name]
+
+
+def checked_rule(pattern: str, listed: frozenset[str] | None, whose: str) -> policy.Rule:
+    """``pattern`` as a rule; :class:`ConfigurationError`, which names ``whose`` it is, if it cannot be one.
+
+    It covers one of the permissions that are ``listed``, if any are.
+    """
+    found = policy.rule(pattern)
+    if found is None:
+        raise ConfigurationError(f"{whose} is malformed: got {pattern!r}; {policy.GRAMMAR}")
+    if listed is not None and not any(map(found.covers, map(_asked, listed))):
+        near = get_close_matches(f"{found.resource}:{found.action}", listed, 1)
+        hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(sorted(listed)) or 'none'}"
+        raise ConfigurationError(f"{whose}: {pattern} matches no permission that is listed; {hint}")
+    return found
 
 
 def _listed(permission: str) -> str:

@@ -15,14 +15,14 @@
 """
 
 from ...errors import TooManyTokens
-from .interface import Issued, TokenInfo, TokenPolicy, TokenUser, VerifiedToken
+from .interface import IssuedToken, TokenInfo, TokenPolicy, TokenUser, VerifiedToken
 from .manager import AccessTokens
 from .policy import PATTERN, bearer, not_by_token
 
 __all__ = [
     "PATTERN",
     "AccessTokens",
-    "Issued",
+    "IssuedToken",
     "TokenInfo",
     "TokenPolicy",
     "TokenUser",

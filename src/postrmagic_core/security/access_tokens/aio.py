@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..units import lifted
-from .interface import Issued, TokenInfo, VerifiedToken
+from .interface import IssuedToken, TokenInfo, VerifiedToken
 
 if TYPE_CHECKING:
     from ..._protocols import AwaitableUnitLike
@@ -29,30 +29,30 @@ class AsyncAccessTokens:
         *,
         permissions: Iterable[str] | None = None,
         lifetime: float | None = None,
-        by: str | None = None,
+        actor: str | None = None,
         tx: AwaitableUnitLike | None = None,
-    ) -> Issued:
+    ) -> IssuedToken:
         """See :meth:`AccessTokens.issue`."""
-        issue = partial(self._tokens.issue, user_id, name, permissions=permissions, lifetime=lifetime, by=by)
+        issue = partial(self._tokens.issue, user_id, name, permissions=permissions, lifetime=lifetime, actor=actor)
         return await self._run(tx, lambda unit: issue(tx=unit))
 
     async def verify(self, token: object) -> VerifiedToken | None:
         """See :meth:`AccessTokens.verify`."""
         return await self._tokens.bridge.lift(lambda: self._tokens.verify(token))
 
-    async def of(self, user_id: str, *, ended: bool = False) -> list[TokenInfo]:
-        """See :meth:`AccessTokens.of`."""
-        return await self._tokens.bridge.lift(lambda: self._tokens.of(user_id, ended=ended))
+    async def tokens_of(self, user_id: str, *, ended: bool = False) -> list[TokenInfo]:
+        """See :meth:`AccessTokens.tokens_of`."""
+        return await self._tokens.bridge.lift(lambda: self._tokens.tokens_of(user_id, ended=ended))
 
     async def revoke(
-        self, user_id: str, token_id: str, *, by: str | None = None, tx: AwaitableUnitLike | None = None
+        self, user_id: str, token_id: str, *, actor: str | None = None, tx: AwaitableUnitLike | None = None
     ) -> bool:
         """See :meth:`AccessTokens.revoke`."""
-        return await self._run(tx, lambda unit: self._tokens.revoke(user_id, token_id, by=by, tx=unit))
+        return await self._run(tx, lambda unit: self._tokens.revoke(user_id, token_id, actor=actor, tx=unit))
 
-    async def revoke_all(self, user_id: str, *, by: str | None = None, tx: AwaitableUnitLike | None = None) -> int:
+    async def revoke_all(self, user_id: str, *, actor: str | None = None, tx: AwaitableUnitLike | None = None) -> int:
         """See :meth:`AccessTokens.revoke_all`."""
-        return await self._run(tx, lambda unit: self._tokens.revoke_all(user_id, by=by, tx=unit))
+        return await self._run(tx, lambda unit: self._tokens.revoke_all(user_id, actor=actor, tx=unit))
 
     async def flush(self) -> None:
         """See :meth:`AccessTokens.flush`."""

@@ -9,52 +9,55 @@ from typing import Final
 from ..access.interface import User
 
 DAY: Final = 86_400.0
-_LONGEST, _MOST = 365 * DAY, 10_000
+_MAX_LIFETIME, _MAX_PER_USER = 365 * DAY, 10_000
 
 
 @dataclass(frozen=True, slots=True)
 class TokenPolicy:
     """How long tokens live, in seconds, and how many a user may have at once.
 
-    ``lifetime``: where none is asked for. ``longest``: at most, whatever is asked for; never more than 365 days.
-    ``per_user`` counts those that are good. ``keep``: how long one that has ended stays in the table, to be looked at.
+    ``lifetime``: where none is asked for. ``max_lifetime``: at most, whatever is asked for; never more than 365 days.
+    ``max_per_user`` counts those that are good. ``keep``: how long one that has ended stays in the table, to be seen.
     """
 
     lifetime: float = 90 * DAY
-    longest: float = _LONGEST
-    per_user: int = 50
+    max_lifetime: float = _MAX_LIFETIME
+    max_per_user: int = 50
     keep: float = 30 * DAY
 
     def __post_init__(self) -> None:
-        if not 0 < self.lifetime <= self.longest <= _LONGEST:
+        if not 0 < self.lifetime <= self.max_lifetime <= _MAX_LIFETIME:
             raise ValueError(
-                f"expected 0 < lifetime <= longest <= {_LONGEST:g} seconds, got {self.lifetime!r} and {self.longest!r}"
+                f"expected 0 < lifetime <= max_lifetime <= {_MAX_LIFETIME:g} seconds, "
+                f"got {self.lifetime!r} and {self.max_lifetime!r}"
             )
-        if type(self.per_user) is not int or not 0 < self.per_user <= _MOST:
-            raise ValueError(f"expected per_user to be a whole number of 1 to {_MOST}, got {self.per_user!r}")
-        if not 0 <= self.keep <= _LONGEST:
-            raise ValueError(f"expected keep to be 0 to {_LONGEST:g} seconds, got {self.keep!r}")
+        if type(self.max_per_user) is not int or not 0 < self.max_per_user <= _MAX_PER_USER:
+            raise ValueError(
+                f"expected max_per_user to be a whole number of 1 to {_MAX_PER_USER}, got {self.max_per_user!r}"
+            )
+        if not 0 <= self.keep <= _MAX_LIFETIME:
+            raise ValueError(f"expected keep to be 0 to {_MAX_LIFETIME:g} seconds, got {self.keep!r}")
 
 
 @dataclass(frozen=True, slots=True)
 class TokenInfo:
     """What its owner is told of a token. ``id`` stands in the token itself and is no secret.
 
-    ``permissions``: what it is limited to; ``None``: to nothing less than its owner may. ``last_used`` is told to the
-    minute. ``revoked``: when it was ended before it expired.
+    ``permissions``: what it is limited to; ``None``: to nothing less than its owner may. ``last_used_at`` is told to
+    the minute. ``revoked_at``: when it was ended before it expired.
     """
 
     id: str
     name: str
     permissions: tuple[str, ...] | None
-    created: datetime
-    expires: datetime
-    last_used: datetime | None = None
-    revoked: datetime | None = None
+    created_at: datetime
+    expires_at: datetime
+    last_used_at: datetime | None = None
+    revoked_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Issued:
+class IssuedToken:
     """A new token: ``token`` is its text, to be shown once, as nothing keeps it and no ``repr`` shows it."""
 
     token: str = field(repr=False)
@@ -75,7 +78,7 @@ class VerifiedToken:
     id: str
     user_id: str
     permissions: frozenset[str] | None
-    expires: datetime
+    expires_at: datetime
 
     def restrict(self, user: User) -> TokenUser:
         """The owner, as :meth:`Access.identity` tells of them now, limited to what the token allows.

@@ -19,7 +19,7 @@ from ..checks import check_user, lifetime_us
 from ..units import in_unit
 from . import policy as rules
 from . import rows
-from .interface import Issued, TokenInfo, TokenPolicy, VerifiedToken
+from .interface import IssuedToken, TokenInfo, TokenPolicy, VerifiedToken
 from .uses import Uses
 
 if TYPE_CHECKING:
@@ -76,18 +76,18 @@ class AccessTokens(Lifecycle):
         *,
         permissions: Iterable[str] | None = None,
         lifetime: float | None = None,
-        by: str | None = None,
+        actor: str | None = None,
         tx: UnitLike | None = None,
-    ) -> Issued:
+    ) -> IssuedToken:
         """A token of 256 random bits for ``lifetime`` seconds, or as the policy says; with ``tx``, if that commits.
 
         ``permissions`` are grants as roles have them (``media:read``, ``media:*``, ``media:edit:own``); with none,
-        ``[]``, it may nothing, without them all that its owner may. ``by`` did it, if not the user, as the audit log
+        ``[]``, it may nothing, without them all that its owner may. ``actor`` did it, if not the user, as the audit log
         tells. :class:`ValueError` for a name, permission or lifetime that cannot be, :class:`TooManyTokens` at the
         limit.
         """
         self._check_user(user_id)
-        span_us = lifetime_us(self._policy.lifetime if lifetime is None else lifetime, self._policy.longest)
+        span_us = lifetime_us(self._policy.lifetime if lifetime is None else lifetime, self._policy.max_lifetime)
         limited = rules.check_permissions(permissions, self._access.roles)
         text = rules.token(secrets.choice)
         given = rules.taken_apart(text)
@@ -97,14 +97,19 @@ class AccessTokens(Lifecycle):
 
         def put(unit: UnitLike) -> None:
             rows.put(unit, given.digest, user_id, info, times)
-            if rows.count(unit, user_id, now_us) > self._policy.per_user:
+            if rows.count(unit, user_id, now_us) > self._policy.max_per_user:
                 rows.delete_each(unit, [info.id])  # the caller of a unit may go on in it
-                raise TooManyTokens(f"the user has {self._policy.per_user} tokens: revoke one of them first")
-            detail = {"token": info.id, "name": info.name, "permissions": limited, "expires": info.expires.isoformat()}
-            self._note(unit, "issued", user_id, by, detail)
+                raise TooManyTokens(f"the user has {self._policy.max_per_user} tokens: revoke one of them first")
+            detail = {
+                "token": info.id,
+                "name": info.name,
+                "permissions": limited,
+                "expires": info.expires_at.isoformat(),
+            }
+            self._note(unit, "issued", user_id, actor, detail)
 
         in_unit(self.database, tx, put)
-        return Issued(text, info)
+        return IssuedToken(text, info)
 
     def verify(self, token: object) -> VerifiedToken | None:
         """Whose token it is and what it is limited to; one read, which locks nothing.
@@ -120,23 +125,23 @@ class AccessTokens(Lifecycle):
         self._verified.add()
         return found
 
-    def of(self, user_id: str, *, ended: bool = False) -> list[TokenInfo]:
+    def tokens_of(self, user_id: str, *, ended: bool = False) -> list[TokenInfo]:
         """The user's tokens that are good, the newest first; with ``ended`` those that are not, as long as kept."""
         self._check_user(user_id)
         with self.database.read() as unit:
             return rows.listed(unit, user_id, self._clock.now_us(), ended=ended)
 
-    def revoke(self, user_id: str, token_id: str, *, by: str | None = None, tx: UnitLike | None = None) -> bool:
+    def revoke(self, user_id: str, token_id: str, *, actor: str | None = None, tx: UnitLike | None = None) -> bool:
         """End one of the user's tokens; ``False`` if there is none such that is good."""
         self._check_user(user_id)
         if not rules.is_id(token_id):
             return False
-        return in_unit(self.database, tx, partial(self._end, user_id, token_id, by)) > 0
+        return in_unit(self.database, tx, partial(self._end, user_id, token_id, actor)) > 0
 
-    def revoke_all(self, user_id: str, *, by: str | None = None, tx: UnitLike | None = None) -> int:
+    def revoke_all(self, user_id: str, *, actor: str | None = None, tx: UnitLike | None = None) -> int:
         """End all of the user's tokens; returns how many there were."""
         self._check_user(user_id)
-        return in_unit(self.database, tx, partial(self._end, user_id, None, by))
+        return in_unit(self.database, tx, partial(self._end, user_id, None, actor))
 
     def flush(self) -> None:
         """Write all uses that were noted so far, now."""
@@ -174,17 +179,17 @@ class AccessTokens(Lifecycle):
         scopes = None if limited is None else frozenset(limited)
         return VerifiedToken(given.id, row.user_id, scopes, from_us(row.expires_us))
 
-    def _end(self, user_id: str, token_id: str | None, by: str | None, unit: UnitLike) -> int:
+    def _end(self, user_id: str, token_id: str | None, actor: str | None, unit: UnitLike) -> int:
         ended = rows.end(unit, user_id, token_id, self._clock.now_us())
         if ended:
-            self._note(unit, "revoked", user_id, by, {"token": token_id or "all", "count": ended})
+            self._note(unit, "revoked", user_id, actor, {"token": token_id or "all", "count": ended})
         return ended
 
-    def _note(self, unit: UnitLike, what: str, user_id: str, by: str | None, detail: Mapping[str, object]) -> None:
+    def _note(self, unit: UnitLike, what: str, user_id: str, actor: str | None, detail: Mapping[str, object]) -> None:
         """Into the audit log, in the transaction; once that has committed, into the log and the counters."""
-        action, actor = f"access_token.{what}", user_id if by is None else by
+        action, actor = f"access_token.{what}", user_id if actor is None else actor
         self._access.audit.record(action, actor=actor, subject=user_id, detail=detail, tx=unit)
-        told = {"event": f"security.{action}", "user_id": user_id, "by": actor, "token_id": detail["token"]}
+        told = {"event": f"security.{action}", "user_id": user_id, "actor": actor, "token_id": detail["token"]}
         unit.after_commit(self._metrics.counter(f"access_tokens_{what}_total").add)
         unit.after_commit(partial(_log.info, "an access token was %s", what, extra=told))
 

@@ -139,10 +139,11 @@ def check_permissions(given: Iterable[str] | None, roles: Roles) -> tuple[str, .
     for text in given:
         rule = permissions.rule(text)
         if rule is None or not any(_meet(rule, each) for each in there):
+            # Without its text: a token that was given in its place would be told.
             raise ValueError(f"a permission is malformed, or none that there is; {permissions.GRAMMAR}")
         wanted.add(rule.text)
         if len(wanted) > _PERMISSIONS:
-            raise ValueError(f"a token is limited to at most {_PERMISSIONS} permissions")
+            raise ValueError(f"expected at most {_PERMISSIONS} permissions for a token, got more")
     return tuple(sorted(wanted))
 
 

@@ -74,10 +74,10 @@ def note_used(tx: UnitLike, uses: Mapping[str, int], every_us: int) -> None:
     )
 
 
-def ended(tx: Any, before_us: int, most: int) -> list[str]:
+def ended(tx: Any, before_us: int, limit: int) -> list[str]:
     """Tokens that ended before an instant, at most so many."""
     for condition in (c.expires_us <= before_us, c.revoked_us <= before_us):
-        if found := list(tx.scalars(select(c.id).where(condition).limit(most))):
+        if found := list(tx.scalars(select(c.id).where(condition).limit(limit))):
             return found
     return []
 

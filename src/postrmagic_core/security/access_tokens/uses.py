@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable, Mapping
 
+from ..._errand import Errand
 from ..._lifecycle import after_fork
-from ..background import Background
+
+_log = logging.getLogger("postrmagic_core.security")
 
 _MOST = 1000
 
@@ -19,7 +22,7 @@ class Uses:
 
     def __init__(self, write: Callable[[Mapping[str, int]], object]) -> None:
         self._write = write
-        self._background = Background(self.flush, "postrmagic-tokens")
+        self._errand = Errand("postrmagic-tokens", self.flush, _log)
         self._changing = threading.Lock()
         self._writing = threading.Lock()
         self._waiting: dict[str, int] = {}
@@ -27,15 +30,15 @@ class Uses:
 
     def open(self) -> None:
         """Take uses."""
-        self._background.open()
+        self._errand.open()
 
     def note(self, token_id: str, used_us: int) -> None:
         """Have it written soon."""
         with self._changing:
-            if not self._background.is_open or len(self._waiting) >= _MOST:
+            if not self._errand.is_open or len(self._waiting) >= _MOST:
                 return
             self._waiting[token_id] = used_us
-        self._background.wake()
+        self._errand.ask()
 
     def flush(self) -> None:
         """Write what waits, and return when that is done."""
@@ -47,7 +50,7 @@ class Uses:
 
     def close(self) -> None:
         """End the thread, then write what waits."""
-        self._background.close()
+        self._errand.close(finish=False)
         self.flush()
 
     def _forget(self) -> None:

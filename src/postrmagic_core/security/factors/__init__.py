@@ -11,7 +11,7 @@
 An application that keeps the secrets itself takes :class:`Totp` with a :class:`StoreLedger` on any Store.
 """
 
-from .interface import Enrolment, FactorDecision, FactorStatus, Guesses, StepLedger
+from .interface import Enrolment, FactorDecision, FactorStatus, GuessLimits, StepLedger
 from .ledgers import DatabaseLedger, StoreLedger
 from .manager import SecondFactors
 from .policy import TotpPolicy
@@ -22,7 +22,7 @@ __all__ = [
     "FactorDecision",
     "Enrolment",
     "FactorStatus",
-    "Guesses",
+    "GuessLimits",
     "SecondFactors",
     "StepLedger",
     "StoreLedger",

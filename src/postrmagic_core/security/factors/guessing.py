@@ -6,7 +6,7 @@ from ..._clock import Clock
 from ..._crypto import KeyRing
 from ...limits.manager import RateLimiter
 from ...stores.adapters.memory import MemoryStore
-from .interface import Guesses
+from .interface import GuessLimits
 
 _PURPOSE = "factor-guesses"
 _BUCKETS = 10_000
@@ -15,9 +15,9 @@ _BUCKETS = 10_000
 class Guessing:
     """Counts in ``limiter``, which is borrowed, or where none was given in this process alone."""
 
-    def __init__(self, keys: KeyRing, limiter: RateLimiter | None, guesses: Guesses, clock: Clock) -> None:
+    def __init__(self, keys: KeyRing, limiter: RateLimiter | None, limits: GuessLimits, clock: Clock) -> None:
         self._keys = keys
-        self._guesses = guesses
+        self._limits = limits
         self._own: RateLimiter | None = None
         if limiter is None:
             limiter = self._own = RateLimiter(MemoryStore(clock=clock, max_entries=_BUCKETS), clock=clock)
@@ -38,9 +38,9 @@ class Guessing:
 
         Challenges may be session ids: the buckets have names that tell none.
         """
-        takes = [self._guesses.user.of(self._keys.mac(user_id.encode(), purpose=_PURPOSE))]
+        takes = [self._limits.user.of(self._keys.mac(user_id.encode(), purpose=_PURPOSE))]
         if challenge:
             named = f"{user_id}\0{challenge}".encode(errors="surrogatepass")
-            takes.append(self._guesses.challenge.of(self._keys.mac(named, purpose=_PURPOSE)))
+            takes.append(self._limits.challenge.of(self._keys.mac(named, purpose=_PURPOSE)))
         decision = self._limiter.hit(*takes, unavailable="closed")
         return 0.0 if decision.allowed else max(decision.retry_after, 0.001)

@@ -61,16 +61,16 @@ class Enrolment:
 
 @dataclass(frozen=True, slots=True)
 class FactorStatus:
-    """How a user's second factor stands: ``enabled`` since ``since`` (UTC), or ``pending`` its first code."""
+    """How a user's second factor stands: ``enabled`` since ``enabled_at`` (UTC), or ``pending`` its first code."""
 
     enabled: bool = False
     pending: bool = False
-    since: datetime | None = None
+    enabled_at: datetime | None = None
     recovery_left: int = 0
 
 
 @dataclass(frozen=True, slots=True)
-class Guesses:
+class GuessLimits:
     """How many codes may be tried: in one challenge, and for one user over all challenges; right ones count, too.
 
     A guess is right with 2 in 1,000,000, as two steps are accepted: by default an attacker who has the password, and

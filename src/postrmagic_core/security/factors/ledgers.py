@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ..._crypto import KeyRing
 from ..._protocols import UnitLike, Units
-from ...errors import ConfigurationError
+from ...stores.checks import check_atomic
 from ...stores.interface import Store
 from ...stores.keys import Keys
 from ...stores.scripts import ADVANCE
@@ -46,10 +46,11 @@ class StoreLedger:
     """
 
     def __init__(self, store: Store, keys: KeyRing, *, namespace: str = "app", keep: float = 86_400.0) -> None:
-        if store.atomic != "keys":
-            raise ConfigurationError("a ledger of used codes needs a store whose scripts are atomic over several keys")
+        check_atomic(store, "a ledger of used codes")
         if not keep >= 600.0:
-            raise ValueError(f"keep is at least 600 seconds, got {keep!r}: an old code must not outlive its memory")
+            raise ValueError(
+                f"expected keep of 600 seconds or more, got {keep!r}: an old code must not outlive its memory"
+            )
         self.store = store
         self._ring = keys
         self._names = Keys(namespace)

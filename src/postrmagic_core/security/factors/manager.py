@@ -18,7 +18,7 @@ from ..units import in_unit
 from . import policy as rules
 from . import qr, rows
 from .guessing import Guessing
-from .interface import Enrolment, FactorDecision, FactorStatus, Guesses
+from .interface import Enrolment, FactorDecision, FactorStatus, GuessLimits
 from .ledgers import DatabaseLedger
 from .policy import TotpPolicy
 from .telling import tell
@@ -49,7 +49,7 @@ class SecondFactors(Lifecycle):
         issuer: str,
         limiter: RateLimiter | None = None,
         policy: TotpPolicy = TotpPolicy(),  # noqa: B008 - frozen value object
-        guesses: Guesses = Guesses(),  # noqa: B008 - frozen value object
+        limits: GuessLimits = GuessLimits(),  # noqa: B008 - frozen value object
         clock: Clock | None = None,
     ) -> None:
         super().__init__()
@@ -61,7 +61,7 @@ class SecondFactors(Lifecycle):
         self._policy = policy
         self._clock = clock or SystemClock()
         self._ledger = DatabaseLedger(database)
-        self._guessing = Guessing(keys, limiter, guesses, self._clock)
+        self._guessing = Guessing(keys, limiter, limits, self._clock)
 
     @cached_property
     def aio(self) -> AsyncSecondFactors:

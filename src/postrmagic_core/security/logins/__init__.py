@@ -3,13 +3,13 @@
 ::
 
     throttle = LoginThrottle(limiter, keys)
-    admitted = throttle.check(name, address)  # before the password is looked at
+    admitted = throttle.admit(name, address)  # before the password is looked at
     if not admitted:
         answer_429(retry_after=admitted.retry_after)
 
     tokens = LoginTokens(database, keys)
-    token = tokens.issue("reset", user_id, lifetime=1800)
-    redeemed = tokens.redeem("reset", token)  # once
+    token = tokens.issue(user_id, purpose="reset", lifetime=1800)
+    redeemed = tokens.redeem(token, purpose="reset")  # once
 """
 
 from .interface import Admission, Redeemed, ThrottleLimits

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..._steps import adrive
@@ -24,9 +25,9 @@ class AsyncLoginThrottle:
         self._limiter = throttle.limiter
         self._throttling = throttle.throttling
 
-    async def check(self, account: str, address: Address, *, device: str | None = None) -> Admission:
-        """See :meth:`LoginThrottle.check`."""
-        return await adrive(self._throttling.check(account, address, device), self._limiter.aio)
+    async def admit(self, account: str, address: Address, *, device: str | None = None) -> Admission:
+        """See :meth:`LoginThrottle.admit`."""
+        return await adrive(self._throttling.admit(account, address, device), self._limiter.aio)
 
     async def failed(self, account: str, address: Address) -> None:
         """See :meth:`LoginThrottle.failed`."""
@@ -48,24 +49,23 @@ class AsyncLoginTokens:
         self._tokens = tokens
 
     async def issue(
-        self, purpose: str, user_id: str, *, lifetime: float, detail: Detail = None, tx: AwaitableUnitLike | None = None
+        self, user_id: str, *, purpose: str, lifetime: float, detail: Detail = None, tx: AwaitableUnitLike | None = None
     ) -> str:
         """See :meth:`LoginTokens.issue`."""
-        return await self._run(
-            tx, lambda unit: self._tokens.issue(purpose, user_id, lifetime=lifetime, detail=detail, tx=unit)
-        )
+        issue = partial(self._tokens.issue, user_id, purpose=purpose, lifetime=lifetime, detail=detail)
+        return await self._run(tx, lambda unit: issue(tx=unit))
 
-    async def peek(self, purpose: str, token: str) -> Redeemed | None:
+    async def peek(self, token: str, *, purpose: str) -> Redeemed | None:
         """See :meth:`LoginTokens.peek`."""
-        return await self._tokens.bridge.lift(lambda: self._tokens.peek(purpose, token))
+        return await self._tokens.bridge.lift(lambda: self._tokens.peek(token, purpose=purpose))
 
-    async def redeem(self, purpose: str, token: str, *, tx: AwaitableUnitLike | None = None) -> Redeemed | None:
+    async def redeem(self, token: str, *, purpose: str, tx: AwaitableUnitLike | None = None) -> Redeemed | None:
         """See :meth:`LoginTokens.redeem`."""
-        return await self._run(tx, lambda unit: self._tokens.redeem(purpose, token, tx=unit))
+        return await self._run(tx, lambda unit: self._tokens.redeem(token, purpose=purpose, tx=unit))
 
-    async def revoke(self, user_id: str, purpose: str | None = None, *, tx: AwaitableUnitLike | None = None) -> int:
+    async def revoke(self, user_id: str, *, purpose: str | None = None, tx: AwaitableUnitLike | None = None) -> int:
         """See :meth:`LoginTokens.revoke`."""
-        return await self._run(tx, lambda unit: self._tokens.revoke(user_id, purpose, tx=unit))
+        return await self._run(tx, lambda unit: self._tokens.revoke(user_id, purpose=purpose, tx=unit))
 
     async def sweep(self) -> int:
         """See :meth:`LoginTokens.sweep`."""

@@ -36,10 +36,10 @@ class LoginThrottle:
     """Slows guessing down: exactly, over all processes that share the limiter's store, and without locking out.
 
     ``limiter`` is borrowed; its namespace holds all that is stored. Who has logged in to the account from their network
-    within ``remember`` seconds, or shows the token that :meth:`remember` gave their device, is judged by a bucket of
-    their own, which no attempt of others takes from. Accounts stand in keys and logs as HMACs of ``keys``. While the
-    store is away, ``unavailable`` holds: ``"closed"`` admits nobody, ``"local"`` limits in each process; a login is
-    never open.
+    within ``device_lifetime`` seconds, or shows the token that :meth:`remember` gave their device, is judged by a
+    bucket of their own, which no attempt of others takes from. Accounts stand in keys and logs as HMACs of ``keys``.
+    While the store is away, ``unavailable`` holds: ``"closed"`` admits nobody, ``"local"`` limits in each process; a
+    login is never open.
 
     Counts ``logins_throttled_total`` (by ``judged``), ``logins_failed_total``, ``logins_succeeded_total`` and
     ``logins_unremembered_total``.
@@ -52,15 +52,17 @@ class LoginThrottle:
         *,
         limits: ThrottleLimits = ThrottleLimits(),  # noqa: B008 - frozen value object
         unavailable: Unavailable = "closed",
-        remember: float = 90 * 86_400.0,
+        device_lifetime: float = 90 * 86_400.0,
         clock: Clock | None = None,
         metrics: Metrics | None = None,
     ) -> None:
         if unavailable not in {"closed", "local"}:
-            raise ConfigurationError(f"a login is 'closed' or 'local' while the store is away, got {unavailable!r}")
+            raise ConfigurationError(
+                f"expected unavailable='closed' or 'local', as a login is never open, got {unavailable!r}"
+            )
         policy.check_limits(limits)
         self.limiter = limiter
-        terms = Terms(limits, unavailable, remember)
+        terms = Terms(limits, unavailable, device_lifetime)
         self.throttling = Throttling(limiter, keys, terms, clock or SystemClock(), metrics or Metrics())
 
     @cached_property
@@ -70,16 +72,16 @@ class LoginThrottle:
 
         return AsyncLoginThrottle(self)
 
-    def check(self, account: str, address: Address, *, device: str | None = None) -> Admission:
+    def admit(self, account: str, address: Address, *, device: str | None = None) -> Admission:
         """Whether the attempt may be made, asked before the password is verified: it is counted here, in any case.
 
         ``account`` is the name as typed, whether there is such an account or not; ``address`` the client's, as found
         behind trusted proxies; ``device`` the cookie with what :meth:`remember` gave.
         """
-        return drive(self.throttling.check(account, address, device), self.limiter)
+        return drive(self.throttling.admit(account, address, device), self.limiter)
 
     def failed(self, account: str, address: Address) -> None:
-        """The attempt was wrong: told to the log, as :meth:`check` has counted it."""
+        """The attempt was wrong: told to the log, as :meth:`admit` has counted it."""
         self.throttling.failed(account, address)
 
     def succeeded(self, account: str, address: Address, *, device: str | None = None) -> None:
@@ -98,8 +100,8 @@ class LoginTokens(Lifecycle):
     """One-time tokens on ``pm_login_tokens``: for a reset of the password, an e-mail address to be confirmed.
 
     The table holds their HMACs; ``detail`` is sealed, and opens beside its own token alone. A new key goes to the front
-    of ``keys``: what older ones named is redeemed as long as they are there. ``longest``: seconds that a token may live
-    at most, whatever is asked for (a day; never more than 30).
+    of ``keys``: what older ones named is redeemed as long as they are there. ``max_lifetime``: seconds that a token may
+    live, whatever is asked for (a day; never more than 30).
 
     Counts ``login_tokens_issued_total``, ``…_redeemed_total``, ``…_refused_total``, ``…_revoked_total`` and
     ``…_seal_broken_total``, by ``purpose``.
@@ -110,17 +112,19 @@ class LoginTokens(Lifecycle):
         database: Units,
         keys: KeyRing,
         *,
-        longest: float = 86_400.0,
+        max_lifetime: float = 86_400.0,
         clock: Clock | None = None,
         metrics: Metrics | None = None,
     ) -> None:
         super().__init__()
-        if not 0 < longest <= policy.LONGEST:
-            raise ConfigurationError(f"a token lives at most {policy.LONGEST:g} seconds, got longest={longest}")
+        if not 0 < max_lifetime <= policy.MAX_LIFETIME:
+            raise ConfigurationError(
+                f"expected max_lifetime of more than 0 and at most {policy.MAX_LIFETIME:g} seconds, got {max_lifetime}"
+            )
         self.database = database
         self.bridge = Bridge(name="postrmagic-login-tokens")
         self._names = policy.Names(keys)
-        self._longest = longest
+        self._max_lifetime = max_lifetime
         self._clock = clock or SystemClock()
         self._metrics = metrics or Metrics()
 
@@ -132,12 +136,12 @@ class LoginTokens(Lifecycle):
         return AsyncLoginTokens(self)
 
     def issue(
-        self, purpose: str, user_id: str, *, lifetime: float, detail: Detail = None, tx: UnitLike | None = None
+        self, user_id: str, *, purpose: str, lifetime: float, detail: Detail = None, tx: UnitLike | None = None
     ) -> str:
         """A token of 256 random bits (43 characters of base64url) for ``lifetime`` seconds.
 
         It ends those that the user has for the purpose; with ``tx``, if and when that unit commits. ``purpose`` is at
-        most 32 of ``a-z 0-9 _ . -``. Raises :class:`ValueError` for a lifetime above ``longest``.
+        most 32 of ``a-z 0-9 _ . -``. Raises :class:`ValueError` for a lifetime above ``max_lifetime``.
         """
         self.ensure_open()
         policy.check_purpose(purpose)
@@ -145,7 +149,7 @@ class LoginTokens(Lifecycle):
         raw = secrets.token_bytes(policy.TOKEN)
         digest = self._names.digests(purpose, raw)[0]
         sealed = self._names.seal(detail, digest)
-        expires_us = self._clock.now_us() + lifetime_us(lifetime, self._longest)
+        expires_us = self._clock.now_us() + lifetime_us(lifetime, self._max_lifetime)
 
         def put(unit: UnitLike) -> None:
             rows.replace(unit, digest, purpose, user_id, sealed, expires_us)
@@ -154,14 +158,14 @@ class LoginTokens(Lifecycle):
         in_unit(self.database, tx, put)
         return policy.write(raw)
 
-    def peek(self, purpose: str, token: str) -> Redeemed | None:
+    def peek(self, token: str, *, purpose: str) -> Redeemed | None:
         """What :meth:`redeem` would return now; the token remains good."""
         self.ensure_open()
         with self.database.read() as unit:
             found = self._found(unit, purpose, token)
         return None if found is None else found[1]
 
-    def redeem(self, purpose: str, token: str, *, tx: UnitLike | None = None) -> Redeemed | None:
+    def redeem(self, token: str, *, purpose: str, tx: UnitLike | None = None) -> Redeemed | None:
         """Whose it is, once: of any number of callers at once one gets it.
 
         ``None`` alike for a token that is malformed, unknown, used, expired, ended by a newer one or of another
@@ -173,7 +177,7 @@ class LoginTokens(Lifecycle):
             self._tell("refused", purpose, None)
         return redeemed
 
-    def revoke(self, user_id: str, purpose: str | None = None, *, tx: UnitLike | None = None) -> int:
+    def revoke(self, user_id: str, *, purpose: str | None = None, tx: UnitLike | None = None) -> int:
         """End a user's tokens, of one purpose or of all; returns how many there were."""
         self.ensure_open()
         check_user(user_id)

@@ -17,7 +17,7 @@ from .interface import Admission, Detail, Judged, Redeemed, ThrottleLimits
 
 NONCE = 16
 TOKEN = 32
-LONGEST = 30 * 86_400.0
+MAX_LIFETIME = 30 * 86_400.0
 """Seconds: no one-time token lives longer, whatever its application allows."""
 
 KNOWN = Limit("login-known", 1, 1.0)
@@ -151,7 +151,7 @@ def check_limits(limits: ThrottleLimits) -> None:
     """Raise :class:`ConfigurationError` where two limits would share their buckets."""
     names = [limits.own.name, limits.network.name, limits.account.name, KNOWN.name]
     if len(set(names)) < len(names):
-        raise ConfigurationError("the three limits of a login need three names, none of them login-known")
+        raise ConfigurationError(f"expected three limits of three names, none of them {KNOWN.name}, got {names[:3]}")
 
 
 def write(raw: bytes) -> str:
@@ -171,5 +171,5 @@ def read(text: object, size: int) -> bytes | None:
 def check_purpose(purpose: str) -> str:
     """The purpose, or :class:`ValueError`."""
     if not _PURPOSE.fullmatch(purpose):
-        raise ValueError(f"a purpose has 1 to 32 of a-z 0-9 _ . - and begins with a letter, got {purpose[:80]!r}")
+        raise ValueError(f"expected as purpose 1 to 32 of a-z 0-9 _ . - beginning with a letter, got {purpose[:80]!r}")
     return purpose

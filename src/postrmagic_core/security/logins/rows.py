@@ -40,9 +40,9 @@ def end(tx: UnitLike, user_id: str, purpose: str | None) -> int:
     return tx.execute(mine if purpose is None else mine.where(c.purpose == purpose)).rowcount
 
 
-def expired(tx: Any, now_us: int, most: int) -> list[bytes]:
+def expired(tx: Any, now_us: int, limit: int) -> list[bytes]:
     """The names of tokens that have ended, at most so many."""
-    return [bytes(digest) for digest in tx.scalars(select(c.digest).where(c.expires_us <= now_us).limit(most))]
+    return [bytes(digest) for digest in tx.scalars(select(c.digest).where(c.expires_us <= now_us).limit(limit))]
 
 
 def delete_each(tx: UnitLike, digests: Sequence[bytes]) -> int:

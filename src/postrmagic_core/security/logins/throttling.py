@@ -29,16 +29,16 @@ _log = logging.getLogger("postrmagic_core.security")
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """A throttle's settings: ``remember`` is how many seconds a network or a device is known after a login."""
+    """A throttle's settings: ``device_lifetime`` is how many seconds a network or a device is known after a login."""
 
     limits: ThrottleLimits
     unavailable: Unavailable
-    remember: float
+    device_lifetime: float
 
     @property
-    def remember_ms(self) -> int:
+    def device_lifetime_ms(self) -> int:
         """The same in milliseconds."""
-        return round(self.remember * 1000)
+        return round(self.device_lifetime * 1000)
 
 
 class Throttling:
@@ -51,7 +51,7 @@ class Throttling:
         self._clock = clock
         self._metrics = metrics
 
-    def check(self, account: str, address: Address, device: str | None) -> Steps[Admission]:
+    def admit(self, account: str, address: Address, device: str | None) -> Steps[Admission]:
         """Count an attempt, if it is admitted."""
         attempt = self._attempt(account, address, device)
         try:
@@ -80,14 +80,14 @@ class Throttling:
             yield lambda port: port.store.delete([self._bucket(own)])
             if attempt.network:
                 known = {self._known_keys(attempt)[0]: b"1"}
-                yield lambda port: port.store.set(known, self._terms.remember_ms)
+                yield lambda port: port.store.set(known, self._terms.device_lifetime_ms)
         except BackendError:
             # Who has logged in is in; from here they are a stranger until the next login.
             self._metrics.counter("logins_unremembered_total").add()
 
     def remember(self, account: str) -> str:
         """A device's token."""
-        ends_us = self._clock.now_us() + round(self._terms.remember * 1_000_000)
+        ends_us = self._clock.now_us() + round(self._terms.device_lifetime * 1_000_000)
         return self._names.token(policy.fold(account), secrets.token_bytes(policy.NONCE), ends_us)
 
     def _attempt(self, account: str, address: Address, device: str | None) -> Attempt:

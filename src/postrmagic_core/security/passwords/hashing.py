@@ -24,9 +24,9 @@ class Hashing:
     """One configuration's; every call takes memory and time, which its caller bounds."""
 
     def __init__(
-        self, cost: Argon2Cost, most: Argon2Cost | None, legacy: Sequence[LegacyHasher], metrics: Metrics
+        self, cost: Argon2Cost, max_cost: Argon2Cost | None, legacy: Sequence[LegacyHasher], metrics: Metrics
     ) -> None:
-        self._most = policy.check_cost(cost, most)
+        self._max_cost = policy.check_cost(cost, max_cost)
         try:
             import argon2
             from pwdlib.hashers.argon2 import Argon2Hasher
@@ -95,7 +95,7 @@ class Hashing:
         found = self._parameters(stored)
         if found is None:
             return False
-        return Argon2Cost(found.memory_cost, found.time_cost, found.parallelism).within(self._most)
+        return Argon2Cost(found.memory_cost, found.time_cost, found.parallelism).within(self._max_cost)
 
     def _parameters(self, stored: str) -> Parameters | None:
         try:

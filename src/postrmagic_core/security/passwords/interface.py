@@ -17,9 +17,9 @@ class Argon2Cost:
     passes: int = 3
     lanes: int = 4
 
-    def within(self, most: Argon2Cost) -> bool:
-        """Whether no parameter is above ``most``'s."""
-        return self.memory_kib <= most.memory_kib and self.passes <= most.passes and self.lanes <= most.lanes
+    def within(self, limit: Argon2Cost) -> bool:
+        """Whether no parameter is above ``limit``'s."""
+        return self.memory_kib <= limit.memory_kib and self.passes <= limit.passes and self.lanes <= limit.lanes
 
 
 @dataclass(frozen=True, slots=True)

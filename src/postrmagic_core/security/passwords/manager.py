@@ -23,12 +23,12 @@ if TYPE_CHECKING:
 
 
 class Passwords(Lifecycle):
-    """Hashes and verifies passwords, at most ``at_once`` at a time, whoever waits in order.
+    """Hashes and verifies passwords, at most ``concurrency`` at a time, whoever waits in order.
 
-    ``cost``: of new hashes; ``most``: up to which cost a stored hash is checked (by default four times ``cost``), since
-    its parameters decide what the check takes. ``legacy``: readers of older schemes. ``rules`` and ``breached``, which
-    answers whether a password is known from leaks, are what :meth:`require` asks. ``at_once`` is by default the
-    number of cores, at least 2: of both faces together they take ``at_once`` times the cost's memory. Who waits longer
+    ``cost``: of new hashes; ``max_cost``: up to which cost a stored hash is checked (by default four times ``cost``),
+    since its parameters decide what the check takes. ``legacy``: readers of older schemes. ``rules`` and ``breached``,
+    which answers whether a password is known from leaks, are what :meth:`require` asks. ``concurrency`` is by default
+    the number of cores, at least 2: of both faces together they take so many times the cost's memory. Who waits longer
     than ``wait`` seconds gets :class:`Overloaded`: by default so long that a busy moment turns nobody away, and shorter
     than browsers and proxies wait. A flood of guesses is for :class:`LoginThrottle` to end.
 
@@ -36,29 +36,31 @@ class Passwords(Lifecycle):
     and ``passwords_unreadable_total``.
     """
 
+    rules: PasswordRules
+
     def __init__(
         self,
         cost: Argon2Cost = Argon2Cost(),  # noqa: B008 - frozen value object
         *,
-        most: Argon2Cost | None = None,
+        max_cost: Argon2Cost | None = None,
         legacy: Sequence[LegacyHasher] = (),
         rules: PasswordRules = PasswordRules(),  # noqa: B008 - frozen value object
         breached: Callable[[str], bool] | None = None,
-        at_once: int | None = None,
+        concurrency: int | None = None,
         wait: float = 10.0,
         metrics: Metrics | None = None,
     ) -> None:
         super().__init__()
-        size = max(2, os.cpu_count() or 2) if at_once is None else at_once
+        size = max(2, os.cpu_count() or 2) if concurrency is None else concurrency
         if size < 1 or wait <= 0:
-            raise ConfigurationError(f"expected at_once of at least 1 and a wait above 0 s, got {size} and {wait}")
+            raise ConfigurationError(f"expected concurrency of at least 1 and a wait above 0 s, got {size} and {wait}")
         if rules.common is COMMON:
             check_installed()
         counts = metrics or Metrics()
         self.rules = rules
         self.bridge = Bridge(threads=size, name="postrmagic-passwords")
         self.checks = Bridge(name="postrmagic-password-rules")
-        self.work = Work(Hashing(cost, most, legacy, counts), Slots(size, wait), rules, counts)
+        self.work = Work(Hashing(cost, max_cost, legacy, counts), Slots(size, wait), rules, counts)
         self._breached = breached
 
     @cached_property

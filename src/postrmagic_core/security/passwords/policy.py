@@ -47,9 +47,9 @@ class PasswordRules:
 
     def __post_init__(self) -> None:
         if not LEAST <= self.min_length <= _ALLOWED:
-            raise ConfigurationError(f"min_length is {LEAST} to {_ALLOWED} characters, got {self.min_length}")
+            raise ConfigurationError(f"expected min_length of {LEAST} to {_ALLOWED} characters, got {self.min_length}")
         if self.max_bytes < 4 * _ALLOWED:
-            raise ConfigurationError(f"max_bytes is at least {4 * _ALLOWED}, got {self.max_bytes}")
+            raise ConfigurationError(f"expected max_bytes of {4 * _ALLOWED} or more, got {self.max_bytes}")
 
     def problems(self, password: str, context: Iterable[str] = ()) -> list[str]:
         """The code of everything that is wrong with ``password``; ``context``: names of the user and of the service."""
@@ -130,7 +130,7 @@ def is_readable(stored: str) -> bool:
     return len(stored) <= _LONGEST_HASH and stored.isascii()
 
 
-def check_cost(cost: Argon2Cost, most: Argon2Cost | None) -> Argon2Cost:
+def check_cost(cost: Argon2Cost, max_cost: Argon2Cost | None) -> Argon2Cost:
     """What stored hashes may cost at most; :class:`ConfigurationError` for what is below the floor, or contradicts.
 
     By default four times ``cost`` in memory and passes, and 16 lanes: who can write a hash into the table must not be
@@ -140,7 +140,7 @@ def check_cost(cost: Argon2Cost, most: Argon2Cost | None) -> Argon2Cost:
         raise ConfigurationError(
             f"argon2id needs at least {FLOOR.memory_kib} KiB, {FLOOR.passes} passes and {FLOOR.lanes} lane, got {cost}"
         )
-    most = most or Argon2Cost(4 * cost.memory_kib, 4 * cost.passes, max(16, cost.lanes))
-    if not cost.within(most):
-        raise ConfigurationError(f"new hashes would cost more than stored ones may: {cost} is above {most}")
-    return most
+    limit = max_cost or Argon2Cost(4 * cost.memory_kib, 4 * cost.passes, max(16, cost.lanes))
+    if not cost.within(limit):
+        raise ConfigurationError(f"new hashes would cost more than stored ones may: {cost} is above max_cost={limit}")
+    return limit

@@ -15,7 +15,6 @@ from postrmagic_core._metrics import Metrics
 from postrmagic_core._retry import RetryPolicy
 from postrmagic_core._sql import Backend, Link, PoolLimits, Role, Timeouts, links_of, open_backend
 from postrmagic_core.errors import BackendTimeout, BackendUnavailable, Conflict, OutcomeUnknown
-from postrmagic_core.registry import scheme_of
 from postrmagic_core.stores.adapters._sweeper import Sweeper
 from postrmagic_core.stores.checks import check_keys, check_prefix, check_ttl, check_values, script_args
 from postrmagic_core.stores.interface import Script, Usage
@@ -54,7 +53,7 @@ class Held:
 
 
 class SqlStore(LockedStore[Held]):
-    """What both dialects share; :meth:`from_url` gives the one for its URL.
+    """What both dialects share.
 
     ``timeout``: seconds an operation may take; a conflict is tried again within it. The first one may take up to five
     seconds where it has to make the table. Expired rows are invisible at once and deleted by a thread of its own every
@@ -81,17 +80,11 @@ class SqlStore(LockedStore[Held]):
     @classmethod
     def from_url(
         cls, url: str, *, timeout: float = 0.5, clock: Clock | None = None, metrics: Metrics | None = None
-    ) -> SqlStore:
+    ) -> Self:
         """``sqlite:///kv.db`` or ``mysql://user:password@host/name`` (``mariadb://``); no I/O yet."""
         limits = Timeouts(connect=timeout, statement=timeout, lock=timeout)
         backend = open_backend(url, pool=PoolLimits(timeout=timeout), timeouts=limits)
-        if scheme_of(url) == "sqlite":
-            from postrmagic_core.stores.adapters.sql_sqlite import SqliteStore
-
-            return SqliteStore(backend, timeout=timeout, clock=clock)
-        from postrmagic_core.stores.adapters.sql_mysql import MysqlStore
-
-        return MysqlStore(backend, timeout=timeout)
+        return cls(backend, timeout=timeout, clock=clock)
 
     def get(self, keys: Sequence[bytes]) -> list[bytes | None]:
         """See :meth:`Store.get`: one statement without a transaction."""

@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Literal, TypeAlias
 
 from sqlalchemy import event
 
+from postrmagic_core._clock import Clock
 from postrmagic_core._lifecycle import after_fork
 from postrmagic_core._sql import Backend
 from postrmagic_core.errors import BackendRejected, BackendTimeout
@@ -37,14 +38,19 @@ CREATE TABLE IF NOT EXISTS pm_kv (
 
 
 class MysqlStore(SqlStore):
-    """A missing row cannot be locked, so a placeholder (no value, ended long ago) is written for it first."""
+    """A missing row cannot be locked, so a placeholder (no value, ended long ago) is written for it first.
+
+    Time is the server's, whatever ``clock`` is given.
+    """
 
     clock: ClassVar[Literal["store", "process"]] = "store"
     binds: ClassVar[str] = "%s"
     live: ClassVar[str] = f"(v IS NOT NULL AND (e IS NULL OR e > {_NOW_MS}))"
 
-    def __init__(self, backend: Backend, *, timeout: float = 0.5, sweep_every: float = 60.0) -> None:
-        super().__init__(backend, timeout=timeout, sweep_every=sweep_every)
+    def __init__(
+        self, backend: Backend, *, timeout: float = 0.5, clock: Clock | None = None, sweep_every: float = 60.0
+    ) -> None:
+        super().__init__(backend, timeout=timeout, clock=clock, sweep_every=sweep_every)
         self._largest = 0  # bytes; known once connected
         self._listen()
         after_fork(self._listen)

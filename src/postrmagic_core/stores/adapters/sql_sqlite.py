@@ -30,7 +30,7 @@ class SqliteStore(SqlStore):
     def __init__(
         self, backend: Backend, *, timeout: float = 0.5, clock: Clock | None = None, sweep_every: float = 60.0
     ) -> None:
-        super().__init__(backend, timeout=timeout, sweep_every=sweep_every)
+        super().__init__(backend, timeout=timeout, clock=clock, sweep_every=sweep_every)
         self._elapsed = machine.elapsed if clock is None else clock.monotonic
         self._start = machine.start() if clock is None else ""
         self._anchor_us = (clock or SystemClock()).now_us() - self._elapsed_us()

@@ -10,7 +10,8 @@ import pytest
 from postrmagic_core.jobs.interface import BrokerAdapter, Change, Progress, Selection, State
 from postrmagic_core.jobs.progress import written
 
-from .broker_rig import BRIEF, Opener, Worker, change, counts_of, new, now_us, record_of, state_of, status_of, until
+from ..waiting import until
+from .broker_rig import BRIEF, Opener, Worker, change, counts_of, new, now_us, record_of, state_of, status_of
 
 Start = Literal["queued", "later", "retrying", "running", "succeeded", "failed", "dead", "cancelled"]
 
@@ -87,11 +88,11 @@ class AlterPromises:
         change(broker, "cancel", job_id)
         status = status_of(broker, job_id)
         assert (status.state, status.cancelling) == ("cancelled", False)
-        assert status.ended is not None
+        assert status.ended_at is not None
         turn = rival.turn()
         assert (list(turn.claims), turn.next_due) == ([], None)
         figures = counts_of(broker, "q")
-        assert (figures.queued, figures.later, figures.running, figures.letters) == (0, 0, 0, 0)
+        assert (figures.queued, figures.later, figures.running, figures.dead) == (0, 0, 0, 0)
 
     def test_a_running_job_is_asked_to_end(self, broker: BrokerAdapter, other: BrokerAdapter, worker: Worker) -> None:
         """It still runs, everybody sees that it was asked, and it may also have been done before it heard of it."""
@@ -100,7 +101,7 @@ class AlterPromises:
         assert change(other, "cancel", first.id, second.id) == {first.id, second.id}
         for claim in (first, second):
             status = status_of(broker, claim.id)
-            assert (status.state, status.cancelling, status.ended) == ("running", True, None)
+            assert (status.state, status.cancelling, status.ended_at) == ("running", True, None)
         assert worker.settle(first, "cancelled")
         assert worker.settle(second, "succeeded")
         assert (state_of(other, first.id), state_of(other, second.id)) == ("cancelled", "succeeded")
@@ -131,7 +132,7 @@ class AlterPromises:
         worker.settle(former, start, reason="failed", error="e", fingerprint="f" * 16)  # type: ignore[arg-type]  # these starts are ends
         change(broker, "replay", job.id)
         status = status_of(broker, job.id)
-        assert (status.state, status.attempts, status.retries, status.ended) == ("queued", 0, 2, None)
+        assert (status.state, status.attempts, status.retries, status.ended_at) == ("queued", 0, 2, None)
         assert (status.reason, status.error, status.priority) == (None, None, "high")
         assert counts_of(broker, "q").queued == 1
         claim = rival.claim_one()

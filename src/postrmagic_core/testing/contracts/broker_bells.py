@@ -10,7 +10,8 @@ import pytest
 
 from postrmagic_core.jobs.interface import BrokerAdapter
 
-from .broker_rig import DELAYS, SOON, Listening, Worker, change, early, new, status_of, until
+from ..waiting import until
+from .broker_rig import DELAYS, SOON, Listening, Worker, change, early, new, status_of
 
 
 class BellPromises:

@@ -71,14 +71,14 @@ class HostilePromises:
         status = status_of(broker, job.id)
         assert (status.queue, status.task, status.worker) == (job.queue, job.task, status.worker)
         assert (status.error, status.fingerprint) == ("e" * 200, "f" * 16)
-        assert counts_of(broker, job.queue).letters == 1
+        assert counts_of(broker, job.queue).dead == 1
 
     def test_large_numbers_stay_exact(self, broker: BrokerAdapter, worker: Worker) -> None:
         """A time in the far future to the microsecond, more tries than anybody waits for, and a time long ago."""
         far, old = new(due_us=FARTHEST_US, retries=1_000_000), new(due_us=1, retries=0)
         broker.put([far, old, new(due_us=FARTHEST_US - 1)])
         status = status_of(broker, far.id)
-        assert (status.due, status.retries) == (from_us(FARTHEST_US), 1_000_000)
+        assert (status.due_at, status.retries) == (from_us(FARTHEST_US), 1_000_000)
         assert counts_of(broker, "q").later == 2
         claim = worker.claim_one()
         assert (claim.id, claim.retries) == (old.id, 0)

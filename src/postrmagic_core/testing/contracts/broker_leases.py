@@ -7,7 +7,8 @@ import time
 from postrmagic_core.jobs.interface import Beat, BrokerAdapter, Claim, Progress
 from postrmagic_core.jobs.progress import written
 
-from .broker_rig import BRIEF, Opener, Worker, change, new, now_us, record_of, state_of, status_of, until
+from ..waiting import until
+from .broker_rig import BRIEF, Opener, Worker, change, new, now_us, record_of, state_of, status_of
 
 
 class LeasePromises:

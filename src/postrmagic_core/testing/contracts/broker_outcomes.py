@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 
 from postrmagic_core._clock import to_us
-from postrmagic_core.jobs.interface import LETTERS, BrokerAdapter, Claim, Progress, Selection
+from postrmagic_core.jobs.interface import DEAD, BrokerAdapter, Claim, Progress, Selection
 from postrmagic_core.jobs.progress import written
 
+from ..waiting import until
 from .broker_rig import (
     BRIEF,
     End,
@@ -21,7 +22,6 @@ from .broker_rig import (
     record_of,
     state_of,
     status_of,
-    until,
 )
 
 ENDS: list[End] = ["succeeded", "failed", "dead", "cancelled"]
@@ -44,9 +44,9 @@ class OutcomePromises:
         status = record.status
         assert (status.state, status.attempts, record.result, status.progress) == (end, 1, b"\x00r", Progress(0.5))
         assert {"reason": status.reason, "error": status.error, "fingerprint": status.fingerprint} == told
-        assert status.started is not None
-        assert status.ended is not None
-        assert status.created <= status.started <= status.ended
+        assert status.started_at is not None
+        assert status.ended_at is not None
+        assert status.created_at <= status.started_at <= status.ended_at
         assert worker.turn().next_due is None
         assert worker.claim() == []
 
@@ -68,14 +68,14 @@ class OutcomePromises:
         assert worker.settle(claim, "retrying", delay=0.3, error="backend.timeout", fingerprint="f" * 16)
         status = status_of(broker, job.id)
         assert (status.state, status.error, status.fingerprint) == ("retrying", "backend.timeout", "f" * 16)
-        assert (status.ended, status.attempts) == (None, 1)
-        assert status.due is not None
-        assert to_us(status.due) >= before + 300_000
+        assert (status.ended_at, status.attempts) == (None, 1)
+        assert status.due_at is not None
+        assert to_us(status.due_at) >= before + 300_000
         again = worker.await_one()
-        started = status_of(broker, job.id).started
+        started = status_of(broker, job.id).started_at
         assert (again.id, again.attempt, again.alone) == (job.id, 2, False)
         assert started is not None
-        assert started >= status.due
+        assert started >= status.due_at
 
     def test_a_success_after_failures_shows_no_error(self, broker: BrokerAdapter, worker: Worker) -> None:
         """What was recorded for a try that failed is not the job's end."""
@@ -103,7 +103,7 @@ class OutcomePromises:
         broker.put([job])
         assert worker.settle(worker.claim_one(), "queued")
         status = status_of(broker, job.id)
-        assert (status.state, status.attempts, status.ended) == ("queued", 0, None)
+        assert (status.state, status.attempts, status.ended_at) == ("queued", 0, None)
         assert counts_of(broker, "q").queued == 1
         claim = rival.claim_one()
         assert (claim.id, claim.attempt) == (job.id, 1)
@@ -198,7 +198,7 @@ class OutcomePromises:
         self.is_forgotten(other, brief.id)
         assert state_of(broker, kept.id) == end
         assert (state_of(broker, failed.id), state_of(broker, dead.id)) == ("failed", "dead")
-        assert {record.status.id for record in broker.records(Selection(states=LETTERS))} == {failed.id, dead.id}
+        assert {record.status.id for record in broker.records(Selection(states=DEAD))} == {failed.id, dead.id}
         assert worker.claim_one().id == waits.id
 
     def test_a_job_cancelled_while_it_waited_is_forgotten_in_time(

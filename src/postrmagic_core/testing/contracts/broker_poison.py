@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from postrmagic_core.jobs.interface import LIVE, BrokerAdapter, Claim, Counts, Selection
 
-from .broker_rig import BRIEF, Opener, Worker, counts_of, new, now_us, state_of, status_of, until
+from ..waiting import until
+from .broker_rig import BRIEF, Opener, Worker, counts_of, new, now_us, state_of, status_of
 
 
 class PoisonPromises:
@@ -28,8 +29,8 @@ class PoisonPromises:
             assert [claim.attempt for claim in seen] == list(range(1, job.retries + 2))
             assert [claim.alone for claim in seen] == [False] * max(1, job.retries) + [True] * (job.retries > 0)
             assert (status.reason, status.attempts) == ("poison", job.retries + 1)
-            assert status.ended is not None
-            assert counts_of(broker, job.queue) == Counts(letters=1)
+            assert status.ended_at is not None
+            assert counts_of(broker, job.queue) == Counts(dead=1)
             assert lost.settle(seen[-1]) is False
             assert state_of(broker, job.id) == "dead"
         assert lost.turn(queues=list(claims)).next_due is None

@@ -25,10 +25,10 @@ class PutPromises:
         status = record.status
         assert (status.id, status.queue, status.task, status.state) == (job.id, "mail.out", "send", "queued")
         assert (status.attempts, status.retries, status.priority) == (0, 7, "low")
-        assert (status.started, status.ended, status.reason, status.error) == (None, None, None, None)
+        assert (status.started_at, status.ended_at, status.reason, status.error) == (None, None, None, None)
         assert (status.worker, status.progress, status.cancelling) == (None, None, False)
-        assert status.created.utcoffset() is not None
-        assert status.due is not None
+        assert status.created_at.utcoffset() is not None
+        assert status.due_at is not None
 
     def test_a_job_is_claimed_as_it_was_put(self, broker: BrokerAdapter, rival: Worker) -> None:
         """Another process is given all that it needs to run it."""
@@ -114,9 +114,9 @@ class PutPromises:
         job = new(due_us=due)
         broker.put([job])
         status = status_of(broker, job.id)
-        assert (status.state, status.due) == ("queued", from_us(due))
+        assert (status.state, status.due_at) == ("queued", from_us(due))
         claim = rival.await_one()
-        started = status_of(broker, claim.id).started
+        started = status_of(broker, claim.id).started_at
         assert started is not None
         assert to_us(started) >= due
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 
 from postrmagic_core._clock import to_us
-from postrmagic_core.jobs.interface import ENDED, LETTERS, LIVE, BrokerAdapter, Counts, Selection, State
+from postrmagic_core.jobs.interface import DEAD, ENDED, LIVE, BrokerAdapter, Counts, Selection, State
 
-from .broker_rig import BRIEF, End, Opener, Worker, change, counts_of, ended, new, now_us, status_of, until
+from ..waiting import until
+from .broker_rig import BRIEF, End, Opener, Worker, change, counts_of, ended, new, now_us, status_of
 
 
 def select(broker: BrokerAdapter, **selection: object) -> list[str]:
@@ -43,7 +44,7 @@ class RecordPromises:
         worker.turn([ended(claims[jobs[end].id], end, delay=60.0) for end in ends], free=0)
         for state, job in jobs.items():
             assert select(broker, states=[state]) == [job.id]
-        assert set(select(broker, states=LETTERS)) == {jobs["failed"].id, jobs["dead"].id}
+        assert set(select(broker, states=DEAD)) == {jobs["failed"].id, jobs["dead"].id}
         assert set(select(broker, states=LIVE)) == {jobs[name].id for name in ("retrying", "running", "queued")}
         assert len(select(broker, states=LIVE | ENDED)) == len(jobs)
 
@@ -86,7 +87,7 @@ class RecordPromises:
         for claim in claims:
             until(lambda: now_us(broker) > max(instants, default=0), "time stood still")
             worker.settle(claim, end)
-            at = status_of(broker, claim.id).ended
+            at = status_of(broker, claim.id).ended_at
             assert at is not None
             instants.append(to_us(at))
         before = [set(select(broker, states=LIVE | ENDED, before_us=instant)) for instant in [*instants, 2**53 - 1]]
@@ -103,11 +104,11 @@ class RecordPromises:
         assert counts_of(broker, "q") == Counts(queued=2, later=1, running=8)
         ends: list[End] = ["failed", "dead", "succeeded", "cancelled", "retrying", "queued"]
         worker.turn([ended(claim, end, delay=60.0) for claim, end in zip(claims, ends, strict=False)], free=0)
-        assert counts_of(broker, "q") == Counts(queued=3, later=2, running=2, letters=2)
+        assert counts_of(broker, "q") == Counts(queued=3, later=2, running=2, dead=2)
         assert counts_of(broker, "r") == Counts(queued=1)
         change(broker, "cancel", *(claim.id for claim in claims))
         change(broker, "forget", claims[0].id)
-        assert counts_of(broker, "q") == Counts(queued=2, later=1, running=2, letters=1)
+        assert counts_of(broker, "q") == Counts(queued=2, later=1, running=2, dead=1)
 
     def test_what_became_due_is_counted_as_that(self, broker: BrokerAdapter, worker: Worker) -> None:
         """Without anybody having looked for it."""

@@ -34,6 +34,8 @@ from postrmagic_core.jobs.interface import (
     Want,
 )
 
+from ..waiting import until
+
 P = ParamSpec("P")
 R = TypeVar("R")
 
@@ -131,15 +133,6 @@ def ended(claim: Claim, state: End = "succeeded", **outcome: Any) -> Settlement:
     return Settlement(claim, Outcome(state, **outcome))
 
 
-def until(look: Callable[[], R | None], otherwise: str) -> R:
-    """What ``look()`` gives as soon as that is true; ``otherwise`` says what never happened."""
-    deadline = time.monotonic() + SOON
-    while not (seen := look()):
-        assert time.monotonic() < deadline, f"{otherwise} within {SOON:g} s"
-        time.sleep(0.02)
-    return seen
-
-
 def early(broker: BrokerAdapter, worker: Worker, how: str = "put") -> tuple[NewJob, Turn]:
     """A job that was ``put`` or ``retried`` with a delay, and a look at it before that is over."""
     for delay in DELAYS:
@@ -216,4 +209,4 @@ def now_us(broker: BrokerAdapter) -> int:
     """The broker's own time in microseconds, told by a job made for it, which waits in another queue."""
     job = new("clock")
     broker.put([job])
-    return to_us(status_of(broker, job.id).created)
+    return to_us(status_of(broker, job.id).created_at)

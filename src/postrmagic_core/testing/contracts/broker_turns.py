@@ -9,7 +9,8 @@ import pytest
 
 from postrmagic_core.jobs.interface import PRIORITIES, BrokerAdapter, Claim, Priority, Want
 
-from .broker_rig import BRIEF, Opener, Worker, early, ended, new, now_us, state_of, status_of, until
+from ..waiting import until
+from .broker_rig import BRIEF, Opener, Worker, early, ended, new, now_us, state_of, status_of
 
 
 def ids(claims: list[Claim]) -> list[str]:
@@ -92,9 +93,9 @@ class TurnPromises:
         worker.claim()
         status = status_of(other, job.id)
         assert (status.state, status.attempts, status.worker) == ("running", 1, worker.name)
-        assert status.started is not None
-        assert status.created <= status.started
-        assert status.ended is None
+        assert status.started_at is not None
+        assert status.created_at <= status.started_at
+        assert status.ended_at is None
 
     def test_each_delivery_counts_and_has_a_higher_fence(self, broker: BrokerAdapter, worker: Worker) -> None:
         """After a failure, and after a hand-over that does not count."""

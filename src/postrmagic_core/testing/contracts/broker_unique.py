@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from postrmagic_core.jobs.interface import BrokerAdapter, NewJob, Unique
 
+from ..waiting import until
 from .broker_rig import (
     BRIEF,
     LONG,
@@ -22,7 +23,6 @@ from .broker_rig import (
     state_of,
     status_of,
     together,
-    until,
 )
 
 # Different keys, which a careless comparison takes for one.

@@ -8,7 +8,8 @@ import pytest
 from postrmagic_core.database import DatabaseManager
 from postrmagic_core.jobs.interface import BrokerAdapter, SupportsUnits, Unique
 
-from .broker_rig import Worker, known, new, now_us, persist, record_of, state_of, status_of, together, until
+from ..waiting import until
+from .broker_rig import Worker, known, new, now_us, persist, record_of, state_of, status_of, together
 
 
 class UnitPromises:
@@ -96,5 +97,5 @@ class UnitPromises:
         job = new(due_us=now_us(broker) + 200_000)
         with database.write() as tx:
             units.put_in(tx, [job])
-        assert status_of(broker, job.id).due is not None
+        assert status_of(broker, job.id).due_at is not None
         assert until(rival.claim, "what was due was not handed out")[0].id == job.id

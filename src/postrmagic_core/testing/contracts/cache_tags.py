@@ -119,10 +119,10 @@ class TagPromises:
         [(topic, payload)] = unit.staged
         assert topic == "cache"
         for _ in range(2):
-            face.deliver(unit, Row(payload))
+            face.cache.deliver(unit, Row(payload))
             assert face.get("k") is None
         with pytest.raises(DecodeError):
-            face.deliver(unit, Row(b"?"))
+            face.cache.deliver(unit, Row(b"?"))
 
     def test_a_delivery_reaches_the_namespace_that_staged_it(self, face: Face, open_cache: Opener) -> None:
         """One route serves all namespaces of a store."""
@@ -131,7 +131,7 @@ class TagPromises:
             one.set("k", 1, 60, tags=["t"])
         unit = Transaction()
         a.invalidate("t", tx=unit)
-        b.deliver(unit, Row(unit.staged[0][1]))
+        b.cache.deliver(unit, Row(unit.staged[0][1]))
         assert (a.get("k"), b.get("k")) == (None, 1)
 
     def test_inside_a_unit_values_are_computed_neither_read_nor_stored(self, cache: CacheManager) -> None:

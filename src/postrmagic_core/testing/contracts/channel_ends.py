@@ -11,7 +11,8 @@ import pytest
 from postrmagic_core.errors import NotOpen
 from postrmagic_core.events.channel import Channel
 
-from .channel_rig import MEANWHILE, PROMPT, Notebook, listening, numbered, until
+from ..waiting import until
+from .channel_rig import MEANWHILE, PROMPT, Notebook, listening, numbered
 
 
 class EndPromises:

@@ -11,7 +11,8 @@ import pytest
 from postrmagic_core.errors import UsageError
 from postrmagic_core.events.channel import MAX_PAYLOAD, Channel, Missed
 
-from .channel_rig import MEANWHILE, SOON, Notebook, Opener, listening, numbered, until
+from ..waiting import until
+from .channel_rig import MEANWHILE, SOON, Notebook, Opener, listening, numbered
 
 PUBLISHERS, EACH = 4, 100
 

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Protocol, TypeVar
+from typing import Protocol
 
 from postrmagic_core.events.channel import KEPT_LEAST, Channel, Missed
 
-R = TypeVar("R")
+from ..waiting import until
 
 SOON = 20.0
 """Seconds after which what must happen soon counts as never happening: far more than a busy machine needs."""
@@ -85,15 +84,6 @@ def listening(channel: Channel) -> Iterator[Notebook]:
             yield notebook
         finally:
             notebook.gate.set()
-
-
-def until(look: Callable[[], R | None], otherwise: str) -> R:
-    """What ``look()`` gives as soon as that is true; ``otherwise`` says what never happened."""
-    deadline = time.monotonic() + SOON
-    while not (seen := look()):
-        assert time.monotonic() < deadline, f"{otherwise} within {SOON:g} s"
-        time.sleep(0.005)
-    return seen
 
 
 def numbered(count: int, size: int = 0, who: str = "") -> list[bytes]:

@@ -6,7 +6,8 @@ import time
 
 from postrmagic_core.events.channel import MAX_PAYLOAD, Channel, Missed
 
-from .channel_rig import KEEP, MEANWHILE, PROMPT, Notebook, listening, numbered, until
+from ..waiting import until
+from .channel_rig import KEEP, MEANWHILE, PROMPT, Notebook, listening, numbered
 
 _SIZE = 16_000
 

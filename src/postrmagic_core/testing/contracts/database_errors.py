@@ -38,20 +38,21 @@ class ErrorPromises:
         return write
 
     @pytest.mark.parametrize(("values", "constraint", "columns"), _UNIQUE)
-    def test_a_unique_violation_names_constraint_and_columns(
+    def test_a_unique_violation_names_constraint_table_and_columns(
         self, ann: Write, values: dict[str, object], constraint: str, columns: tuple[str, ...]
     ) -> None:
         """By the names declared in the metadata; a primary key is called PRIMARY."""
         with pytest.raises(UniqueViolation) as caught:
             ann(lambda tx: tx.execute(insert(people).values(**values)))
-        assert (caught.value.constraint, caught.value.columns) == (constraint, columns)
+        found = caught.value
+        assert (found.constraint, found.table, found.columns) == (constraint, "people", columns)
 
-    def test_a_unique_violation_of_textual_sql_names_its_columns(self, ann: Write) -> None:
-        """Without metadata the columns are still found."""
+    def test_a_unique_violation_of_textual_sql_names_table_and_columns(self, ann: Write) -> None:
+        """Without metadata both are still found."""
         statement = text("INSERT INTO people (id, name) VALUES (2, :name)")
         with pytest.raises(UniqueViolation) as caught:
             ann(lambda tx: tx.execute(statement, {"name": "Ann"}))
-        assert caught.value.columns == ("name", "city")
+        assert (caught.value.table, caught.value.columns) == ("people", ("name", "city"))
 
     def test_a_row_that_is_refused_leaves_nothing_locked(self, ann: Write, open_database: Opener) -> None:
         """Also where it was all that the unit did: others may change the row that was in its way."""

@@ -19,7 +19,6 @@ from __future__ import annotations
 
 import asyncio
 import threading
-import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
@@ -31,6 +30,8 @@ from postrmagic_core._retry import RetryPolicy
 from postrmagic_core.errors import OutsideUnit
 from postrmagic_core.events import Event, EventManager, on
 from postrmagic_core.jobs import JobQueue, task
+
+from ..waiting import until
 
 _QUICK = RetryPolicy(attempts=10, base=0.05, cap=0.05)
 _PATIENCE = 30.0
@@ -55,7 +56,7 @@ class Announcing:
     def __init__(self, stack: ExitStack, database: Any, queue: JobQueue) -> None:
         self.db = database
         self.jobs = queue
-        self.events = stack.enter_context(EventManager(units=database, jobs=queue))
+        self.events = stack.enter_context(EventManager(database=database, jobs=queue))
         self.heard: list[tuple[str, int]] = []
         self._stack = stack
         queue.include(task(name="postrmagic.events.deliver", retries=2, backoff=_QUICK)(self.events.run_delivery))
@@ -87,10 +88,7 @@ class Announcing:
 
     def until(self, holds: Callable[[], object]) -> None:
         """Wait until ``holds()``."""
-        deadline = time.monotonic() + _PATIENCE
-        while not holds():
-            assert time.monotonic() < deadline, "it did not come to hold"
-            time.sleep(0.02)
+        until(holds, timeout=_PATIENCE)
 
 
 class EventContract:
@@ -156,7 +154,7 @@ class EventContract:
 
         with pytest.raises(Undone):
             move()
-        assert announcing.events.log() == []
+        assert announcing.events.find() == []
 
     def test_inside_a_unit_it_is_said_which(self, announcing: Announcing) -> None:
         """Without tx= the event is refused."""
@@ -209,12 +207,12 @@ class EventContract:
         announcing.events.emit(Moved(number=2))
         announcing.work()
         announcing.events.drain(_PATIENCE)
-        assert [record.id for record in announcing.events.dead()] == [first]
+        assert [record.id for record in announcing.events.find(dead=True)] == [first]
         broken.clear()
         assert announcing.events.replay(dead=True) == 1
         announcing.events.drain(_PATIENCE)
         assert announcing.heard == [("one", 2), ("one", 1)]
-        assert announcing.events.dead() == []
+        assert announcing.events.find(dead=True) == []
 
     def test_a_cancelled_delivery_is_given_up(self, announcing: Announcing) -> None:
         """Whoever cancels its job: the sweep sees it, and those behind it go on."""

@@ -27,7 +27,7 @@ from pydantic import TypeAdapter
 
 from postrmagic_core.errors import ValidationFailed
 from postrmagic_core.testing.growth import growth
-from postrmagic_core.validation import Limits, Validator
+from postrmagic_core.validation import InputLimits, Validator
 from postrmagic_core.validation.catalogues import Catalogues
 from postrmagic_core.validation.messages import ENGLISH, Catalogue
 
@@ -36,7 +36,7 @@ Pump: TypeAlias = str | Callable[[int], Any]
 
 _CANARY = "CANARY-7f3a9c"
 _SIZE = 8_000
-_AMPLE = Limits(items=1_000_000, bytes=16_000_000)
+_AMPLE = InputLimits(items=1_000_000, bytes=16_000_000)
 _OTHERS: tuple[Any, ...] = (
     None,
     True,
@@ -69,15 +69,15 @@ class RuleContract:
     """Every promise of a rule in ``Annotated``.
 
     A subclass supplies ``rule``, the annotation; ``valid``: inputs and what is kept of each; ``invalid``: inputs and
-    the code of each; ``hostile``: what to time, beside the examples repeated. ``longest``: a text of more characters is
-    refused. ``catalogues``: the texts of a rule of your own, by locale.
+    the code of each; ``hostile``: what to time, beside the examples repeated. ``max_length``: a text of more characters
+    is refused. ``catalogues``: the texts of a rule of your own, by locale.
     """
 
     rule: ClassVar[Any]
     valid: ClassVar[Sequence[tuple[Any, Any]]]
     invalid: ClassVar[Sequence[tuple[Any, str]]]
     hostile: ClassVar[Sequence[Pump]] = ()
-    longest: ClassVar[int] = 1_000_000
+    max_length: ClassVar[int] = 1_000_000
     catalogues: ClassVar[Mapping[str, Catalogue]] = {}
 
     @pytest.fixture
@@ -136,7 +136,7 @@ class RuleContract:
         """The length is limited, and first."""
         for given in ("x", "1", "é", *(text for text, _ in self.valid if isinstance(text, str) and text)):
             with pytest.raises(ValidationFailed):
-                validator.validate(_pumped(given, self.longest + 1))
+                validator.validate(_pumped(given, self.max_length + 1))
 
     def test_it_takes_linear_time(self, validator: Validator[Any]) -> None:
         """Twice the text takes less than three times as long, accepted or refused."""

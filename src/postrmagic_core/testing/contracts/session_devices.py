@@ -27,7 +27,7 @@ class DevicePromises:
             ("Safari on iOS", "2001:db8:1::/48", False),
             ("Firefox on Linux", "203.0.113.0/24", True),
         ]
-        assert devices[0].last_seen == clock.now
+        assert devices[0].last_seen_at == clock.now
         assert not any(cookie in str(devices) for cookie in (laptop, phone))
         assert len({each.id for each in devices}) == 2
 

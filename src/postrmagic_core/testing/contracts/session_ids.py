@@ -123,7 +123,7 @@ class IdPromises:
     ) -> None:
         """Somebody else holds it, or the new one: both are logged out, and it is told why."""
         told: list[Incident] = []
-        strict = face.also(grace=0, on_incident=told.append)
+        strict = face.also(rotation_grace=0, on_incident=told.append)
         stolen = strict.begun(a=1) if rights == "grown" else strict.begun("alice", a=1)
         session = strict.load(stolen)
         if rights == "grown":
@@ -169,7 +169,7 @@ class IdPromises:
 
     def test_a_renewal_whose_answer_was_lost_logs_nobody_out(self, face: Face, clock: Any) -> None:
         """The old id counts until the new one is used, however long that takes."""
-        strict = face.also(grace=0)
+        strict = face.also(rotation_grace=0)
         first = strict.begun("alice", a=1)
         clock.advance(HOUR)
         lost = strict.save(strict.load(first))

@@ -1,8 +1,8 @@
 """Private servers for tests: started in about a second, killed and paused at will, gone with the test run.
 
-A URL in the environment wins over a private server in the fixtures: :data:`REDIS_VARIABLE`, :data:`MARIADB_VARIABLE`
-(MariaDB or MySQL), :data:`MYSQL_VARIABLE` (MySQL itself), :data:`RABBITMQ_VARIABLE`. ``POSTRMAGIC_TEST_VALKEY``: path
-of a ``valkey-server``.
+A URL in the environment wins over a private server in the fixtures: :data:`REDIS_VARIABLE`,
+:data:`MARIADB_VARIABLE`, :data:`MYSQL_VARIABLE`, :data:`RABBITMQ_VARIABLE`. ``POSTRMAGIC_TEST_VALKEY``: path of a
+``valkey-server``.
 """
 
 from ._process import MissingServer, ServerProcess, free_port

@@ -41,6 +41,10 @@ class ServerProcess(Lifecycle):
     :class:`~postrmagic_core.errors.Unsupported`.
     """
 
+    host: str
+    port: int
+    directory: Path
+
     name: ClassVar[str]
 
     def __init__(self, *, url: str | None = None, options: Sequence[str] = ()) -> None:

@@ -27,6 +27,8 @@ class RedisServer(ServerProcess):
     example ``["--enable-debug-command", "local"]``.
     """
 
+    tls_port: int
+
     name: ClassVar[str] = "redis"
 
     def __init__(

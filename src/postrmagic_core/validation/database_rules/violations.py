@@ -40,6 +40,9 @@ def common(found: list[Found]) -> Trail:
 
 
 def _speaks_for(violation: UniqueViolation, table: Any, columns: set[str]) -> bool:
+    # Some servers tell every table's name in lower case.
+    if violation.table is not None and violation.table.lower() != table.name.lower():
+        return False
     if violation.columns and set(violation.columns) != columns:
         return False
     if violation.constraint == _PRIMARY:

@@ -13,7 +13,7 @@ from typing import Any, Generic, TypeVar
 from ...errors import ConfigurationError
 from .. import strict_json
 from ..budget import over_data
-from ..interface import Limits
+from ..interface import InputLimits
 from ..messages import ENGLISH
 from ..model import Input
 from ..policy import failed
@@ -23,7 +23,7 @@ from .model import Definition, DefinitionLimits
 
 T = TypeVar("T")
 _DEFINITION = DefinitionLimits()
-_INPUT = Limits()
+_INPUT = InputLimits()
 _KEPT = 256
 
 
@@ -38,11 +38,11 @@ def build(definition: Mapping[str, Any] | bytes, *, limits: DefinitionLimits = _
 
 
 def validator_for(
-    definition: Mapping[str, Any] | bytes, *, limits: DefinitionLimits = _DEFINITION, inputs: Limits = _INPUT
+    definition: Mapping[str, Any] | bytes, *, limits: DefinitionLimits = _DEFINITION, input_limits: InputLimits = _INPUT
 ) -> Validator[Input]:
-    """A :class:`Validator` of :func:`build`'s model, kept as that is; ``inputs`` limits what it reads."""
+    """A :class:`Validator` of :func:`build`'s model, kept as that is; ``input_limits`` bound what it reads."""
     key, model = _built(definition, limits)
-    return _VALIDATORS.get((key, inputs), lambda: Validator(model, limits=inputs))
+    return _VALIDATORS.get((key, input_limits), lambda: Validator(model, limits=input_limits))
 
 
 class _Recent(Generic[T]):
@@ -74,20 +74,20 @@ _VALIDATORS: _Recent[Validator[Input]] = _Recent(_KEPT)
 
 def _built(definition: Mapping[str, Any] | bytes, limits: DefinitionLimits) -> tuple[Hashable, type[Input]]:
     # Each level of a form is two of JSON: the object of its fields, and the field. Rules lie three below the last.
-    costs = Limits(depth=2 * limits.nesting + 4, items=limits.bytes // 4 + 1, bytes=limits.bytes)
+    costs = InputLimits(depth=2 * limits.nesting + 4, items=limits.bytes // 4 + 1, bytes=limits.bytes)
     data = strict_json.parse(_as_json(definition, costs), costs, ENGLISH)
     canonical = json.dumps(data, sort_keys=True, separators=(",", ":")).encode()
     key = (hashlib.sha256(canonical).digest(), limits)
 
     def make() -> type[Input]:
         # Escaped to ASCII it may be longer than what was measured.
-        known = Limits(depth=costs.depth, items=costs.items, bytes=len(canonical))
+        known = InputLimits(depth=costs.depth, items=costs.items, bytes=len(canonical))
         return Builder(limits, data).build(Validator(Definition, limits=known).validate_json(canonical))
 
     return key, _MODELS.get(key, make)
 
 
-def _as_json(definition: Mapping[str, Any] | bytes, costs: Limits) -> bytes:
+def _as_json(definition: Mapping[str, Any] | bytes, costs: InputLimits) -> bytes:
     if isinstance(definition, bytes):
         return definition
     if over := over_data(definition, costs):

@@ -44,10 +44,10 @@ class Deadline:
 class _Incoming(io.RawIOBase):
     """What a socket receives: each wait ends with the deadline, and the sum of all bytes is limited."""
 
-    def __init__(self, sock: socket.socket, deadline: Deadline, most: int) -> None:
+    def __init__(self, sock: socket.socket, deadline: Deadline, max_bytes: int) -> None:
         self._sock = sock
         self._deadline = deadline
-        self._room = most
+        self._room = max_bytes
 
     def readable(self) -> bool:
         return True
@@ -64,10 +64,10 @@ class _Incoming(io.RawIOBase):
 class _Wire:
     """What ``http.client`` takes for a socket. Closing it does nothing: the socket is closed by who opened it."""
 
-    def __init__(self, sock: socket.socket, deadline: Deadline, most: int) -> None:
+    def __init__(self, sock: socket.socket, deadline: Deadline, max_bytes: int) -> None:
         self._sock = sock
         self._deadline = deadline
-        self._most = most
+        self._max_bytes = max_bytes
 
     def sendall(self, data: bytes) -> None:
         view = memoryview(data)
@@ -76,25 +76,25 @@ class _Wire:
             view = view[self._sock.send(view) :]
 
     def makefile(self, mode: str) -> io.BufferedReader:
-        return io.BufferedReader(_Incoming(self._sock, self._deadline, self._most))
+        return io.BufferedReader(_Incoming(self._sock, self._deadline, self._max_bytes))
 
     def close(self) -> None:
         return None
 
 
 def exchange(
-    address: Address, places: Sequence[str], request: Request, tls: ssl.SSLContext, deadline: Deadline, most: int
+    address: Address, places: Sequence[str], request: Request, tls: ssl.SSLContext, deadline: Deadline, max_bytes: int
 ) -> Answer:
-    """Send ``request`` to the first of the IP addresses ``places`` that accepts, and read at most ``most`` bytes.
+    """Send ``request`` to the first of the IP addresses ``places`` that accepts, and read at most ``max_bytes`` bytes.
 
     The server proves the *name* in ``address``, whichever of its IP addresses it is reached at.
     """
     with _told(), closing(_connected(places, address.port, deadline)) as plain:
         plain.settimeout(deadline.left())
         if address.scheme != "https":
-            return _asked(plain, address, request, deadline, most)
+            return _asked(plain, address, request, deadline, max_bytes)
         with closing(tls.wrap_socket(plain, server_hostname=address.host)) as sealed:
-            return _asked(sealed, address, request, deadline, most)
+            return _asked(sealed, address, request, deadline, max_bytes)
 
 
 def _connected(places: Sequence[str], port: int, deadline: Deadline) -> socket.socket:
@@ -124,10 +124,10 @@ def _tried(place: str, port: int, seconds: float) -> socket.socket | None:
     return sock
 
 
-def _asked(sock: socket.socket, address: Address, request: Request, deadline: Deadline, most: int) -> Answer:
+def _asked(sock: socket.socket, address: Address, request: Request, deadline: Deadline, max_bytes: int) -> Answer:
     connection = http.client.HTTPConnection(address.host)
     # Chunks may be written with as many bytes again; more would be a way around the limit.
-    connection.sock = cast("socket.socket", _Wire(sock, deadline, 2 * most + _HEAD))
+    connection.sock = cast("socket.socket", _Wire(sock, deadline, 2 * max_bytes + _HEAD))
     connection.putrequest(request.method, address.target, skip_host=True, skip_accept_encoding=True)
     connection.putheader("Host", address.authority)
     connection.putheader("Accept-Encoding", "identity")
@@ -141,21 +141,21 @@ def _asked(sock: socket.socket, address: Address, request: Request, deadline: De
     connection.endheaders(request.body)
     with closing(connection.getresponse()) as response:
         headers = tuple((name.lower(), value) for name, value in response.getheaders())
-        return Answer(response.status, headers, _body(response, most), str(address))
+        return Answer(response.status, headers, _body(response, max_bytes), str(address))
 
 
-def _body(response: http.client.HTTPResponse, most: int) -> bytes:
+def _body(response: http.client.HTTPResponse, max_bytes: int) -> bytes:
     # Compressed, a small body becomes a large one, and its size would be counted too late.
     if response.headers.get("Content-Encoding", "identity").strip().lower() not in {"identity", ""}:
         raise FetchFailed("the answer is compressed, though it was asked for as it is")
     if response.headers.get("Transfer-Encoding", "chunked").strip().lower() != "chunked":
         raise FetchFailed("the answer has a transfer encoding that was not asked for")
-    if response.length is not None and response.length > most:
+    if response.length is not None and response.length > max_bytes:
         raise AnswerTooLarge("the answer has more bytes than allowed")
     body = bytearray()
-    while part := response.read(min(_CHUNK, most + 1 - len(body))):
+    while part := response.read(min(_CHUNK, max_bytes + 1 - len(body))):
         body += part
-        if len(body) > most:
+        if len(body) > max_bytes:
             raise AnswerTooLarge("the answer has more bytes than allowed")
     if response.length:
         raise FetchFailed("the answer was cut off")

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from datetime import time as time_of_day
 from functools import cache
-from typing import Annotated, Any, ClassVar, Literal, LiteralString, TypeAlias
+from typing import Annotated, Any, ClassVar, Literal, LiteralString, Self, TypeAlias
 from zoneinfo import available_timezones
 
 from pydantic_core import PydanticCustomError, PydanticKnownError
@@ -18,7 +18,16 @@ from ..rule import Rule, TextFormat, refused, require, texts
 Moment: TypeAlias = date | datetime | Literal["now"]
 """A fixed day or instant, or the moment of the check."""
 
-_SYSTEM = SystemClock()
+
+# Rules differ where their clocks do: Python takes equal annotations for one, and would give a rule another one's clock.
+class _TheClock(SystemClock):
+    """The machine's: a copy of a rule has the same, so that both are equal."""
+
+    def __deepcopy__(self, memo: object) -> Self:
+        return self
+
+
+_SYSTEM = _TheClock()
 _DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 _ZONE_LENGTH = 64
 
@@ -47,7 +56,7 @@ class DateRule(Rule):
 @dataclass(frozen=True, slots=True)
 class _Limit(DateRule):
     at: Moment
-    clock: Clock = field(default=_SYSTEM, repr=False, compare=False)
+    clock: Clock = field(default=_SYSTEM, repr=False)
     code: ClassVar[LiteralString]
     code_now: ClassVar[LiteralString]
 
@@ -97,7 +106,7 @@ class MinAge(DateRule):
     """A day of birth at least ``years`` ago in UTC; who was born on 29 February is older on 1 March."""
 
     years: int
-    clock: Clock = field(default=_SYSTEM, repr=False, compare=False)
+    clock: Clock = field(default=_SYSTEM, repr=False)
 
     def __post_init__(self) -> None:
         require(1 <= self.years <= 150, "MinAge: years must be from 1 to 150")
@@ -114,7 +123,7 @@ class MaxAge(DateRule):
     """A day of birth, today or before, of somebody who is at most ``years`` old; days are those of UTC."""
 
     years: int
-    clock: Clock = field(default=_SYSTEM, repr=False, compare=False)
+    clock: Clock = field(default=_SYSTEM, repr=False)
 
     def __post_init__(self) -> None:
         require(1 <= self.years <= 150, "MaxAge: years must be from 1 to 150")

@@ -12,9 +12,9 @@ from typing import Any, LiteralString
 from pydantic_core import PydanticCustomError
 
 from ...errors import ValidationFailed
-from ..interface import Limits
+from ..interface import InputLimits
 from ..messages import ENGLISH
-from ..rule import LONGEST, TextRule, refused, require
+from ..rule import MAX_LENGTH, TextRule, refused, require
 from ..strict_json import parse
 
 _STANDARD = re.compile(r"[A-Za-z0-9+/]*={0,2}\Z")
@@ -30,7 +30,7 @@ _JSON_CODES: Mapping[str, LiteralString] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Base64Text(TextRule):
     """Base 64 (RFC 4648, section 4, padded) of at most ``max`` bytes; ``urlsafe``: section 5, without padding.
 
@@ -38,7 +38,7 @@ class Base64Text(TextRule):
     that each content has one spelling.
     """
 
-    max: int = LONGEST
+    max: int = MAX_LENGTH
     urlsafe: bool = False
 
     def __post_init__(self) -> None:
@@ -65,12 +65,12 @@ class Base64Text(TextRule):
         return {"pattern": "^[A-Za-z0-9_-]*$" if self.urlsafe else "^[A-Za-z0-9+/]*={0,2}$"}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class JsonText(TextRule):
     """JSON with one meaning (see :mod:`.strict_json`) of at most ``max`` characters, within ``limits``."""
 
-    max: int = LONGEST
-    limits: Limits = field(default=Limits(depth=8, items=1_000))
+    max: int = MAX_LENGTH
+    limits: InputLimits = field(default=InputLimits(depth=8, items=1_000))
 
     def __post_init__(self) -> None:
         require(self.max >= 1, "JsonText: max must be at least 1")

@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic_core import PydanticCustomError, PydanticKnownError
 
-from ..rule import LONGEST, Rule, refused, require, too_long
+from ..rule import MAX_LENGTH, Rule, refused, require, too_long
 from .identity import identity
 
 _MANY = 10_000
@@ -127,8 +127,8 @@ class NoneOf(Rule):
         object.__setattr__(self, "values", tuple(self.values))
 
     def _check(self, value: Any) -> Any:
-        if isinstance(value, str) and len(value) > LONGEST:
-            raise too_long(LONGEST)
+        if isinstance(value, str) and len(value) > MAX_LENGTH:
+            raise too_long(MAX_LENGTH)
         if isinstance(value, str) and len(value) > _longest(self.values):
             return value
         if identity(value) in self._refusals:

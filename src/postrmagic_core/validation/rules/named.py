@@ -159,7 +159,7 @@ _ROWS: Mapping[str, _Row] = {
     "ends_with": ("text", _texts("ends_with", parts.EndsWith, "suffixes"), {**_MAX, "suffixes": list}, "suffixes"),
     "contains": ("text", _texts("contains", parts.Contains, "parts"), {**_MAX, "parts": list}, "parts"),
     "excludes": ("text", _texts("excludes", parts.Excludes, "parts"), {**_MAX, "parts": list}, "parts"),
-    "words": ("text", parts.Words, {"max": int, "min": int, "longest": int}, "max"),
+    "words": ("text", parts.Words, {"max": int, "min": int, "max_length": int}, "max"),
     "matches": ("text", parts.Matches, {"pattern": str, **_MAX}, "pattern"),
     "no_confusables": ("text", names.NoConfusables, {**_MAX, "whole": bool}, ""),
     "username": ("text", names.Username, {"min": int, "max": int}, ""),

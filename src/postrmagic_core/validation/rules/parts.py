@@ -8,7 +8,7 @@ from typing import Any
 from pydantic_core import CoreSchema, SchemaError, SchemaValidator, core_schema
 
 from ...errors import ConfigurationError
-from ..rule import LONGEST, AnyText, Rule, TextRule, inside, limited, quoted, refused, require, texts
+from ..rule import MAX_LENGTH, AnyText, Rule, TextRule, inside, limited, quoted, refused, require, texts
 
 _PATTERN_LENGTH = 1_000
 _MATCHED = 10_000  # the time grows with the text times the pattern: a fifth of a second at the worst
@@ -82,19 +82,19 @@ class Excludes(AnyText):
 class Words(TextRule):
     """Text of at most ``max`` words, and at least ``min``: what white space separates.
 
-    The text itself has at most ``longest`` characters.
+    The text itself has at most ``max_length`` characters.
     """
 
     max: int
     min: int = 0
-    longest: int = LONGEST
+    max_length: int = MAX_LENGTH
 
     def __post_init__(self) -> None:
         require(0 <= self.min <= self.max and self.max >= 1, "Words: max must be at least 1 and not below min")
-        require(self.longest >= 1, "Words: longest must be at least 1")
+        require(self.max_length >= 1, "Words: max_length must be at least 1")
 
     def _limit(self) -> int:
-        return self.longest
+        return self.max_length
 
     def _check(self, value: str) -> str:
         count = len(value.split())

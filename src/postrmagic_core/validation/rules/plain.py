@@ -104,7 +104,7 @@ def _composed(text: str) -> str:
     return unicodedata.normalize("NFC", text)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CsvText(TextRule):
     """Text of at most ``max`` characters that no spreadsheet runs as a formula, by :func:`.output.csv_cell`.
 

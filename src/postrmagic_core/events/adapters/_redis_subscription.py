@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from ...errors import PostrMagicError
 from ...stores.redis_client import RedisClient
 from ..channel import Missed
-from ..ear import Ear
+from ..subscription import Subscription
 from ._redis_chain import Entry, Found, Mark, begun, entry_of, found_of, pause, resumed, skipped
 from ._redis_scripts import ATTACH
 
@@ -35,7 +35,7 @@ def token() -> int:
     return secrets.randbits(63)
 
 
-class RedisEar(Ear):
+class RedisSubscription(Subscription):
     """One listener. What it has not heard waits on the server: a slow listener costs nobody anything."""
 
     _line: RedisClient | None

@@ -34,7 +34,7 @@ class ProblemTypes(Protocol):
         ...
 
 
-def describe(
+def document(
     operations: Sequence[Operation],
     *,
     title: str,

@@ -21,12 +21,12 @@ _PATIENCE = 1.0
 T = TypeVar("T")
 
 
-class EarChannel(Lifecycle, ABC):
-    """A channel whose listeners are ears, which end with it: an adapter supplies ``_send`` and ``_ear``."""
+class SubscriptionChannel(Lifecycle, ABC):
+    """A channel whose subscriptions end with it: an adapter supplies ``_send`` and ``_subscribe``."""
 
     def __init__(self) -> None:
         super().__init__()
-        self._ears: weakref.WeakSet[Ear] = weakref.WeakSet()
+        self._subscriptions: weakref.WeakSet[Subscription] = weakref.WeakSet()
 
     def publish(self, payload: bytes) -> None:
         """See :meth:`Channel.publish`."""
@@ -34,30 +34,30 @@ class EarChannel(Lifecycle, ABC):
         check_payload(payload)
         self._send(payload)
 
-    def listen(self, heard: Callable[[bytes], None], missed: Callable[[Missed], None]) -> Ear:
+    def listen(self, heard: Callable[[bytes], None], missed: Callable[[Missed], None]) -> Subscription:
         """See :meth:`Channel.listen`."""
         self.ensure_open()
-        ear = self._ear(heard, missed)
-        self._ears.add(ear)
-        return ear
+        made = self._subscribe(heard, missed)
+        self._subscriptions.add(made)
+        return made
 
     @abstractmethod
     def _send(self, payload: bytes) -> None:
         """Have a payload heard that every channel carries."""
 
     @abstractmethod
-    def _ear(self, heard: Callable[[bytes], None], missed: Callable[[Missed], None]) -> Ear:
-        """A listener, to be entered."""
+    def _subscribe(self, heard: Callable[[bytes], None], missed: Callable[[Missed], None]) -> Subscription:
+        """A subscription, to be entered."""
 
     def _open(self) -> None:
         """Nothing: may be extended."""
 
     def _close(self) -> None:
-        for ear in list(self._ears):
-            ear.close()
+        for each in list(self._subscriptions):
+            each.close()
 
 
-class Ear(Lifecycle, ABC):
+class Subscription(Lifecycle, ABC):
     """Calls ``heard`` and ``missed`` from a thread of its own, until it is closed.
 
     An adapter supplies ``_listen``, which is the thread and returns soon after ``ended`` is set, and ``_wake``, which
