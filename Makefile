@@ -24,9 +24,11 @@ test: $(VENV)/.tox ## Run what a merge needs: style, types, layers, every suite,
 lint: $(VENV)/.dev ## Check style, types and layers
 	@PATH="$(CURDIR)/$(VENV)/bin:$$PATH" scripts/lint.sh
 
-guards: $(VENV)/.dev ## Turn each guard off and see that its fault test goes red
+# Each row is a run of its own, and most of a short run is the loading of plugins that no proof uses.
+guards: $(if $(PYTHON),,$(VENV)/.dev) ## Turn each guard off and see that its fault test goes red; PYTHON=… to use its packages
 	@scripts/need.sh servers
-	@$(VENV)/bin/python -m postrmagic_core.testing.guards tests/faults.toml
+	@PYTEST_DISABLE_PLUGIN_AUTOLOAD=1 PYTEST_PLUGINS=postrmagic_core.testing.pytest_plugin,pytest_timeout \
+		$(or $(PYTHON),$(VENV)/bin/python) -m postrmagic_core.testing.guards tests/faults.toml --jobs 12
 
 bench: $(VENV)/.bench ## Run each benchmark once, the quick way
 	@scripts/need.sh servers
@@ -39,11 +41,12 @@ async-report: $(VENV)/.dev ## Kill applications, workers and servers under every
 	@scripts/need.sh servers
 	@$(VENV)/bin/python -m tests.jobs.async_report --transactions $(TRANSACTIONS)
 
-soak: $(VENV)/.dev ## Run the slow proofs, on MySQL itself too
+soak: $(VENV)/.dev ## Run the slow proofs, on MySQL itself and on further Pythons too
 	@scripts/need.sh servers
 	@scripts/mysql.sh || true
 	@$(VENV)/bin/python -m pytest -m soak
-	@if python3.12 -c '' 2>/dev/null; then $(VENV)/bin/python -m tox run -q -e py312; fi
+	@for version in 12 13; do if python3.$$version -c '' 2>/dev/null; then \
+		$(VENV)/bin/python -m tox run -q -e py3$$version -- tests --ignore=tests/project || exit; fi; done
 
 docs: $(VENV)/.docs ## Build the documentation into docs/_build/html
 	@$(VENV)/bin/sphinx-build -q -W -n --keep-going docs docs/_build/html

@@ -37,7 +37,7 @@ stage() {
 
 tox=(.venv/bin/python -m tox)
 full() {
-    "${tox[@]}" run -q -e full -- --color=no 2>&1 | tee "$full_log"
+    "${tox[@]}" run -q -e full --skip-pkg-install -- --color=no 2>&1 | tee "$full_log"
 }
 
 present=$(.venv/bin/python -c 'import sys; print("%d.%d" % sys.version_info[:2])')
@@ -54,30 +54,37 @@ for version in 3.11 3.13; do
     fi
 done
 
-# Style, types and documentation with what the full run's environment has: one environment less to make for each.
+alone=(standalone "${others[@]}")
+
+# Each waits for the package index as much as for a core.
+environments() {
+    "${tox[@]}" run-parallel -q -p 3 --parallel-no-spinner --notest -e "full,$(IFS=, && echo "${alone[*]}")"
+}
+
+# Style, types and documentation with what the full run's environment has: one environment less to make for each. The
+# collection leaves the tests compiled, which each of the full run's processes would do for itself.
 static() {
     local python=$PWD/.tox/full/bin parts=(contracts lint docs) part jobs=() code=0
-    "${tox[@]}" run -q -e full --notest || return
-    "${tox[@]}" run-parallel -q -p 2 --parallel-no-spinner -e "$(IFS=, && echo "${others[*]}${others[*]:+,}standalone")" >.tox/contracts.log 2>&1 &
+    "${tox[@]}" run-parallel -q -p 2 --parallel-no-spinner --skip-pkg-install -e "$(IFS=, && echo "${alone[*]}")" >.tox/contracts.log 2>&1 &
     jobs+=($!)
     PATH=$python:$PATH scripts/lint.sh >.tox/lint.log 2>&1 &
     jobs+=($!)
     "$python/python" -m sphinx -q -W -n --keep-going docs .tox/html >.tox/docs.log 2>&1 &
     jobs+=($!)
-    for part in 0 1 2; do
+    env -u PYTHONDONTWRITEBYTECODE "$python/python" -m pytest --collect-only -qq >.tox/collection.log 2>&1 &
+    for part in "${!parts[@]}"; do
         wait "${jobs[$part]}" || { code=1 && echo "!! ${parts[$part]} failed"; }
         cat ".tox/${parts[$part]}.log"
     done
+    wait  # a collection that failed fails in the full run, which shows it
     return "$code"
 }
 
+stage "environments" environments
 # At once: the long ones leave a core to each other whenever they wait.
 stage "lint, docs, standalone${others[*]:+, contracts on ${others[*]}}" static
 # Alone: the servers and the tests that race processes against each other need both cores.
 stage "every suite on Python $present" full
-# Each guard is a run of its own, and most of a short run is the loading of plugins that no proof uses.
-stage "guards, each turned off" env PYTEST_DISABLE_PLUGIN_AUTOLOAD=1 \
-    PYTEST_PLUGINS=postrmagic_core.testing.pytest_plugin,pytest_timeout .tox/full/bin/python -m postrmagic_core.testing.guards tests/faults.toml --jobs 12
 
 echo
 echo "== seconds per stage"

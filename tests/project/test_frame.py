@@ -39,7 +39,7 @@ def run(script: str, *arguments: str, env: dict[str, str]) -> subprocess.Complet
 
 
 def test_the_promised_pythons_are_the_tested_ones(project: dict[str, Any]) -> None:
-    """Classifiers, tox and the workflow name the same ones; a merge needs the oldest and newest, a soak the rest."""
+    """Classifiers, tox and the workflow name the same ones; a merge needs the oldest and newest, a soak the newer."""
     versions = [found[1] for line in project["classifiers"] if (found := re.search(r":: (3\.\d+)$", line))]
     tox = re.search(r"^env_list = (.*)$", (ROOT / "tox.ini").read_text(), re.MULTILINE)
     stages = re.search(r"^for version in (.*); do$", (ROOT / "scripts/test.sh").read_text(), re.MULTILINE)
@@ -49,8 +49,9 @@ def test_the_promised_pythons_are_the_tested_ones(project: dict[str, Any]) -> No
     assert workflow
     assert re.findall(r"py3(\d+)", tox[1]) == [version.removeprefix("3.") for version in versions]
     assert stages[1].split() == [versions[0], versions[-1]]
-    soaked = re.findall(r"tox run -q -e py3(\d+)", (ROOT / "Makefile").read_text())
-    assert soaked == [version.removeprefix("3.") for version in versions[1:-1]]
+    soak = re.search(r"for version in (.*); do if python3", (ROOT / "Makefile").read_text())
+    assert soak
+    assert soak[1].split() == [version.removeprefix("3.") for version in versions[1:]]
     assert re.findall(r'"([^"]*)"', workflow[1]) == versions
     assert project["requires-python"] == f">={versions[0]}"
 
