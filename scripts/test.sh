@@ -56,9 +56,9 @@ done
 
 alone=(standalone "${others[@]}")
 
-# Each waits for the package index as much as for a core.
+# Each waits for the package index as much as for a core. What is never imported is never compiled.
 environments() {
-    "${tox[@]}" run-parallel -q -p 3 --parallel-no-spinner --notest -e "full,$(IFS=, && echo "${alone[*]}")"
+    PIP_NO_COMPILE=1 "${tox[@]}" run-parallel -q -p 3 --parallel-no-spinner --notest -e "full,$(IFS=, && echo "${alone[*]}")"
 }
 
 # Style, types and documentation with what the full run's environment has: one environment less to make for each. The
