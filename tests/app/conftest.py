@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 Standing: TypeAlias = tuple[House, PutBack]
 
 
-@pytest.fixture(scope="session", autouse=True)
+@pytest.fixture(scope="module", autouse=True)
 def _passwords_at_the_least_cost() -> Iterator[None]:
     """Few tests look at what a hash costs."""
     with pytest.MonkeyPatch.context() as patch:
@@ -33,7 +33,9 @@ def _passwords_at_the_least_cost() -> Iterator[None]:
 def furnished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A SQLite database with the tables and the accounts, to be copied."""
     directory = tmp_path_factory.mktemp("furnished")
-    furnish(embedded_settings(directory))
+    with pytest.MonkeyPatch.context() as patch:  # made before what is of one file
+        hash_at_the_least_cost(patch)
+        furnish(embedded_settings(directory))
     return directory / "app.db"
 
 
