@@ -13,6 +13,7 @@ from contextlib import contextmanager
 import pytest
 
 from postrmagic_core._errand import Errand
+from postrmagic_core.testing import until
 
 NAME = "postrmagic-test-errand"
 LONG = 10.0
@@ -31,12 +32,17 @@ def errand(work: Callable[[], float | None]) -> Iterator[Errand]:
         made.close(finish=False)
 
 
-def until(true: Callable[[], object]) -> None:
-    """Wait for it, long enough for a busy machine."""
-    deadline = time.monotonic() + LONG
-    while not true():
-        assert time.monotonic() < deadline
-        time.sleep(0.002)
+class Held:
+    """Work that begins, and is not done before it may go on."""
+
+    def __init__(self) -> None:
+        self.began, self.go = threading.Event(), threading.Event()
+        self.done: list[int] = []
+
+    def __call__(self) -> None:
+        self.began.set()
+        self.go.wait(LONG)
+        self.done.append(1)
 
 
 def runs() -> bool:
@@ -58,21 +64,15 @@ def test_it_is_done_in_a_thread_that_the_first_to_ask_starts() -> None:
 
 def test_what_is_asked_while_it_is_under_way_is_done_once() -> None:
     """Afterwards, however often it was asked for."""
-    began, go, done = threading.Event(), threading.Event(), []
-
-    def work() -> None:
-        began.set()
-        go.wait(LONG)
-        done.append(1)
-
+    work = Held()
     with errand(work) as made:
         made.ask()
-        began.wait(LONG)
+        work.began.wait(LONG)
         for _ in range(5):
             made.ask()
-        go.set()
+        work.go.set()
         made.close()
-        assert len(done) == 2
+        assert len(work.done) == 2
 
 
 def test_it_is_done_again_unasked_when_it_says_so() -> None:
@@ -140,21 +140,15 @@ def test_it_can_end_itself() -> None:
 
 def test_a_forked_child_has_a_thread_of_its_own() -> None:
     """What was asked for before is the parent's; nobody waits for a lock that a thread of the parent holds."""
-    began, go, done = threading.Event(), threading.Event(), []
-
-    def work() -> None:
-        began.set()
-        go.wait(LONG)
-        done.append(1)
-
+    work = Held()
     with errand(work) as made:
         made.ask()
-        began.wait(LONG)
+        work.began.wait(LONG)
         child = os.fork()
         if child == 0:
-            go.set()
+            work.go.set()
             made.ask()
             made.close()
-            os._exit(0 if len(done) == 1 else 1)
-        go.set()
+            os._exit(0 if len(work.done) == 1 else 1)
+        work.go.set()
         assert os.waitpid(child, 0)[1] == 0
