@@ -14,12 +14,12 @@ from postrmagic_core.testing.servers import RedisServer, require
 KINDS = [
     "memory",
     "sqlite",
-    pytest.param("mysql", marks=pytest.mark.mysql),
+    pytest.param("mariadb", marks=pytest.mark.mysql),
     pytest.param("redis", marks=pytest.mark.redis),
 ]
 TIERED = pytest.param("tiered", marks=pytest.mark.redis)
 VALKEY = pytest.param("valkey", marks=[pytest.mark.redis, pytest.mark.soak])
-MYSQLD = pytest.param("mysqld", marks=[pytest.mark.mysql, pytest.mark.soak])
+MYSQL = pytest.param("mysql", marks=[pytest.mark.mysql, pytest.mark.soak])
 
 # Seconds: a busy machine may need longer than the half second that production promises.
 TIMEOUT = 5.0

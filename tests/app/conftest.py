@@ -71,7 +71,7 @@ def mysql_house(standing_on_mysql: Standing) -> House:
     return putting_back(*standing_on_mysql)
 
 
-@pytest.fixture(params=["embedded", pytest.param("mysql", marks=pytest.mark.mysql)])
+@pytest.fixture(params=["embedded", pytest.param("mariadb", marks=pytest.mark.mysql)])
 def any_house(request: pytest.FixtureRequest) -> House:
     """The site on either database."""
     found: House = request.getfixturevalue("house" if request.param == "embedded" else "mysql_house")

@@ -675,7 +675,7 @@ def test_no_secret_is_logged_or_kept_by_a_key(timed: House, clock: FakeClock, ca
 # From the version before
 
 
-@pytest.fixture(params=["sqlite", pytest.param("mysql", marks=pytest.mark.mysql)])
+@pytest.fixture(params=["sqlite", pytest.param("mariadb", marks=pytest.mark.mysql)])
 def before(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[DatabaseManager]:
     """A database of the version before there were roles, and the way from there."""
     url = f"sqlite:///{tmp_path / 'app.db'}" if request.param == "sqlite" else request.getfixturevalue("mariadb_url")

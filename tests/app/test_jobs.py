@@ -328,7 +328,7 @@ def test_the_records_of_jobs_name_the_request_that_caused_them(house: House) -> 
 # Libraries of an earlier version
 
 
-@pytest.mark.parametrize("kind", ["sqlite", pytest.param("mysql", marks=pytest.mark.mysql)])
+@pytest.mark.parametrize("kind", ["sqlite", pytest.param("mariadb", marks=pytest.mark.mysql)])
 def test_the_tables_are_those_that_the_code_needs(kind: str, tmp_path: Path, request: pytest.FixtureRequest) -> None:
     """And the revision can be taken back."""
     url = f"sqlite:///{tmp_path / 'app.db'}" if kind == "sqlite" else request.getfixturevalue("mariadb_url")

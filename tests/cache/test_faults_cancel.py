@@ -27,7 +27,7 @@ WAVES, WAVE = 24, 40
 @pytest.fixture(
     params=[
         "sqlite",
-        pytest.param("mysql", marks=pytest.mark.mysql),
+        pytest.param("mariadb", marks=pytest.mark.mysql),
         pytest.param("redis", marks=pytest.mark.redis),
         pytest.param("tiered", marks=pytest.mark.redis),
     ]
@@ -36,7 +36,7 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
     """Every store that waits for something."""
     urls: dict[str, Callable[[], str]] = {
         "sqlite": lambda: f"sqlite:///{tmp_path / 'kv.db'}",
-        "mysql": lambda: str(request.getfixturevalue("mariadb_url")),
+        "mariadb": lambda: str(request.getfixturevalue("mariadb_url")),
         "redis": lambda: request.getfixturevalue("late").url,
         "tiered": lambda: f"tiered+{request.getfixturevalue('late').url}",
     }

@@ -23,7 +23,7 @@ from postrmagic_core.stores.scripts import GCRA
 from postrmagic_core.testing import FakeClock, spawn, until
 from postrmagic_core.testing.proxy import FaultProxy
 from postrmagic_core.testing.servers import RedisServer
-from tests.backends import KINDS, MYSQLD, VALKEY, Flaky
+from tests.backends import KINDS, MYSQL, VALKEY, Flaky
 from tests.crowd import crowd
 
 pytestmark = pytest.mark.fault
@@ -248,7 +248,7 @@ def ask(url: str) -> None:
             print(key, sum(admitted))  # noqa: T201 - the parent reads it
 
 
-@pytest.mark.parametrize("kind", [*KINDS[1:], MYSQLD, VALKEY])
+@pytest.mark.parametrize("kind", [*KINDS[1:], MYSQL, VALKEY])
 def test_a_limit_is_exact_over_processes(url_of: Callable[[str], str], kind: str) -> None:
     """Four processes ask at once, far more often than is admitted: the limit is, to the call, from the first one on."""
     url, admitted = url_of(kind), dict.fromkeys(BUCKETS, 0)

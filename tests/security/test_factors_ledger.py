@@ -152,7 +152,7 @@ def test_totp_is_used_while_open(ring: KeyRing) -> None:
 def four(url_of: Callable[[str], str]) -> Iterator[list[Store]]:
     """One store of each kind."""
     with ExitStack() as stack:
-        stores = [open_store(url_of(kind), timeout=5.0) for kind in ("memory", "sqlite", "mysql", "redis")]
+        stores = [open_store(url_of(kind), timeout=5.0) for kind in ("memory", "sqlite", "mariadb", "redis")]
         yield [stack.enter_context(closing(store)) for store in stores]
 
 

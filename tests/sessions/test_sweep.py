@@ -15,7 +15,7 @@ from postrmagic_core.stores.adapters.sql import SqlStore
 from postrmagic_core.testing import spawn
 from tests.backends import TIMEOUT
 
-KINDS = ["sqlite", pytest.param("mysql", marks=pytest.mark.mysql)]
+KINDS = ["sqlite", pytest.param("mariadb", marks=pytest.mark.mysql)]
 
 
 def logged_in(sessions: SessionStore[dict[str, object]], number: int) -> str:

@@ -114,7 +114,7 @@ def ends_on_redis(url: str, key: bytes) -> int:
         return int(raw.pexpiretime(key))
 
 
-def ends_on_mysql(url: str, key: bytes) -> int:
+def ends_on_mariadb(url: str, key: bytes) -> int:
     """The same."""
     with DatabaseManager(url) as database, database.read() as tx:
         return int(tx.connection.execute(text("SELECT e FROM pm_kv WHERE k = :key"), {"key": key}).scalar_one())
@@ -124,7 +124,7 @@ def ends_on_mysql(url: str, key: bytes) -> int:
 @pytest.mark.parametrize(
     ("server", "ends"),
     [
-        pytest.param("mysql", ends_on_mysql, marks=pytest.mark.mysql, id="mysql"),
+        pytest.param("mariadb", ends_on_mariadb, marks=pytest.mark.mysql, id="mariadb"),
         pytest.param("redis", ends_on_redis, marks=pytest.mark.redis, id="redis"),
     ],
 )

@@ -13,7 +13,7 @@ import pytest
 
 from postrmagic_core.stores import Store, open_store
 from postrmagic_core.stores.adapters.redis import RedisStore
-from tests.backends import KINDS, MYSQLD, TIMEOUT, VALKEY
+from tests.backends import KINDS, MYSQL, TIMEOUT, VALKEY
 from tests.disks import room  # noqa: F401 - pytest looks for fixtures here
 from tests.redis_kinds import (  # noqa: F401 - pytest looks for fixtures and hooks here
     own_redis_server,
@@ -27,10 +27,10 @@ from tests.redis_kinds import (  # noqa: F401 - pytest looks for fixtures and ho
 
 Opener = Callable[[], Store]
 
-SHARED = [*KINDS[1:], MYSQLD, VALKEY]
+SHARED = [*KINDS[1:], MYSQL, VALKEY]
 
 
-@pytest.fixture(params=[*KINDS, MYSQLD, VALKEY])
+@pytest.fixture(params=[*KINDS, MYSQL, VALKEY])
 def store(request: pytest.FixtureRequest, url_of: Callable[[str], str]) -> Iterator[Store]:
     """A store of every kind."""
     store = open_store(url_of(request.param), timeout=TIMEOUT)

@@ -97,7 +97,7 @@ def test_the_stores_time_goes_on(timed: Timed, jump: float) -> None:
 
 
 @pytest.mark.parametrize(
-    "kind", [pytest.param("mysql", marks=pytest.mark.mysql), pytest.param("redis", marks=pytest.mark.redis)]
+    "kind", [pytest.param("mariadb", marks=pytest.mark.mysql), pytest.param("redis", marks=pytest.mark.redis)]
 )
 @JUMPS
 def test_hosts_whose_clocks_differ_agree(url_of: Callable[[str], str], kind: str, jump: float) -> None:

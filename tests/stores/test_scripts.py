@@ -84,7 +84,7 @@ STEPS = st.sampled_from([0, 0, 1, 999, 1000, 500_000, 999_000, 1_000_000, 59_999
 def four(url_of: Callable[[str], str]) -> Iterator[list[Store]]:
     """One store of each kind."""
     with ExitStack() as stack:
-        stores = [open_store(url_of(kind), timeout=5.0) for kind in ("memory", "sqlite", "mysql", "redis")]
+        stores = [open_store(url_of(kind), timeout=5.0) for kind in ("memory", "sqlite", "mariadb", "redis")]
         yield [stack.enter_context(closing(store)) for store in stores]
 
 

@@ -33,7 +33,7 @@ from postrmagic_core.stores.adapters.sql import Held, SqlStore
 from postrmagic_core.stores.scripts import GCRA, LEASE_RELEASE
 from postrmagic_core.testing import FakeClock
 
-SQL = ["sqlite", pytest.param("mysql", marks=pytest.mark.mysql)]
+SQL = ["sqlite", pytest.param("mariadb", marks=pytest.mark.mysql)]
 
 
 @pytest.fixture(params=SQL)
