@@ -6,7 +6,7 @@ MEDIA ?= 200000
 TRANSACTIONS ?= 1000
 
 .DEFAULT_GOAL := help
-.PHONY: help demo smoke test bench query-report async-report soak docs guards lint clean
+.PHONY: help demo smoke test bench query-report async-report soak docs guards pythons lint clean
 .SECONDARY:
 
 help: ## Show the targets
@@ -18,7 +18,7 @@ demo: $(VENV)/.demo ## Run the reference application, a media library: one web p
 smoke: $(VENV)/.$(if $(URLS),all,demo) ## Upload, see the thumbnail, log out, and stop; URLS=mysql+redis for private servers
 	@scripts/smoke.sh $(URLS)
 
-test: $(VENV)/.tox ## Run what a merge needs: style, types, layers, every suite, other Pythons, documentation
+test: $(VENV)/.tox ## Run what a merge needs: style, types, layers, every suite, documentation
 	@scripts/test.sh
 
 lint: $(VENV)/.dev ## Check style, types and layers
@@ -29,6 +29,9 @@ guards: $(if $(PYTHON),,$(VENV)/.dev) ## Turn each guard off and see that its fa
 	@scripts/need.sh servers
 	@PYTEST_DISABLE_PLUGIN_AUTOLOAD=1 PYTEST_PLUGINS=postrmagic_core.testing.pytest_plugin,pytest_timeout \
 		$(or $(PYTHON),$(VENV)/bin/python) -m postrmagic_core.testing.guards tests/faults.toml --jobs 12
+
+pythons: $(VENV)/.tox ## Run every room's contract on the oldest and the newest Python beside this one
+	@scripts/pythons.sh
 
 bench: $(VENV)/.bench ## Run each benchmark once, the quick way
 	@scripts/need.sh servers

@@ -6,12 +6,6 @@ cd "$(dirname "$0")/.." || exit
 
 scripts/need.sh servers || exit 1
 
-# pyenv's shims answer 127 for versions not chosen: offer its interpreters themselves.
-for folder in "${PYENV_ROOT:-$HOME/.pyenv}"/versions/3.1[1-3]*/bin; do
-    [[ -d $folder ]] && PATH="$folder:$PATH"
-done
-export PATH
-
 # The tests' own files in memory: each commit to a SQLite file waits for the disk otherwise. Where memory is offered
 # sparingly (containers), they stay on the disk.
 room=$(df --output=avail --block-size=1M /dev/shm 2>/dev/null | tail -n 1)
@@ -36,55 +30,43 @@ stage() {
 }
 
 tox=(.venv/bin/python -m tox)
-full() {
-    "${tox[@]}" run -q -e full --skip-pkg-install -- --color=no 2>&1 | tee "$full_log"
-}
+python=$PWD/.tox/full/bin
 
-present=$(.venv/bin/python -c 'import sys; print("%d.%d" % sys.version_info[:2])')
-others=()
-# The oldest and the newest; the one between them is a slow proof (make soak).
-for version in 3.11 3.13; do
-    if [[ $version == "$present" ]]; then
-        continue
-    elif "python$version" -c '' 2>/dev/null; then
-        others+=("py${version/./}")
-    else
-        table+=("     -    ABSENT  Python $version is not installed: its contracts were not run here")
-        echo "!! ${table[-1]##*ABSENT  }"
-    fi
-done
-
-alone=(standalone "${others[@]}")
-
-# Each waits for the package index as much as for a core. What is never imported is never compiled.
+# Both wait for the package index as much as for a core. What is never imported is never compiled.
 environments() {
-    PIP_NO_COMPILE=1 "${tox[@]}" run-parallel -q -p 3 --parallel-no-spinner --notest -e "full,$(IFS=, && echo "${alone[*]}")"
+    PIP_NO_COMPILE=1 "${tox[@]}" run-parallel -q -p 2 --parallel-no-spinner --notest -e full,standalone
 }
 
-# Style, types and documentation with what the full run's environment has: one environment less to make for each. The
-# collection leaves the tests compiled, which each of the full run's processes would do for itself.
-static() {
-    local python=$PWD/.tox/full/bin parts=(contracts lint docs) part jobs=() code=0
-    "${tox[@]}" run-parallel -q -p 2 --parallel-no-spinner --skip-pkg-install -e "$(IFS=, && echo "${alone[*]}")" >.tox/contracts.log 2>&1 &
-    jobs+=($!)
-    PATH=$python:$PATH scripts/lint.sh >.tox/lint.log 2>&1 &
-    jobs+=($!)
-    "$python/python" -m sphinx -q -W -n --keep-going docs .tox/html >.tox/docs.log 2>&1 &
-    jobs+=($!)
-    env -u PYTHONDONTWRITEBYTECODE "$python/python" -m pytest --collect-only -qq >.tox/collection.log 2>&1 &
-    for part in "${!parts[@]}"; do
-        wait "${jobs[$part]}" || { code=1 && echo "!! ${parts[$part]} failed"; }
-        cat ".tox/${parts[$part]}.log"
+# Only what no test has use for: a test that waits for a core would fail by its time-outs.
+idly() {
+    if command -v chrt >/dev/null; then chrt --idle 0 "$@"; else nice -n 19 "$@"; fi
+}
+
+# With what the full run's environment has: one environment less to make for each.
+lint() { PATH=$python:$PATH idly scripts/lint.sh; }
+documentation() { idly "$python/python" -m sphinx -q -W -n --keep-going docs .tox/html; }
+alone() { idly scripts/standalone.sh .tox/standalone/bin/python; }
+
+# The full run leaves a core to itself a tenth of the time, waiting for servers, children and time-outs: what is only
+# computed takes what is left. The collection leaves the tests compiled, which each of the run's processes would do.
+everything() {
+    local name code=0
+    local -A jobs=()
+    for name in lint documentation alone; do
+        "$name" >".tox/$name.log" 2>&1 &
+        jobs[$name]=$!
     done
-    wait  # a collection that failed fails in the full run, which shows it
+    env -u PYTHONDONTWRITEBYTECODE "$python/python" -m pytest --collect-only -qq >.tox/collection.log 2>&1
+    "${tox[@]}" run -q -e full --skip-pkg-install -- --color=no 2>&1 | tee "$full_log" || code=1
+    for name in "${!jobs[@]}"; do
+        wait "${jobs[$name]}" || { code=1 && echo "!! $name failed"; }
+        cat ".tox/$name.log"
+    done
     return "$code"
 }
 
 stage "environments" environments
-# At once: the long ones leave a core to each other whenever they wait.
-stage "lint, docs, standalone${others[*]:+, contracts on ${others[*]}}" static
-# Alone: the servers and the tests that race processes against each other need both cores.
-stage "every suite on Python $present" full
+stage "every suite; beside it lint, documentation, standalone" everything
 
 echo
 echo "== seconds per stage"

@@ -42,7 +42,7 @@ def test_the_promised_pythons_are_the_tested_ones(project: dict[str, Any]) -> No
     """Classifiers, tox and the workflow name the same ones; a merge needs the oldest and newest, a soak the newer."""
     versions = [found[1] for line in project["classifiers"] if (found := re.search(r":: (3\.\d+)$", line))]
     tox = re.search(r"^env_list = (.*)$", (ROOT / "tox.ini").read_text(), re.MULTILINE)
-    stages = re.search(r"^for version in (.*); do$", (ROOT / "scripts/test.sh").read_text(), re.MULTILINE)
+    stages = re.search(r"^for version in (.*); do$", (ROOT / "scripts/pythons.sh").read_text(), re.MULTILINE)
     workflow = re.search(r"python: \[(.*)\]", (ROOT / ".github/workflows/ci.yml").read_text())
     assert tox
     assert stages
@@ -77,7 +77,7 @@ def test_help_is_what_make_does_alone() -> None:
     """`make` without a target lists every target that is for people, and runs none of them."""
     said = subprocess.run(["make", "-C", str(ROOT)], capture_output=True, text=True, check=True, timeout=10).stdout
     listed = re.findall(r"^  make (\w+) ", said, re.MULTILINE)
-    assert listed == ["help", "demo", "smoke", "test", "lint", "guards", "bench", "soak", "docs", "clean"]
+    assert listed == ["help", "demo", "smoke", "test", "lint", "guards", "pythons", "bench", "soak", "docs", "clean"]
 
 
 def test_without_root_the_missing_servers_are_named(tmp_path: Path) -> None:
