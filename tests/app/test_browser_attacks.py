@@ -23,7 +23,7 @@ from media_library.posters import POSTERS, draw
 from tests.app.chromium import card, told
 from tests.app.house import small
 from tests.app.served import PATIENCE, Served, serving
-from tests.chromium import PATIENCE_MS
+from tests.chromium import PATIENCE_MS, launched
 
 pytestmark = pytest.mark.browser
 
@@ -90,6 +90,13 @@ def other(library: Served) -> Iterator[int]:
         yield server.server_port
         server.shutdown()
         thread.join()
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    """One that reports what a policy stops."""
+    with launched(reporting=True) as browser:
+        yield browser
 
 
 @pytest.fixture

@@ -140,7 +140,7 @@ def serving(app: Any, *, drained: bool = False, **options: Any) -> Iterator[int]
 @pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
     """One browser for all."""
-    with launched() as browser:
+    with launched(reporting=True) as browser:
         yield browser
 
 
