@@ -1,4 +1,4 @@
-"""``python -m media_library``: prepare, seed, serve, demo, smoke, sweep, admin, reset-link."""
+"""``python -m media_library``: prepare, seed, serve, demo, smoke, sweep, reindex, admin, reset-link."""
 
 from __future__ import annotations
 
@@ -43,6 +43,16 @@ def sweep() -> None:
     application = _application()
     with application.stack:
         console.print(f"{application.library.sweep()} abandoned files removed")
+
+
+@app.command()
+def reindex() -> None:
+    """Make the full text of all media anew, as after a move to another database, which does not take it along."""
+    from .search import rebuild
+
+    application = _application()
+    with application.stack:
+        console.print(f"{rebuild(application.stack.database)} media indexed")
 
 
 @app.command()

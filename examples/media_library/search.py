@@ -30,7 +30,7 @@ from sqlalchemy import (
     text,
 )
 
-from postrmagic_core.database import Unit
+from postrmagic_core.database import DatabaseManager, Unit
 from postrmagic_core.validation.text import tag
 
 from .tables import media, tags
@@ -38,6 +38,8 @@ from .tables import media, tags
 MAX_WORDS = 16
 # InnoDB drops words of more than 84 characters.
 _LONGEST_TERM = 80
+# Media that are indexed in one transaction.
+_PIECE = 5000
 _WORD = re.compile(r"[^\W_]+")
 _TOKEN = re.compile(r'(-?)(tag:)?("[^"]*"|[^\s"]+)')
 
@@ -110,6 +112,21 @@ def fill(tx: Unit, terms: Iterable[tuple[int, str]]) -> None:
     rows = [{"media": media_id, "terms": words} for media_id, words in terms]
     statement = insert(_index).values({_key(tx): bindparam("media"), _index.c.terms: bindparam("terms")})
     tx.execute(statement, rows)
+
+
+def rebuild(database: DatabaseManager) -> int:
+    """Index all media anew, in pieces, and say how many there are; meanwhile a search finds what is done."""
+    count, after = 0, 0
+    while True:
+        with database.write() as tx:
+            if not after:
+                tx.execute(delete(_index))
+            asked = select(media.c.id, media.c.title, media.c.filename).where(media.c.id > after)
+            rows = tx.execute(asked.order_by(media.c.id).limit(_PIECE)).all()
+            if not rows:
+                return count
+            fill(tx, ((row.id, terms_of(row.title, row.filename)) for row in rows))
+        count, after = count + len(rows), rows[-1].id
 
 
 def remove(tx: Unit, media_id: int) -> None:

@@ -101,6 +101,19 @@ def test_a_changed_and_a_removed_row_are_found_accordingly(database: DatabaseMan
     assert (found(database, "blues"), found(database, "jazz"), found(database, "films")) == ({1}, set(), set())
 
 
+def test_the_index_is_made_anew_whatever_it_held(database: DatabaseManager) -> None:
+    """As after a move to another database; each medium is found by its title and file name."""
+    with database.write() as tx:
+        search.remove(tx, 2)
+        search.index(tx, 1, search.terms_of("Blues at Dawn"))
+    with database.read() as unit:
+        titles = {row.id: row.title for row in unit.execute(select(tables.media.c.id, tables.media.c.title))}
+    assert search.rebuild(database) == len(titles)
+    assert not found(database, "dawn")
+    for number, title in titles.items():
+        assert number in found(database, title)
+
+
 @given(st.text(max_size=80))
 def test_any_text_parses_to_plain_terms(asked: str) -> None:
     """Whatever is asked, the engines see only letters they take as they are."""
