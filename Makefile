@@ -6,11 +6,11 @@ MEDIA ?= 200000
 TRANSACTIONS ?= 1000
 
 .DEFAULT_GOAL := help
-.PHONY: help demo smoke test bench query-report async-report soak docs guards pythons lint clean
+.PHONY: help demo smoke test bench query-report async-report migration-report soak docs guards pythons lint clean
 .SECONDARY:
 
 help: ## Show the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: $(VENV)/.demo ## Run the reference application, a media library: one web process, one worker
 	@scripts/demo.sh
@@ -43,6 +43,10 @@ query-report: $(VENV)/.dev ## Analyse the reference application's queries on 200
 async-report: $(VENV)/.dev ## Kill applications, workers and servers under every broker, and write what came of it
 	@scripts/need.sh servers
 	@$(VENV)/bin/python -m tests.jobs.async_report --transactions $(TRANSACTIONS)
+
+migration-report: $(VENV)/.dev ## Move the reference application to MariaDB with 200,000 media, smoke it there, and write what came of it
+	@scripts/need.sh servers
+	@PYTHONPATH=examples $(VENV)/bin/python -m tests.database.transfer.migration_report --media $(MEDIA)
 
 soak: $(VENV)/.dev ## Run the slow proofs, on MySQL itself and on further Pythons too
 	@scripts/need.sh servers

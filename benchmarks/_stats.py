@@ -11,6 +11,7 @@ from statistics import median
 ENDINGS = {
     "_time_ratio": "lower",
     "_rate_ratio": "higher",
+    "rss_ratio": "lower",
     "_ratio": "higher",
     "_speedup": "higher",
     "_rate": "higher",

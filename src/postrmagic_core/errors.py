@@ -8,7 +8,8 @@
     │   ├── UnknownScheme             no adapter is registered for a URL's scheme
     │   ├── MissingExtra              the adapter is known, its driver is not installed
     │   ├── PluginRejected            an adapter does not fulfil its Protocol
-    │   └── SchemaMismatch            the database's schema is not the one this version needs
+    │   ├── SchemaMismatch            the database's schema is not the one this version needs
+    │   └── PlanRefused               a plan of a transfer cannot run as it stands
     ├── UsageError                    the calling code must change
     │   ├── NotOpen                   used before open() or after close()
     │   ├── NestedUnit                a unit inside a unit, or a unit borrowed by another task
@@ -35,6 +36,7 @@
     │   ├── SealBroken                authenticated decryption failed
     │   ├── IntegrityViolation        a constraint of the database refused the row
     │   │   └── UniqueViolation       with the constraint's name, table and columns
+    │   ├── RowRefused                a row that cannot be moved to another database exactly
     │   ├── LastHolder                a role that somebody must have would be nobody's
     │   ├── TooManyTokens             a user has as many access tokens as one may have
     │   ├── PreconditionFailed        what a request names is in another state by now
@@ -120,6 +122,12 @@ class SchemaMismatch(ConfigurationError):
     """The database's schema is not the one this version needs."""
 
     code = "configuration.schema"
+
+
+class PlanRefused(ConfigurationError):
+    """A plan of a transfer cannot run as it stands: something in it is undecided, impossible, or of another schema."""
+
+    code = "configuration.plan"
 
 
 class UsageError(PostrMagicError):
@@ -320,6 +328,22 @@ class UniqueViolation(IntegrityViolation):
         self.table = table
         self.columns = tuple(columns)
         super().__init__(message)
+
+
+class RowRefused(DataError):
+    """A row cannot be moved exactly: ``column`` of ``table``, in the row whose ``key`` is written as SQL would.
+
+    ``column`` is empty where the target does not tell which it refused. The message never shows the value itself.
+    """
+
+    code = "data.row"
+
+    def __init__(self, reason: str, *, table: str, key: str, column: str = "") -> None:
+        self.table = table
+        self.key = key
+        self.column = column
+        place = f"{table}.{column}" if column else table
+        super().__init__(f"{place}, row {key}: {reason}")
 
 
 class LastHolder(DataError):

@@ -49,7 +49,7 @@ def _succeeded(*outcomes: Outcome) -> set[str]:
 @pytest.mark.long
 @pytest.mark.timeout(600)
 def test_nothing_is_found(settings: Settings, tmp_path: Path) -> None:
-    """By every check; each operation is called, and succeeds at least once. Each way to be malformed: the slow proof."""
+    """By every check; each operation is called, and succeeds at least once. Malformed requests: the slow proof."""
     embedded = settings.database_url().startswith("sqlite")
     with target(tmp_path, settings) as site:
         whole = site.run("administrator", "--phases", "examples,fuzzing,stateful", "--max-examples", "3", *FIXED)

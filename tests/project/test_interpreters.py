@@ -63,16 +63,26 @@ def _is_text(node: ast.expr | None) -> bool:
 
 def _is_fixed(node: ast.expr) -> bool:
     """Whether a pattern is made of constants, and of texts that are escaped."""
-    if isinstance(node, ast.JoinedStr):
-        return all(_is_fixed(part.value) for part in node.values if isinstance(part, ast.FormattedValue))
-    if isinstance(node, ast.BinOp):
-        return _is_fixed(node.left) and _is_fixed(node.right)
-    if isinstance(node, ast.Call):
-        if isinstance(node.func, ast.Attribute) and node.func.attr == "format":
-            parts = [node.func.value, *node.args, *(word.value for word in node.keywords)]
-            return all(map(_is_fixed, parts))
-        return ast.unparse(node.func) == "re.escape"
-    return isinstance(node, ast.Constant) or (isinstance(node, ast.Name) and node.id.isupper())
+    match node:
+        case ast.JoinedStr():
+            return all(_is_fixed(part.value) for part in node.values if isinstance(part, ast.FormattedValue))
+        case ast.BinOp():
+            return _is_fixed(node.left) and (_is_fixed(node.right) or isinstance(node.op, ast.Mult))
+        case ast.IfExp(body=one, orelse=other):
+            fixed = _is_fixed(one) and _is_fixed(other)
+        case ast.Subscript(value=table):
+            fixed = _is_fixed(table)
+        case ast.Call(func=ast.Attribute(attr="format", value=text)):
+            fixed = all(map(_is_fixed, [text, *node.args, *(word.value for word in node.keywords)]))
+        case ast.Call(func=ast.Attribute(attr="join", value=text), args=[ast.GeneratorExp(elt=each)]):
+            fixed = _is_fixed(text) and _is_fixed(each)
+        case ast.Call(func=function):
+            fixed = ast.unparse(function) == "re.escape"
+        case ast.Attribute(attr=name):  # of one that was compiled
+            fixed = name == "pattern"
+        case _:
+            fixed = isinstance(node, ast.Constant) or (isinstance(node, ast.Name) and node.id.isupper())
+    return fixed
 
 
 @pytest.mark.parametrize("folder", ["src", "examples"])
@@ -108,6 +118,9 @@ def test_no_text_is_run_unpacked_or_read_as_a_pattern(folder: str) -> None:
         "re.sub(f'^{text}$', '', other)",
         "re.search(PREFIX + text, other)",
         "re.search(PATTERN.format(name=text), other)",
+        "re.compile(''.join(part for part in parts))",
+        "re.compile(text * 2)",
+        "re.compile(PATTERNS[name] if name in PATTERNS else name)",
     ],
 )
 def test_a_planted_line_is_found(line: str) -> None:
@@ -127,6 +140,9 @@ def test_a_planted_line_is_found(line: str) -> None:
         "re.compile(f'{_PAIR}(?:;{_PAIR})*')",
         "re.compile(_LEXEMES.format(comment=r'--.*', string=_STRING))",
         "re.search(re.escape(text) + '$', other)",
+        "re.compile(''.join(PATTERNS[name] if name in PATTERNS else re.escape(name) for name in names))",
+        "re.compile(f'(?:{pattern.pattern})*')",
+        "re.compile('[0-9]' * digits)",
         "pattern.search(text)",
     ],
 )

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from postrmagic_core._sql import mysql
+from postrmagic_core._sql import mysql_server
 from postrmagic_core.database import DatabaseManager, Unit
 from postrmagic_core.errors import BackendRejected, BackendUnavailable
 from postrmagic_core.testing import FaultProxy
@@ -111,7 +111,7 @@ def test_one_context_serves_all_connections_and_later_ones_take_up_its_session(
 ) -> None:
     """Loading a CA file for each connection would cost more than the connection; the handshake is most of the rest."""
     file = shutil.copy(authority.file, tmp_path)  # a file that no context was made for
-    made = mysql._tls_context.cache_info().misses
+    made = mysql_server._tls_context.cache_info().misses
     with DatabaseManager(f"{server.url}?ssl_ca={file}") as database:
         resumed = []
         for _ in range(3):
@@ -120,7 +120,7 @@ def test_one_context_serves_all_connections_and_later_ones_take_up_its_session(
                 resumed.append(wire(tx).session_reused)
                 tx.connection.invalidate()
         assert resumed == [False, True, True]
-        assert mysql._tls_context.cache_info().misses == made + 1
+        assert mysql_server._tls_context.cache_info().misses == made + 1
         server.restart()
         with database.read() as tx:
             assert (bool(cipher(tx)), wire(tx).session_reused) == (True, False)

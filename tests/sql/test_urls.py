@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import os
 import sqlite3
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Connection, text
+from hypothesis import given
+from hypothesis import strategies as st
+from sqlalchemy import URL, Connection, text
 
 from postrmagic_core._sql import Backend, PoolLimits, Timeouts, open_backend
-from postrmagic_core._sql.mysql import MysqlBackend, _tls_context
+from postrmagic_core._sql.mysql import MysqlBackend
+from postrmagic_core._sql.mysql_server import MysqlServer, _tls_context
 from postrmagic_core.errors import BackendRejected, BackendUnavailable, ConfigurationError, UnknownScheme
 from postrmagic_core.registry import DATABASES, Registry, conformance
 
@@ -186,3 +190,25 @@ def test_a_server_without_snapshot_isolation_gets_serializable(
     with backend.engine("write").connect() as connection:
         assert set(session(connection, "tx_isolation", "transaction_isolation").values()) == {"SERIALIZABLE"}
     backend.dispose()
+
+
+_NAMES = st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Cs"]), min_size=1, max_size=12)
+
+
+@given(
+    user=_NAMES,
+    password=st.none() | _NAMES,
+    host=st.sampled_from(["db", "db.example.org", "127.0.0.1", "::1"]),
+    port=st.none() | st.integers(1, 65535),
+    ca=st.sampled_from(["", "/etc/ssl/ca.pem", "/a b/c&d=é.pem"]),
+)
+def test_a_server_is_found_where_sqlalchemy_finds_it(
+    user: str, password: str | None, host: str, port: int | None, ca: str
+) -> None:
+    """However it is written; and what it writes is read as the same again."""
+    written = URL.create("mysql", user, password, host, port, "name", {"ssl_ca": ca} if ca else {})
+    found = MysqlServer.from_url(written.render_as_string(hide_password=False))
+    assert found == MysqlServer(host, "name", user, password, port or 3306, ca)
+    assert MysqlServer.from_url(found.url(secret=True)) == found
+    assert "canary" not in replace(found, password="canary").url(secret=False)
+    assert "canary" not in repr(replace(found, password="canary"))

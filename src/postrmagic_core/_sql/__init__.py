@@ -6,15 +6,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from .._lazy import lazily
 from .._metrics import Metrics
 from ..registry import DATABASES, Registry
 from .interface import Backend, PoolLimits, PoolState, Role, Timeouts
-from .link import Link, links_of
 
 if TYPE_CHECKING:
-    from typing import Any
+    from .link import Link, links_of
+else:  # SQLAlchemy is loaded by whoever has an engine
+    __getattr__ = lazily(__name__, {"Link": "link", "links_of": "link"})
 
 __all__ = ["Backend", "Link", "PoolLimits", "PoolState", "Role", "Timeouts", "links_of", "open_backend"]
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from sqlalchemy import Index, PrimaryKeyConstraint, Table, UniqueConstraint
-
 
 def name_of(table: Any, columns: Sequence[str]) -> str | None:
     """The declared name of the unique constraint or index over exactly ``columns``; ``None`` if it has none."""
@@ -16,7 +14,7 @@ def name_of(table: Any, columns: Sequence[str]) -> str | None:
 
 def columns_of(table: Any, name: str) -> tuple[str, ...]:
     """The columns of the unique constraint or index ``name``; empty when the metadata does not tell."""
-    if name == "PRIMARY" and isinstance(table, Table):
+    if name == "PRIMARY" and _is_declared(table):
         return tuple(column.name for column in table.primary_key)
     return next((covered for named, covered in _unique(table) if named == name), ())
 
@@ -27,8 +25,10 @@ def table_of(table: Any, name: str) -> str | None:
 
 
 def _unique(table: Any) -> Iterator[tuple[str, tuple[str, ...]]]:
-    if not isinstance(table, Table):
+    if not _is_declared(table):
         return
+    from sqlalchemy import Index, PrimaryKeyConstraint, UniqueConstraint
+
     declared: list[UniqueConstraint | PrimaryKeyConstraint | Index] = [
         constraint
         for constraint in table.constraints
@@ -38,3 +38,12 @@ def _unique(table: Any) -> Iterator[tuple[str, tuple[str, ...]]]:
     for constraint in declared:
         if constraint.name:
             yield str(constraint.name), tuple(column.name for column in constraint.columns)
+
+
+def _is_declared(table: Any) -> bool:
+    """Whether it is a table of SQLAlchemy's, which whoever has none has not loaded either."""
+    if table is None:
+        return False
+    from sqlalchemy import Table
+
+    return isinstance(table, Table)

@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-import ssl
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Self
 
 import pymysql
 from pymysql.constants import SERVER_STATUS
-from sqlalchemy import URL, Engine, create_engine, event, make_url
+from sqlalchemy import URL, Engine, create_engine, event
 from sqlalchemy.dialects import registry
 from sqlalchemy.dialects.mysql.pymysql import MySQLDialect_pymysql
-from sqlalchemy.exc import ArgumentError
 
 from .._metrics import Metrics
-from ..errors import ConfigurationError, PostrMagicError
+from ..errors import PostrMagicError
 from .base import SqlBackend, written_table
 from .dialect import MODE, Instrumented
 from .interface import PoolLimits, Role, Timeouts
-from .mysql_connection import ResumingContext, ServerConnection
-from .mysql_errors import UNIQUE, code_of, key_of, translated
-from .mysql_keys import Covered, UniqueKeys
+from .mysql_connection import ServerConnection
+from .mysql_errors import UNIQUE, Covered, code_of, key_of, translated
+from .mysql_keys import UniqueKeys
+from .mysql_server import MysqlServer, silence
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import ExceptionContext
@@ -40,25 +38,15 @@ class MysqlBackend(SqlBackend):
     later), otherwise, and on MySQL, SERIALIZABLE.
     """
 
-    def __init__(self, url: URL, limits: PoolLimits, timeouts: Timeouts, metrics: Metrics) -> None:
+    def __init__(self, server: MysqlServer, limits: PoolLimits, timeouts: Timeouts, metrics: Metrics) -> None:
         super().__init__(limits, timeouts, metrics)
-        self._ca = url.query.get("ssl_ca")
-        self._url = url.set(drivername="mysql+postrmagic", query={})
+        self._server = server
         self._keys = UniqueKeys()
 
     @classmethod
     def from_url(cls, url: str, *, pool: PoolLimits, timeouts: Timeouts, metrics: Metrics) -> Self:
         """``mysql://user:password@host:port/name`` (or ``mariadb://``); ``?ssl_ca=/path`` turns TLS on, verified."""
-        try:
-            parts = make_url(url)
-        except (ArgumentError, ValueError):
-            raise ConfigurationError("expected mysql://user:password@host:3306/name") from None
-        if not parts.host or not parts.database:
-            raise ConfigurationError("the MySQL URL lacks its host or database: mysql://user:password@host:3306/name")
-        unknown = sorted(set(parts.query) - {"ssl_ca"})
-        if unknown or not isinstance(parts.query.get("ssl_ca", ""), str):
-            raise ConfigurationError(f"a MySQL URL takes one option, ssl_ca; found: {', '.join(unknown) or 'several'}")
-        return cls(parts, pool, timeouts, metrics)
+        return cls(MysqlServer.from_url(url), pool, timeouts, metrics)
 
     @property
     def name(self) -> str:
@@ -71,23 +59,13 @@ class MysqlBackend(SqlBackend):
 
     def database_id(self) -> str:
         """Host, port and name."""
-        host = (self._url.host or "").lower()
-        host = "127.0.0.1" if host == "localhost" else host
-        return f"mysql:{host}:{self._url.port or 3306}/{self._url.database}"
+        return self._server.database_id
 
     def _build(self, role: Role) -> Engine:
-        arguments: dict[str, Any] = {
-            "charset": "utf8mb4",
-            "connect_timeout": self.timeouts.connect,
-            # Until the session is set up, a server that accepts and then says nothing counts as not connecting.
-            "read_timeout": self.timeouts.connect,
-            "write_timeout": self._silence(),
-            "autocommit": None,  # set with the rest of the session
-            **(_tls(str(self._ca)) if self._ca else {"ssl_disabled": True}),
-        }
+        there = self._server
         engine = create_engine(
-            self._url,
-            connect_args=arguments,
+            URL.create("mysql+postrmagic", there.user, there.password, there.host, there.port, there.database),
+            connect_args=there.arguments(self.timeouts),
             **self._pool_options(),
         )
         event.listen(engine, "connect", lambda connection, _: self._set_up(engine, role, connection))
@@ -145,11 +123,7 @@ class MysqlBackend(SqlBackend):
             cursor.execute("SELECT @@max_allowed_packet")
             (connection.max_packet,) = cursor.fetchone() or (0,)
         connection.keep_tls_session()
-        connection.bear_silence(self._silence())
-
-    def _silence(self) -> float:
-        """Seconds until a silent server is given up: a little later than it would have stopped the statement itself."""
-        return self.timeouts.statement * 1.1 + 0.1
+        connection.bear_silence(silence(self.timeouts))
 
 
 def _has_snapshot_isolation(cursor: Any) -> bool:
@@ -161,21 +135,6 @@ def _has_snapshot_isolation(cursor: Any) -> bool:
             raise
         return False
     return True
-
-
-def _tls(ca: str) -> dict[str, Any]:
-    try:
-        return {"ssl": _tls_context(ca)}
-    except OSError as error:
-        raise ConfigurationError(f"ssl_ca={ca}: no readable file of PEM certificates there") from error
-
-
-@lru_cache(maxsize=16)
-def _tls_context(ca: str) -> ResumingContext:
-    """One context per CA file: PyMySQL would load the CA bundle anew for each connection."""
-    context = ResumingContext(ssl.PROTOCOL_TLS_CLIENT)  # which verifies the server and its name
-    context.load_verify_locations(ca)
-    return context
 
 
 class MysqlDialect(Instrumented, MySQLDialect_pymysql):

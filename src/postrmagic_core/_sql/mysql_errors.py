@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from ssl import SSLCertVerificationError
+from typing import NamedTuple
 
 import pymysql
 
@@ -23,7 +24,6 @@ from ..errors import (
     PostrMagicError,
     UniqueViolation,
 )
-from .mysql_keys import Covered
 
 UNIQUE = frozenset({1062, 1586, 1022, 1169})
 
@@ -55,6 +55,15 @@ _HARMLESS_TEXT = frozenset(
 )
 _SYNTAX = 1064
 _KEY = re.compile(r"for key '([^']*)'$")
+
+
+class Covered(NamedTuple):
+    """What a key covers, as far as it is known."""
+
+    table: str | None = None
+    columns: tuple[str, ...] = ()
+
+
 _UNKNOWN = Covered()
 
 
@@ -70,18 +79,23 @@ def key_of(error: BaseException) -> str | None:
     return found.group(1) if found else None
 
 
+def ours(error: BaseException) -> PostrMagicError | None:
+    """The error of ours for a driver's, of which no more is known; ``None`` for any other."""
+    return translated(error) if isinstance(error, pymysql.Error) else None
+
+
 def translated(error: pymysql.Error, *, key: Covered = _UNKNOWN, bound: bool = True) -> PostrMagicError:
     """The error of ours; ``key``: what a violated one covers, ``bound``: whether the statement had parameters.
 
     The driver's own text loses what may be a value.
     """
     code = code_of(error)
-    ours = _ours(error, code, key)
+    made = _ours(error, code, key)
     harmless = code in _HARMLESS_TEXT or 2000 <= code < 3000 or (code == _SYNTAX and not bound)
     if not harmless:
         # "Duplicate entry '…' for key", "near '…'": it stays in the chain as __cause__ and would be logged with it.
         error.args = (error.args[0] if error.args else code, "(text withheld: it may repeat values)")
-    return ours
+    return made
 
 
 def _ours(error: pymysql.Error, code: int, key: Covered) -> PostrMagicError:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-from typing import Any, NamedTuple
+from typing import Any
 
 import pymysql
 from sqlalchemy import Table
 
 from .constraints import columns_of
+from .mysql_errors import Covered
 
 _QUERY = """
 SELECT table_name, column_name FROM information_schema.statistics
@@ -16,13 +17,6 @@ WHERE table_schema = DATABASE() AND non_unique = 0 AND index_name = %s AND table
 ORDER BY table_name, seq_in_index LIMIT 64
 """
 _KEPT = 256
-
-
-class Covered(NamedTuple):
-    """What a key covers, as far as it is known."""
-
-    table: str | None = None
-    columns: tuple[str, ...] = ()
 
 
 class UniqueKeys:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
+from importlib import import_module
 
 import typer
 from rich.console import Console
@@ -23,43 +25,54 @@ app = typer.Typer(
 )
 
 
-def assembled() -> typer.Typer:
-    """The command with every group of commands in its place; call it once."""
-    from .analyze import analyze
-    from .api import api
-    from .cache import cache
-    from .contract import contract
-    from .dev import dev
-    from .events import events
-    from .jobs import jobs
-    from .middleware import middleware
-    from .outbox import outbox
-    from .pool import pool
-    from .roles import roles
-    from .schedules import schedules
-    from .schema import database
-    from .worker import worker
+# Each group, or command, and the module in which it stands; a group before what is added to it.
+_PARTS = {
+    "db": "schema:database",
+    "db analyze": "analyze:analyze",
+    "db pool": "pool:pool",
+    "db transfer": "transfer:transfer",
+    "outbox": "outbox:outbox",
+    "cache": "cache:cache",
+    "jobs": "jobs:jobs",
+    "events": "events:events",
+    "schedules": "schedules:schedules",
+    "roles": "roles:roles",
+    "api": "api:api",
+    "contract": "contract:contract",
+    "dev": "dev:dev",
+    "middleware": "middleware:middleware",
+    "worker": "worker:worker",
+}
 
-    database.command()(analyze)
-    database.command()(pool)
-    app.add_typer(database, name="db")
-    app.add_typer(outbox, name="outbox")
-    app.add_typer(cache, name="cache")
-    app.add_typer(jobs, name="jobs")
-    app.add_typer(events, name="events")
-    app.add_typer(schedules, name="schedules")
-    app.add_typer(roles, name="roles")
-    app.add_typer(api, name="api")
-    app.command()(contract)
-    app.command()(dev)
-    app.command()(middleware)
-    app.command()(worker)
+
+def assembled(words: Sequence[str] = ()) -> typer.Typer:
+    """The command with every group in its place, or with those alone that ``words`` need; call it once.
+
+    A group loads the rooms that it operates: whoever asks for one does not pay for all.
+    """
+    inside = {"": app}
+    for path in _needed(words):
+        above, _, name = path.rpartition(" ")
+        module, _, attribute = _PARTS[path].partition(":")
+        part = getattr(import_module(f".{module}", __package__), attribute)
+        if isinstance(part, typer.Typer):
+            inside[above].add_typer(part, name=name)
+            inside[path] = part
+        else:
+            inside[above].command()(part)
     return app
+
+
+def _needed(words: Sequence[str]) -> list[str]:
+    """What is named by the first words, what it stands in and what stands in it; everything where they name nothing."""
+    asked = " ".join([*words, ""])
+    named = max((f"{path} " for path in _PARTS if asked.startswith(f"{path} ")), key=len, default="")
+    return [path for path in _PARTS if named.startswith(f"{path} ") or f"{path} ".startswith(named)]
 
 
 def run() -> None:
     """Run the command line; our own errors become one sentence and exit status 1."""
-    command = assembled()
+    command = assembled(sys.argv[1:])
     try:
         command()
     except PostrMagicError as error:

@@ -5,12 +5,30 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+from .._lazy import lazily
 from .._sql import PoolLimits, Timeouts
-from .analysis import QueryLogOptions
-from .interface import Deliver, OutboxCount, OutboxRow
-from .manager import DatabaseManager
-from .migrating.interface import Migrations
-from .unit import Unit
+
+if TYPE_CHECKING:
+    from .analysis import QueryLogOptions
+    from .interface import Deliver, OutboxCount, OutboxRow
+    from .manager import DatabaseManager
+    from .migrating.interface import Migrations
+    from .unit import Unit
+else:  # a transfer, which has no use for them, is to have the memory
+    __getattr__ = lazily(
+        __name__,
+        {
+            "DatabaseManager": "manager",
+            "Deliver": "interface",
+            "Migrations": "migrating.interface",
+            "OutboxCount": "interface",
+            "OutboxRow": "interface",
+            "QueryLogOptions": "analysis",
+            "Unit": "unit",
+        },
+    )
 
 __all__ = [
     "DatabaseManager",

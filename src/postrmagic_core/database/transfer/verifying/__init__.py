@@ -1,0 +1,3 @@
+"""Both sides compared, and the report of it."""
+
+from __future__ import annotations
