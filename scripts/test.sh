@@ -45,7 +45,7 @@ idly() {
 # With what the full run's environment has: one environment less to make for each.
 lint() { PATH=$python:$PATH idly scripts/lint.sh; }
 documentation() { idly "$python/python" -m sphinx -q -W -n --keep-going docs .tox/html; }
-alone() { idly scripts/standalone.sh .tox/standalone/bin/python; }
+alone() { idly scripts/standalone.sh "$PWD/.tox/standalone/bin/python"; }
 
 # The full run leaves a core to itself a tenth of the time, waiting for servers, children and time-outs: what is only
 # computed takes what is left. The collection leaves the tests compiled, which each of the run's processes would do.

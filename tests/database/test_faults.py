@@ -15,7 +15,6 @@ from urllib.parse import urlsplit
 import pytest
 from sqlalchemy import text
 
-from postrmagic_core._sql.mysql import MysqlBackend
 from postrmagic_core.database import DatabaseManager, OutboxRow, PoolLimits, Timeouts, Unit
 from postrmagic_core.database.analysis import fingerprint
 from postrmagic_core.errors import (
@@ -384,7 +383,8 @@ def successor(server: MariaDBServer) -> Iterator[MariaDBServer]:
 @pytest.mark.mysql
 def test_a_slow_statement_is_stopped_and_leaves_the_connection_whole(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """The server ends it at the statement's time-out; the pool keeps the connection."""
-    monkeypatch.setattr(MysqlBackend, "_silence", lambda _: 20.0)  # however late its word comes on a busy machine
+    # However late its word comes on a busy machine.
+    monkeypatch.setattr("postrmagic_core._sql.mysql.silence", lambda _: 20.0)
     with DatabaseManager(url, pool=PoolLimits(size=1, overflow=0), timeouts=Timeouts(statement=0.3)) as database:
         with database.read() as tx:
             before = tx.scalar(SESSION)

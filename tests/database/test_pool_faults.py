@@ -13,7 +13,6 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from postrmagic_core._sql.mysql import MysqlBackend
 from postrmagic_core.database import DatabaseManager, PoolLimits, Timeouts, Unit
 from postrmagic_core.errors import BackendTimeout, BackendUnavailable, Conflict, PoolExhausted
 from postrmagic_core.testing.proxy import FaultProxy
@@ -111,7 +110,7 @@ def test_a_slow_server_serves_everybody_in_turn(mariadb_url: str) -> None:
 @pytest.mark.mysql
 def test_waiting_for_a_pool_kept_by_slow_statements_ends(mariadb_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """They are stopped at the statement's time-out, who waits at the pool's; the other pools go on meanwhile."""
-    monkeypatch.setattr(MysqlBackend, "_silence", lambda _: SLACK)  # however late the server's word comes
+    monkeypatch.setattr("postrmagic_core._sql.mysql.silence", lambda _: SLACK)  # however late the server's word comes
     limits, timeouts = PoolLimits(size=2, overflow=0, timeout=0.5), Timeouts(statement=2.0)
     with DatabaseManager(mariadb_url, pool=limits, timeouts=timeouts) as database:
         with holding(database, 2) as units:

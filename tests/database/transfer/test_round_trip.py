@@ -109,6 +109,17 @@ def test_without_the_plan_the_values_come_back_all_the_same(tmp_path: Path, url:
     assert not {"users", "user_sessions", "media_tag_relations", "system_logs"} & set(differing(source, path))
 
 
+def test_columns_come_back_whatever_they_are_called(tmp_path: Path, url: str) -> None:
+    """As the rowid is, or alike but for letters that SQLite does not take for the same."""
+    source = tmp_path / "app.db"
+    with closing(sqlite3.connect(source)) as connection:
+        connection.executescript("""
+            CREATE TABLE t (k INTEGER PRIMARY KEY DESC, rowid CLOB NOT NULL);
+            INSERT INTO t VALUES (NULL, 'x'), (NULL, 'y');
+        """)
+    assert_came_back(source, url, moved(source, url), tmp_path / "back.db")
+
+
 def assert_hostile_comes_back(hostile: Hostile, url: str) -> None:
     """Whatever moves comes back; what does not move is others' concern."""
     oracle.emptied(url)

@@ -16,7 +16,7 @@ from ..forms.form import Form
 from ..forms.numbers import DecimalForm, IntegerForm
 from ..forms.texts import TextForm
 from ..interface import ColumnPlan, Report, TablePlan, Value
-from ..names import quoted, quoted_sqlite
+from ..names import folded, quoted, quoted_sqlite
 from ..source.schema import Affinity, affinity_of
 from .rows import columns_of
 
@@ -57,12 +57,12 @@ def refill(session: Session, file: sqlite3.Connection, table: TablePlan, report:
 
 
 def file_affinities(file: sqlite3.Connection, table: str) -> dict[str, Affinity]:
-    """What SQLite makes of values in each column of a table that can be written, by its name in small letters."""
+    """What SQLite makes of values in each column of a table that can be written, by its name as SQLite compares it."""
     listed = {row[1]: bool(row[5]) for row in file.execute("PRAGMA main.table_list") if row[0] == "main"}
     # A STRICT table refuses what it would not keep; its ANY keeps everything.
     anything = "ANY" if listed[table] else None
     return {
-        name.lower(): "blob" if kind.upper() == anything else affinity_of(kind)
+        folded(name): "blob" if kind.upper() == anything else affinity_of(kind)
         for _, name, kind, _, _, _, hidden in file.execute(f"PRAGMA main.table_xinfo({quoted_sqlite(table)})")
         if hidden not in _COMPUTED
     }
@@ -76,7 +76,11 @@ class _Refill:
         self._table = table
         affinities = file_affinities(file, table.name)
         self._rowid = next(name for name in _ROWIDS if name not in affinities)
-        self._columns = [_Moved(column, affinities.get(column.name.lower(), "integer")) for column in table.moved]
+        self._columns = [
+            # The rowid has no name of its own: another column may be called so.
+            _Moved(column, "integer" if column.hidden else affinities[folded(column.name)])
+            for column in table.moved
+        ]
         self._keys = self._key_places()
         self._done = 0
         names = [self._rowid if one.plan.hidden else quoted_sqlite(one.plan.name) for one in self._columns]
@@ -133,11 +137,11 @@ class _Refill:
 
     def _key_places(self) -> list[int]:
         """Where the columns are that name a row: of the plan's key, or else of the server's; none without a key."""
-        names = {one.plan.name.lower(): place for place, one in enumerate(self._columns)}
-        targets = {one.plan.target.lower(): place for place, one in enumerate(self._columns)}
+        names = {folded(one.plan.name): place for place, one in enumerate(self._columns)}
+        targets = {folded(one.plan.target): place for place, one in enumerate(self._columns)}
         for key, places in ((self._table.key, names), (self._table.primary_key, targets)):
-            if key and all(name.lower() in places for name in key):
-                return [places[name.lower()] for name in key]
+            if key and all(folded(name) in places for name in key):
+                return [places[folded(name)] for name in key]
         return []
 
 

@@ -13,7 +13,7 @@ from ...._sql.sqlite_errors import translated
 from ....errors import ConfigurationError, PlanRefused, PostrMagicError, RowRefused, translating
 from ..copying.batches import key_as_sql
 from ..interface import Finding, Plan, Report, TablePlan, unreported
-from ..names import quoted_sqlite
+from ..names import folded, quoted_sqlite
 from ..server import open_target
 from ..source.catalogue import read_source
 from ..source.tokens import tokens_of
@@ -116,18 +116,18 @@ def _settled(file: sqlite3.Connection, table: TablePlan) -> TablePlan:
     written = file_affinities(file, table.name)
     columns = tuple(
         replace(column, generated="by the source")
-        if not (column.generated or column.hidden) and column.name.lower() not in written
+        if not (column.generated or column.hidden) and folded(column.name) not in written
         else column
         for column in table.columns
     )
-    given = {column.name.lower() for column in columns}
+    given = {folded(column.name) for column in columns}
     described = file.execute(f"PRAGMA main.table_xinfo({quoted_sqlite(table.name)})").fetchall()
     needed = [
         name
         for _, name, _, required, default, key, hidden in described
         if required and default is None and not (key or hidden)
     ]
-    missing = [name for name in needed if name.lower() not in given]
+    missing = [name for name in needed if folded(name) not in given]
     if missing:
         raise PlanRefused(f"the server has no {table.name}.{missing[0]} any more, which has no default in the plan")
     return replace(table, columns=columns)

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from ..forms.back import back_form_of
 from ..interface import ColumnPlan, Key, Server, TablePlan, Value
-from ..names import quoted
+from ..names import folded, quoted
 
 _WORD = 2**64
 # A derived table with a limit is not merged into the query around it, which would hash every row twice.
@@ -50,8 +50,8 @@ class Hashed:
         self.table = table
         self.columns = tuple(columns)
         self.forms = tuple(back_form_of(column) for column in columns)
-        places = {column.name.lower(): place for place, column in enumerate(columns)}
-        self.key_places = tuple(places[name.lower()] for name in table.key)
+        places = {folded(column.name): place for place, column in enumerate(columns)}
+        self.key_places = tuple(places[folded(name)] for name in table.key)
         self._keys = [_key_sql(self.columns[place], server) for place in self.key_places]
         self._marks = [_bound_sql(self.columns[place]) for place in self.key_places]
 
