@@ -98,6 +98,7 @@ FOUND = {
     "a default with a backslash": ("CREATE TABLE t (c TEXT DEFAULT 'its\\')", "('a')", "moved"),
     "blobs in a column for text": ("CREATE TABLE t (c TEXT)", "(x'0d'), (x'ff')", "moved"),
     "a negative zero": ("CREATE TABLE t (c)", "(-0.0), (2.5)", "stopped"),
+    "a default that is no text": ("CREATE TABLE t (n, c VARBINARY(4) DEFAULT x'00ff')", "(1, NULL), (2, x'')", "moved"),
     "a key to itself": ("CREATE TABLE t (c INTEGER PRIMARY KEY REFERENCES t (c))", "(1), (2)", "moved"),
 }
 

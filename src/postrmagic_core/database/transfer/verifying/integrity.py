@@ -175,14 +175,24 @@ def _next_id(session: Session, table: TablePlan) -> Iterator[Failure]:
         if not column.auto_increment:
             continue
         name = quoted(column.target)
-        (_, made), *_ = session.rows(f"SHOW CREATE TABLE {quoted(table.target)}")
-        found = _NEXT.search(made)
+        found = _NEXT.search(_definition(session, table))
         ((most,),) = session.rows(f"SELECT COALESCE(MAX({name}), 0) FROM {quoted(table.target)}")  # noqa: S608 - quoted
         least = min(max(int(most) + 1, table.auto_increment, 1), _LARGEST)
         following = int(found[1]) if found else 1
         if following < least:
             text = f"the next id is {following}, and {least} would be free"
             yield Failure("auto increment", table.name, column.target, text)
+
+
+def _definition(session: Session, table: TablePlan) -> str:
+    """How the server would make the table; what is no text in it, as MariaDB writes a default of bytes, is not kept."""
+    session.use_unicode = False
+    try:
+        ((_, made),) = session.rows(f"SHOW CREATE TABLE {quoted(table.target)}")
+    finally:
+        session.use_unicode = True
+    text: str = made.decode(errors="replace")
+    return text
 
 
 def _count(session: Session, query: str) -> int:
