@@ -81,6 +81,16 @@ class Session(ServerConnection):
             cursor.execute(statement, tuple(parameters) or None)
             return tuple(cursor.fetchall())
 
+    def definition(self, table: str) -> str:
+        """How the server would make a quoted table; what is no text in it, as MariaDB writes bytes, is not kept."""
+        self.use_unicode = False
+        try:
+            ((_, made),) = self.rows(f"SHOW CREATE TABLE {table}")
+        finally:
+            self.use_unicode = True
+        text: str = made.decode(errors="replace")
+        return text
+
     def stream(self, statement: str, parameters: Sequence[object] = ()) -> Generator[tuple[Any, ...], None, None]:
         """The rows of a query one by one, none kept; see :meth:`unbuffered`."""
         with self.cursor() as cursor:

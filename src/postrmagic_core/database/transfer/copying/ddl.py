@@ -66,19 +66,26 @@ def load_data(table: TablePlan, file: str) -> str:
 
 def orphan(table: TablePlan, key: ForeignKeyPlan) -> str:
     """A query for the key of one row of ``table`` whose parent is not there; NULL where the table has none."""
+    return f"SELECT {_rows_key(table)} {orphans(table, key)} LIMIT 1"
+
+
+def orphans(table: TablePlan, key: ForeignKeyPlan) -> str:
+    """All such rows: what comes after the columns of a SELECT."""
     pairs = zip(key.columns, key.parent_columns, strict=True)
     same = " AND ".join(f"p.{quoted(theirs)} = c.{quoted(ours)}" for ours, theirs in pairs)
     given = " AND ".join(f"c.{quoted(name)} IS NOT NULL" for name in key.columns)
-    return (
-        f"SELECT {_rows_key(table)} FROM {quoted(table.target)} c WHERE {given} AND NOT EXISTS "  # noqa: S608 - quoted names
-        f"(SELECT 1 FROM {quoted(key.parent)} p WHERE {same}) LIMIT 1"
-    )
+    parent = f"SELECT 1 FROM {quoted(key.parent)} p WHERE {same}"  # noqa: S608 - quoted names
+    return f"FROM {quoted(table.target)} c WHERE {given} AND NOT EXISTS ({parent})"
 
 
 def offender(table: TablePlan, check: CheckPlan) -> str:
     """A query for the key of one row of ``table`` that breaks ``check``."""
-    where = f"NOT ({check.expression})"
-    return f"SELECT {_rows_key(table)} FROM {quoted(table.target)} c WHERE {where} LIMIT 1"  # noqa: S608 - quoted names
+    return f"SELECT {_rows_key(table)} {offenders(table, check)} LIMIT 1"
+
+
+def offenders(table: TablePlan, check: CheckPlan) -> str:
+    """All such rows: what comes after the columns of a SELECT."""
+    return f"FROM {quoted(table.target)} c WHERE NOT ({check.expression})"
 
 
 def parents_first(tables: Sequence[TablePlan]) -> list[TablePlan]:

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
-from ..interface import CheckPlan, ForeignKeyPlan, IndexPlan, Plan, TablePlan
+from ..copying.ddl import offenders, orphans
+from ..interface import ForeignKeyPlan, IndexPlan, Plan, TablePlan
 from ..names import quoted
 
 if TYPE_CHECKING:
@@ -142,18 +143,8 @@ def _foreign_keys(session: Session, table: TablePlan, keys: list[ForeignKeyPlan]
         if frozenset((ours.lower(), key.parent.lower(), theirs.lower()) for ours, theirs in pairs) not in there:
             text = f"there is none from {', '.join(key.columns)} to {key.parent}"
             yield Failure("foreign key", table.name, key.target, text)
-        if rows := _count(session, _orphans(table, key)):
+        if rows := _count(session, f"SELECT COUNT(*) {orphans(table, key)}"):
             yield Failure("foreign key", table.name, key.target, f"rows name none of {key.parent}", rows)
-
-
-def _orphans(table: TablePlan, key: ForeignKeyPlan) -> str:
-    pairs = zip(key.columns, key.parent_columns, strict=True)
-    same = " AND ".join(f"p.{quoted(theirs)} = c.{quoted(ours)}" for ours, theirs in pairs)
-    given = " AND ".join(f"c.{quoted(name)} IS NOT NULL" for name in key.columns)
-    return (
-        f"SELECT COUNT(*) FROM {quoted(table.target)} c WHERE {given} AND NOT EXISTS "  # noqa: S608 - quoted names
-        f"(SELECT 1 FROM {quoted(key.parent)} p WHERE {same})"
-    )
 
 
 def _checks(session: Session, plan: Plan, table: TablePlan) -> Iterator[Failure]:
@@ -162,12 +153,8 @@ def _checks(session: Session, plan: Plan, table: TablePlan) -> Iterator[Failure]
     for check in table.checks:
         if check.target.lower() not in there:
             yield Failure("check", table.name, check.target, "there is none of this name that is enforced")
-        if rows := _count(session, _offenders(table, check)):
+        if rows := _count(session, f"SELECT COUNT(*) {offenders(table, check)}"):
             yield Failure("check", table.name, check.target, "rows break it", rows)
-
-
-def _offenders(table: TablePlan, check: CheckPlan) -> str:
-    return f"SELECT COUNT(*) FROM {quoted(table.target)} WHERE NOT ({check.expression})"  # noqa: S608 - the plan's own
 
 
 def _next_id(session: Session, table: TablePlan) -> Iterator[Failure]:
@@ -175,24 +162,13 @@ def _next_id(session: Session, table: TablePlan) -> Iterator[Failure]:
         if not column.auto_increment:
             continue
         name = quoted(column.target)
-        found = _NEXT.search(_definition(session, table))
+        found = _NEXT.search(session.definition(quoted(table.target)))
         ((most,),) = session.rows(f"SELECT COALESCE(MAX({name}), 0) FROM {quoted(table.target)}")  # noqa: S608 - quoted
         least = min(max(int(most) + 1, table.auto_increment, 1), _LARGEST)
         following = int(found[1]) if found else 1
         if following < least:
             text = f"the next id is {following}, and {least} would be free"
             yield Failure("auto increment", table.name, column.target, text)
-
-
-def _definition(session: Session, table: TablePlan) -> str:
-    """How the server would make the table; what is no text in it, as MariaDB writes a default of bytes, is not kept."""
-    session.use_unicode = False
-    try:
-        ((_, made),) = session.rows(f"SHOW CREATE TABLE {quoted(table.target)}")
-    finally:
-        session.use_unicode = True
-    text: str = made.decode(errors="replace")
-    return text
 
 
 def _count(session: Session, query: str) -> int:
