@@ -7,6 +7,7 @@ inherits the variable but is not the owner: it gets :class:`NestedUnit` instead 
 from __future__ import annotations
 
 import asyncio
+import math
 import random
 import threading
 import time
@@ -17,7 +18,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Protocol, TypeVar, runtime_checkable
 
 from ._retry import RetryPolicy
-from .errors import NestedUnit, OutsideUnit, PostrMagicError
+from .errors import Conflict, NestedUnit, OutsideUnit, PostrMagicError
 
 if TYPE_CHECKING:
     from ._protocols import UnitLike, Units
@@ -26,6 +27,8 @@ R = TypeVar("R")
 
 # Ten who write the same row at once need at most ten tries.
 _OWN_WRITES = RetryPolicy(attempts=10, base=0.005, cap=0.2)
+# A server that is silent takes a whole time-out a try: after so many seconds nobody begins another.
+_SILENCE = 2.0
 _open: ContextVar[Mapping[str, tuple[object, UnitLike]]] = ContextVar("postrmagic_units", default=MappingProxyType({}))
 
 
@@ -126,9 +129,12 @@ def in_own_unit(
 ) -> R:
     """What ``work`` returns, done in a write unit of its own, and as a whole again ``after`` an error that allows it.
 
-    For a component's own writes, which somebody else's lock may hold up; at most ten tries over about a second.
+    For a component's own writes, which somebody else's lock may hold up: at most ten tries, with about a second of
+    pauses. After an error that is no :class:`Conflict` (the server is away, or silent) none begins later than two
+    seconds after the first.
     """
     failures = 0
+    began = time.monotonic()
     while True:
         try:
             with database.write() as tx:
@@ -136,6 +142,7 @@ def in_own_unit(
         except after as error:
             failures += 1
             delay = _OWN_WRITES.delay(failures, random()) if error.retryable else None
-            if delay is None:
+            patience = math.inf if isinstance(error, Conflict) else began + _SILENCE - time.monotonic()
+            if delay is None or delay > patience:
                 raise
             time.sleep(delay)

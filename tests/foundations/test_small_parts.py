@@ -5,9 +5,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import datetime as dt
+import itertools
 import json
 import threading
 from collections.abc import Callable, Iterator
+from functools import partial
+from types import SimpleNamespace
 from typing import Any
 from uuid import RFC_4122, UUID
 
@@ -250,3 +253,14 @@ def test_a_component_s_own_unit_gives_up_where_trying_again_cannot_help() -> Non
     with pytest.raises(errors.Conflict):
         own(busy, lambda tx: "done")
     assert busy.begun == 10
+
+
+def test_a_component_s_own_unit_does_not_ask_a_silent_server_all_its_tries(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each may take a whole time-out: none begins after two seconds, where a lock that is held has its ten."""
+    patient, silent = Refusing(*[errors.Conflict("busy")] * 99), Refusing(*[errors.BackendTimeout("silent")] * 99)
+    for units in (patient, silent):
+        clock = SimpleNamespace(monotonic=partial(next, itertools.count(step=0.75)), sleep=lambda seconds: None)
+        monkeypatch.setattr("postrmagic_core._unit.time", clock)
+        with pytest.raises(errors.BackendError):
+            own(units, lambda tx: "done")
+    assert (patient.begun, silent.begun) == (10, 3)
