@@ -116,7 +116,7 @@ def test_a_handshake_that_dribbles_gets_no_more_time(caller: Callable[..., Any],
     with FaultProxy(url) as proxy:
         proxy.slice(1, pause=0.02)
         with pytest.raises(BackendTimeout):
-            caller(proxy.url, timeout=0.5)("get", [KEY])
+            caller(proxy.url, timeout=2.0)("get", [KEY])  # a busy machine takes half a second to begin
         assert proxy.hits
 
 
