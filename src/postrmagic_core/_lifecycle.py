@@ -83,7 +83,28 @@ class Lifecycle:
             warnings.warn(f"{type(self).__name__} was never closed", ResourceWarning, source=self, stacklevel=2)
 
 
-_after_fork: list[weakref.WeakMethod[Callable[[], None]]] = []
+class _Living:
+    """Bound methods of objects that are not kept alive, in the order in which they came."""
+
+    def __init__(self) -> None:
+        self._methods: list[weakref.WeakMethod[Callable[[], None]]] = []
+        self._swept_at = 64
+
+    def add(self, method: Callable[[], None]) -> None:
+        """The dead leave when they may be half of all: few of the living pay for it."""
+        if len(self._methods) >= self._swept_at:
+            self._methods[:] = [reference for reference in self._methods if reference() is not None]
+            self._swept_at = max(64, 2 * len(self._methods))
+        self._methods.append(weakref.WeakMethod(method))
+
+    def call_each(self) -> None:
+        for reference in list(self._methods):
+            method = reference()
+            if method is not None:
+                method()
+
+
+_after_fork = _Living()
 
 
 def after_fork(method: Callable[[], None]) -> None:
@@ -91,15 +112,7 @@ def after_fork(method: Callable[[], None]) -> None:
 
     A child inherits sockets, locks and pools whose threads did not come along: the method drops them unused.
     """
-    _after_fork[:] = [reference for reference in _after_fork if reference() is not None]
-    _after_fork.append(weakref.WeakMethod(method))
+    _after_fork.add(method)
 
 
-def _run_after_fork() -> None:
-    for reference in list(_after_fork):
-        method = reference()
-        if method is not None:
-            method()
-
-
-os.register_at_fork(after_in_child=_run_after_fork)
+os.register_at_fork(after_in_child=_after_fork.call_each)
