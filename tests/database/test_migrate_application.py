@@ -24,7 +24,7 @@ from postrmagic_core.errors import (
     PostrMagicError,
     SchemaMismatch,
 )
-from tests.database.copies import packaged
+from tests.copies import packaged
 from tests.database.histories import BILLED, BILLS, FIRST, FIRST_BACK, billed, written
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)

@@ -15,7 +15,7 @@ from postrmagic_core.database.migrating.migrator import Migrator
 from postrmagic_core.jobs import JobContext, JobQueue, task
 from postrmagic_core.jobs.interface import DEAD
 from postrmagic_core.jobs.tables import jobs as rows
-from tests.database.copies import copied
+from tests.copies import copied
 
 Open = Callable[..., DatabaseManager]
 

@@ -16,10 +16,16 @@ from postrmagic_core.events import EventManager
 from postrmagic_core.events.durable import DELIVERY_TASK
 from postrmagic_core.jobs import JobQueue, task
 from postrmagic_core.testing import until
+from tests.copies import copied
 
 metadata = MetaData()
 effects = Table("effects", metadata, Column("id", Integer, primary_key=True), Column("value", String(64)))
 QUICK = RetryPolicy(attempts=10, base=0.05, cap=0.05)
+
+
+def _make_tables(database: DatabaseManager) -> None:
+    database.upgrade()
+    metadata.create_all(database.backend.engine("write"))
 
 
 class Rig:
@@ -28,9 +34,8 @@ class Rig:
     def __init__(self, stack: ExitStack, url: str) -> None:
         self._stack = stack
         self.url = url
+        copied(url, "effects", _make_tables)
         self.db = stack.enter_context(DatabaseManager(url))
-        self.db.upgrade()
-        metadata.create_all(self.db.backend.engine("write"))
         self.services: dict[str, object] = {}
         self.jobs = stack.enter_context(JobQueue(url, database=self.db, services=self.services, lease=1.0))
         self.events = stack.enter_context(EventManager(database=self.db, jobs=self.jobs, services=self.services))

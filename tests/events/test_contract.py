@@ -11,6 +11,7 @@ import pytest
 from postrmagic_core.database import DatabaseManager
 from postrmagic_core.jobs import JobQueue
 from postrmagic_core.testing.contracts.events import EventContract
+from tests.copies import packaged
 from tests.planted import ended
 
 
@@ -20,8 +21,9 @@ class OverSqlite(EventContract):
     @pytest.fixture
     def event_database(self, tmp_path: Path) -> Iterator[DatabaseManager]:
         """Made for it."""
-        with DatabaseManager(f"sqlite:///{tmp_path / 'app.db'}") as database:
-            database.upgrade()
+        url = f"sqlite:///{tmp_path / 'app.db'}"
+        packaged(url)
+        with DatabaseManager(url) as database:
             yield database
 
 
@@ -64,8 +66,8 @@ class TestMariadb(EventContract):
     @pytest.fixture
     def event_database(self, mariadb_url: str) -> Iterator[DatabaseManager]:
         """A database of the test's own."""
+        packaged(mariadb_url)
         with DatabaseManager(mariadb_url) as database:
-            database.upgrade()
             yield database
 
     @pytest.fixture
