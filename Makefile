@@ -25,10 +25,10 @@ lint: $(VENV)/.dev ## Check style, types and layers
 	@PATH="$(CURDIR)/$(VENV)/bin:$$PATH" scripts/lint.sh
 
 # Each row is a run of its own, and most of a short run is the loading of plugins that no proof uses.
-guards: $(if $(PYTHON),,$(VENV)/.dev) ## Turn each guard off and see that its fault test goes red; PYTHON=… to use its packages
+guards: $(if $(PYTHON),,$(VENV)/.dev) ## Turn each guard off and see that its fault test goes red; PYTHON=… to use its packages, PART=1/8 for some of them
 	@scripts/need.sh servers
 	@PYTEST_DISABLE_PLUGIN_AUTOLOAD=1 PYTEST_PLUGINS=postrmagic_core.testing.pytest_plugin,pytest_timeout \
-		$(or $(PYTHON),$(VENV)/bin/python) -m postrmagic_core.testing.guards tests/faults.toml --jobs 12
+		$(or $(PYTHON),$(VENV)/bin/python) -m postrmagic_core.testing.guards tests/faults.toml --jobs 12 $(if $(PART),--part $(PART))
 
 pythons: $(VENV)/.tox ## Run every room's contract on the oldest and the newest Python beside this one
 	@scripts/pythons.sh
@@ -52,6 +52,7 @@ soak: $(VENV)/.dev ## Run the slow proofs, on MySQL itself and on further Python
 	@scripts/need.sh servers
 	@scripts/mysql.sh || true
 	@$(VENV)/bin/python -m pytest -m soak
+	@$(MAKE) --no-print-directory guards
 	@for version in 12 13; do if python3.$$version -c '' 2>/dev/null; then \
 		$(VENV)/bin/python -m tox run -q -e py3$$version -- tests --ignore=tests/project || exit; fi; done
 

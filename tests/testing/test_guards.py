@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import sys
 from pathlib import Path
 
@@ -167,6 +168,20 @@ def test_main_fails_while_one_row_stays_green(project: pytest.Pytester, capsys: 
     assert "BAD: green" in printed
     assert "GOOD: " not in printed
     assert main([str(path), "GOOD", "NONE"]) == 0
+
+
+def test_main_takes_its_part_of_the_rows(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """All parts together are all rows, each once."""
+    path = tmp_path / "faults.toml"
+    path.write_text("".join(f'[[fault]]\nid = "F{n}"\nnot_applicable = "no disk"\n' for n in range(7)))
+    seen: list[str] = []
+    for part in ("1/3", "2/3", "3/3"):
+        assert main([str(path), "--part", part]) == 0
+        seen += re.findall(r"\bF\d\b", capsys.readouterr().out)
+    assert sorted(seen) == [f"F{n}" for n in range(7)]
+    for wrong in ("0/3", "4/3", "3", "a/b"):
+        with pytest.raises(SystemExit):
+            main([str(path), "--part", wrong])
 
 
 def speak() -> None:

@@ -227,6 +227,13 @@ def _told(trial: Trial) -> Trial:
     return trial
 
 
+def _part(text: str) -> tuple[int, int]:
+    first, step = map(int, text.split("/"))
+    if not 1 <= first <= step:
+        raise ValueError  # argparse says the rest
+    return first, step
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Exit code 0 when every claimed row turned red, else 1."""
     parser = argparse.ArgumentParser(prog="python -m postrmagic_core.testing.guards", description=__doc__)
@@ -234,9 +241,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("ids", nargs="*", help="only these faults")
     parser.add_argument("--jobs", type=int, default=2, help="rows tried at once")
     parser.add_argument("--fresh", action="store_true", help="a new interpreter for each row (slower)")
+    parser.add_argument("--part", type=_part, default=(1, 1), metavar="K/N", help="only rows K, K+N, K+2N, …")
     parser.add_argument("--intact", action="store_true", help="leave the guards in place: every test must pass")
     given = parser.parse_args(arguments)
-    rows = [row for row in load_rows(given.path) if not given.ids or row.id in given.ids]
+    first, step = given.part
+    rows = [row for row in load_rows(given.path) if not given.ids or row.id in given.ids][first - 1 :: step]
     ways = Ways(jobs=given.jobs, fresh=given.fresh or not _LINUX, intact=given.intact)
     trials = {trial.row.id: _told(trial) for trial in attempt_all(rows, ways)}
     report([trials[row.id] for row in rows])
