@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # See that the machine has what a target needs; as root with apt, install what it lacks.
-#   need.sh venv       Python >= 3.11 that can make virtual environments
-#   need.sh servers    Redis, MariaDB, RabbitMQ, Chromium and its shell, a font, strace, for the tests (never started as services)
+#   need.sh venv PYTHON   that it is 3.11 or newer, and can make virtual environments
+#   need.sh servers       Redis, MariaDB, RabbitMQ, Chromium and its shell, a font, strace, for the tests (never started as services)
 set -euo pipefail
 
 policy=/usr/sbin/policy-rc.d
@@ -35,11 +35,11 @@ obtain() {
 }
 
 need_venv() {
-    if ! python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))'; then
-        echo "Python 3.11 or newer is needed as python3; found: $(python3 --version 2>&1 || true)" >&2
+    if ! "$1" -c 'import sys; sys.exit(sys.version_info < (3, 11))'; then
+        echo "Python 3.11 or newer is needed as $1; found: $("$1" --version 2>&1 || true)" >&2
         exit 1
     fi
-    python3 -c 'import ensurepip, venv' 2>/dev/null || obtain python3-venv
+    "$1" -c 'import ensurepip, venv' 2>/dev/null || obtain python3-venv
 }
 
 need_servers() {
@@ -57,7 +57,7 @@ need_servers() {
 }
 
 case "${1:-}" in
-    venv) need_venv ;;
+    venv) need_venv "${2:-python3}" ;;
     servers) need_servers ;;
-    *) echo "usage: need.sh venv | servers" >&2 && exit 2 ;;
+    *) echo "usage: need.sh venv [PYTHON] | servers" >&2 && exit 2 ;;
 esac
