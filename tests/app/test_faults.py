@@ -183,13 +183,13 @@ def tell_upload(directory: str) -> None:
 @pytest.mark.parametrize(
     ("call", "where", "error", "status"),
     [
-        ("openat", "incoming/.upload-known.part", "ENOSPC", 507),
+        pytest.param("openat", "incoming/.upload-known.part", "ENOSPC", 507, marks=pytest.mark.soak),
         ("write", "incoming/.upload-known.part", "ENOSPC", 507),
-        ("write", "incoming/.upload-known.part", "EIO", 503),
+        pytest.param("write", "incoming/.upload-known.part", "EIO", 503, marks=pytest.mark.soak),
         ("fsync", "incoming/.upload-known.part", "EIO", 503),
-        ("mkdir", "{folder}", "ENOSPC", 507),
+        pytest.param("mkdir", "{folder}", "ENOSPC", 507, marks=pytest.mark.soak),
         ("link,linkat", "{folder}/{digest}", "EDQUOT", 507),
-        ("fsync", "{folder}", "EIO", 503),
+        pytest.param("fsync", "{folder}", "EIO", 503, marks=pytest.mark.soak),
     ],
 )
 def test_a_disk_that_fails_at_any_step_is_told_and_shows_nothing(

@@ -98,7 +98,7 @@ class Load:
     [
         pytest.param({}, id="sqlite"),
         pytest.param({"database": "mariadb_url"}, id="mariadb", marks=[pytest.mark.mysql, pytest.mark.soak]),
-        pytest.param({"broker": "lossy_redis_url"}, id="redis", marks=pytest.mark.redis),
+        pytest.param({"broker": "lossy_redis_url"}, id="redis", marks=[pytest.mark.redis, pytest.mark.soak]),
     ],
 )
 def test_a_rolling_restart_under_load_loses_and_repeats_nothing(
