@@ -56,6 +56,11 @@ def translated(error: sqlite3.Error, *, table: Any, reading: bool) -> PostrMagic
     return kind(f"{_DETAILS.get(code, text)} (SQLite error {code})")
 
 
+def of_sqlite(error: BaseException) -> PostrMagicError | None:
+    """For :func:`translating`, where ``sqlite3`` is used without an engine; ``None`` for an error of another kind."""
+    return translated(error, table=None, reading=False) if isinstance(error, sqlite3.Error) else None
+
+
 def _unique(error: sqlite3.Error, table: Any) -> UniqueViolation:
     # The one place where only the text carries the names: "UNIQUE constraint failed: t.a, t.b" or "…: index 'name'".
     _, _, named = str(error.args[0]).partition(": ")

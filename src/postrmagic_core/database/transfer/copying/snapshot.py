@@ -11,7 +11,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from urllib.parse import quote
 
-from ...._sql.sqlite_errors import translated
+from ...._sql.sqlite_errors import of_sqlite
 from ....errors import OutOfSpace, PlanRefused, PostrMagicError, translating
 from ..interface import Report
 
@@ -95,4 +95,4 @@ def _ours(error: BaseException) -> PostrMagicError | None:
     if isinstance(error, OSError):
         kind = OutOfSpace if error.errno == errno.ENOSPC else PlanRefused
         return kind(f"the snapshot cannot be written: {error.strerror}")
-    return translated(error, table=None, reading=True) if isinstance(error, sqlite3.Error) else None
+    return of_sqlite(error)

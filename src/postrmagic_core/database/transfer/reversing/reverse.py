@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ...._sql.sqlite_errors import translated
-from ....errors import ConfigurationError, PlanRefused, PostrMagicError, RowRefused, translating
+from ...._sql.sqlite_errors import of_sqlite
+from ....errors import ConfigurationError, PlanRefused, RowRefused, translating
 from ..copying.batches import key_as_sql
 from ..interface import Finding, Plan, Report, TablePlan, unreported
 from ..names import folded, quoted_sqlite
@@ -66,7 +66,7 @@ def reverse(
         session.execute("SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ")
         session.execute("START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY")
         back = planned_back(read_server(session, target.server.kind), target.server.kind, plan, tables)
-        with new_file(path) as partial, translating(_ours), closing(_opened(partial)) as file:
+        with new_file(path) as partial, translating(of_sqlite), closing(_opened(partial)) as file:
             made, rows, found = _fill(file, session, back, report)
             source = read_source(file)
     finally:
@@ -201,7 +201,3 @@ def _make_objects(file: sqlite3.Connection, objects: Collection[tuple[str, str]]
         except sqlite3.OperationalError:
             told.append(finding("decide", name, "SQLite refuses its text now: it stays behind"))
     return told
-
-
-def _ours(error: BaseException) -> PostrMagicError | None:
-    return translated(error, table=None, reading=False) if isinstance(error, sqlite3.Error) else None

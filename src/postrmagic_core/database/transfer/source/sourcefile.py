@@ -8,8 +8,8 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from urllib.parse import quote
 
-from ...._sql.sqlite_errors import translated
-from ....errors import ConfigurationError, PlanRefused, PostrMagicError, translating
+from ...._sql.sqlite_errors import of_sqlite
+from ....errors import ConfigurationError, PlanRefused, translating
 
 _MAGIC = b"SQLite format 3\0"
 _NO_DATABASE = (
@@ -32,7 +32,7 @@ def source_file(path: Path) -> Iterator[sqlite3.Connection]:
     if head not in (_MAGIC, b""):
         raise ConfigurationError(_NO_DATABASE.format(path=path))
     uri = f"file:{quote(str(path.resolve()))}?mode=ro"
-    with translating(_ours), closing(sqlite3.connect(uri, uri=True, isolation_level=None)) as connection:
+    with translating(of_sqlite), closing(sqlite3.connect(uri, uri=True, isolation_level=None)) as connection:
         # What has to be sorted may be larger than memory.
         connection.execute("PRAGMA temp_store = FILE")
         connection.execute("BEGIN")
@@ -43,7 +43,3 @@ def source_file(path: Path) -> Iterator[sqlite3.Connection]:
                 raise
             raise ConfigurationError(_NO_DATABASE.format(path=path)) from error
         yield connection
-
-
-def _ours(error: BaseException) -> PostrMagicError | None:
-    return translated(error, table=None, reading=True) if isinstance(error, sqlite3.Error) else None
