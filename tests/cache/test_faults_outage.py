@@ -304,7 +304,7 @@ def knows(cache: CacheManager) -> bool:
     """Whether the key is there, after another try to put it there."""
     with suppress(BackendError):
         cache.set("k", "stored", 600)
-        return cache.get("k") == "stored"
+        return bool(cache.get("k") == "stored")
     return False
 
 

@@ -150,7 +150,7 @@ def test_a_host_whose_clock_is_wrong_moves_no_end_on_a_server(
                 after = server_ms(opened)
                 now = ends(url, key)
                 if idle == absolute:
-                    assert abs(now - first) <= 1
+                    assert abs(now - first) < 25  # what a prolonged one would have more: the 50 that were slept
                 else:
                     assert before - 1 <= now - idle * 1000 <= after + 1
 
