@@ -100,6 +100,18 @@ def test_text_keys_are_compared_by_their_bytes(connection: sqlite3.Connection) -
     assert read(connection, plan, ("a",)) == [(name,) for name in names[3:]]
 
 
+def test_a_whole_real_that_is_computed_stays_one_when_it_is_sorted(connection: sqlite3.Connection) -> None:
+    """SQLite's own sorter makes an integer of it (3.40); text that a REAL column computes stays text."""
+    computed = "r REAL AS (k + 1), t REAL AS ('a' || k)"
+    made = f"CREATE TABLE t (k INTEGER PRIMARY KEY COLLATE NOCASE, {computed}) WITHOUT ROWID"
+    connection.execute(made)
+    connection.execute("INSERT INTO t (k) VALUES (1), (2)")
+    plan = table("t", column("k"), *(column(name, "DOUBLE", declared="REAL") for name in "rt"), sql=made)
+    (batch,) = Reading(plan).batches(connection, after=None)
+    _, reals, texts = batch.columns
+    assert repr([*reals, *texts]) == "[2.0, 3.0, 'a1', 'a2']"
+
+
 def test_a_batch_ends_at_its_bytes_but_has_a_row(connection: sqlite3.Connection) -> None:
     """Long values of any kind count, short ones hardly."""
     connection.execute("CREATE TABLE t (id INTEGER PRIMARY KEY, body TEXT, data BLOB)")

@@ -15,7 +15,7 @@ from postrmagic_core.database.transfer.copying.run import run
 from postrmagic_core.database.transfer.interface import Finding, Plan, unreported
 from postrmagic_core.database.transfer.planning.plan import plan
 from postrmagic_core.database.transfer.verifying.verify import verify
-from postrmagic_core.errors import RowRefused
+from postrmagic_core.errors import IntegrityViolation, RowRefused
 from tests.database.transfer import oracle
 from tests.database.transfer.hostile import Hostile, databases, quoted
 from tests.database.transfer.moving import accepted, assert_verified, moved
@@ -99,6 +99,21 @@ FOUND = {
     "blobs in a column for text": ("CREATE TABLE t (c TEXT)", "(x'0d'), (x'ff')", "moved"),
     "a negative zero": ("CREATE TABLE t (c)", "(-0.0), (2.5)", "stopped"),
     "a default that is no text": ("CREATE TABLE t (n, c VARBINARY(4) DEFAULT x'00ff')", "(1, NULL), (2, x'')", "moved"),
+    "a whole real that is computed": (
+        "CREATE TABLE t (c INTEGER NOT NULL COLLATE NOCASE PRIMARY KEY, r REAL AS (c + 1)) WITHOUT ROWID",
+        "(0), (7)",
+        "moved",
+    ),
+    "an index over a sum beyond 64 bits": (
+        "CREATE TABLE t (c BIGINT); CREATE INDEX i ON t (c + 1)",
+        "(NULL), (9223372036854775807)",
+        "moved",
+    ),
+    "a computed sum beyond 64 bits": (
+        "CREATE TABLE t (c BIGINT, r REAL AS (c + 1), s NUMERIC AS (c + 2) STORED)",
+        "(NULL), (9223372036854775807)",
+        "moved",
+    ),
     "a key to itself": ("CREATE TABLE t (c INTEGER PRIMARY KEY REFERENCES t (c))", "(1), (2)", "moved"),
 }
 
@@ -111,6 +126,24 @@ def test_what_was_found_once_is_not_found_again(url: str, tmp_path: Path, case: 
     with closing(sqlite3.connect(source)) as connection:
         connection.executescript(f"{made}; INSERT INTO t VALUES {rows};")
     assert outcome(source, url) == expected
+
+
+@pytest.mark.parametrize(
+    ("made", "told"),
+    [
+        ("CREATE TABLE t (c BIGINT); CREATE INDEX i ON t (CASE WHEN c + 1 > 0 THEN 1 END)", "for an index or a column"),
+        ("CREATE TABLE t (c BIGINT, CHECK (c + 1 > 0))", r"CHECK \(c \+ 1 > 0\) cannot be computed"),
+    ],
+)
+def test_what_the_server_cannot_compute_is_told_by_its_name(url: str, tmp_path: Path, made: str, told: str) -> None:
+    """A sum within an expression that no column's type shows: SQLite goes on with a real, the server stops."""
+    source = tmp_path / "within.db"
+    with closing(sqlite3.connect(source)) as connection:
+        connection.executescript(f"{made}; INSERT INTO t VALUES (1), (9223372036854775807);")
+    # MySQL computes it when it takes the row, and the row is named; MariaDB when it makes the index.
+    named = f"^t(, row 2: |: .*{told}.*take it out of the plan)"
+    with pytest.raises((IntegrityViolation, RowRefused), match=named):
+        run(accepted(plan(source, url, unreported)), url, RunOptions(), unreported)
 
 
 CHANGES = {

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 import sqlite3
-from collections.abc import Generator, Sequence
+from collections.abc import Collection, Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
 from dataclasses import dataclass
@@ -22,6 +22,7 @@ from ..forms.texts import MixedForm
 from ..interface import ColumnPlan, Key, TablePlan, Value
 from ..names import quoted_sqlite
 from ..source.definitions import read_table
+from ..source.schema import affinity_of
 
 T = TypeVar("T")
 
@@ -65,7 +66,9 @@ class Reading:
         self._rowid = next((name for name in _ROWIDS if name not in declared), "")
         self._hides_rowid = any(column.hidden and not column.generated for column in table.columns)
         self._declared = declared
-        names = [self._rowid if column.hidden else quoted_sqlite(column.name) for column in table.moved]
+        said = read_table(table.sql).columns if table.sql else ()
+        computed = {column.name.lower() for column in said if column.generated}
+        names = [self._rowid if column.hidden else _value(column, computed) for column in table.moved]
         keys = [self._key_part(name) for name in table.key]
         if "" in (*names, *keys):
             raise PlanRefused(f"{table.name}: its columns have all the names that SQLite has for a row's number")
@@ -155,6 +158,14 @@ def ahead(items: Generator[T, None, None]) -> Generator[T, None, None]:
         while (item := coming.result()) is not None:
             coming = reader.submit(next, items, None)
             yield item
+
+
+def _value(column: ColumnPlan, computed: Collection[str]) -> str:
+    """What to select: SQLite sorts a whole real that it computes as an integer, and so it comes out."""
+    name = quoted_sqlite(column.name)
+    if column.name.lower() in computed and affinity_of(column.declared) == "real":
+        return f"CASE typeof({name}) WHEN 'real' THEN {name} * 1.0 ELSE {name} END"
+    return name
 
 
 def _orders(table: TablePlan) -> list[str]:

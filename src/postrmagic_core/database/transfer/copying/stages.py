@@ -7,10 +7,10 @@ from collections.abc import Callable, Generator
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ....errors import Conflict, IntegrityViolation, RowRefused, UniqueViolation
-from ..interface import Key, Server, TablePlan
+from ..interface import CheckPlan, Key, Server, TablePlan
 from . import checkpoint, ddl
 from .batches import PIECE, Reading, ahead, key_as_sql
 from .checkpoint import Mark
@@ -143,6 +143,12 @@ def _add_indexes(session: Session, table: TablePlan) -> None:
             table=table.name,
             columns=columns,
         ) from error
+    except IntegrityViolation as error:
+        computed = ", ".join(column.target for column in table.columns if column.generated)
+        raise IntegrityViolation(
+            f"{table.name}: what is computed for an index or a column ({computed}) has no value in some row: {error}; "
+            "take it out of the plan"
+        ) from error
 
 
 def _add_checks(session: Session, table: TablePlan) -> None:
@@ -154,9 +160,18 @@ def _add_checks(session: Session, table: TablePlan) -> None:
         session.define(statement)
     except IntegrityViolation:
         for check in table.checks:
-            for row in session.rows(ddl.offender(table, check)):
+            for row in _offender(session, table, check):
                 raise RowRefused(f"CHECK ({check.source}) refuses it", table=table.name, key=key_as_sql(row)) from None
         raise
+
+
+def _offender(session: Session, table: TablePlan, check: CheckPlan) -> tuple[tuple[Any, ...], ...]:
+    try:
+        return session.rows(ddl.offender(table, check))
+    except IntegrityViolation as error:
+        raise IntegrityViolation(
+            f"{table.name}: CHECK ({check.source}) cannot be computed in some row: {error}; take it out of the plan"
+        ) from error
 
 
 def _check_parents(session: Session, table: TablePlan) -> None:

@@ -107,6 +107,8 @@ class Shaping:
             return ""
         kind = self._kinds[column.name]
         found = translate_generated(column.generated, self._known, self._kinds, kind, ordered=self._ordered)
+        if found is not None and kind in ("real", "decimal") and self._overflows(column.generated):
+            found = None
         if found is None:
             what = ObjectPlan("generated column", column.name, self._table.name, column.generated)
             self._leave(what, "its expression has no sure translation: its values move, into a column like any other")
@@ -174,10 +176,18 @@ class Shaping:
         """What an index is over; its values are kept as what they are."""
         found = translated(sql, self._known, self._kinds, ordered=self._ordered)
         choice = self._observed(sql, found.kind) if found else None
-        if choice is None:
+        if choice is None or self._overflows(sql):
             return None
         fitting = translate_generated(sql, self._known, self._kinds, choice.kind, ordered=self._ordered)
         return None if fitting is None else (fitting, choice)
+
+    def _overflows(self, sql: str) -> bool:
+        """Whether whole numbers give one beyond 64 bits in some row: SQLite makes it a real, MySQL an error."""
+        found = translated(sql, self._known, self._kinds, ordered=self._ordered)
+        if found is None or found.kind != "integer":
+            return False
+        choice = self._observed(sql, found.kind)
+        return choice is None or choice.kind != "integer"
 
     def _leave(self, what: ObjectPlan, why: str) -> None:
         self.left.append(what)
