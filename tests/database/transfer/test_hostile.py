@@ -114,6 +114,11 @@ FOUND = {
         "(NULL), (9223372036854775807)",
         "moved",
     ),
+    "a number that is a text to the collation": (
+        "CREATE TABLE t (c JSON COLLATE NOCASE UNIQUE)",
+        "('1'), ('\u0661')",
+        "stopped",
+    ),
     "a key to itself": ("CREATE TABLE t (c INTEGER PRIMARY KEY REFERENCES t (c))", "(1), (2)", "moved"),
 }
 

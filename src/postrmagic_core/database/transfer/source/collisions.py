@@ -95,11 +95,19 @@ def conflicts(
 def _weights(batch: Sequence[Sequence[Value]], collations: Sequence[str | None], weigh: Weigh) -> Iterator[bytes]:
     columns: list[list[bytes]] = []
     for values, collation in zip(zip(*batch, strict=True), collations, strict=True):
-        texts = [value for value in values if isinstance(value, str)] if collation else []
+        written = [_written(value) if collation else None for value in values]
+        texts = [text for text in written if text is not None]
         known = dict(zip(texts, weigh(texts, collation or ""), strict=True)) if texts else {}
-        columns.append([known[value] if value in known else repr(value).encode() for value in values])
+        columns.append(
+            [repr(value).encode() if text is None else known[text] for value, text in zip(values, written, strict=True)]
+        )
     for row in zip(*columns, strict=True):
         yield sha256(b"".join(b"%d:%b" % (len(part), part) for part in row)).digest()
+
+
+def _written(value: Value) -> str | None:
+    """What stands in a column of texts; among them numbers become some."""
+    return value if isinstance(value, str) else repr(value) if isinstance(value, int | float) else None
 
 
 _GROUPS = "SELECT min({0}), max({0}) FROM {1} WHERE {2} GROUP BY {3} HAVING count(*) > 1"
