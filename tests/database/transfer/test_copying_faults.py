@@ -10,6 +10,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -202,25 +203,33 @@ def test_killed_while_the_snapshot_is_made(filled: Path, prepared_url: str) -> N
     assert [path.suffix for path in filled.parent.glob(".*")] == [".snapshot"]
 
 
-def interruptible(file: str, url: str) -> None:
-    """Run slowly, told by a line as soon as rows move."""
+def interruptible(file: str, url: str, pause: str) -> None:
+    """Run slowly, told by a line as soon as rows move; so many seconds pass between the beginnings of two tables."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
     told = threading.Event()
+    submit = ThreadPoolExecutor.submit
+
+    def submit_and_pause(*given: Any, **more: Any) -> Any:
+        begun = submit(*given, **more)
+        time.sleep(float(pause) if threading.current_thread() is threading.main_thread() else 0)
+        return begun
 
     def then(what: str, done: int, total: int | None) -> None:
         if what == "users" and not told.is_set():
             told.set()
             print("moving", flush=True)
 
+    ThreadPoolExecutor.submit = submit_and_pause  # type: ignore[method-assign]
     try:
         run(planned(Path(file), url), url, replace(OPTIONS, rows_per_second=20), then)
     except KeyboardInterrupt:
         print("interrupted", flush=True)
 
 
-def test_interrupted_by_hand_it_ends_at_once_and_goes_on_later(filled: Path, prepared_url: str) -> None:
-    """Ctrl-C, although each worker waits for its turn."""
-    with spawn(interruptible, str(filled), prepared_url) as child:
+@pytest.mark.parametrize("pause", ["0", "2"], ids=["moving", "beginning"])
+def test_interrupted_by_hand_it_ends_at_once_and_goes_on_later(filled: Path, prepared_url: str, pause: str) -> None:
+    """Ctrl-C, although each worker waits for its turn, and while some tables have not begun."""
+    with spawn(interruptible, str(filled), prepared_url, pause) as child:
         assert child.line() == "moving"
         began = time.monotonic()
         os.kill(child.pid, signal.SIGINT)

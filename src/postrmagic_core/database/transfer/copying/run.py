@@ -6,7 +6,7 @@ import secrets
 import threading
 import time
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from contextlib import closing
 from functools import partial
 from pathlib import Path
@@ -124,8 +124,10 @@ class _Run:
 
     def _move_all(self, move: stages.Move) -> list[TableRun]:
         with ThreadPoolExecutor(self._options.workers, thread_name_prefix="transfer") as workers:
-            moving = [workers.submit(self._move, move, table) for table in self._tables]
-            try:
+            moving: list[Future[TableRun]] = []
+            try:  # around the beginning, too: the workers are waited for whatever interrupts it
+                for table in self._tables:
+                    moving.append(workers.submit(self._move, move, table))
                 for done in as_completed(moving):
                     done.result()
             except BaseException:
