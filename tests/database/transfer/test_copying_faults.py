@@ -219,7 +219,7 @@ def interruptible(file: str, url: str, pause: str) -> None:
             told.set()
             print("moving", flush=True)
 
-    ThreadPoolExecutor.submit = submit_and_pause  # type: ignore[method-assign]
+    ThreadPoolExecutor.submit = submit_and_pause  # type: ignore[method-assign]  # in this process alone
     try:
         run(planned(Path(file), url), url, replace(OPTIONS, rows_per_second=20), then)
     except KeyboardInterrupt:
