@@ -21,7 +21,7 @@ from ..forms.back import back_form_of
 from ..forms.texts import MixedForm
 from ..interface import ColumnPlan, Key, TablePlan, Value
 from ..names import quoted_sqlite
-from ..source.definitions import read_table
+from ..source.definitions import ColumnText, read_table
 from ..source.schema import affinity_of
 
 T = TypeVar("T")
@@ -77,7 +77,7 @@ class Reading:
         long = [name for name, column in zip(names, table.moved, strict=True) if _LONG.search(column.type)]
         size = " + ".join(f"ifnull(length({name}), 0)" for name in long) or "0"
         self._key = keys
-        self._orders = _orders(table)
+        self._orders = _orders(table, said)
         self._select = f"SELECT {', '.join([*names, *keys, size])} FROM {quoted_sqlite(table.name)}"  # noqa: S608 - quoted
 
     def batches(
@@ -168,10 +168,9 @@ def _value(column: ColumnPlan, computed: Collection[str]) -> str:
     return name
 
 
-def _orders(table: TablePlan) -> list[str]:
+def _orders(table: TablePlan, said: Collection[ColumnText]) -> list[str]:
     """Of each part of the key, what stands around it, and around a bound, where both sides sort it alike."""
     columns = {column.name.lower(): column for column in table.columns if not column.hidden}
-    said = read_table(table.sql).columns if table.sql else ()
     folding = {column.name.lower() for column in said if column.collation != "BINARY"}
     return [_order(columns.get(name.lower()), folds=name.lower() in folding) for name in table.key]
 

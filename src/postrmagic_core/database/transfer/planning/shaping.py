@@ -9,7 +9,7 @@ from ..interface import CheckPlan, ColumnPlan, ForeignKeyPlan, ObjectPlan, Serve
 from ..names import quoted, target_name
 from ..source.schema import SourceColumn, affinity_of
 from ..translating.defaults import translate_default
-from ..translating.expressions import translate_check, translate_generated, translate_predicate, translated
+from ..translating.expressions import Translated, translate_check, translate_generated, translate_predicate, translated
 from .choices import Choice, Doubt, seen
 from .drafting import Draft
 from .indexes import MOST_INDEXES, Indexes, Setting, indexes
@@ -107,8 +107,10 @@ class Shaping:
             return ""
         kind = self._kinds[column.name]
         found = translate_generated(column.generated, self._known, self._kinds, kind, ordered=self._ordered)
-        if found is not None and kind in ("real", "decimal") and self._overflows(column.generated):
-            found = None
+        if found is not None and kind in ("real", "decimal"):
+            value = translated(column.generated, self._known, self._kinds, ordered=self._ordered)
+            if value is None or _overflows(value, self._observed(column.generated, value.kind)):
+                found = None
         if found is None:
             what = ObjectPlan("generated column", column.name, self._table.name, column.generated)
             self._leave(what, "its expression has no sure translation: its values move, into a column like any other")
@@ -176,18 +178,10 @@ class Shaping:
         """What an index is over; its values are kept as what they are."""
         found = translated(sql, self._known, self._kinds, ordered=self._ordered)
         choice = self._observed(sql, found.kind) if found else None
-        if choice is None or self._overflows(sql):
+        if found is None or choice is None or _overflows(found, choice):
             return None
         fitting = translate_generated(sql, self._known, self._kinds, choice.kind, ordered=self._ordered)
         return None if fitting is None else (fitting, choice)
-
-    def _overflows(self, sql: str) -> bool:
-        """Whether whole numbers give one beyond 64 bits in some row: SQLite makes it a real, MySQL an error."""
-        found = translated(sql, self._known, self._kinds, ordered=self._ordered)
-        if found is None or found.kind != "integer":
-            return False
-        choice = self._observed(sql, found.kind)
-        return choice is None or choice.kind != "integer"
 
     def _leave(self, what: ObjectPlan, why: str) -> None:
         self.left.append(what)
@@ -197,6 +191,11 @@ class Shaping:
             column=column,
             name=what.name,
         )
+
+
+def _overflows(found: Translated, choice: Choice | None) -> bool:
+    """Whether whole numbers give one beyond 64 bits in some row: SQLite makes it a real, MySQL an error."""
+    return found.kind == "integer" and (choice is None or choice.kind != "integer")
 
 
 def _kind(draft: Draft, name: str, server: Server) -> str:
