@@ -6,7 +6,7 @@ MEDIA ?= 200000
 TRANSACTIONS ?= 1000
 
 .DEFAULT_GOAL := help
-.PHONY: help demo smoke test bench query-report async-report migration-report soak docs guards pythons lint clean
+.PHONY: help demo smoke test bench query-report async-report migration-report soak docs guards pythons lint audit clean
 .SECONDARY:
 
 help: ## Show the targets
@@ -21,8 +21,11 @@ smoke: $(VENV)/.$(if $(URLS),all,demo) ## Upload, see the thumbnail, log out, an
 test: $(VENV)/.tox ## Run what a merge needs: style, types, layers, every suite, documentation
 	@scripts/test.sh
 
-lint: $(VENV)/.dev ## Check style, types and layers
+lint: $(VENV)/.dev ## Check style, types, layers and what is unsafe to write
 	@PATH="$(CURDIR)/$(VENV)/bin:$$PATH" scripts/lint.sh
+
+audit: $(VENV)/.dev ## Ask which known vulnerabilities the required packages have; AUDIT_REQUIRED=1: no answer is a failure
+	@PATH="$(CURDIR)/$(VENV)/bin:$$PATH" scripts/audit.sh
 
 # Each row is a run of its own, and most of a short run is the loading of plugins that no proof uses.
 guards: $(if $(PYTHON),,$(VENV)/.dev) ## Turn each guard off and see that its fault test goes red; PYTHON=… to use its packages, PART=1/8 for some of them

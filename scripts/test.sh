@@ -47,13 +47,15 @@ lint() { PATH=$python:$PATH idly scripts/lint.sh; }
 # Every page and every warning, in a theme without the whole index beside each page, which takes as long as all the rest.
 documentation() { idly "$python/python" -m sphinx -q -W -n --keep-going -D html_theme=basic docs .tox/html; }
 alone() { idly scripts/standalone.sh "$PWD/.tox/standalone/bin/python"; }
+# It has its time while the tests are collected, and gives up soon where nobody answers.
+audit() { PATH=$python:$PATH scripts/audit.sh; }
 
 # The full run leaves a core to itself a tenth of the time, waiting for servers, children and time-outs: what is only
 # computed takes what is left. The collection leaves the tests compiled, which each of the run's processes would do.
 everything() {
     local name code=0
     local -A jobs=()
-    for name in lint documentation alone; do
+    for name in lint documentation alone audit; do
         "$name" >".tox/$name.log" 2>&1 &
         jobs[$name]=$!
     done
@@ -67,7 +69,7 @@ everything() {
 }
 
 stage "environments" environments
-stage "every suite; beside it lint, documentation, standalone" everything
+stage "every suite; beside it lint, documentation, standalone, audit" everything
 
 echo
 echo "== seconds per stage"

@@ -141,7 +141,8 @@ def running(name: str, folder: Path, processes: int) -> Iterator[Served]:
     """The side ``name`` in so many processes, its files in ``folder``."""
     with ExitStack() as opened:
         # A socket's name has at most 107 bytes, wherever the files are.
-        listens = Path(opened.enter_context(tempfile.TemporaryDirectory(prefix="s", dir="/tmp"))) / "listens"
+        short = tempfile.TemporaryDirectory(prefix="s", dir="/tmp")  # nosec B108 # a private directory in it
+        listens = Path(opened.enter_context(short)) / "listens"
         served = Served(listens, folder / _TOKENS)
         listener = opened.enter_context(socket.socket(socket.AF_UNIX))
         listener.bind(str(served.listens))

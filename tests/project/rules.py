@@ -58,10 +58,11 @@ _LAYOUT = {
     tokenize.ENDMARKER,
     tokenize.ENCODING,
 }
-_SILENCER = re.compile(r"#\s*(?:type:\s*ignore|noqa|pyright:\s*ignore)", re.IGNORECASE)
+_SILENCER = re.compile(r"#\s*(?:type:\s*ignore|noqa|nosec|pyright:\s*ignore)", re.IGNORECASE)
 _DIRECTIVE = re.compile(
     r"#\s*(?:(?:type|pyright):\s*ignore(?:\[[^\]]*\])?"
     r"|noqa(?::\s*[A-Z]+[0-9]+(?:\s*,\s*[A-Z]+[0-9]+)*)?"
+    r"|nosec(?::?\s*B[0-9]+(?:[\s,]+B[0-9]+)*)?"
     r"|pragma:\s*no cover)",
     re.IGNORECASE,
 )

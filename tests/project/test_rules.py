@@ -83,6 +83,8 @@ PLANTED = [
         "x = 1  # type: ignore[misc]  # stubs lag behind",
     ),
     (rules.reasons, "cache/manager.py", "x = 1  # noqa: S301, E501", "x = 1  # noqa: S301  no input reaches it"),
+    (rules.reasons, "cache/manager.py", "x = 1  # nosec", "x = 1  # nosec B608 # quoted names"),
+    (rules.reasons, "cache/manager.py", "x = 1  # nosec: B608, B310", "x = 1  # nosec: B608, B310 # quoted names"),
     (rules.reasons, "cache/manager.py", "x = 1  # type: ignore[misc]  # noqa: E501", 'x = "# noqa"'),
 ]
 

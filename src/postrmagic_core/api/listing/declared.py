@@ -76,7 +76,7 @@ class Declared:
                 if not isinstance(column, Column):
                     continue
                 if column.table not in present:
-                    raise self._wrong(f"the statement does not select from {column.table}, which it is sorted by")
+                    raise self._wrong(f"the statement does not select from {column.table}, which it is sorted by")  # nosec B608 # an error's text
                 if present[column.table] and key is column:
                     raise self._wrong(f"{column} is NULL where its outer join finds nothing: declare it by not_null()")
 
