@@ -100,10 +100,12 @@ def demo(port: Port = 8000) -> None:
     """Prepare, seed and serve: open the printed address in a browser."""
     from .seed import DEMO, KEEPER
 
+    address = f"http://127.0.0.1:{port}"
+    os.environ.setdefault("POSTRMAGIC_OAUTH__ISSUER", address)
     prepare(keeper=True)
     seed()
     console.print(
-        f"\n  Open [bold]http://127.0.0.1:{port}[/bold]  (name: {DEMO['name']}, password: {DEMO['password']}; "
+        f"\n  Open [bold]{address}[/bold]  (name: {DEMO['name']}, password: {DEMO['password']}; "
         f"an administrator: {KEEPER['name']}, {KEEPER['password']})\n"
     )
     serve(port=port)

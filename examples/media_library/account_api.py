@@ -44,7 +44,13 @@ class LoginApi:
     def __post_init__(self) -> None:
         object.__setattr__(self, "sign_up_form", sign_up_form(self.stack.database))
 
-    @get("/me", Data[Me], access="public", callers=["token", "session"], problems=["authentication.required"])
+    @get(
+        "/me",
+        Data[Me],
+        access="public",
+        callers=["token", "session"],
+        problems=["authentication.required", "access.denied"],
+    )
     async def show_me(self, call: Call) -> dict[str, Any] | Refusal:
         """Tell who is asking.
 

@@ -128,6 +128,8 @@ class Accounts:
             if self._security.login_tokens.redeem(token, purpose=_RESET, tx=tx) is None:
                 return None
             self._security.access_tokens.revoke_all(user.key, tx=tx)
+            if self._security.has_oauth:
+                self._security.oauth.revoke_all(user.key, tx=tx)
             return self._store_password(tx, user, hashed, "password.reset")
 
         return self._database.transact(unit)

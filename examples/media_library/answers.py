@@ -254,3 +254,43 @@ class NewToken(Output):
         description="To be sent as ``Authorization: Bearer …``; it is shown once."
     )
     about: Token
+
+
+class AboutScope(Output):
+    """A scope in words."""
+
+    name: str
+    about: str = Field(description="What an application may do by it.")
+
+
+class AskingClient(Output):
+    """An application as its operator registered it."""
+
+    id: str = Field(description="Given at its registration; it is no secret.")
+    name: str
+
+
+class Question(Output):
+    """What an application asks of a user."""
+
+    client: AskingClient = Field(description="Who asks.")
+    host: str = Field(description="Where the browser goes afterwards: a host, or the scheme of an app.")
+    scopes: list[AboutScope] = Field(description="What it wants to do.")
+    lifetime: float = Field(description="For how long it may, in seconds, unless it is ended before.")
+
+
+class Onward(Output):
+    """Where the browser goes on."""
+
+    location: str = Field(description="An address of the application's, with the answer in its query.")
+
+
+class Authorization(Output):
+    """An application that a user lets use the library."""
+
+    id: str = Field(description="Names it to DELETE /authorizations/{id}; it opens nothing.")
+    client: AskingClient = Field(description="Which application.")
+    scopes: list[AboutScope] = Field(description="What it may do.")
+    created_at: Instant = Field(description="When it was allowed.")
+    expires_at: Instant = Field(description="When it ends.")
+    last_used_at: Instant | None = Field(description="When it last refreshed its access; null where it never did.")

@@ -12,7 +12,7 @@ from .library import Library
 from .logins import Logins
 from .notifications import Notifications
 from .pages import Pages
-from .roles import ROLES, decide
+from .roles import ROLES, SCOPES, decide
 from .storage import Storage
 
 
@@ -36,6 +36,7 @@ def assemble(stack: Stack) -> Application:
     """The application on ``stack``; opens nothing."""
     storage = Storage(stack.settings.stack.data_dir / "media")
     stack.security.use_roles(ROLES)
+    stack.security.use_scopes(SCOPES)
     decide(stack.security.access)
     keys = stack.settings.key_ring()
     library = Library(stack.database, stack.cache, stack.events, storage, stack.security.access, keys)

@@ -1,4 +1,4 @@
-"""Who asks, by the session's cookie; and the cookie by which a device is known that has logged in before."""
+"""Who asks, by a token or the session's cookie; and the cookie by which a device is known that has logged in before."""
 
 from __future__ import annotations
 
@@ -6,9 +6,11 @@ from typing import Any
 
 from postrmagic_core.api.specification import PAGES
 from postrmagic_core.middleware import Layer, Middleware, Request, middleware
-from postrmagic_core.middleware.authentication import Authenticate
+from postrmagic_core.middleware.authentication import REFUSED, Authenticate, Refused
+from postrmagic_core.middleware.bearer import bearer_tokens, owner
 from postrmagic_core.security import User as Identity
-from postrmagic_core.security.access_tokens import bearer
+from postrmagic_core.security.access_tokens import VerifiedToken
+from postrmagic_core.security.oauth import VerifiedAccess
 
 from .application import Application
 from .specification import SPECIFICATION
@@ -25,28 +27,30 @@ _CHANGED = "You were logged out because your password was changed."
 
 
 def who_asks(application: Application) -> Authenticate:
-    """The function that finds a request's identity: whose session it is, with the roles they have now."""
+    """The function that finds a request's identity: whose token or session it is, with the roles they have now."""
     stack = application.stack
     accounts, logins = application.accounts, application.logins
 
-    async def by_token(request: Request, text: str) -> Identity | None:
-        """Who sends a token is asked by it alone, whatever cookies come along."""
-        verified = await request.face(stack.security.access_tokens).verify(text)
-        user = None if verified is None else await accounts.of_key(request.face(stack.database), verified.user_id)
-        if verified is None or user is None:
-            return None
-        request.state["user"] = user
-        owner = await request.face(stack.security.access).identity(user.key)
-        limited: Identity = verified.restrict(owner)
-        return limited
+    security = stack.security
+    sources: list[Any] = [security.access_tokens, *([security.oauth] if security.has_oauth else [])]
+    tokens = bearer_tokens(*sources, audit=security.audit)
 
-    async def who(request: Request) -> Identity | None:
+    async def by_token(request: Request, verified: VerifiedToken | VerifiedAccess) -> Identity | Refused:
+        """Who sends a token is asked by it alone, whatever cookies come along. An application for itself has none."""
+        if verified.user_id is not None:
+            user = await accounts.of_key(request.face(stack.database), verified.user_id)
+            if user is None:
+                return REFUSED
+            request.state["user"] = user
+        return await owner(request, security.access, verified)
+
+    async def who(request: Request) -> Identity | Refused | None:
         # The page and its parts, and the reference, are everybody's: they need no session, and may be cached.
         if not request.path.startswith("/api/") or request.path in _REFERENCE:
             return None
-        text = bearer(", ".join(request.headers.get_all("authorization")) or None)
-        if text is not None:
-            return await by_token(request, text)
+        sent = await tokens(request)
+        if sent is not None:
+            return sent if isinstance(sent, Refused) else await by_token(request, sent)
         session = await request.state["session"]
         _tell(session)
         if session.user_id is None:

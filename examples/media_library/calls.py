@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from postrmagic_core.api import Call
+from postrmagic_core.errors import AccessDenied
 from postrmagic_core.security import User as Identity
 from postrmagic_core.validation.locales import negotiate
 
@@ -20,8 +21,13 @@ async def session_of(call: Call) -> Any:
 
 
 def user_of(call: Call) -> User:
-    """The account of who asks; the operations that call this are guarded."""
-    user: User = call.state["user"]
+    """The account of who asks; the operations that call this are guarded.
+
+    :class:`AccessDenied` to an application that asks for itself (OAuth's client credentials): it has none.
+    """
+    user: User | None = call.state.get("user")
+    if user is None:
+        raise AccessDenied("who asks has no account here")
     return user
 
 

@@ -1185,6 +1185,117 @@ class NewToken:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """What an application asks of a user.
+
+    client: An application as its operator registered it.
+    host: Where the browser goes afterwards: a host, or the scheme of an app.
+    scopes: What it wants to do.
+    lifetime: For how long it may, in seconds, unless it is ended before.
+    """
+
+    client: AskingClient
+    host: str
+    scopes: list[AboutScope]
+    lifetime: float
+
+    @classmethod
+    def _read(cls, value: object) -> Question:
+        members = _members(value)
+        return cls(
+            client=_member(members, "client", AskingClient._read),
+            host=_member(members, "host", _text),
+            scopes=_member(members, "scopes", _list_of(AboutScope._read)),
+            lifetime=_member(members, "lifetime", _number),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AskingClient:
+    """An application as its operator registered it.
+
+    id: Given at its registration; it is no secret.
+    """
+
+    id: str
+    name: str
+
+    @classmethod
+    def _read(cls, value: object) -> AskingClient:
+        members = _members(value)
+        return cls(
+            id=_member(members, "id", _text),
+            name=_member(members, "name", _text),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AboutScope:
+    """A scope in words.
+
+    about: What an application may do by it.
+    """
+
+    name: str
+    about: str
+
+    @classmethod
+    def _read(cls, value: object) -> AboutScope:
+        members = _members(value)
+        return cls(
+            name=_member(members, "name", _text),
+            about=_member(members, "about", _text),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Authorization:
+    """An application that a user lets use the library.
+
+    id: Names it to DELETE /authorizations/{id}; it opens nothing.
+    client: An application as its operator registered it.
+    scopes: What it may do.
+    created_at: When it was allowed.
+    expires_at: When it ends.
+    last_used_at: When it last refreshed its access; null where it never did.
+    """
+
+    id: str
+    client: AskingClient
+    scopes: list[AboutScope]
+    created_at: datetime
+    expires_at: datetime
+    last_used_at: datetime | None
+
+    @classmethod
+    def _read(cls, value: object) -> Authorization:
+        members = _members(value)
+        return cls(
+            id=_member(members, "id", _text),
+            client=_member(members, "client", AskingClient._read),
+            scopes=_member(members, "scopes", _list_of(AboutScope._read)),
+            created_at=_member(members, "created_at", _instant),
+            expires_at=_member(members, "expires_at", _instant),
+            last_used_at=_member(members, "last_used_at", _or_none(_instant)),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Onward:
+    """Where the browser goes on.
+
+    location: An address of the application's, with the answer in its query.
+    """
+
+    location: str
+
+    @classmethod
+    def _read(cls, value: object) -> Onward:
+        members = _members(value)
+        return cls(location=_member(members, "location", _text))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class KnownRoles:
     """Which roles there are.
 
@@ -2233,6 +2344,101 @@ class Client:
                 operation="revoke_token",
                 method="DELETE",
                 path=_path("/api/v1/tokens/{}", id),
+            ),
+            _empty,
+        )
+
+    def preview_authorization(
+        self,
+        *,
+        query: str,
+        idempotency_key: str | None = None,
+    ) -> Answer[Question, None]:
+        """Show what an application asks for
+
+        In words, to be allowed or denied. Nothing is allowed by it.
+
+        query: What follows the question mark of GET /oauth/authorize, still encoded.
+        idempotency_key: Names the attempt, for a server that remembers what it
+            answered.
+        """
+        return self._call(
+            _Ask(
+                operation="preview_authorization",
+                method="POST",
+                path=_path("/api/v1/authorizations/preview"),
+                headers=_headers(
+                    {
+                        "Idempotency-Key": idempotency_key,
+                        "Content-Type": "application/json",
+                    },
+                ),
+                content=_json({"query": query}),
+            ),
+            _answer(Question._read),
+        )
+
+    def list_authorizations(self) -> Answer[list[Authorization], None]:
+        """List connected applications
+
+        Those that may use the library of the user now, the newest first.
+        """
+        return self._call(
+            _Ask(
+                operation="list_authorizations",
+                method="GET",
+                path=_path("/api/v1/authorizations"),
+            ),
+            _answer(_list_of(Authorization._read)),
+        )
+
+    def decide_authorization(
+        self,
+        *,
+        query: str,
+        allow: bool,
+        scopes: Sequence[str] | None = None,
+        idempotency_key: str | None = None,
+    ) -> Answer[Onward, None]:
+        """Allow or deny it
+
+        The browser then goes on to ``location``, where the application gets a code,
+        or is told that it was denied.
+
+        query: What follows the question mark of GET /oauth/authorize, still encoded.
+        allow: Whether it may use the library.
+        scopes: Which of the scopes that it asks for it gets; left out, all of them.
+        idempotency_key: Names the attempt, for a server that remembers what it
+            answered.
+        """
+        return self._call(
+            _Ask(
+                operation="decide_authorization",
+                method="POST",
+                path=_path("/api/v1/authorizations"),
+                headers=_headers(
+                    {
+                        "Idempotency-Key": idempotency_key,
+                        "Content-Type": "application/json",
+                    },
+                ),
+                content=_json(
+                    {"query": query, "allow": allow, "scopes": _or_unset(scopes)},
+                ),
+            ),
+            _answer(Onward._read),
+        )
+
+    def revoke_authorization(self, id: str, /) -> Answer[None, None]:
+        """Disconnect an application
+
+        Its tokens are nobody's from their next request on.
+        """
+        return self._call(
+            _Ask(
+                operation="revoke_authorization",
+                method="DELETE",
+                path=_path("/api/v1/authorizations/{}", id),
             ),
             _empty,
         )
@@ -3290,6 +3496,101 @@ class AsyncClient:
                 operation="revoke_token",
                 method="DELETE",
                 path=_path("/api/v1/tokens/{}", id),
+            ),
+            _empty,
+        )
+
+    async def preview_authorization(
+        self,
+        *,
+        query: str,
+        idempotency_key: str | None = None,
+    ) -> Answer[Question, None]:
+        """Show what an application asks for
+
+        In words, to be allowed or denied. Nothing is allowed by it.
+
+        query: What follows the question mark of GET /oauth/authorize, still encoded.
+        idempotency_key: Names the attempt, for a server that remembers what it
+            answered.
+        """
+        return await self._call(
+            _Ask(
+                operation="preview_authorization",
+                method="POST",
+                path=_path("/api/v1/authorizations/preview"),
+                headers=_headers(
+                    {
+                        "Idempotency-Key": idempotency_key,
+                        "Content-Type": "application/json",
+                    },
+                ),
+                content=_json({"query": query}),
+            ),
+            _answer(Question._read),
+        )
+
+    async def list_authorizations(self) -> Answer[list[Authorization], None]:
+        """List connected applications
+
+        Those that may use the library of the user now, the newest first.
+        """
+        return await self._call(
+            _Ask(
+                operation="list_authorizations",
+                method="GET",
+                path=_path("/api/v1/authorizations"),
+            ),
+            _answer(_list_of(Authorization._read)),
+        )
+
+    async def decide_authorization(
+        self,
+        *,
+        query: str,
+        allow: bool,
+        scopes: Sequence[str] | None = None,
+        idempotency_key: str | None = None,
+    ) -> Answer[Onward, None]:
+        """Allow or deny it
+
+        The browser then goes on to ``location``, where the application gets a code,
+        or is told that it was denied.
+
+        query: What follows the question mark of GET /oauth/authorize, still encoded.
+        allow: Whether it may use the library.
+        scopes: Which of the scopes that it asks for it gets; left out, all of them.
+        idempotency_key: Names the attempt, for a server that remembers what it
+            answered.
+        """
+        return await self._call(
+            _Ask(
+                operation="decide_authorization",
+                method="POST",
+                path=_path("/api/v1/authorizations"),
+                headers=_headers(
+                    {
+                        "Idempotency-Key": idempotency_key,
+                        "Content-Type": "application/json",
+                    },
+                ),
+                content=_json(
+                    {"query": query, "allow": allow, "scopes": _or_unset(scopes)},
+                ),
+            ),
+            _answer(Onward._read),
+        )
+
+    async def revoke_authorization(self, id: str, /) -> Answer[None, None]:
+        """Disconnect an application
+
+        Its tokens are nobody's from their next request on.
+        """
+        return await self._call(
+            _Ask(
+                operation="revoke_authorization",
+                method="DELETE",
+                path=_path("/api/v1/authorizations/{}", id),
             ),
             _empty,
         )

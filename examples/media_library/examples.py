@@ -214,6 +214,54 @@ _TOKENS: Mapping[str, Sequence[Example]] = {
     "revoke_token": [Example("End it", path={"id": "b7x2k9qd41hm"})],
 }
 
+_ASKED = (
+    "response_type=code&client_id=wall-of-posters&redirect_uri=http%3A%2F%2F127.0.0.1%3A8401%2Fback&scope=media.read"
+    "&state=k3Jq&code_challenge=E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM&code_challenge_method=S256"
+)
+_ASKS = {
+    "client": {"id": "wall-of-posters", "name": "Wall of Posters"},
+    "scopes": [{"name": "media.read", "about": "See your posters, their tags and figures"}],
+}
+_BACK = "http://127.0.0.1:8401/back"
+_PROGRAMS: Mapping[str, Sequence[Example]] = {
+    "preview_authorization": [
+        Example(
+            "Who asks, and for what",
+            body={"query": _ASKED},
+            answer=_data(_ASKS | {"host": "127.0.0.1:8401", "lifetime": 7_776_000.0}),
+        )
+    ],
+    "decide_authorization": [
+        Example(
+            "Allow it",
+            body={"query": _ASKED, "allow": True, "scopes": ["media.read"]},
+            answer=_data({"location": f"{_BACK}?code=pmc_…&state=k3Jq&iss=https%3A%2F%2Fposters.example.org"}),
+        ),
+        Example(
+            "Deny it",
+            body={"query": _ASKED, "allow": False},
+            answer=_data({"location": f"{_BACK}?error=access_denied&state=k3Jq&iss=https%3A%2F%2Fposters.example.org"}),
+        ),
+    ],
+    "list_authorizations": [
+        Example(
+            "Which are there",
+            answer=_data(
+                [
+                    {
+                        "id": "01a22380-0000-7000-8000-0000000000a1",
+                        **_ASKS,
+                        "created_at": "2026-06-01T18:00:00+00:00",
+                        "expires_at": "2026-08-30T18:00:00+00:00",
+                        "last_used_at": None,
+                    }
+                ]
+            ),
+        )
+    ],
+    "revoke_authorization": [Example("End one", path={"id": "01a22380-0000-7000-8000-0000000000a1"})],
+}
+
 _ADMIN: Mapping[str, Sequence[Example]] = {
     "list_users": [
         Example(
@@ -270,5 +318,5 @@ _ADMIN: Mapping[str, Sequence[Example]] = {
     ],
 }
 
-EXAMPLES: Mapping[str, Sequence[Example]] = {**_MEDIA, **_LOGINS, **_ACCOUNT, **_TOKENS, **_ADMIN}
+EXAMPLES: Mapping[str, Sequence[Example]] = {**_MEDIA, **_LOGINS, **_ACCOUNT, **_TOKENS, **_PROGRAMS, **_ADMIN}
 """By the operations' names."""

@@ -168,6 +168,23 @@ class TokenWanted(Again):
     days: Annotated[int, Field(ge=1, le=365)] = Field(default=90, description="For how many days it is good.")
 
 
+class Asking(Input):
+    """What an application asks for, by the address that it opened."""
+
+    query: Annotated[str, Field(max_length=8192)] = Field(
+        description="What follows the question mark of GET /oauth/authorize, still encoded."
+    )
+
+
+class Decision(Asking):
+    """What is answered to an application that asks."""
+
+    allow: bool = Field(description="Whether it may use the library.")
+    scopes: Annotated[list[Annotated[str, Field(max_length=64)]], Field(max_length=50)] | None = Field(
+        default=None, description="Which of the scopes that it asks for it gets; left out, all of them."
+    )
+
+
 class PermissionQuery(Input):
     """Which permission is asked about."""
 

@@ -120,7 +120,7 @@ class MediaApi:
         Up to a hundred are changed or deleted; each succeeds or fails by itself. The answer tells of each item, in
         their order, what became of it.
         """
-        carry_out = partial(self._one_of_many, identity_of(call))
+        carry_out = partial(self._one_of_many, identity_of(call), user_of(call).id)
         result = await run_in_threadpool(partial(bulk, body.items, carry_out, refusals=_refusal, time_limit=10.0))
         return result.reply(PROBLEMS.base)
 
@@ -179,12 +179,12 @@ class MediaApi:
         self.stack.security.access.require(identity_of(call), "media:read", item, hidden=True)
         return item
 
-    def _one_of_many(self, who: Identity, item: Revision | Deletion) -> dict[str, Any] | None:
+    def _one_of_many(self, who: Identity, user_id: int, item: Revision | Deletion) -> dict[str, Any] | None:
         if isinstance(item, Deletion):
             self.library.delete(who, item.id)
             return None
         self.library.change(who, item.id, title=item.title, tag_names=item.tags)
-        return self.library.get(int(who.id), item.id)
+        return self.library.get(user_id, item.id)
 
 
 def _title_of(given: str, filename: str) -> str:

@@ -90,6 +90,19 @@ _TYPES = [
         "It has ended or was revoked already. Ask for the list of tokens.",
     ),
     ProblemType(
+        "authorization.refused",
+        400,
+        "An application asked in a way that is not right",
+        "``error`` is the word of RFC 6749 for it, ``detail`` says more. Where ``location`` is not null, the client is "
+        "told there: go on to it. Else it must not be told, as nobody knows who it is.",
+    ),
+    ProblemType(
+        "authorization.not_found",
+        404,
+        "No such application uses your library",
+        "It was ended already, or its time is over. Ask for the list of authorizations.",
+    ),
+    ProblemType(
         "user.not_found",
         404,
         "There is no such account",

@@ -1,9 +1,13 @@
-"""Who may do what here: the roles. What each operation needs stands at it; what is declared nowhere is denied."""
+"""Who may do what here: the roles, and the scopes by which applications of others get a part of it.
+
+What each operation needs stands at it; what is declared nowhere is denied.
+"""
 
 from __future__ import annotations
 
 from postrmagic_core.security import Access, Role, Roles
 from postrmagic_core.security.access_tokens import not_by_token
+from postrmagic_core.security.oauth import Scope, Scopes
 
 USER, ADMIN = "user", "admin"
 
@@ -35,6 +39,16 @@ ROLES = Roles(
     ],
 )
 
+# None of them is for the account: an application that could manage it could let itself do anything.
+SCOPES = Scopes(
+    [
+        Scope("media.read", ["media:read:own"], "See your posters, their tags and figures"),
+        Scope("media.write", ["media:create", "media:edit:own", "media:delete:own"], "Add, change and delete posters"),
+        Scope("notifications.read", ["notification:read"], "Read your notifications, and mark them as read"),
+        Scope("accounts.read", ["user:read"], "See who has an account here and which roles, if you may"),
+    ]
+)
+
 
 def decide(access: Access) -> None:
     """Let everybody read what they are told, and manage their own account: suspended or not, the latter by no token.
@@ -50,4 +64,4 @@ def _whoever(who: object, obj: object = None) -> bool:
 
 
 # Before anybody is logged in, beside what the interface says of itself.
-PUBLIC = ["/", "GET /static/*", "GET /health"]
+PUBLIC = ["/", "GET /static/*", "GET /health", "GET /oauth/authorize"]

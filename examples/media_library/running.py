@@ -25,18 +25,18 @@ def application(urls: str) -> Iterator[tuple[str, Path]]:
     with ExitStack() as resources:
         directory = Path(resources.enter_context(tempfile.TemporaryDirectory(prefix="media-library-")))
         places = {"POSTRMAGIC_STACK__DATA_DIR": str(directory), "POSTRMAGIC_LOG__FILE": str(directory / LOG)}
-        environment = os.environ | _backends(urls, resources) | places
-        subprocess.run(
+        port = _free_port()
+        address = f"http://127.0.0.1:{port}"
+        environment = os.environ | _backends(urls, resources) | places | {"POSTRMAGIC_OAUTH__ISSUER": address}
+        subprocess.run(  # nosec B603 # a command of our own
             [sys.executable, "-m", "media_library", "prepare", "--guest"],
             env=environment,
             cwd=_EXAMPLES,
             check=True,
         )
-        port = _free_port()
         command = [sys.executable, "-m", "media_library", "serve", "--port", str(port)]
         process = subprocess.Popen(command, env=environment, cwd=_EXAMPLES)  # noqa: S603 - a command of our own
         resources.callback(_end, process)
-        address = f"http://127.0.0.1:{port}"
         _wait_until_up(address, process)
         yield address, directory
 

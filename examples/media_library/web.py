@@ -32,6 +32,7 @@ from postrmagic_core.middleware.errors import errors
 from postrmagic_core.middleware.groups import Group
 from postrmagic_core.middleware.header_limits import header_limits
 from postrmagic_core.middleware.idempotency import idempotency
+from postrmagic_core.middleware.oauth_endpoints import oauth_endpoints
 from postrmagic_core.middleware.rate_limit import rate_limit
 from postrmagic_core.middleware.request_id import request_id
 from postrmagic_core.middleware.security_headers import CSP, security_headers
@@ -47,11 +48,12 @@ from .account_api import AccountApi, LoginApi
 from .admin_api import AdminApi
 from .application import Application
 from .authentication import known_devices, who_asks
+from .authorization_api import AuthorizationApi
 from .calls import LOCALES
 from .library import POLICY
 from .media_api import MediaApi
 from .problems import PROBLEMS
-from .roles import PUBLIC
+from .roles import PUBLIC, SCOPES
 from .specification import SPECIFICATION, VERSIONS
 from .token_api import TokenApi
 
@@ -59,11 +61,15 @@ _STATIC = Path(__file__).parent / "static"
 # A form adds its boundaries and fields to the file.
 _LARGEST_BODY = POLICY.max_bytes + 64 * 1024
 _REPORTS = "/csp-reports"
+_CHALLENGE = 'Bearer realm="media-library"'
 # From one address: what costs a hash, guesses at codes, and what costs room on the disk. Guesses at passwords are
 # counted for each account besides.
 _LOGINS, _SIGN_UPS, _UPLOADS = "30/minute", "30/minute", "600/minute"
+# A server that asks for many users has one address, too.
+_PROGRAMS, _FOR_PROGRAMS = "600/minute", ["POST /oauth/token", "POST /oauth/revoke", "POST /oauth/introspect"]
 # A key would keep for a day what these are sent and answer: fingerprints of passwords, codes that are shown once.
 _SECRET = ["/api/v1/signup", "/api/v1/login", "/api/v1/password-reset", "/api/v1/account", "/api/v1/tokens"]
+_SECRET += ["/api/v1/authorizations"]
 
 
 class Part(Output):
@@ -91,6 +97,7 @@ def site(application: Application) -> Starlette:
     routes = [
         Route("/", page, methods=["GET"]),
         Route("/health", partial(health, stack), methods=["GET"]),
+        *([Route("/oauth/authorize", page, methods=["GET"])] if stack.security.has_oauth else []),
         *interface_routes(interface(application, uploads)),
         Mount("/static", StaticFiles(directory=_STATIC)),
     ]
@@ -109,6 +116,7 @@ def interface(application: Application, uploads: AsyncUploads) -> Api:
         LoginApi(stack, application.accounts, application.logins),
         AccountApi(stack, application.accounts, application.logins, application.notifications),
         TokenApi(stack, application.logins),
+        AuthorizationApi(stack),
         AdminApi(stack, application.accounts),
     ]
     incoming = application.library.storage.incoming
@@ -140,12 +148,14 @@ def pipeline(application: Application) -> Pipeline:
             rate_limit(stack.limiter, _SIGN_UPS, routes=["POST /api/v1/signup"], name="sign-ups"),
             rate_limit(stack.limiter, _SIGN_UPS, routes=["POST /api/v1/password-reset"], name="resets"),
             rate_limit(stack.limiter, _SIGN_UPS, routes=["POST /api/v1/tokens"], name="tokens"),
+            rate_limit(stack.limiter, _PROGRAMS, routes=_FOR_PROGRAMS, name="programs"),
             rate_limit(stack.limiter, _UPLOADS, routes=["POST /api/v1/media"], name="uploads"),
+            *([oauth_endpoints(stack.security.oauth)] if stack.security.has_oauth else []),
             known_devices(secure=settings.cookie_secure),
             sessions(stack.sessions, cookie_name=settings.cookie_name, cookie_secure=settings.cookie_secure),
             csrf(keys=stack.settings.key_ring(), cookie_secure=settings.cookie_secure),
             authentication(who_asks(application)),
-            authorization(stack.security.access, challenge='Bearer realm="media-library"', **_rules()),
+            authorization(stack.security.access, challenge=_CHALLENGE, scopes=SCOPES, **_rules()),
             # A key costs the memory of its request's body while it is carried out.
             idempotency(stack.database, max_body_bytes=_LARGEST_BODY),
         ],

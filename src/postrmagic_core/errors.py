@@ -30,6 +30,7 @@
     │   ├── NotRepeatable             rolled back by a conflict after it had acted outside the database
     │   └── BackendRejected           the server refused the request itself (rights, syntax, limits)
     ├── AccessDenied                  who asks may not do this, or nobody is logged in
+    ├── OAuthRefused                  a client's request to the authorization server, as OAuth names what is wrong
     ├── DataError                     a value, stored or given, is not acceptable
     │   ├── EncodeError               the value has no lossless encoding
     │   ├── DecodeError               the bytes are not what this package wrote
@@ -277,6 +278,29 @@ class AccessDenied(PostrMagicError):
         self.hidden = hidden
         self.nobody = nobody
         super().__init__(message)
+
+
+class OAuthRefused(PostrMagicError):
+    """The authorization server refuses a request: RFC 6749, sections 4.1.2.1 and 5.2.
+
+    ``error`` is the word of the standard and ``description`` says more; neither tells what would help an attacker.
+    ``status`` is that of a direct answer. ``location`` is where the browser is to be sent, with the error in its query;
+    ``None`` where nobody may be sent anywhere, as the client or its address is not known.
+    """
+
+    code = "oauth.refused"
+
+    error: str
+    description: str
+    status: int
+    location: str | None
+
+    def __init__(self, error: str, description: str, *, status: int = 400, location: str | None = None) -> None:
+        self.error = error
+        self.description = description
+        self.status = status
+        self.location = location
+        super().__init__(f"{error}: {description}")
 
 
 class DataError(PostrMagicError):

@@ -1,6 +1,6 @@
 """Settings: the only reader of the environment and of ``postrmagic.toml``.
 
-``POSTRMAGIC_<ROOM>__<FIELD>`` in the environment wins over the file, the file over the defaults below. URLs choose the
+``POSTRMAGIC_<ROOM>__<FIELD>`` in the environment wins over the file, the file over the rooms' defaults. URLs choose the
 backends; left out, everything lives in SQLite files under ``stack.data_dir``. Durations are float seconds.
 """
 
@@ -10,9 +10,9 @@ import contextlib
 import os
 import secrets
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal, Self
+from typing import Any, ClassVar, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -21,254 +21,21 @@ from pydantic_settings import (
 )
 
 from ._crypto import KeyRing
+from ._rooms import (
+    CacheSettings,
+    DatabaseSettings,
+    EventSettings,
+    JobSettings,
+    LimitSettings,
+    LogSettings,
+    MiddlewareSettings,
+    OAuthSettings,
+    SecuritySettings,
+    SessionSettings,
+    StackSettings,
+    StoreSettings,
+)
 from .errors import ConfigurationError, SettingsError
-
-NAMESPACE = r"^[A-Za-z0-9_.:-]{1,64}$"
-
-Seconds = Annotated[float, Field(gt=0, le=366 * 86_400)]
-Namespace = Annotated[str, Field(pattern=NAMESPACE)]
-
-
-def _has_scheme(url: SecretStr) -> SecretStr:
-    if "://" not in url.get_secret_value():
-        raise ValueError("expected a URL such as sqlite:///app.db, mysql://user:password@host/name or redis://host/0")
-    return url
-
-
-BackendUrl = Annotated[SecretStr, AfterValidator(_has_scheme)]
-
-
-class _Room(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
-
-
-class StackSettings(_Room):
-    """What concerns the whole Stack."""
-
-    data_dir: Path = Field(
-        default=Path("var"), description="Directory of the embedded SQLite files; made when missing."
-    )
-    environment: Literal["development", "test", "production"] = Field(
-        default="development", description="`production` refuses a generated key and does not migrate by itself."
-    )
-    service: Namespace = Field(
-        default="postrmagic", description="Name of the application: in logs, metrics and key prefixes."
-    )
-
-
-class SecuritySettings(_Room):
-    """Keys, and what accounts need."""
-
-    keys: tuple[SecretStr, ...] = Field(
-        default=(),
-        description="Encryption keys, 32 characters or more each; the first seals, all open. "
-        "Left out, development makes one in `data_dir`; production refuses to start.",
-    )
-    issuer: str | None = Field(
-        default=None, description="What authenticator apps call the application; default `stack.service`."
-    )
-    role_max_age: Seconds = Field(
-        default=1.0, description="Seconds for which a revoked role may still count in another process."
-    )
-
-
-class DatabaseSettings(_Room):
-    """The application's database."""
-
-    url: BackendUrl | None = Field(
-        default=None, description="`sqlite:///…`, `mysql://…` or `mariadb://…`; default `app.db`."
-    )
-    pool_size: int = Field(
-        default=5, ge=1, le=1000, description="Connections kept open, for reading and for writing each."
-    )
-    pool_overflow: int = Field(
-        default=10, ge=0, le=1000, description="Connections opened beyond `pool_size` under load."
-    )
-    pool_timeout: Seconds = Field(default=5.0, description="Seconds to wait for a free connection.")
-    pool_max_age: Seconds = Field(default=1800.0, description="Seconds after which a connection is replaced.")
-    pool_idle_check: Seconds = Field(
-        default=60.0, description="A connection idle for so many seconds is asked whether it still works."
-    )
-    pool_hold_budget: Seconds = Field(
-        default=30.0, description="Who holds a connection for so many seconds is logged, once, with the stack."
-    )
-    connect_timeout: Seconds = Field(default=2.0, description="Seconds to wait for the server to accept a connection.")
-    statement_timeout: Seconds = Field(default=30.0, description="Seconds a statement may take before it fails.")
-    lock_timeout: Seconds = Field(
-        default=5.0, description="Seconds to wait for a lock (SQLite: for the writer's turn)."
-    )
-    migrations: str | None = Field(
-        default=None,
-        description="The application's own migrations: a directory, or `package:directory`; it holds `versions/`.",
-    )
-    query_log: bool = Field(default=True, description="Count every statement; files go to `data_dir`/queries.")
-    slow_query: Seconds = Field(
-        default=0.2, description="Seconds from which a statement is logged, with its plan, once a minute."
-    )
-    query_budget: Seconds | None = Field(
-        default=None, description="Seconds of statements from which a request or job is logged with its costliest."
-    )
-    repeated_query: int = Field(
-        default=20, ge=2, description="Executions of one statement from which a request or job is logged (N+1)."
-    )
-    metadata: str | None = Field(
-        default=None, description="The `MetaData` that new revisions are compared with: `module:name`."
-    )
-
-
-class StoreSettings(_Room):
-    """A Store, for one of its uses."""
-
-    url: BackendUrl | None = Field(
-        default=None, description="`redis://…`, `tiered+redis://…`, `sqlite:///…`, `memory://`; default `kv.db`."
-    )
-    namespace: Namespace = Field(
-        default="app", description="Prefix of every key: two applications may share one server."
-    )
-    timeout: Seconds = Field(default=0.5, description="Seconds an operation may take, all tries included.")
-
-
-class CacheSettings(StoreSettings):
-    """The cache."""
-
-    unavailable: Literal["open", "stale", "closed"] = Field(
-        default="open", description="Store away: compute (`open`), serve what is at hand (`stale`), or fail (`closed`)."
-    )
-    queries: bool = Field(
-        default=False,
-        description="Keep answers of SELECTs (`stack.queries`). Each write unit then ends those of the tables it "
-        "wrote, by an outbox row: set it alike in every process.",
-    )
-
-
-class SessionSettings(StoreSettings):
-    """Sessions and their cookie."""
-
-    idle_timeout: Seconds = Field(default=1800.0, description="Seconds without a request after which a session ends.")
-    absolute_timeout: Seconds = Field(
-        default=43_200.0, description="Seconds after login at which a session ends in any case."
-    )
-    touch_interval: Seconds = Field(
-        default=60.0, description="A read-only request prolongs the session at most this often."
-    )
-    renewal_timeout: Seconds = Field(default=3600.0, description="Seconds after which a session's id is replaced.")
-    rotation_grace: float = Field(
-        default=10.0,
-        ge=0,
-        le=3600,
-        description="Seconds for which a replaced id is still good; then whoever uses it ends the session.",
-    )
-    max_sessions: int = Field(
-        default=100,
-        ge=1,
-        le=10_000,
-        description="Sessions a user may have; one more ends the one that was not used for the longest time.",
-    )
-    bind_agent: Literal["off", "log", "revoke"] = Field(
-        default="log", description="What happens when another kind of browser or system uses a user's session."
-    )
-    bind_network: Literal["off", "log", "revoke"] = Field(
-        default="log",
-        description="What happens when a user's session is used from another network (IPv4 /24, IPv6 /48).",
-    )
-    cookie_name: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")] = Field(
-        default="session", description="Cookie name; `__Host-` is put before it when the cookie is secure."
-    )
-    cookie_secure: bool = Field(
-        default=True, description="Cookie only over HTTPS. Browsers treat http://localhost as secure enough."
-    )
-
-
-class JobSettings(_Room):
-    """Jobs and their worker."""
-
-    url: BackendUrl | None = Field(default=None, description="Broker: the database's URL (default), `redis://…`.")
-    namespace: Namespace = Field(default="app", description="Prefix of queues and keys in the broker.")
-    worker: Literal["separate", "embedded"] = Field(
-        default="separate",
-        description="`embedded` runs worker, relay and scheduler as threads of the (one) web process.",
-    )
-    threads: int = Field(default=4, ge=1, le=256, description="Jobs a worker process runs at once.")
-    lease: Seconds = Field(default=15.0, description="Seconds after which a silent worker's job is given to another.")
-    grace: Seconds = Field(default=30.0, description="Seconds that a worker which is to end gives the jobs it runs.")
-    max_memory_mib: int | None = Field(
-        default=None,
-        ge=1,
-        description="MiB of memory beyond which a process of `postrmagic worker` drains and another takes its place.",
-    )
-
-
-class EventSettings(_Room):
-    """Events."""
-
-    url: BackendUrl | None = Field(
-        default=None, description="Channel of broadcast events: `redis://…`; default `memory://`, this process alone."
-    )
-    namespace: Namespace = Field(default="app", description="Keeps applications apart that share a channel's server.")
-    concurrency: int = Field(default=32, ge=1, description="Async listeners that run at once after a commit.")
-    backlog: int = Field(default=1000, ge=1, description="Calls of async listeners that may wait.")
-    overflow: Literal["block", "drop_oldest", "raise"] = Field(
-        default="block",
-        description="What happens to a call beyond: the emitter waits, the oldest goes, or it is refused.",
-    )
-
-
-class LimitSettings(StoreSettings):
-    """Rate and concurrency limits."""
-
-    unavailable: Literal["open", "closed", "local"] = Field(
-        default="local",
-        description="Store away: let pass (`open`), refuse (`closed`), or limit within this process (`local`).",
-    )
-
-
-class MiddlewareGroup(_Room):
-    """Other middleware for the paths beneath a prefix."""
-
-    use: tuple[str, ...] = ()
-    without: tuple[str, ...] = ()
-
-
-class MiddlewareSettings(_Room):
-    """The pipeline that ``stack.middleware.pipeline()`` makes."""
-
-    use: tuple[str, ...] = Field(
-        default=(
-            "trusted_proxies",
-            "request_id",
-            "trace_context",
-            "access_log",
-            "security_headers",
-            "errors",
-            "time_limits",
-            "header_limits",
-            "body_limit",
-            "sessions",
-            "csrf",
-        ),
-        description="Names of the package's and of installed middleware, or `module:factory`; put in order by itself.",
-    )
-    options: dict[str, dict[str, Any]] = Field(
-        default_factory=dict,
-        description='By name, what a middleware is made with: `{"body_limit": {"max_bytes": 1000}}`.',
-    )
-    groups: dict[Annotated[str, Field(pattern=r"^/.*[^/]$")], MiddlewareGroup] = Field(
-        default_factory=dict,
-        description='By prefix of the path, what is used besides and left out: `{"/api": {"use": […]}}`.',
-    )
-
-
-class LogSettings(_Room):
-    """Logging."""
-
-    level: Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"] = Field(
-        default="INFO", description="Lowest level kept."
-    )
-    format: Literal["auto", "json", "console"] = Field(
-        default="auto", description="`auto`: console on a terminal, else JSON."
-    )
-    file: Path | None = Field(default=None, description="File to append to, JSON lines; default standard error.")
-    redact: tuple[str, ...] = Field(default=(), description="Further key names whose values are masked.")
 
 
 class Settings(BaseSettings):
@@ -291,6 +58,7 @@ class Settings(BaseSettings):
 
     stack: StackSettings = Field(default_factory=StackSettings)
     security: SecuritySettings = Field(default_factory=SecuritySettings)
+    oauth: OAuthSettings = Field(default_factory=OAuthSettings)
     database: DatabaseSettings = Field(default_factory=DatabaseSettings)
     cache: CacheSettings = Field(default_factory=CacheSettings)
     sessions: SessionSettings = Field(default_factory=SessionSettings)
@@ -307,6 +75,8 @@ class Settings(BaseSettings):
         except ValidationError as error:
             for item in error.errors(include_url=False, include_input=False, include_context=False):
                 problems[".".join(str(part) for part in item["loc"])] = item["msg"].removeprefix("Value error, ")
+        else:
+            problems |= self._unsafe()
         if problems:
             raise SettingsError(problems) from None
 
@@ -325,6 +95,12 @@ class Settings(BaseSettings):
             raise SettingsError({"POSTRMAGIC_CONFIG": f"no such file: {config}"})
         file = TomlConfigSettingsSource(settings_cls, toml_file=config or "postrmagic.toml")
         return init_settings, env_settings, file
+
+    def _unsafe(self) -> dict[str, str]:
+        """What may be in development, and never where users are."""
+        if self.stack.environment != "production" or self.sessions.cookie_secure:
+            return {}
+        return {"sessions.cookie_secure": "production sends the session's cookie over HTTPS alone: leave it true"}
 
     def embedded(self, file: str) -> str:
         """The SQLite URL of ``file`` in the data directory."""

@@ -21,11 +21,12 @@ from ._metrics import Metrics
 from ._services import Services
 from .errors import ConfigurationError, PostrMagicError
 from .registry import Registry
-from .settings import Settings, StoreSettings
+from .settings import Settings
 
 if TYPE_CHECKING:
     from sqlalchemy import MetaData
 
+    from ._rooms import StoreSettings
     from .cache import CacheManager, QueryCache
     from .database import DatabaseManager, Migrations
     from .database.analysis.options import QueryLogOptions
@@ -226,14 +227,12 @@ class Stack(Lifecycle):
 
     @cached_property
     def security(self) -> Security:
-        """Passwords, throttled logins, one-time tokens, second factors, roles, and the audit log."""
+        """Passwords, throttled logins, one-time tokens, second factors, roles, OAuth, and the audit log."""
         from .security.manager import Security
+        from .security.terms import SecurityTerms
 
-        room, stack = self.settings.security, self.settings.stack
-        how: dict[str, Any] = {"clock": self.clock, "metrics": self.metrics}
-        how |= {"issuer": room.issuer or stack.service, "role_max_age": room.role_max_age}
-        strict = stack.environment != "production"
-        return Security(self.database, self.limiter, self.settings.key_ring(), strict=strict, **how)
+        how: dict[str, Any] = {"terms": SecurityTerms.of(self.settings), "clock": self.clock, "metrics": self.metrics}
+        return Security(self.database, self.limiter, self.settings.key_ring(), **how)
 
     def store(self, room: StoreSettings) -> Store:
         """The store of one room; rooms with the same URL and time-out share one adapter."""

@@ -1,8 +1,8 @@
 """Exchanges of a program with the interface: recorded as they were, and sent again later.
 
 A value that an earlier answer gave is recorded as where it stood: ``{3.data.id}`` is the member ``id`` of ``data`` in
-the fourth exchange's answer, ``{3#etag}`` its header. ``{code}`` and ``{reset}`` come another way than by the
-interface.
+the fourth exchange's answer, ``{3#etag}`` its header. ``{code}``, ``{reset}`` and ``{asked}`` come another way than by
+the interface.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _ANSWERED = ("content-type", "location", "etag", "content-disposition")
 _SAID_AGAIN = {"id", "token", "next", "changed_at", "recovery_codes"}
 # These differ each time, or are words for people.
 _VARIES = {"id", "token", "secret", "qr", "uri", "next", "cache_hit_rate", "agent", "network", "month", "request_id"}
-_VARIES |= {"message", "sentence", "explanation", "about", "alt", "recovery_codes[]"}
+_VARIES |= {"message", "sentence", "explanation", "about", "alt", "recovery_codes[]", "location"}
 _OF_A_PROBLEM = {"title", "detail"}
 _PATTERNS = (
     (re.compile(r"\d{4}-\d\d-\d\dT[\d:.]+(?:Z|[+-]\d\d:\d\d)"), "<instant>"),
@@ -51,6 +51,10 @@ class Around(Protocol):
 
     def reset(self, name: str) -> str:
         """The token of a link that sets a new password."""
+        ...
+
+    def asked(self) -> str:
+        """What a program asks for, which the user ``demo`` has allowed the same once."""
         ...
 
 
@@ -250,6 +254,8 @@ class Replay:
             return self.around.code(self._secret)
         if value == "{reset}":
             return self.around.reset("newcomer")
+        if value == "{asked}":
+            return self.around.asked()
         place = _PLACE.fullmatch(value) if isinstance(value, str) else None
         return value if place is None else self._answered(int(place[1]), place[2], place[3])
 

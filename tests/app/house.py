@@ -36,6 +36,8 @@ from postrmagic_core.settings import Settings
 from postrmagic_core.stack import Stack
 from postrmagic_core.validation import ImageInfo
 
+ISSUER = "https://library.test"
+
 _numbers = itertools.count()
 
 
@@ -94,7 +96,7 @@ class House:
         # As browsers say it of what a page of the site itself asks for.
         own = {"Sec-Fetch-Site": "same-origin"}
         transport = _InProcess(self.site, self.portal, address)
-        browser = Browser(transport=transport, base_url="https://library.test", headers=own)
+        browser = Browser(transport=transport, base_url=ISSUER, headers=own)
         if name is not None:
             # As after a login, without the time that verifying a password takes.
             sessions, user = self.application.stack.sessions, self.application.accounts.by_name(name)
@@ -182,8 +184,10 @@ def furnish(settings: Settings) -> None:
 
 
 @contextmanager
-def open_house(settings: Settings, clock: Clock | None = None) -> Iterator[House]:
-    """The site on these settings, furnished before."""
+def open_house(settings: Settings, clock: Clock | None = None, *, oauth: bool = True) -> Iterator[House]:
+    """The site on these settings, furnished before; unless they name an issuer, with one of its own if it has any."""
+    if oauth and settings.oauth.issuer is None:
+        settings = settings.replace(oauth={"issuer": ISSUER})
     application = assemble(Stack(settings, configure_logging=False, clock=clock))
     application.library.storage.prepare()
     opened = site(application)

@@ -17,6 +17,7 @@ from media_library.account_api import AccountApi, LoginApi
 from media_library.admin_api import AdminApi
 from media_library.answers import Medium
 from media_library.application import Application
+from media_library.authorization_api import AuthorizationApi
 from media_library.calls import identity_of, user_of
 from media_library.forms import Change, Id, MediaQuery
 from media_library.media_api import MediaApi
@@ -163,7 +164,7 @@ class RenamedMediaApi(MediaApi):
 
 def _second(media: type[MediaApi], problems: Problems) -> Specification:
     return Specification(
-        [media, LoginApi, AccountApi, TokenApi, AdminApi],
+        [media, LoginApi, AccountApi, TokenApi, AuthorizationApi, AdminApi],
         title=SPECIFICATION.title,
         version="2.0.0",
         problems=problems,

@@ -109,6 +109,7 @@ def serving(
         "POSTRMAGIC_STACK__DATA_DIR": str(directory),
         "POSTRMAGIC_STACK__ENVIRONMENT": "test",
         "POSTRMAGIC_LOG__FILE": str(directory / "site.log"),
+        "POSTRMAGIC_OAUTH__ISSUER": f"{'https' if tls else 'http'}://127.0.0.1:{port}",
     }
     # Whatever backends the environment names are not this site's.
     around = {name: value for name, value in os.environ.items() if not name.startswith("POSTRMAGIC_")}

@@ -13,6 +13,7 @@ from media_library.specification import SPECIFICATION
 from postrmagic_core.errors import AccessDenied
 from postrmagic_core.security.access import User as Identity
 from tests.app.house import Browser, House
+from tests.app.programs import Program
 from tests.app.test_api import problem
 
 NOBODY, SUSPENDED, TOKEN = "nobody", "suspended", "token"
@@ -26,6 +27,7 @@ TABLE: dict[tuple[str, str], set[str]] = {
     ("GET", "/"): EVERYBODY,
     ("GET", "/static/app.js"): EVERYBODY,
     ("GET", "/health"): EVERYBODY,
+    ("GET", "/oauth/authorize"): EVERYBODY,
     ("GET", "/api/v1/openapi.json"): EVERYBODY,
     ("GET", "/api/v1/docs"): EVERYBODY,
     ("GET", "/api/v1/docs.css"): EVERYBODY,
@@ -50,6 +52,10 @@ TABLE: dict[tuple[str, str], set[str]] = {
     ("GET", "/api/v1/tokens"): IN_PERSON,
     ("POST", "/api/v1/tokens"): IN_PERSON,
     ("DELETE", "/api/v1/tokens/{id}"): IN_PERSON,
+    ("POST", "/api/v1/authorizations/preview"): IN_PERSON,
+    ("POST", "/api/v1/authorizations"): IN_PERSON,
+    ("GET", "/api/v1/authorizations"): IN_PERSON,
+    ("DELETE", "/api/v1/authorizations/{id}"): IN_PERSON,
     ("GET", "/api/v1/media"): WITH_A_LIBRARY,
     ("POST", "/api/v1/media"): WITH_A_LIBRARY,
     ("POST", "/api/v1/media/bulk"): WITH_A_LIBRARY,
@@ -177,12 +183,14 @@ def test_every_path_with_an_id_is_404_to_another_user(house: House) -> None:
     owner, other = house.browser(), house.browser("guest")
     tokens = house.application.stack.security.access_tokens
     token = tokens.issue(str(house.user_id()), "script").info.id
+    Program(house).connect()
+    (program,) = owner.get("/api/v1/authorizations").json()["data"]
     medium = owner.added()
     device = next(each for each in owner.get("/api/v1/account/devices").json()["data"] if each["current"])
     for method, path in TABLE:
         if "{id}" not in path or path.startswith("/api/v1/admin"):
             continue
-        owned = {"media": medium["id"], "devices": device["id"], "tokens": token}
+        owned = {"media": medium["id"], "devices": device["id"], "tokens": token, "authorizations": program["id"]}
         own = next(one for part, one in owned.items() if part in path)
         address = path.replace("{id}", str(own))
         answers = [other.request(method, each, json={"title": "mine"}) for each in (address, _absent(address))]
@@ -192,6 +200,7 @@ def test_every_path_with_an_id_is_404_to_another_user(house: House) -> None:
     assert owner.get(f"/api/v1/media/{medium['id']}").json()["data"]["title"] == medium["title"]
     assert owner.get("/api/v1/me").status_code == 200
     assert [one.id for one in tokens.tokens_of(str(house.user_id()))] == [token]
+    assert owner.get("/api/v1/authorizations").json()["data"] == [program]
 
 
 def _absent(address: str) -> str:

@@ -77,8 +77,8 @@ def type_into(page: Page, field: Locator, text: str) -> None:
 
 
 def own_password(page: Page) -> Locator:
-    """The field for the password in the form that is shown."""
-    return page.get_by_label("Your password").locator("visible=true")
+    """The field for the password in the form of the second factor that is shown."""
+    return page.locator("#begin-factor, #manage-factor").get_by_label("Your password").locator("visible=true")
 
 
 def sign_up(page: Page, name: str) -> None:
@@ -237,6 +237,71 @@ def test_a_person_without_a_mouse_ends_a_device_and_changes_the_password(person:
     expect(here.get_by_role("heading", name="Your account")).to_be_visible()
 
 
+def test_a_person_without_a_mouse_makes_a_token_and_revokes_it(person: Callable[[], Page], site: Served) -> None:
+    """What is wrong is told at its field; the token is shown once, works, and is out once it is revoked."""
+    page = person()
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    sign_up(page, "scripting")
+    open_account(page)
+    name, password = page.locator("#token-name"), page.locator("#token-password")
+    type_into(page, name, "backup at night")
+    press(page, page.get_by_label("All that you may"), "Space")
+    type_into(page, page.get_by_label("For how many days"), "7")
+    type_into(page, password, "wrong")
+    page.keyboard.press("Enter")
+    everything, may = page.get_by_label("All that you may"), page.get_by_label("See your posters")
+    expect(everything).to_be_focused()
+    expect(page.get_by_role("group", name="What it may do")).to_have_accessible_description("Choose what it may do.")
+    press(page, may, "Space")
+    press(page, page.get_by_role("button", name="Make a token"))
+    expect(password).to_be_focused()
+    expect(password).to_have_accessible_description("This is not your password.")
+    expect(everything).not_to_have_attribute("aria-invalid", "true")
+    page.keyboard.press("Control+A")
+    page.keyboard.type(PASSWORD)
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", name="Copy this token now")).to_be_focused()
+    token = page.locator("#token-text").inner_text()
+    press(page, page.get_by_role("button", name="Copy"))
+    expect(page.get_by_role("status").first).to_have_text("The token is copied.")
+    assert page.evaluate("navigator.clipboard.readText()") == token
+    with site.client(headers={"Authorization": f"Bearer {token}"}) as script:
+        assert script.get("/api/v1/media").status_code == 200
+        assert script.get("/api/v1/notifications").status_code == 403
+    (made,) = page.locator("#tokens li").all()
+    expect(made).to_contain_text("backup at night")
+    expect(made).to_contain_text("See your posters")
+    expect(made).to_contain_text("never used")
+    press(page, page.get_by_role("button", name="I have kept it"))
+    expect(page.get_by_role("heading", name="API tokens")).to_be_focused()
+    assert token not in page.content()
+    press(page, page.get_by_role("button", name=re.compile("Revoke the token backup at night, made")))
+    expect(page.locator("#tokens li")).to_have_count(0)
+    expect(page.get_by_role("heading", name="API tokens")).to_be_focused()
+    expect(page.get_by_role("status").first).to_have_text("The token backup at night is revoked.")
+    with site.client(headers={"Authorization": f"Bearer {token}"}) as script:
+        assert script.get("/api/v1/media").status_code == 401
+
+
+def test_a_token_is_offered_what_its_owner_may(person: Callable[[], Page]) -> None:
+    """An administrator's may administrate; of others that is not asked. All is what is chosen at first."""
+    page = person()
+    for name, extra in (("keeper", 3), ("guest", 0)):
+        log_in(page, name, DEMO["password"])
+        expect(page.get_by_role("button", name="Log out")).to_be_visible()
+        open_account(page)
+        expect(page.get_by_label("See your posters")).to_be_hidden()
+        page.get_by_label("All that you may").uncheck()
+        expect(page.locator("#token-permissions .some label:visible")).to_have_count(5 + extra)
+        page.get_by_label("All that you may").check()
+        page.locator("#token-name").fill("everything")
+        page.locator("#token-password").fill(DEMO["password"])
+        page.get_by_role("button", name="Make a token").click()
+        expect(page.locator("#tokens li")).to_contain_text("All that you may")
+        log_out(page)
+        page.goto(page.url.partition("#")[0])
+
+
 def test_a_link_of_the_operator_s_sets_a_password(person: Callable[[], Page], site: Served) -> None:
     """Its token leaves the address at once and is sent to nobody but the site; a used link says so."""
     page = person()
@@ -364,6 +429,24 @@ def test_axe_finds_nothing(person: Callable[[], Page]) -> None:
     found["administration"] = violations(page)
     assert {view: each for view, each in found.items() if each} == {}
     assert len(found) == 10
+
+
+def test_axe_finds_nothing_about_tokens(person: Callable[[], Page]) -> None:
+    """With an error at the choices, with a token that was just made, and with what it may listed."""
+    page = person()
+    log_in(page, "guest", DEMO["password"])
+    open_account(page)
+    page.locator("#token-name").fill("backup at night")
+    page.get_by_label("All that you may").uncheck()
+    page.locator("#token-password").fill(DEMO["password"])
+    page.get_by_role("button", name="Make a token").click()
+    expect(page.locator("#token-permissions-error")).to_have_text("Choose what it may do.")
+    found = {"a token that may nothing": violations(page)}
+    page.get_by_label("See your posters").check()
+    page.get_by_role("button", name="Make a token").click()
+    expect(page.locator("#token-text")).not_to_be_empty()
+    found["a new token"] = violations(page)
+    assert found == {"a token that may nothing": [], "a new token": []}
 
 
 def test_a_narrow_screen_never_scrolls_sideways(person: Callable[[], Page]) -> None:

@@ -29,6 +29,7 @@ from postrmagic_core.settings import Settings
 from postrmagic_core.testing.capture import embedded_settings
 from postrmagic_core.testing.servers import require
 from tests.app.house import House, open_house
+from tests.app.programs import Program, answered
 from tests.app.served import Served, serving
 from tests.app.test_worker_killed import at_rest, wait_until
 
@@ -153,6 +154,19 @@ class Tour:
         for operation in ("list_tokens", "revoke_token", "show_factor"):
             self.take(operation)
 
+    def answer_a_program(self) -> None:
+        """That asks as the one of the examples does, which is registered under another id."""
+        program = Program(self.house)
+        program.verifier = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk"  # of the challenge in RFC 7636, appendix B
+        self.replaced["wall-of-posters"] = program.id
+        self.take("preview_authorization")
+        location = self.take("decide_authorization").answer["data"]["location"]
+        program.redeem(answered(location)["code"])
+        self.take("decide_authorization")
+        (connected,) = self.take("list_authorizations").answer["data"]
+        self.replaced["01a22380-0000-7000-8000-0000000000a1"] = connected["id"]
+        self.take("revoke_authorization")
+
     def secure(self) -> None:
         """A second factor, the sessions, another password."""
         app = TOTP(self.take("enrol_factor").answer["data"]["secret"].replace(" ", ""))
@@ -237,6 +251,7 @@ def test_every_example_of_the_reference_works_with_curl(tour: Tour) -> None:
     tour.log_in()
     tour.media()
     tour.administrate()
+    tour.answer_a_program()
     tour.secure()
     assert tour.wrong == [], "\n" + "\n".join(tour.wrong)
     assert {operation for operation, shown in tour.left.items() if shown} == set()

@@ -67,10 +67,11 @@ def script(house: House, *tokens: str) -> Browser:
     return client
 
 
-def refused(answer: httpx.Response) -> None:
-    """Nobody asked, and this is how to."""
+def refused(answer: httpx.Response, *, sent: bool = True) -> None:
+    """Nobody asked, and this is how to; whoever ``sent`` a token is told that it is not good, and no more."""
     problem(answer, 401, "authentication.required")
-    assert answer.headers["www-authenticate"] == 'Bearer realm="media-library"'
+    told = ', error="invalid_token"' if sent else ""
+    assert answer.headers["www-authenticate"] == f'Bearer realm="media-library"{told}'
     assert "set-cookie" not in answer.headers
 
 
@@ -291,7 +292,7 @@ def test_a_token_is_read_from_nowhere_else(house: House, place: str) -> None:
     token = issued(house.browser())
     assert house.browser(None).get(f"/api/v1/media?{place.format(token)}").status_code in {401, 422}
     cookie = place.format(token).replace("%20", " ")
-    refused(house.browser(None).get("/api/v1/media", headers={"Cookie": cookie}))
+    refused(house.browser(None).get("/api/v1/media", headers={"Cookie": cookie}), sent=False)
 
 
 # How it ends

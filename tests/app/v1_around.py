@@ -21,6 +21,7 @@ from postrmagic_core.testing.capture import embedded_settings
 from postrmagic_core.testing.clock import FakeClock
 from tests.app.exchanges import Recorder
 from tests.app.house import Browser, House, open_house
+from tests.app.programs import Program
 from tests.app.test_worker_killed import at_rest, wait_until
 
 
@@ -33,6 +34,7 @@ class Site:
     version: str = "1"
     recorder: Recorder | None = None
     _browsers: dict[str, Browser] = field(default_factory=dict)
+    _asked: str = ""
 
     def http(self, agent: str) -> Browser:
         """The client of httpx of ``agent``."""
@@ -72,6 +74,14 @@ class Site:
         token = self.house.application.accounts.reset_token(name)
         assert token is not None
         return token if self.recorder is None else self.recorder.came("reset", token)
+
+    def asked(self) -> str:
+        """What a program asks for, which the user ``demo`` has allowed the same once."""
+        if not self._asked:
+            program = Program(self.house)
+            program.connect()
+            self._asked = program.query(state="")
+        return self._asked if self.recorder is None else self.recorder.came("asked", self._asked)
 
 
 def hurry(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -58,6 +58,7 @@ class Program:
         self.read(script, first, second)
         self.change(script, first, second)
         self.be_told(page)
+        self.answer_a_program(page)
         self.administrate()
         self.be_a_newcomer()
         script.delete_medium(first)
@@ -145,6 +146,26 @@ class Program:
         assert (told.data[0].kind, told.data[0].amount, told.meta.unread) == ("posters_ready", 2, 1)
         page.read_notifications(until=told.data[0].changed_at)
         assert page.list_notifications().meta.unread == 0
+
+    def answer_a_program(self, page: Client) -> None:
+        """One that asks is shown, allowed, denied; one that was allowed is ended."""
+        asked = self.around.asked()
+        shown = page.preview_authorization(query=asked).data
+        assert (shown.client.name, shown.host, [scope.name for scope in shown.scopes]) == (
+            "Wall of Posters",
+            "127.0.0.1:8401",
+            ["media.read"],
+        )
+        allowed = page.decide_authorization(query=asked, allow=True, scopes=["media.read"]).data.location
+        denied = page.decide_authorization(query=asked, allow=False).data.location
+        assert "code=" in allowed
+        assert "error=access_denied" in denied
+        refused = self.is_refused("authorization.refused", lambda: page.preview_authorization(query="client_id=none"))
+        assert refused.status == 400
+        (connected,) = page.list_authorizations().data
+        assert connected.client == shown.client
+        page.revoke_authorization(connected.id)
+        self.is_refused("authorization.not_found", lambda: page.revoke_authorization(connected.id))
 
     def administrate(self) -> None:
         """Accounts, roles and why, and the audit log."""

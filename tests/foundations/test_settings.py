@@ -109,6 +109,22 @@ def test_production_refuses_a_generated_key(monkeypatch: pytest.MonkeyPatch) -> 
         Settings().key_ring().seal(b"x", purpose="p")
 
 
+def test_production_refuses_a_cookie_over_plain_http(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """From whatever source and by a changed copy too; elsewhere it may be, and other mistakes are still all told."""
+    plain = Settings(sessions={"cookie_secure": False})
+    assert not plain.sessions.cookie_secure
+    assert Settings(stack={"environment": "production"}).sessions.cookie_secure
+    with pytest.raises(SettingsError) as caught:
+        plain.replace(stack={"environment": "production"})
+    assert caught.value.problems.keys() == {"sessions.cookie_secure"}
+    (tmp_path / "postrmagic.toml").write_text("[sessions]\ncookie_secure = false\n")
+    monkeypatch.setenv("POSTRMAGIC_STACK__ENVIRONMENT", "production")
+    with pytest.raises(SettingsError, match=r"sessions\.cookie_secure: .*HTTPS"):
+        Settings()
+    with pytest.raises(SettingsError, match=r"jobs\.threads"):
+        Settings(jobs={"threads": 0})
+
+
 @pytest.mark.parametrize("namespace", ["app[1]", "a*", "", "a b", "x" * 65, "é"])
 def test_namespaces_that_could_be_globs_are_refused(namespace: str) -> None:
     """Namespaces become key prefixes and queue names: only plain characters."""

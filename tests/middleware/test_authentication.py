@@ -22,9 +22,10 @@ from postrmagic_core.errors import (
 from postrmagic_core.log import carried, get_logger
 from postrmagic_core.middleware import Pipeline, Request
 from postrmagic_core.middleware.access_log import access_log
-from postrmagic_core.middleware.authentication import authentication
+from postrmagic_core.middleware.authentication import REFUSED, Refused, authentication
 from postrmagic_core.middleware.errors import errors
 from postrmagic_core.middleware.sessions import sessions
+from postrmagic_core.security.access_tokens import bearer as of_header
 
 from .conftest import _exchange
 
@@ -313,3 +314,78 @@ def test_it_stands_inside_of_sessions_and_errors() -> None:
     for outer in (errors(), sessions(Tokens())):  # type: ignore[arg-type]  # never asked
         with pytest.raises(ConfigurationError, match="authentication must stand inside"):
             Pipeline([authentication(by_token), outer])
+
+
+def by_word(request: Request) -> User | Refused | None:
+    """A plain function that knows whether a token was sent."""
+    text = of_header(request.headers.get("authorization"))
+    if text is None:
+        return None
+    return User(TOKENS[text]) if text in TOKENS else REFUSED
+
+
+async def by_word_later(request: Request) -> User | Refused | None:
+    """The same, having waited."""
+    await asyncio.sleep(0)
+    return by_word(request)
+
+
+@pytest.mark.parametrize("authenticate", [by_word, by_word_later])
+def test_a_token_that_is_refused_is_told_so(authenticate: Any, call: Any, telling: Any) -> None:
+    """With an error code; who sent none is told of no error (RFC 6750, section 3.1). Else the answers are the same."""
+    app = Pipeline([errors(), authentication(authenticate, required=True)]).asgi(telling)
+    refused, nobody = call(app, headers=bearer("unknown")), call(app)
+    assert refused.header("www-authenticate") == 'Bearer realm="api", error="invalid_token"'
+    assert nobody.header("www-authenticate") == 'Bearer realm="api"'
+    assert (refused.status, refused.body) == (nobody.status, nobody.body) == (401, nobody.body)
+    assert call(app, headers=bearer("t-ann")).header("www-authenticate") is None
+    assert call(app, headers=[(b"authorization", b"Basic YTpi")]).header("www-authenticate") == 'Bearer realm="api"'
+
+
+@pytest.mark.parametrize("authenticate", [by_word, by_word_later])
+def test_where_nobody_may_a_refused_token_is_nobody(authenticate: Any, call: Any, telling: Any, records: Any) -> None:
+    """What is public is answered; that a token was refused stands in the state, and no user in the log."""
+    seen: list[Any] = []
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        seen.append(scope["state"].get("bearer_refused"))
+        await telling(scope, receive, send)
+
+    pipeline = Pipeline([errors(), authentication(authenticate)]).asgi(app)
+    for headers in (bearer("unknown"), [], bearer("t-ann")):
+        assert call(pipeline, headers=headers).status == 200
+    assert seen == [True, None, None]
+    assert ["user_id" in record for record in records.named("inside")] == [False, False, True]
+
+
+@pytest.mark.parametrize(
+    ("challenge", "told"),
+    [
+        ("Bearer", 'Bearer error="invalid_token"'),
+        ("bearer", 'Bearer error="invalid_token"'),
+        ('Bearer realm="x"', 'Bearer realm="x", error="invalid_token"'),
+        ('Bearer realm="x", scope="a b"', 'Bearer realm="x", scope="a b", error="invalid_token"'),
+        ('Basic realm="x"', 'Basic realm="x", Bearer error="invalid_token"'),
+        ('Bearer realm="x", Basic realm="y"', 'Bearer realm="x", Basic realm="y", Bearer error="invalid_token"'),
+        ('Bearer realm="x", Negotiate', 'Bearer realm="x", Negotiate, Bearer error="invalid_token"'),
+        ("BearerX abc", 'BearerX abc, Bearer error="invalid_token"'),
+    ],
+)
+def test_the_error_stands_in_a_bearer_challenge(challenge: str, told: str, call: Any, telling: Any) -> None:
+    """The application's own, if that is all it says; else in one of its own."""
+    app = Pipeline([authentication(by_word, required=True, challenge=challenge)]).asgi(telling)
+    assert call(app).header("www-authenticate") == challenge
+    assert call(app, headers=bearer("unknown")).header("www-authenticate") == told
+
+
+def test_a_refused_token_is_told_so_under_wsgi() -> None:
+    """By the same layers."""
+    said: list[Any] = []
+    app = Pipeline([authentication(by_word, required=True)]).wsgi(lambda environ, start: [])
+    environ: dict[str, Any] = {"HTTP_AUTHORIZATION": "Bearer unknown"}
+    setup_testing_defaults(environ)
+    body = app(environ, lambda status, headers, exc_info=None: said.append((status, dict(headers))))
+    b"".join(body)
+    getattr(body, "close", lambda: None)()
+    [(status, headers)] = said
+    assert (status[:3], headers["www-authenticate"]) == ("401", 'Bearer realm="api", error="invalid_token"')

@@ -14,10 +14,12 @@ from hypothesis import strategies as st
 
 from postrmagic_core.errors import ConfigurationError
 from postrmagic_core.middleware import Pipeline, Request
-from postrmagic_core.middleware.authentication import authentication
+from postrmagic_core.middleware.authentication import REFUSED, authentication
 from postrmagic_core.middleware.authorization import authorization
 from postrmagic_core.middleware.errors import errors
 from postrmagic_core.security.access import Access, AccessDenied, Role, Roles, User, present, requires
+from postrmagic_core.security.access_tokens import TokenUser, not_by_token
+from postrmagic_core.security.oauth import Scope
 
 from .conftest import _exchange
 
@@ -471,3 +473,144 @@ def test_the_table_finds_what_going_through_all_would(routes: Any, segments: lis
 async def _passed(scope: Any, receive: Any, send: Any) -> None:
     await send({"type": "http.response.start", "status": 200, "headers": []})
     await send({"type": "http.response.body", "body": b""})
+
+
+class Service:
+    """An identity of another kind than ours."""
+
+    def __init__(self, scopes: frozenset[str] | None) -> None:
+        self.id = "7"
+        self.roles = frozenset({"user"})
+        self.scopes = scopes
+
+
+LIMITED: dict[str, Any] = {
+    "all": TokenUser("7", frozenset({"user"}), None, "t"),
+    "read": TokenUser("7", frozenset({"user"}), frozenset({"media:read"}), "t"),
+    "nothing": TokenUser("7", frozenset({"user"}), frozenset(), "t"),
+    "root": TokenUser("1", frozenset({"admin"}), frozenset({"media:read", "media:edit:own"}), "t"),
+    "other": Service(frozenset({"media:read"})),
+}
+
+
+def by_token(request: Request) -> Any:
+    """Who a token is of; what is none is refused."""
+    given = request.headers.get("authorization") or ""
+    return LIMITED.get(given.removeprefix("Bearer "), REFUSED) if given.startswith("Bearer ") else by_header(request)
+
+
+def token(name: str) -> list[tuple[bytes, bytes]]:
+    """The header."""
+    return [(b"authorization", f"Bearer {name}".encode())]
+
+
+@pytest.fixture
+def guarded(access: Access, answer: Any) -> Any:
+    """The small application, asked by tokens."""
+
+    def make(**options: Any) -> Any:
+        guard = authorization(access, RULES, public=PUBLIC, signed_in=["/me"], **options)
+        return Pipeline([errors(), authentication(by_token), guard]).asgi(answer())
+
+    return make
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "name", "told"),
+    [
+        ("POST", "/api/media", "read", "media:create"),
+        ("POST", "/api/media", "nothing", "media:create"),
+        ("POST", "/api/media", "other", "media:create"),
+        ("PATCH", "/api/media/5", "read", "media:edit:own"),
+        ("GET", "/admin", "root", "user:manage"),
+        ("GET", "/admin", "read", None),  # its owner may not either
+        ("GET", "/admin", "all", None),
+        ("DELETE", "/api/media", "read", None),  # nobody may
+        ("GET", "/nowhere", "read", None),
+    ],
+)
+def test_a_token_that_does_not_reach_is_told_what_would(
+    method: str, path: str, name: str, told: str | None, guarded: Any, call: Any
+) -> None:
+    """RFC 6750, section 3.1: where its owner may what the token does not say; else no scope would help."""
+    outcome = call(guarded(), method=method, path=path, headers=token(name))
+    assert (outcome.status, json.loads(outcome.body)["code"]) == (403, "access.denied")
+    said = f'Bearer realm="api", error="insufficient_scope", scope="{told}"'
+    assert outcome.header("www-authenticate") == (said if told else None)
+
+
+def test_a_scope_is_told_by_the_name_that_clients_know(guarded: Any, call: Any) -> None:
+    """The first that covers it; none where none does."""
+    scopes = [
+        Scope("media.read", ["media:read"], "See"),
+        Scope("media.own", ["media:edit:own", "media:create:own"], "Change yours"),
+        Scope("media", ["media:*"], "All"),
+    ]
+    app = guarded(scopes=scopes)
+    found = [
+        call(app, method=method, path=path, headers=token("read" if "media" in path else "root"))
+        for method, path in (("POST", "/api/media"), ("PATCH", "/api/media/5"), ("GET", "/admin"))
+    ]
+    assert [outcome.header("www-authenticate") for outcome in found] == [
+        'Bearer realm="api", error="insufficient_scope", scope="media"',
+        'Bearer realm="api", error="insufficient_scope", scope="media.own"',
+        'Bearer realm="api", error="insufficient_scope"',
+    ]
+
+
+def test_no_scope_helps_where_no_token_may(access: Access, call: Any, answer: Any) -> None:
+    """A policy that denies every token is not a matter of its scope."""
+    access.policy("media:create")(not_by_token)
+    guard = authorization(access, RULES, public=PUBLIC)
+    app = Pipeline([errors(), authentication(by_token), guard]).asgi(answer())
+    outcome = call(app, method="POST", path="/api/media", headers=token("read"))
+    assert (outcome.status, outcome.header("www-authenticate")) == (403, None)
+
+
+def test_only_bearers_of_tokens_are_told_of_scopes(guarded: Any, call: Any, monkeypatch: Any) -> None:
+    """An identity that is limited otherwise has no token to exchange."""
+    monkeypatch.setitem(USERS, "ann", LIMITED["read"])
+    outcome = call(guarded(), method="POST", path="/api/media", headers=user("ann"))
+    assert (outcome.status, outcome.header("www-authenticate")) == (403, None)
+
+
+def test_a_refused_token_is_told_so_where_somebody_is_needed(guarded: Any, call: Any) -> None:
+    """And is nobody where nobody is needed: the page to log in is there for it, too."""
+    app = guarded()
+    for path in ("/me", "/admin", "/nowhere", "/api/media"):
+        outcome = call(app, path=path, headers=token("x"))
+        assert (outcome.status, json.loads(outcome.body)["code"]) == (401, "authentication.required")
+        assert outcome.header("www-authenticate") == 'Bearer realm="api", error="invalid_token"'
+        assert call(app, path=path).header("www-authenticate") == 'Bearer realm="api"'
+    assert call(app, path="/login", headers=token("x")).status == 200
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "told"),
+    [
+        (AccessDenied("x", permission="media:create"), 403, 'insufficient_scope", scope="media:create"'),
+        (AccessDenied("x", permission="media:create", hidden=True), 404, None),
+        (AccessDenied("x", permission="media:edit"), 403, None),  # of an object that is not theirs
+        (AccessDenied("x", permission="media:read"), 403, None),  # the token says so
+        (AccessDenied("x", permission="no permission"), 403, None),
+        (AccessDenied("x"), 403, None),
+    ],
+)
+def test_what_the_application_denies_a_token_is_told_alike(
+    error: AccessDenied, status: int, told: str | None, access: Access, call: Any, failing: Any
+) -> None:
+    """Without the object, which is the application's; of what is hidden nothing is told."""
+    layers = [errors(), authentication(by_token), authorization(access, RULES, public=PUBLIC)]
+    outcome = call(Pipeline(layers).asgi(failing(error)), path="/api/media", headers=token("read"))
+    assert outcome.status == status
+    assert outcome.header("www-authenticate") == (f'Bearer realm="api", error="{told}' if told else None)
+
+
+def test_an_identity_is_left_as_it_is(access: Access, call: Any, answer: Any) -> None:
+    """What is asked about a scope changes nobody's."""
+    guard = authorization(access, RULES, public=PUBLIC)
+    app = Pipeline([errors(), authentication(by_token), guard]).asgi(answer())
+    for _ in range(2):
+        for name in ("read", "other"):
+            assert call(app, method="POST", path="/api/media", headers=token(name)).status == 403
+            assert LIMITED[name].scopes == {"media:read"}

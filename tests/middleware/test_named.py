@@ -8,10 +8,13 @@ from typing import Any
 
 import pytest
 
+from postrmagic_core._rooms import MiddlewareSettings
 from postrmagic_core.errors import ConfigurationError
 from postrmagic_core.middleware import Group, Middleware, Request, middleware
 from postrmagic_core.middleware.named import ENTRY_POINTS, OWN, Assembly, made
-from postrmagic_core.settings import MiddlewareSettings, Settings
+from postrmagic_core.security import Role, Roles
+from postrmagic_core.security.oauth import Scope, Scopes
+from postrmagic_core.settings import Settings
 from postrmagic_core.stack import Stack
 
 TIMING = EntryPoint("timing", f"{__name__}:timing", ENTRY_POINTS)
@@ -123,7 +126,11 @@ def test_everything_of_the_package_can_be_named(tmp_path: Path) -> None:
         "concurrency_limit": {"slots": 3},
         "authentication": {"authenticate": lambda request: None},
     }
-    stack = Stack(Settings(stack={"data_dir": tmp_path}, middleware={"use": ()}), configure_logging=False)
+    oauth = {"issuer": "https://app.example.org"}
+    settings = Settings(stack={"data_dir": tmp_path}, middleware={"use": ()}, oauth=oauth)
+    stack = Stack(settings, configure_logging=False)
+    stack.security.use_roles(Roles([Role("reader", allow=["media:read"])]))
+    stack.security.use_scopes(Scopes([Scope("media.read", ["media:read"], "See your posters")]))
     for name in OWN:
         stack.middleware.use(made(name, options.get(name, {}), stack))
     assert set(stack.middleware.pipeline().names) == set(OWN)

@@ -14,6 +14,8 @@ import pytest
 from postrmagic_core.middleware import Pipeline
 from postrmagic_core.middleware.named import OWN, made
 from postrmagic_core.middleware.rate_limit import by_user
+from postrmagic_core.security import Role, Roles
+from postrmagic_core.security.oauth import Scope, Scopes
 from postrmagic_core.settings import Settings
 from postrmagic_core.stack import Stack
 from tests.project import public_api
@@ -153,7 +155,10 @@ def test_the_order_that_is_drawn_fits_and_leaves_none_out(tmp_path: Path) -> Non
         "concurrency_limit": {"slots": 10},
         "authentication": {"authenticate": lambda _: None},
     }
-    stack = Stack(Settings(stack={"data_dir": tmp_path}), configure_logging=False)
+    settings = Settings(stack={"data_dir": tmp_path}, oauth={"issuer": "https://app.example.org"})
+    stack = Stack(settings, configure_logging=False)
+    stack.security.use_roles(Roles([Role("reader", allow=["media:read"])]))
+    stack.security.use_scopes(Scopes([Scope("media.read", ["media:read"], "See your posters")]))
     layers = []
     for name in names:
         layers.append(made(name, options.get(name, {}), stack))

@@ -22,6 +22,7 @@ from postrmagic_core.security.access import Access, Role, Roles
 from postrmagic_core.security.access_tokens import AccessTokens, TokenInfo, TokenPolicy, TooManyTokens, policy
 from postrmagic_core.security.manager import Security
 from postrmagic_core.security.tables import access_tokens
+from postrmagic_core.security.terms import SecurityTerms
 from postrmagic_core.testing import FakeClock
 from tests.faces import Caller
 
@@ -641,7 +642,7 @@ def test_the_faces_have_the_same_names() -> None:
 def test_security_makes_and_sweeps_them(database: DatabaseManager, ring: Any, clock: FakeClock) -> None:
     """Made when asked for, with the application's roles; a worker's upkeep deletes what ended long ago."""
     limiter: Any = None
-    how: dict[str, Any] = {"issuer": "Shop", "role_max_age": 1.0, "strict": True, "clock": clock, "metrics": Metrics()}
+    how: dict[str, Any] = {"terms": SecurityTerms("Shop", 1.0, strict=True), "clock": clock, "metrics": Metrics()}
     with Security(database, limiter, ring, **how) as security:
         security.use_roles(ROLES)
         issued = security.access_tokens.issue("7", "x", permissions=["media:read"], lifetime=10.0)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from postrmagic_core import settings as app_settings
+from postrmagic_core import _rooms
 from postrmagic_core.stores import Keys, keys
 from postrmagic_core.stores.checks import MAX_KEY, check_keys
 
@@ -55,7 +55,7 @@ def test_a_namespace_with_a_meaning_elsewhere_is_refused(namespace: str) -> None
 
 def test_the_namespace_rule_is_the_settings_own() -> None:
     """What settings accept, keys accept."""
-    assert keys.NAMESPACE == app_settings.NAMESPACE
+    assert keys.NAMESPACE == _rooms.NAMESPACE
 
 
 @pytest.mark.parametrize("key", [b"", b"x" * (MAX_KEY + 1)])

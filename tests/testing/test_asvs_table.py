@@ -14,7 +14,7 @@ from tests.testing.collected import ROOT, absent
 TABLE = load_requirements(ROOT / "tests/asvs.toml")
 PAGE = ROOT / "docs/reference/security.md"
 
-# Section -> the levels of its requirements, in order (OWASP ASVS 5.0.0, chapters 1, 2 and 5 to 8).
+# Section -> the levels of its requirements, in order (OWASP ASVS 5.0.0, chapters 1, 2 and 5 to 11).
 LEVELS = {
     "1.1": (2, 2),
     "1.2": (1, 1, 1, 1, 1, 2, 2, 2, 2, 3),
@@ -47,6 +47,22 @@ LEVELS = {
     "8.2": (1, 1, 2, 3),
     "8.3": (1, 3, 3),
     "8.4": (2, 3),
+    "9.1": (1, 1, 1),
+    "9.2": (1, 2, 2, 2),
+    "10.1": (2, 2),
+    "10.2": (2, 2, 3),
+    "10.3": (2, 2, 2, 2, 3),
+    "10.4": (1, 1, 1, 1, 1, 2, 2, 2, 2, 2, 2, 3, 3, 3, 3, 3),
+    "10.5": (2, 2, 2, 2, 2),
+    "10.6": (2, 2),
+    "10.7": (2, 2, 2),
+    "11.1": (2, 2, 3, 3),
+    "11.2": (2, 2, 2, 3, 3),
+    "11.3": (1, 1, 2, 3, 3),
+    "11.4": (1, 2, 2, 2),
+    "11.5": (2, 3),
+    "11.6": (2, 3),
+    "11.7": (3, 3),
 }
 
 

@@ -6,12 +6,16 @@ const here = { user: null };
 
 // The address says which view is shown; the token of a link is taken out of it at once.
 const place = () => location.hash.slice(1);
+// Where an application of others asks (OAuth), there is nothing but its question, which stands in the query.
+const asking = location.pathname === "/oauth/authorize";
+const ASKED = "An application asks to use your library. Log in, then you decide.";
+const forgetPlace = () => history.replaceState(null, "", location.pathname + (asking ? location.search : ""));
 let resetToken = "";
 
 function takeToken() {
   if (!place().startsWith("reset=")) return false;
   resetToken = place().slice("reset=".length);
-  history.replaceState(null, "", location.pathname);
+  forgetPlace();
   return true;
 }
 
@@ -27,7 +31,8 @@ export async function begin() {
 function enter(user, then) {
   here.user = user;
   for (const element of document.querySelectorAll("[data-for]")) {
-    element.hidden = !user || (element.dataset.for === "admin" && !user.admin);
+    const aside = asking && element.closest("header") && element.id !== "logout";
+    element.hidden = !user || (element.dataset.for === "admin" && !user.admin) || aside;
   }
   then();
 }
@@ -44,7 +49,7 @@ function leave(text = "") {
     forgive(form);
   }
   enter(null, () => go());
-  notice(text);
+  notice(text || (asking ? ASKED : ""));
 }
 
 function go(focus = true) {
@@ -52,6 +57,7 @@ function go(focus = true) {
   if (resetToken) return show("reset");
   const wanted = place();
   if (!here.user) return show(wanted === "signup" ? "signup" : "login");
+  if (asking) return tell("consent", here.user);
   if (wanted === "account" || (wanted === "admin" && here.user.admin)) return tell(wanted);
   return tell("library", focus);
 }
@@ -73,7 +79,7 @@ hear("logged-out", async () => {
 function arrived(user) {
   for (const id of ["login", "second-factor", "signup"]) byId(id).reset();
   // The forms' addresses are no views of who is logged in.
-  if (place() === "signup") history.replaceState(null, "", location.pathname);
+  if (place() === "signup") forgetPlace();
   arrive(user);
 }
 
@@ -128,7 +134,7 @@ submitting(byId("reset"), async ({ password }) => {
 
 byId("logout").addEventListener("click", async () => {
   await api("logout", { method: "POST" });
-  history.replaceState(null, "", location.pathname);
+  forgetPlace();
   here.user = null;
   tell("logged-out");
   leave();

@@ -3,6 +3,8 @@
 import { api, byId, explain, fill, hear, json, make, shape, show } from "./page.js";
 import { begin } from "./accounts.js";
 import "./account.js";
+import "./tokens.js";
+import "./applications.js";
 import "./admin.js";
 
 const state = { query: "", tag: "", next: null, items: new Map(), stats: null, open: null, turn: 0, told: [] };

@@ -109,8 +109,10 @@ function blame(form, error) {
       continue;
     }
     line.textContent = [line.textContent, sentence(message)].filter(Boolean).join(" ");
-    field.setAttribute("aria-invalid", "true");
-    first ??= field;
+    // Of several choices the first is where one goes on.
+    const one = field.matches("fieldset") ? field.querySelector("input") : field;
+    one.setAttribute("aria-invalid", "true");
+    first ??= one;
   }
   if (!first) {
     whole.textContent = rest.length ? rest.map(sentence).join(" ") : error.message;

@@ -37,6 +37,7 @@ _PARTS = {
     "events": "events:events",
     "schedules": "schedules:schedules",
     "roles": "roles:roles",
+    "oauth": "oauth:oauth",
     "api": "api:api",
     "contract": "contract:contract",
     "dev": "dev:dev",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -13,7 +12,7 @@ from rich.console import Console
 
 from . import roles_told
 from .application import App, AsJson, ensure_schema, loaded
-from .words import duration, plain, print_json
+from .words import duration, operator, plain, print_json, refused
 
 if TYPE_CHECKING:
     from ..security.access import Access
@@ -56,7 +55,7 @@ def show(app: App, role: RoleName, as_json: AsJson = False) -> None:
     with opened_access(app) as access:
         found = access.roles.get(role)
         if found is None:
-            raise _refused(f"role {role} is not declared; declared are {', '.join(access.roles.names) or 'none'}")
+            raise refused(f"role {role} is not declared; declared are {', '.join(access.roles.names) or 'none'}")
         users = access.users_with(role)
     if as_json:
         print_json(roles_told.role_as_json(found) | {"users": users})
@@ -68,7 +67,7 @@ def show(app: App, role: RoleName, as_json: AsJson = False) -> None:
 def grant(app: App, user: User, role: RoleName, as_json: AsJson = False) -> None:
     """Give a user a role; the audit log names who is logged in on this machine. Nothing changes if they had it."""
     with opened_access(app) as access:
-        done = access.grant(user, role, actor=_operator())
+        done = access.grant(user, role, actor=operator())
     if as_json:
         print_json({"user": user, "role": role, "changed": done})
     else:
@@ -79,13 +78,13 @@ def grant(app: App, user: User, role: RoleName, as_json: AsJson = False) -> None
 def revoke(app: App, user: User, role: RoleName, as_json: AsJson = False) -> None:
     """Take a role from a user; exit status 1 if they did not have it, or must keep it as its last holder."""
     with opened_access(app) as access:
-        done = access.revoke(user, role, actor=_operator())
+        done = access.revoke(user, role, actor=operator())
     if as_json:
         print_json({"user": user, "role": role, "changed": done})
     elif done:
         Console().print(plain(f"user {user} no longer has the role {role}"))
     else:
-        raise _refused(f"user {user} did not have the role {role}")
+        raise refused(f"user {user} did not have the role {role}")
     if not done:
         raise typer.Exit(1)
 
@@ -149,15 +148,3 @@ def loaded_roles(app: str) -> Any:
     """The application's roles; no database is asked."""
     stack: Any = loaded(app)
     return stack.security.access.roles
-
-
-def _operator() -> str:
-    try:
-        return f"cli:{getpass.getuser()}"[:100]
-    except (KeyError, OSError):  # a container's user may have no name
-        return "cli"
-
-
-def _refused(sentence: str) -> typer.Exit:
-    Console(stderr=True).print(plain(sentence), style="red", soft_wrap=True)
-    return typer.Exit(1)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import getpass
 import json
 import re
 from dataclasses import asdict, is_dataclass
 from datetime import datetime
 
 import typer
+from rich.console import Console
 from rich.text import Text
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
@@ -31,6 +33,20 @@ def plain(value: object) -> Text:
     """What an application chose, as a terminal may safely show it: no markup, no control characters, ISO 8601."""
     text = value.isoformat() if isinstance(value, datetime) else str(value)
     return Text(text if text.isprintable() else ascii(text)[1:-1])
+
+
+def operator() -> str:
+    """Who is logged in on this machine, as the audit log names whoever gives a command."""
+    try:
+        return f"cli:{getpass.getuser()}"[:100]
+    except (KeyError, OSError):  # a container's user may have no name
+        return "cli"
+
+
+def refused(sentence: str) -> typer.Exit:
+    """The end of a command that did not do what was asked; raise it."""
+    Console(stderr=True).print(plain(sentence), style="red", soft_wrap=True)
+    return typer.Exit(1)
 
 
 def print_json(value: object) -> None:

@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from copy import copy
 from dataclasses import replace
-from typing import Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from .._problem import problem_for
 from ..errors import AccessDenied, ConfigurationError
-from ..security.access import Access
+from ..security.access import Access, policy
 from ..security.access.present import put
 from ..security.access.roles import checked_rule
+from ..security.access_tokens import bearer
+from .authentication import Challenges
 from .interface import Layer, Middleware, Request, Response
 from .order import middleware
 from .routes import ANY, OPEN, Route, listed
+
+if TYPE_CHECKING:
+    from ..security.oauth import Scope
 
 Default: TypeAlias = Literal["deny", "signed_in"]
 
@@ -34,6 +40,7 @@ def authorization(
     signed_in: Collection[str] = (),
     default: Default = "deny",
     challenge: str = 'Bearer realm="api"',
+    scopes: Iterable[Scope] = (),
 ) -> Middleware:
     """Let a request pass if its route's permission is granted to ``request.state["identity"]``; else 401 or 403.
 
@@ -46,15 +53,26 @@ def authorization(
 
     Who asks is then present to ``@requires`` in the application. An :class:`AccessDenied` that leaves it is answered
     too: 401 with ``challenge`` to nobody, else 403, or 404 where it is hidden. Websockets are refused alike.
+
+    The challenge says ``error="invalid_token"`` to nobody whose token was refused; and with 403 it comes with
+    ``error="insufficient_scope"`` where a bearer token does not extend to what its owner may (RFC 6750, section 3.1),
+    and the scope that does: of ``scopes``, the authorization server's, the first; without them the permission.
     """
     rule = _Rules(access, rules or {}, public, signed_in, default)
-    headers = {"www-authenticate": challenge}
-    Response(401, headers=headers)  # its ValueError, if the challenge is no header's value, comes now
+    challenges, names = Challenges(challenge), _Names(access, scopes)
+
+    def headers(request: Request, error: AccessDenied) -> dict[str, str] | None:
+        if error.nobody:
+            return challenges.for_nobody(request)
+        who = request.state.get("identity")
+        if error.hidden or bearer(", ".join(request.headers.get_all("authorization"))) is None:
+            return None
+        return challenges.for_scope(names.of(error.permission)) if names.is_lacking(who, error.permission) else None
 
     def answered(request: Request, error: AccessDenied) -> Response:
         name = request.state.get("request_id")
         told = replace(problem_for(error), extra={"request_id": name} if name else {})
-        return Response.of(told, headers if error.nobody else None)
+        return Response.of(told, headers(request, error))
 
     @middleware(
         name="authorization",
@@ -72,6 +90,38 @@ def authorization(
             yield answered(request, error)
 
     return layer
+
+
+class _Names:
+    """Which scope a token lacks."""
+
+    def __init__(self, access: Access, scopes: Iterable[Scope]) -> None:
+        self._access = access
+        self._scopes = [(scope.name, [*filter(None, map(policy.rule, scope.permissions))]) for scope in scopes]
+
+    def is_lacking(self, who: Any, permission: str) -> bool:
+        """Whether the identity may not only because its credential is limited.
+
+        Of an object it is asked without it: this layer does not know which one the application was about.
+        """
+        if getattr(who, "scopes", None) is None or policy.asked(permission) is None:
+            return False
+        unlimited = copy(who)
+        try:
+            object.__setattr__(unlimited, "scopes", None)  # also where it is frozen: the copy is nobody else's
+        except AttributeError:
+            return False
+        return self._access.check(unlimited, permission) and not self._access.check(who, permission)
+
+    def of(self, permission: str) -> str | None:
+        """What a client is to ask for; ``None`` if no scope covers it."""
+        asked = policy.asked(permission)
+        if asked is None or not self._scopes:
+            return permission
+        for name, granted in self._scopes:
+            if any(rule.covers(asked) and (asked.own or not rule.own) for rule in granted):
+                return name
+        return None
 
 
 class _Rules:

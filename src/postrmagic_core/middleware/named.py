@@ -22,7 +22,7 @@ from .interface import Middleware
 from .pipeline import Pipeline
 
 if TYPE_CHECKING:
-    from ..settings import MiddlewareSettings
+    from .._rooms import MiddlewareSettings
 
 ENTRY_POINTS = "postrmagic_core.middleware"
 _LARGEST_BODY = 10 * 1024 * 1024
@@ -42,6 +42,7 @@ OWN: Mapping[str, Callable[[Any], dict[str, Any]]] = {
     "time_limits": lambda _: {},
     "header_limits": lambda _: {},
     "body_limit": lambda _: {"max_bytes": _LARGEST_BODY},
+    "oauth_endpoints": lambda stack: {"server": stack.security.oauth},
     "rate_limit": lambda stack: {"limiter": stack.limiter},
     "concurrency_limit": lambda stack: {"limiter": stack.limiter},
     "sessions": lambda stack: {

@@ -1,7 +1,7 @@
-"""Security: passwords, one-time tokens, second factors, who may do what, and tokens for scripts.
+"""Security: passwords, one-time tokens, second factors, who may do what, and tokens for scripts and other programs.
 
 Here is what an application begins with. What goes with it stands in the package of its kind: ``passwords``, ``logins``,
-``factors``, ``access`` and ``access_tokens``.
+``factors``, ``access``, ``access_tokens``, ``signed_tokens`` and ``oauth``.
 """
 
 from __future__ import annotations

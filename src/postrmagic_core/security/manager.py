@@ -11,7 +11,7 @@ from .._clock import Clock
 from .._crypto import KeyRing
 from .._lifecycle import Lifecycle
 from .._metrics import Metrics
-from ..errors import UsageError
+from ..errors import ConfigurationError, UsageError
 
 if TYPE_CHECKING:
     from ..database import DatabaseManager
@@ -20,7 +20,9 @@ if TYPE_CHECKING:
     from .access_tokens import AccessTokens
     from .factors import SecondFactors
     from .logins import LoginThrottle, LoginTokens
+    from .oauth import AuthorizationServer, Scopes
     from .passwords import Passwords
+    from .terms import SecurityTerms
 
 P = TypeVar("P", bound=Lifecycle)
 
@@ -30,11 +32,8 @@ _SWEEP_EVERY = 3600.0
 class Security(Lifecycle):
     """What accounts need, each made when asked for.
 
-    Passwords, throttled logins, one-time tokens, second factors, roles, access tokens and the audit log.
-
-    ``database``, ``limiter`` and ``keys`` are borrowed. ``issuer`` is what authenticator apps call the application;
-    ``role_max_age`` (seconds) is how long a revoked role may still count in another process; ``strict`` raises for a
-    permission that does not exist, for development. Used once it is open, as the Stack opens it.
+    Passwords, throttled logins, one-time tokens, second factors, roles, access tokens, the authorization server and the
+    audit log. ``database``, ``limiter`` and ``keys`` are borrowed. Used once it is open, as the Stack opens it.
     """
 
     def __init__(
@@ -43,9 +42,7 @@ class Security(Lifecycle):
         limiter: RateLimiter,
         keys: KeyRing,
         *,
-        issuer: str,
-        role_max_age: float,
-        strict: bool,
+        terms: SecurityTerms,
         clock: Clock,
         metrics: Metrics,
     ) -> None:
@@ -53,12 +50,11 @@ class Security(Lifecycle):
         self._database = database
         self._limiter = limiter
         self._keys = keys
-        self._issuer = issuer
-        self._role_max_age = role_max_age
-        self._strict = strict
+        self._terms = terms
         self._clock = clock
         self._metrics = metrics
         self._roles: Roles | None = None
+        self._scopes: Scopes | None = None
         self._making = threading.RLock()
         self._swept: float | None = None
         self._parts: dict[str, Lifecycle] = {}
@@ -68,6 +64,12 @@ class Security(Lifecycle):
         if "access" in self._parts:
             raise UsageError("use_roles() comes too late: call it before the first use of security.access")
         self._roles = roles
+
+    def use_scopes(self, scopes: Scopes) -> None:
+        """Let clients ask for these; to be called before :attr:`oauth` is first used."""
+        if "oauth" in self._parts:
+            raise UsageError("use_scopes() comes too late: call it before the first use of security.oauth")
+        self._scopes = scopes
 
     @property
     def passwords(self) -> Passwords:
@@ -106,7 +108,7 @@ class Security(Lifecycle):
             from .factors import SecondFactors
 
             return SecondFactors(
-                self._database, self._keys, issuer=self._issuer, limiter=self._limiter, clock=self._clock
+                self._database, self._keys, issuer=self._terms.issuer, limiter=self._limiter, clock=self._clock
             )
 
         return self._part("factors", make)
@@ -134,8 +136,8 @@ class Security(Lifecycle):
                 roles,
                 self._database,
                 audit=self.audit,
-                max_age=self._role_max_age,
-                strict=self._strict,
+                max_age=self._terms.role_max_age,
+                strict=self._terms.strict,
                 clock=self._clock,
                 metrics=self._metrics,
             )
@@ -153,6 +155,37 @@ class Security(Lifecycle):
 
         return self._part("access_tokens", make)
 
+    @property
+    def has_oauth(self) -> bool:
+        """Whether settings and scopes make an authorization server of the application."""
+        return self._terms.oauth is not None and self._scopes is not None
+
+    @property
+    def oauth(self) -> AuthorizationServer:
+        """The authorization server, with which users let other programs use the API; needs the extra ``security``.
+
+        :class:`ConfigurationError` without ``oauth.issuer`` in the settings, or without :meth:`use_scopes`.
+        """
+
+        def make() -> AuthorizationServer:
+            from .oauth import AuthorizationServer
+
+            if self._terms.oauth is None:
+                raise ConfigurationError("no authorization server: set POSTRMAGIC_OAUTH__ISSUER to its URL")
+            if self._scopes is None:
+                raise ConfigurationError("no authorization server: call security.use_scopes(Scopes([…])) first")
+            return AuthorizationServer(
+                self._database,
+                self.access,
+                self._keys,
+                terms=self._terms.oauth,
+                scopes=self._scopes,
+                clock=self._clock,
+                metrics=self._metrics,
+            )
+
+        return self._part("oauth", make)
+
     def sweep(self) -> None:
         """Delete tokens that have ended, once an hour at most: each worker calls it every few seconds."""
         now = self._clock.monotonic()
@@ -160,6 +193,8 @@ class Security(Lifecycle):
             self._swept = now
             self.login_tokens.sweep()
             self.access_tokens.sweep()
+            if self.has_oauth:
+                self.oauth.sweep()
 
     def _part(self, name: str, make: Callable[[], P]) -> P:
         found = self._parts.get(name)

@@ -1,4 +1,4 @@
-"""The tables of accounts' security: one-time tokens, second factors, roles, the audit log, and access tokens.
+"""The tables of accounts' security: one-time tokens, second factors, roles, the audit log, access tokens, and OAuth.
 
 A user is named by the application's own id, as a text; the accounts themselves are the application's.
 """
@@ -90,5 +90,73 @@ access_tokens = Table(
     Index("ix_pm_access_tokens_user", "user_id", "created_us"),
     Index("ix_pm_access_tokens_expires", "expires_us"),
     Index("ix_pm_access_tokens_revoked", "revoked_us"),
+    **TABLE_OPTIONS,
+)
+
+# A program that asks for users' consent; its secret as SHA-256, none for one that cannot keep any (RFC 6749, 2.1).
+oauth_clients = Table(
+    "pm_oauth_clients",
+    metadata,
+    Column("id", Key(64), primary_key=True),
+    Column("name", Key(256), nullable=False),
+    Column("secret_digest", BinaryKey(32)),
+    Column("redirect_uris", Blob(), nullable=False),
+    Column("scopes", Blob(), nullable=False),
+    Column("grant_types", Blob(), nullable=False),
+    Column("introspects", BigInteger(), nullable=False),
+    Column("created_us", Micros(), nullable=False),
+    Column("disabled_us", Micros()),
+    **TABLE_OPTIONS,
+)
+
+# What a user allowed a client: every code and token of it is good as long as this is.
+oauth_grants = Table(
+    "pm_oauth_grants",
+    metadata,
+    Column("id", Key(36), primary_key=True),
+    Column("client_id", Key(64), nullable=False),
+    Column("user_id", Key(190)),
+    Column("scopes", Blob(), nullable=False),
+    Column("created_us", Micros(), nullable=False),
+    Column("expires_us", Micros(), nullable=False),
+    Column("used_us", Micros()),
+    Column("revoked_us", Micros()),
+    Column("reason", Key(32)),
+    Index("ix_pm_oauth_grants_user", "user_id", "created_us"),
+    Index("ix_pm_oauth_grants_client", "client_id", "created_us"),
+    Index("ix_pm_oauth_grants_expires", "expires_us"),
+    Index("ix_pm_oauth_grants_revoked", "revoked_us"),
+    **TABLE_OPTIONS,
+)
+
+# A code is named by its SHA-256, and kept after it was redeemed: who comes with it again ends what it gave.
+oauth_codes = Table(
+    "pm_oauth_codes",
+    metadata,
+    Column("digest", BinaryKey(32), primary_key=True),
+    Column("client_id", Key(64), nullable=False),
+    Column("user_id", Key(190), nullable=False),
+    Column("redirect_uri", Blob(), nullable=False),
+    Column("scopes", Blob(), nullable=False),
+    Column("challenge", Key(43), nullable=False),
+    Column("expires_us", Micros(), nullable=False),
+    Column("redeemed_us", Micros()),
+    Column("grant_id", Key(36)),
+    Index("ix_pm_oauth_codes_expires", "expires_us"),
+    **TABLE_OPTIONS,
+)
+
+# A refresh token is good for one use; the answer to it is kept, sealed, for as long as a client may ask again.
+oauth_refresh_tokens = Table(
+    "pm_oauth_refresh_tokens",
+    metadata,
+    Column("digest", BinaryKey(32), primary_key=True),
+    Column("grant_id", Key(36), nullable=False),
+    Column("expires_us", Micros(), nullable=False),
+    Column("used_us", Micros()),
+    Column("request_digest", BinaryKey(32)),
+    Column("reply", Blob()),
+    Index("ix_pm_oauth_refresh_tokens_grant", "grant_id"),
+    Index("ix_pm_oauth_refresh_tokens_expires", "expires_us"),
     **TABLE_OPTIONS,
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from hashlib import blake2b
 
-# settings.NAMESPACE, which importing would load pydantic for; a test holds the two equal.
+# _rooms.NAMESPACE, which importing would load pydantic for; a test holds the two equal.
 NAMESPACE = r"^[A-Za-z0-9_.:-]{1,64}$"
 
 _KIND = re.compile(r"^[a-z][a-z0-9_-]{0,31}$")

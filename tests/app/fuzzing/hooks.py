@@ -17,6 +17,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ClassVar
+from urllib.parse import parse_qs, urlencode, urlsplit
 
 import requests
 import schemathesis
@@ -184,6 +185,23 @@ def _revoke(case: Any) -> None:
     case.path_parameters["id"] = new_token()["about"]["id"]
 
 
+def _asks(case: Any) -> None:
+    case.body["query"] = urlencode(FACTS["program"]["asks"])
+    if case.body.get("scopes") is not None:
+        case.body["scopes"] = [FACTS["program"]["asks"]["scope"]]
+
+
+def _connected(case: Any) -> None:
+    asks = FACTS["program"]["asks"]
+    allowed = VISITOR.send("POST", "/authorizations", {"query": urlencode(asks), "allow": True})
+    code = parse_qs(urlsplit(allowed["location"]).query)["code"][0]
+    form = {"grant_type": "authorization_code", "code": code, "code_verifier": FACTS["program"]["verifier"]}
+    form |= {name: asks[name] for name in ("client_id", "redirect_uri")}
+    answer = requests.post(BASE.partition("/api/")[0] + "/oauth/token", data=form, timeout=PATIENCE)
+    assert answer.ok, answer.text
+    case.path_parameters["id"] = VISITOR.send("GET", "/authorizations")[0]["id"]
+
+
 def _reset(case: Any) -> None:
     if FACTS["resets"]:
         case.body["token"] = FACTS["resets"].pop()
@@ -216,6 +234,9 @@ ARRANGED: dict[str, Callable[[Any], None]] = {
     "log_in_with_code": _second_step,
     "end_device": _device,
     "revoke_token": _revoke,
+    "preview_authorization": _asks,
+    "decide_authorization": _asks,
+    "revoke_authorization": _connected,
     "reset_password": _reset,
     "show_medium": _medium,
     "change_medium": _medium,
@@ -228,7 +249,8 @@ OF_ADMINISTRATORS: dict[str, Callable[[Any], None]] = dict.fromkeys(
 )
 if CALLER == "administrator":
     ARRANGED |= OF_ADMINISTRATORS
-ALWAYS = {"confirm_factor"}  # a code that is wrong is told as a field's error
+# A code that is wrong is told as a field's error, and what asks for nothing that there is as a bad request.
+ALWAYS = {"confirm_factor", "preview_authorization", "decide_authorization"}
 WITH_FACTOR = {"confirm_factor", "renew_recovery_codes"}
 counts: dict[str, dict[str, int]] = {}
 _turns: dict[str, int] = {}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import secrets
 from io import BytesIO
 from typing import Any
 
@@ -15,14 +16,16 @@ from media_library.roles import ADMIN, USER
 from media_library.seed import DEMO
 from postrmagic_core.settings import Settings
 from postrmagic_core.stack import Stack
+from tests.app.house import ISSUER
+from tests.app.programs import question, register
 
 RESETS, IMAGES = 40, 12
 FORMATS = ("JPEG", "PNG", "WEBP")
 
 
 def prepare(settings: Settings) -> dict[str, Any]:
-    """Make the accounts; what the hooks must know: the password, recovery codes, texts that set a new password."""
-    application = assemble(Stack(settings, configure_logging=False))
+    """Make the accounts, and a program; what the hooks must know of them, and the texts that set a new password."""
+    application = assemble(Stack(settings.replace(oauth={"issuer": ISSUER}), configure_logging=False))
     with application.stack:
         application.prepare()
         security, accounts = application.stack.security, application.accounts
@@ -37,6 +40,7 @@ def prepare(settings: Settings) -> dict[str, Any]:
         for number in range(RESETS):
             accounts.add(f"forgetful-{number}", hashed, roles=[USER])
         resets = [accounts.reset_token(f"forgetful-{number}") for number in range(RESETS)]
+        program, verifier = register(security.oauth, public=True).info, secrets.token_urlsafe(48)
         guest, kept = _id(accounts, "guest"), [_id(accounts, "demo"), _id(accounts, "keeper")]
     return {
         "password": DEMO["password"],
@@ -44,6 +48,7 @@ def prepare(settings: Settings) -> dict[str, Any]:
         "resets": resets,
         "images": {f"image/{name.lower()}": [_image(name, seed) for seed in range(IMAGES)] for name in FORMATS},
         "names": list(roles),
+        "program": {"verifier": verifier, "asks": question(program.id, program.scopes, verifier)},
         "guest": guest,
         "kept": kept,
     }
