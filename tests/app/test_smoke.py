@@ -45,6 +45,7 @@ EXPECTED = [
 ]
 
 
+@pytest.mark.soak  # the same steps as below; what a fresh machine runs as `make smoke`
 def test_every_step_succeeds_on_the_embedded_default(capfd: pytest.CaptureFixture[str]) -> None:
     """With nothing installed beside the package."""
     assert smoke.run("embedded") == 0

@@ -256,6 +256,7 @@ def test_the_other_side_looks_at_what_is_uploaded(peer: TestClient) -> None:
     assert first.json()["data"]["id"] in [medium["id"] for medium in found]
 
 
+@pytest.mark.soak
 def test_both_sides_answer_the_same(folders: dict[str, Path]) -> None:
     """As served: lists, searches and an upload mean the same, and every client is logged in and answered."""
     from benchmarks.api.prepared import ACCOUNT

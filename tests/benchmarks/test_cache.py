@@ -75,6 +75,7 @@ def test_what_is_sent_is_counted_and_what_a_script_does_is_not(redis_url: str) -
     assert seen.names == ["SET", "EVAL"]
 
 
+@pytest.mark.soak
 def test_the_share_of_hits_is_the_same_for_the_same_seed() -> None:
     """A figure that is counted, not timed."""
     found = []

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from benchmarks import events
 from benchmarks._harness import Bench, Options
 
 
+@pytest.mark.soak
 def test_every_durable_event_is_counted_once_delivered(tmp_path: Path) -> None:
     """Events a second, by database; the slower one is the figure."""
     bench = Bench(Options(quick=True))

@@ -202,6 +202,7 @@ def test_the_clients_are_answered_by_processes(tmp_path: Path) -> None:
         pass
 
 
+@pytest.mark.soak
 def test_decisions_and_logins_are_timed() -> None:
     """Of the rooms as they are by default."""
     bench = Short()

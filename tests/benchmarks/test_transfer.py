@@ -80,6 +80,7 @@ def test_who_waits_for_the_source_is_seen(tmp_path: Path) -> None:
 
 
 @pytest.mark.mysql
+@pytest.mark.soak
 def test_both_sides_move_every_row() -> None:
     """The peer is measured, or named."""
     bench = Short(Options(quick=True))

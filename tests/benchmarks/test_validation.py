@@ -63,6 +63,7 @@ def test_the_inputs_are_what_they_say() -> None:
     assert len(Poster.model_fields) == 8
 
 
+@pytest.mark.soak
 def test_eight_thousand_rows_are_asked_for_at_once() -> None:
     """One query a column."""
     bench = Short()

@@ -84,7 +84,7 @@ def test_a_token_is_written_in_one_way(algorithm: str) -> None:
             part + "=" * (-len(part) % 4),
             part.replace("-", "+").replace("_", "/") + "=",
         ]
-        for other in others:
+        for other in set(others) - {part}:
             changed = ".".join([*parts[:number], other, *parts[number + 1 :]])
             if ours.verify(changed) is not None:
                 taken.append(changed)

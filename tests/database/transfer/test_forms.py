@@ -123,7 +123,7 @@ def test_what_fits_comes_back_the_same(name: str, session: Session, target: Targ
     create(session, plan, target.server)
     ways = (load, insert) if target.local_infile else (insert,)
 
-    @settings(max_examples=100, suppress_health_check=list(HealthCheck), deadline=None)
+    @settings(max_examples=50, suppress_health_check=list(HealthCheck), deadline=None)
     @given(st.lists(ANY, max_size=30))
     @example(EDGES)
     def there_and_back(drawn: list[Value]) -> None:
