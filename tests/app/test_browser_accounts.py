@@ -245,7 +245,7 @@ def test_a_person_without_a_mouse_makes_a_token_and_revokes_it(person: Callable[
     open_account(page)
     name, password = page.locator("#token-name"), page.locator("#token-password")
     type_into(page, name, "backup at night")
-    press(page, page.get_by_label("All that you may"), "Space")
+    press(page, page.get_by_label("See your posters"), "Space")
     type_into(page, page.get_by_label("For how many days"), "7")
     type_into(page, password, "wrong")
     page.keyboard.press("Enter")
@@ -284,16 +284,17 @@ def test_a_person_without_a_mouse_makes_a_token_and_revokes_it(person: Callable[
 
 
 def test_a_token_is_offered_what_its_owner_may(person: Callable[[], Page]) -> None:
-    """An administrator's may administrate; of others that is not asked. All is what is chosen at first."""
+    """An administrator's may administrate; of others that is not asked. To see is what is chosen at first."""
     page = person()
     for name, extra in (("keeper", 3), ("guest", 0)):
         log_in(page, name, DEMO["password"])
         expect(page.get_by_role("button", name="Log out")).to_be_visible()
         open_account(page)
-        expect(page.get_by_label("See your posters")).to_be_hidden()
-        page.get_by_label("All that you may").uncheck()
+        expect(page.get_by_label("See your posters")).to_be_checked()
+        expect(page.locator("#token-permissions :checked")).to_have_count(1)
         expect(page.locator("#token-permissions .some label:visible")).to_have_count(5 + extra)
         page.get_by_label("All that you may").check()
+        expect(page.get_by_label("See your posters")).to_be_hidden()
         page.locator("#token-name").fill("everything")
         page.locator("#token-password").fill(DEMO["password"])
         page.get_by_role("button", name="Make a token").click()
@@ -437,7 +438,7 @@ def test_axe_finds_nothing_about_tokens(person: Callable[[], Page]) -> None:
     log_in(page, "guest", DEMO["password"])
     open_account(page)
     page.locator("#token-name").fill("backup at night")
-    page.get_by_label("All that you may").uncheck()
+    page.get_by_label("See your posters").uncheck()
     page.locator("#token-password").fill(DEMO["password"])
     page.get_by_role("button", name="Make a token").click()
     expect(page.locator("#token-permissions-error")).to_have_text("Choose what it may do.")
