@@ -105,3 +105,8 @@ def nobody_while_away(judging: Judging, token: object) -> Any:
 def any_secret(client_digest: bytes | None, secret_digest: bytes | None) -> bool:
     """Its name is enough."""
     return True
+
+
+def time_for_each_piece(ends: float) -> float:
+    """Seconds anew for every piece of an answer, as a client has that knows no end of the whole."""
+    return 2.5
