@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import parse_qs, urlencode, urlsplit
@@ -12,10 +11,10 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 import pytest
 
 from postrmagic_core.cli.oauth import oauth as command
-from postrmagic_core.database import DatabaseManager
 from postrmagic_core.errors import ConfigurationError
 from postrmagic_core.stack import Stack
 from tests.cli.in_process import InProcess
+from tests.copies import packaged
 
 APPLICATION = """
 from postrmagic_core.security import Role, Roles
@@ -33,21 +32,12 @@ BACK = "https://printer.example.com/back"
 VERIFIER = "v" * 43
 
 
-@pytest.fixture(scope="module")
-def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A database's file with the package's tables, to be copied: to make it takes longer than most tests."""
-    file = tmp_path_factory.mktemp("migrated") / "app.db"
-    with DatabaseManager(f"sqlite:///{file}") as database:
-        database.upgrade()
-    return file
-
-
 @pytest.fixture
-def oauth(tmp_path: Path, migrated: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[InProcess]:
+def oauth(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[InProcess]:
     """The command, for an application that has an authorization server."""
     (tmp_path / "oauth_application.py").write_text(APPLICATION)
     (tmp_path / "var").mkdir()
-    shutil.copy(migrated, tmp_path / "var" / "app.db")
+    packaged(f"sqlite:///{tmp_path}/var/app.db")
     monkeypatch.syspath_prepend(str(tmp_path))
     monkeypatch.setenv("COLUMNS", "200")
     monkeypatch.setenv("POSTRMAGIC_OAUTH__ISSUER", "https://app.example.org")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,11 +9,11 @@ import pytest
 from sqlalchemy import make_url
 
 from postrmagic_core.cli.roles import roles as command
-from postrmagic_core.database import DatabaseManager
 from postrmagic_core.errors import SchemaMismatch, UsageError
 from postrmagic_core.security.access import LastHolder
 from postrmagic_core.settings import Settings
 from tests.cli.in_process import InProcess
+from tests.copies import packaged
 
 APPLICATION = """
 from functools import cached_property
@@ -53,22 +52,13 @@ def bare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[InProcess]
     here.forget()
 
 
-@pytest.fixture(scope="module")
-def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A database's file with the package's tables, to be copied: to make it takes longer than most tests."""
-    file = tmp_path_factory.mktemp("migrated") / "app.db"
-    with DatabaseManager(f"sqlite:///{file}") as database:
-        database.upgrade()
-    return file
-
-
 @pytest.fixture
-def house(bare: InProcess, migrated: Path) -> InProcess:
+def house(bare: InProcess) -> InProcess:
     """With them."""
     place = make_url(Settings().database_url()).database
     assert place is not None
     Path(place).parent.mkdir(parents=True, exist_ok=True)
-    shutil.copy(migrated, place)
+    packaged(f"sqlite:///{place}")
     return bare
 
 
