@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import os
+from functools import lru_cache
 from pathlib import Path
 
 from sqlalchemy import Connection, column, inspect, select, table
@@ -70,10 +72,17 @@ def revisions(versions: Path) -> tuple[frozenset[str], frozenset[str]]:
             f"there are no migrations at {versions}: correct the setting, or make the first revision with "
             "`postrmagic db revision`"
         )
+    files = [(entry.path, entry.stat()) for entry in os.scandir(versions) if entry.name.endswith(".py")]
+    return _revisions(tuple(sorted((path, stat.st_mtime_ns, stat.st_size) for path, stat in files)))
+
+
+@lru_cache(maxsize=16)
+def _revisions(files: tuple[tuple[str, int, int], ...]) -> tuple[frozenset[str], frozenset[str]]:
+    """The same of these files, each with when it was changed and its size: parsed once, asked at each opening."""
     known: set[str] = set()
     followed: set[str] = set()
-    for path in versions.glob("*.py"):
-        for name, value in _constants(ast.parse(path.read_text(encoding="utf-8"))):
+    for path, _, _ in files:
+        for name, value in _constants(ast.parse(Path(path).read_text(encoding="utf-8"))):
             if name == "revision" and isinstance(value, str):
                 known.add(value)
             elif name in _LINKS and value is not None:
