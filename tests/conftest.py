@@ -51,7 +51,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def pytest_collection_finish() -> None:
-    """Have no collection of garbage look through the tests again: they stay until the end, and are a million objects."""
+    """Have no collection of garbage look through the tests again: they are a million objects, and stay."""
     gc.collect()
     gc.freeze()
 

@@ -11,7 +11,7 @@ from typing import Any
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
-from postrmagic_core.security.signed_tokens import Refusal, SigningKey, SigningKeys, TokenVerifier
+from postrmagic_core.security.signed_tokens import SigningKey, SigningKeys, TokenRefusal, TokenVerifier
 from postrmagic_core.testing import FakeClock
 
 ISSUER, AUDIENCE = "https://posters.example", "https://api.posters.example"
@@ -127,5 +127,5 @@ def headed(head: Mapping[str, Any] | str | bytes) -> str:
 def reason(judge: TokenVerifier, token: object) -> str | None:
     """Why it is refused; ``None``: it is good. Its two answers must agree."""
     found = judge.judge(token)
-    assert (judge.verify(token) is None) == isinstance(found, Refusal)
-    return found.reason if isinstance(found, Refusal) else None
+    assert (judge.verify(token) is None) == isinstance(found, TokenRefusal)
+    return found.reason if isinstance(found, TokenRefusal) else None

@@ -14,7 +14,7 @@ import pytest
 from postrmagic_core._crypto import KeyRing
 from postrmagic_core._metrics import Metrics
 from postrmagic_core.errors import BackendUnavailable, ConfigurationError
-from postrmagic_core.security.signed_tokens import Refusal, SigningKey, SigningKeys, TokenClaims, TokenVerifier
+from postrmagic_core.security.signed_tokens import SigningKey, SigningKeys, TokenClaims, TokenRefusal, TokenVerifier
 
 from .signed_tokens_rig import (
     ALGORITHMS,
@@ -197,9 +197,9 @@ def test_judging_tells_nobody(caplog: pytest.LogCaptureFixture) -> None:
     metrics = Metrics()
     ours = verifier(metrics=metrics)
     caplog.set_level(logging.DEBUG)
-    assert ours.judge(saying(claims(exp=1))) == Refusal("expired", "01J0")
-    assert ours.judge(saying(claims(exp=1, jti=5))) == Refusal("claims")
-    assert ours.judge("x") == Refusal("malformed")
+    assert ours.judge(saying(claims(exp=1))) == TokenRefusal("expired", "01J0")
+    assert ours.judge(saying(claims(exp=1, jti=5))) == TokenRefusal("claims")
+    assert ours.judge("x") == TokenRefusal("malformed")
     assert isinstance(ours.judge(saying(claims())), TokenClaims)
     assert [value for _, _, value in metrics.counters() if value] == []
     assert caplog.records == []

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ..signed_tokens import TokenVerifier
-from ..signed_tokens.interface import Refusal, TokenClaims
+from ..signed_tokens.interface import TokenClaims, TokenRefusal
 from ..units import in_unit
 from . import policy, rows, texts
 from .interface import ClientInfo, VerifiedAccess
@@ -109,7 +109,7 @@ class Judging:
 
     def _judged(self, token: object) -> _Good | Refused:
         claims = self._verifier.judge(token)
-        if isinstance(claims, Refusal):
+        if isinstance(claims, TokenRefusal):
             return Refused(claims.reason)
         grant_id = claims.extra.get("grant")
         if not isinstance(grant_id, str) or not texts.is_grant_id(grant_id):

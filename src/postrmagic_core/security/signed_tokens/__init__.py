@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 from ..._lazy import lazily
 
 if TYPE_CHECKING:
-    from .interface import KeySource, Refusal, TokenClaims
+    from .interface import KeySource, TokenClaims, TokenRefusal
     from .keys import SigningKey, SigningKeys
     from .remote import RemoteKeys
     from .verifier import TokenVerifier
@@ -28,7 +28,7 @@ else:  # whoever verifies with keys of their own loads no client of HTTP
         __name__,
         {
             "KeySource": "interface",
-            "Refusal": "interface",
+            "TokenRefusal": "interface",
             "RemoteKeys": "remote",
             "SigningKey": "keys",
             "SigningKeys": "keys",
@@ -39,7 +39,7 @@ else:  # whoever verifies with keys of their own loads no client of HTTP
 
 __all__ = [
     "KeySource",
-    "Refusal",
+    "TokenRefusal",
     "RemoteKeys",
     "SigningKey",
     "SigningKeys",

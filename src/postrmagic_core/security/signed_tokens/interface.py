@@ -39,7 +39,7 @@ class KeySource(Protocol):
         ...
 
 
-class Refusal(NamedTuple):
+class TokenRefusal(NamedTuple):
     """Why a token is not good, and its ``jti`` if it was signed by a known key: for logs, never for who sent it."""
 
     reason: Reason

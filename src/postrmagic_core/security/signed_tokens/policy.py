@@ -20,7 +20,7 @@ from typing import Any, Final, Literal, NamedTuple, TypeAlias, TypeGuard
 
 from ...errors import ConfigurationError
 from ..checks import USER_BYTES
-from .interface import Reason, Refusal, TokenClaims
+from .interface import Reason, TokenClaims, TokenRefusal
 
 ALGORITHMS: Final = ("EdDSA", "ES256", "RS256", "HS256")
 SYMMETRIC: Final = frozenset({"HS256"})
@@ -160,14 +160,14 @@ def header_of(algorithm: str, kid: str) -> str:
     return encoded(json.dumps({"alg": algorithm, "kid": kid, "typ": TYPE}, separators=(",", ":")).encode())
 
 
-def claims(payload: bytes, terms: Terms, now_us: int) -> TokenClaims | Refusal:
+def claims(payload: bytes, terms: Terms, now_us: int) -> TokenClaims | TokenRefusal:
     """What a token says whose signature is good, or why it is refused (RFC 9068, sections 2.2 and 4)."""
     found = _parsed(payload)
     token_id = None if found is None else found.get("jti")
     if found is None or not _is_text(token_id):
-        return Refusal("claims")
+        return TokenRefusal("claims")
     why = _doubt(found, terms, now_us)
-    return _told(found) if why is None else Refusal(why, token_id)
+    return _told(found) if why is None else TokenRefusal(why, token_id)
 
 
 def _doubt(found: Mapping[str, Any], terms: Terms, now_us: int) -> Reason | None:

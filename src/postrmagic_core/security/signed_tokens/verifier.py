@@ -9,7 +9,7 @@ from typing import Final
 from ..._clock import Clock, SystemClock
 from ..._metrics import Metrics
 from . import policy as rules
-from .interface import KeySource, Reason, Refusal, TokenClaims
+from .interface import KeySource, Reason, TokenClaims, TokenRefusal
 
 _log = logging.getLogger("postrmagic_core.security")
 
@@ -55,20 +55,20 @@ class TokenVerifier:
         :class:`BackendError` if the keys are another server's and cannot be had.
         """
         found = self.judge(token)
-        if isinstance(found, Refusal):
+        if isinstance(found, TokenRefusal):
             self._refused(found)
             return None
         self._verified.add()
         return found
 
-    def judge(self, token: object) -> TokenClaims | Refusal:
+    def judge(self, token: object) -> TokenClaims | TokenRefusal:
         """What a token says, or why it is refused; who calls this counts and logs, and tells its sender nothing."""
         given = rules.read(token, self._algorithms, self._headers)
         if not isinstance(given, rules.Read):
-            return Refusal(given)
+            return TokenRefusal(given)
         why = self._doubt(given)
         if why is not None:
-            return Refusal(why)
+            return TokenRefusal(why)
         return rules.claims(given.payload, self._terms, self._clock.now_us())
 
     def _doubt(self, given: rules.Read) -> Reason | None:
@@ -90,7 +90,7 @@ class TokenVerifier:
             self._headers.clear()
         self._headers[segment] = header
 
-    def _refused(self, refusal: Refusal) -> None:
+    def _refused(self, refusal: TokenRefusal) -> None:
         self._metrics.counter("signed_tokens_refused_total", reason=refusal.reason).add()
         # Of what nobody known has signed nothing is logged: anybody can send as much of it as they like.
         if refusal.id is not None:
