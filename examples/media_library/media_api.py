@@ -71,8 +71,8 @@ class MediaApi:
         201, or 200 if the very same file is in the library already. The file is decoded whole before it is taken. Its
         thumbnail and its colours follow in a moment.
         """
-        user = user_of(call)
-        with body.file as image:
+        with body.file as image:  # first of all: what was received is removed, whoever is refused
+            user = user_of(call)
             named = _title_of(body.title, image.name)
             added = await run_in_threadpool(
                 lambda: self.library.add(user.id, image.path, image, title=named, filename=image.name)

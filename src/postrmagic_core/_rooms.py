@@ -65,7 +65,7 @@ class OAuthSettings(_Room):
     issuer: str | None = Field(
         default=None,
         description="URL by which clients know the authorization server, `https://app.example.org`; without it there "
-        "is none. `http://` for 127.0.0.1 alone.",
+        "is none. `http://` for this machine alone.",
     )
     audience: str | None = Field(default=None, description="What access tokens are for; default `issuer`.")
     signing_keys: tuple[SecretStr, ...] = Field(
@@ -73,14 +73,14 @@ class OAuthSettings(_Room):
         description="Private keys in PEM (Ed25519, P-256, RSA); the first signs, all verify. "
         "Left out, they are derived from `security.keys`.",
     )
-    access_token_lifetime: Annotated[float, Field(gt=0, le=3600)] = Field(
+    access_token_lifetime: Annotated[float, Field(ge=1, le=3600)] = Field(
         default=600.0,
         description="Seconds for which an access token is good; servers elsewhere learn of no end before.",
     )
-    refresh_idle: Seconds = Field(
+    refresh_idle: Annotated[Seconds, Field(ge=1)] = Field(
         default=30 * 86_400.0, description="Seconds after which a refresh token that was not used ends."
     )
-    grant_lifetime: Seconds = Field(
+    grant_lifetime: Annotated[Seconds, Field(ge=1)] = Field(
         default=90 * 86_400.0, description="Seconds after which a user is asked again, however much a client refreshes."
     )
 

@@ -215,6 +215,7 @@ def test_a_program_for_itself_has_no_account(house: House) -> None:
         for path in ("me", "media", "tags", "stats", "notifications", "tokens", "authorizations", "account/devices"):
             problem(client.get(f"{API}/{path}"), 403, "access.denied")
         problem(client.upload("a.jpeg", small()), 403, "access.denied")
+        assert list(house.application.library.storage.incoming.iterdir()) == []
         problem(client.post(f"{API}/notifications/read", json={"until": "2026-01-01T00:00:00Z"}), 403, "access.denied")
         changes = {"items": [{"action": "delete", "id": medium["id"]}]}
         problem(client.post(f"{API}/media/bulk", json=changes), 403, "access.denied")

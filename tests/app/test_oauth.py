@@ -252,7 +252,7 @@ def turned(text: str, at: int) -> str:
 
 def entries_about(entries: list[AuditEntry], what: str, reason: str) -> int:
     """How often it is told that something of this kind was refused, or ended for this reason."""
-    told = [entry for entry in entries if entry.subject == what and entry.action == "access.denied"]
+    told = [each for each in entries if each.action == "access.denied" and (each.subject or "").startswith(what)]
     ended = [entry for entry in entries if entry.action == "oauth.grant_revoked" and entry.detail["reason"] == reason]
     return sum(int(str(entry.detail["count"])) for entry in told) + len(ended)
 

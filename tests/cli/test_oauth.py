@@ -96,6 +96,13 @@ def test_a_program_that_acts_for_itself(oauth: InProcess) -> None:
     assert oauth.json("show", made["client"])["grant_types"] == ["client_credentials"]
 
 
+def test_a_server_that_only_introspects(oauth: InProcess) -> None:
+    """It needs no scope and may get no token."""
+    made = oauth.json("add", "Printing API", "--introspects")
+    shown = oauth.json("show", made["client"])
+    assert (shown["introspects"], shown["grant_types"], shown["scopes"]) == (True, [], [])
+
+
 def test_a_public_client_has_no_secret(oauth: InProcess) -> None:
     """Nor gets another one."""
     made = added(oauth, "--public")

@@ -15,7 +15,7 @@ from postrmagic_core.security.oauth import policy
 from postrmagic_core.security.oauth.granting import _PURPOSE, Granting
 from postrmagic_core.security.oauth.judging import Judging
 from postrmagic_core.security.oauth.policy import Refused
-from postrmagic_core.security.oauth.rows import codes, tokens
+from postrmagic_core.security.oauth.rows import Kept, codes, tokens
 from postrmagic_core.security.tables import oauth_codes, oauth_refresh_tokens
 from postrmagic_core.security.units import in_unit
 
@@ -29,18 +29,18 @@ def redeemed_by_all(tx: UnitLike, digest: bytes, grant_id: str | None, now_us: i
     return True
 
 
-def used_by_all(tx: UnitLike, digest: bytes, now_us: int, request: bytes | None, reply: bytes | None) -> bool:
+def used_by_all(tx: UnitLike, digest: bytes, now_us: int, kept: Kept | None) -> bool:
     """As often as it is shown."""
     time.sleep(0.01)
-    values = {"used_us": now_us, "request_digest": request, "reply": reply}
+    values = {"used_us": now_us} | ({} if kept is None else kept._asdict())
     tx.execute(update(oauth_refresh_tokens).where(tokens.digest == digest).values(**values))
     return True
 
 
-def until_used(tx: UnitLike, digest: bytes, now_us: int, request: bytes | None, reply: bytes | None) -> bool:
+def until_used(tx: UnitLike, digest: bytes, now_us: int, kept: Kept | None) -> bool:
     """However long it was not used."""
     good = update(oauth_refresh_tokens).where(tokens.digest == digest, tokens.used_us.is_(None))
-    return tx.execute(good.values(used_us=now_us, request_digest=request, reply=reply)).rowcount == 1
+    return tx.execute(good.values(used_us=now_us, **({} if kept is None else kept._asdict()))).rowcount == 1
 
 
 def nothing_ends(grants: object, unit: UnitLike, row: Any, reason: str, actor: str) -> bool:

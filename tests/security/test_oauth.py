@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ed25519
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key
 from sqlalchemy import func, select
 
@@ -661,12 +662,12 @@ def test_sweeping_takes_what_ended_long_ago(
     clock.advance(30 * DAY)
     assert rig.face.sweep() == 1  # the revoked grant; a code's end is a minute later
     clock.advance(60.0)
-    assert rig.face.sweep() == 3
+    assert rig.face.sweep() == 1  # the code of that grant; those of the others end them when they come again
     clock.advance(30 * DAY)
-    assert rig.face.sweep() == 4
+    assert rig.face.sweep() == 1  # its refresh token
     assert again
     clock.advance(60 * DAY)
-    assert rig.face.sweep() == 2
+    assert rig.face.sweep() == 7
     assert [count(table) for table in tables] == [0, 0, 0]
     assert metadata.tables["pm_oauth_clients"] is not None
     assert rig.clients.all() == [client.info]
@@ -689,3 +690,59 @@ def test_the_defaults_are_the_documented_ones() -> None:
     assert (policy.access_token_lifetime, policy.code_lifetime, policy.retry_window) == (600.0, 60.0, 10.0)
     assert (policy.refresh_idle, policy.grant_lifetime, policy.keep) == (30 * DAY, 90 * DAY, 30 * DAY)
     assert WEB["redirect_uris"] == [BACK]
+
+
+@pytest.mark.parametrize("how", ["used", "revoked", "expired"])
+def test_of_a_refresh_token_that_is_not_good_the_scope_says_nothing(rig: Rig, clock: FakeClock, how: str) -> None:
+    """An unknown scope hides no replay, and tells nobody that the token is one."""
+    client = rig.add()
+    first = rig.tokens(client)
+    latest = rig.refresh(client, first["refresh_token"])
+    shown = first["refresh_token"] if how == "used" else latest["refresh_token"]
+    if how == "revoked":
+        rig.server.revoke_all("7")
+    elif how == "expired":
+        clock.advance(31 * DAY)
+    form = {"grant_type": "refresh_token", "refresh_token": shown, "scope": "zzz", **rig.shown(client)}
+    assert refusal(rig.server.token, form).error == "invalid_grant"
+    assert rig.server.grants_of("7") == [] if how != "expired" else rig.server.grants_of("7")
+
+
+def test_a_token_of_the_other_host_is_good_though_its_clock_is_ahead(rig: Rig, clock: FakeClock) -> None:
+    """Two hosts behind one balancer are a moment apart."""
+    token = rig.tokens(rig.add())["access_token"]
+    clock.jump(-3.0)
+    assert rig.server.verify(token) is not None
+
+
+def test_a_replay_ends_the_grant_however_long_ago_it_was(rig: Rig, clock: FakeClock) -> None:
+    """Sweeping forgets no token whose grant lives on."""
+    client = rig.add()
+    first = rig.tokens(client)
+    latest = first["refresh_token"]
+    for _ in range(4):
+        clock.advance(20 * DAY)
+        latest = rig.refresh(client, latest)["refresh_token"]
+        rig.server.sweep()
+    assert refusal(rig.refresh, client, first["refresh_token"]).error == "invalid_grant"
+    assert rig.server.grants_of("7") == []
+
+
+def test_what_a_client_got_for_itself_is_kept_for_a_day(rig: Rig, clock: FakeClock, database: DatabaseManager) -> None:
+    """Each is a row: one that asks every minute must not fill the table for a month."""
+    client = rig.add(MACHINE)
+    for _ in range(3):
+        rig.server.token({"grant_type": "client_credentials"}, authorization=basic(client))
+    clock.advance(DAY)
+    assert rig.server.sweep() == 0
+    clock.advance(601.0)
+    assert rig.server.sweep() == 3
+
+
+def test_without_a_private_key_it_does_not_start(database: DatabaseManager, ring: KeyRing) -> None:
+    """Rather than at the first token."""
+    public = ed25519.Ed25519PrivateKey.generate().public_key()
+    pem = public.public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo).decode()
+    terms = ServerTerms("https://app.example.org", signing_keys=(pem,))
+    with pytest.raises(ConfigurationError, match="a private key"):
+        AuthorizationServer(database, Access(ROLES, database), ring, terms=terms, scopes=SCOPES)

@@ -53,11 +53,12 @@ def rig(make: Callable[..., Rig], ring: KeyRing) -> Rig:
 
 
 def noted(rig: Rig) -> list[tuple[str | None, str, object]]:
-    """What the audit log has of refusals: the client, what was shown, and how often."""
+    """What the audit log has of refusals: the client, what was shown, and how often; each reason has one of its own."""
     log = rig.server._means.access.audit
     log.flush()
     found = [entry for entry in log.find(action="access.denied") if (entry.subject or "").startswith("oauth:")]
-    return [(entry.actor, str(entry.subject), entry.detail["count"]) for entry in found]
+    assert [str(entry.subject).rpartition(":")[2] for entry in found] == [entry.detail["why"] for entry in found]
+    return [(entry.actor, str(entry.subject).rpartition(":")[0], entry.detail["count"]) for entry in found]
 
 
 def swapped(text: str, at: int) -> str:
@@ -170,15 +171,17 @@ def test_a_bad_access_token_has_one_answer_and_one_note(rig: Rig, how: str) -> N
 
 
 def test_an_access_token_that_has_ended_has_the_same_answer(rig: Rig, clock: FakeClock) -> None:
-    """Expired or revoked; and the same note."""
+    """Expired or revoked; and a note of its own, that no junk hides."""
     client = rig.add()
     token, other = (rig.tokens(client, user)["access_token"] for user in ("7", "8"))
     rig.server.revoke_all("7")
+    assert rig.verify("junk") is None
     assert rig.verify(token) is None
-    assert noted(rig) == [(None, "oauth:access_token", 1)]
+    revoked = (client.info.id, "oauth:access_token", 1)
+    assert set(noted(rig)) == {(None, "oauth:access_token", 1), revoked}
     clock.advance(600.0)
     assert rig.verify(other) is None
-    assert noted(rig) == [(None, "oauth:access_token", 1)] * 2
+    assert sorted(noted(rig), key=str) == sorted([(None, "oauth:access_token", 1)] * 2 + [revoked], key=str)
 
 
 def test_what_other_keys_signed_is_nobody_s(make: Callable[..., Rig], rig: Rig) -> None:
@@ -315,7 +318,7 @@ def test_rows_that_were_tampered_with_open_nothing(rig: Rig, database: DatabaseM
         found = rig.verify(got["access_token"])
         assert found is not None
         assert found.permissions == frozenset()
-        assert refusal(rig.refresh, client, got["refresh_token"]).error == "invalid_scope"
+        assert refusal(rig.refresh, client, got["refresh_token"]).error == "invalid_grant"
         with database.write() as tx:
             tx.execute(update(oauth_clients).values(redirect_uris=broken))
         assert refusal(rig.server.ask, rig.query(client)).location is None

@@ -66,7 +66,7 @@ def scopes(app: App, as_json: AsJson = False) -> None:
 def add(
     app: App,
     name: Annotated[str, typer.Argument(metavar="NAME", help="What users are shown when they are asked.")],
-    scope: Annotated[list[str], typer.Option(help=f"What it may ask for. {Many}")],
+    scope: Annotated[list[str] | None, typer.Option(help=f"What it may ask for. {Many}")] = None,
     redirect_uri: Annotated[list[str] | None, typer.Option(help=f"Where users come back to. {Many}")] = None,
     grant: Annotated[
         list[str] | None,
@@ -82,15 +82,17 @@ def add(
 ) -> None:
     """Register a client; its secret is shown once.
 
-    Without --grant it is authorization_code and refresh_token where there is a redirect URI, else client_credentials.
+    Without --grant it is authorization_code and refresh_token where there is a redirect URI, else client_credentials; a
+    server that only introspects needs neither that nor a scope.
     """
-    grants = grant or (["authorization_code", "refresh_token"] if redirect_uri else ["client_credentials"])
+    usual = ["authorization_code", "refresh_token"] if redirect_uri else ["client_credentials"]
+    grants = grant or ([] if introspects and not redirect_uri and not scope else usual)
     with opened_server(app) as server:
         try:
             issued = server.clients.add(
                 name,
                 redirect_uris=redirect_uri or (),
-                scopes=scope,
+                scopes=scope or (),
                 grant_types=grants,
                 public=public,
                 introspects=introspects,

@@ -5,6 +5,9 @@ from __future__ import annotations
 USER_BYTES = 190
 """Bytes that every table gives a user's id."""
 
+CLIENT = "client:"
+"""What the id of a program stands behind where it asks for itself: no user's id begins so."""
+
 
 def check_user(user_id: object) -> str:
     """The user's id; :class:`ValueError` unless it is a text of 1 to 190 bytes.

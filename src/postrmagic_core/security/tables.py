@@ -156,7 +156,9 @@ oauth_refresh_tokens = Table(
     Column("used_us", Micros()),
     Column("request_digest", BinaryKey(32)),
     Column("reply", Blob()),
+    Column("reply_until_us", Micros()),
     Index("ix_pm_oauth_refresh_tokens_grant", "grant_id"),
     Index("ix_pm_oauth_refresh_tokens_expires", "expires_us"),
+    Index("ix_pm_oauth_refresh_tokens_reply", "reply_until_us"),
     **TABLE_OPTIONS,
 )

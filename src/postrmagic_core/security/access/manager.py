@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import AbstractContextManager, suppress
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -14,7 +14,7 @@ from ..._lifecycle import Lifecycle
 from ..._metrics import Metrics
 from ..._protocols import Identity, UnitLike, Units
 from ...errors import AccessDenied, LastHolder, UsageError
-from ..checks import check_text, check_user
+from ..checks import CLIENT, check_text, check_user
 from ..units import in_unit
 from . import rows
 from .audit import AuditLog
@@ -189,7 +189,8 @@ class Access(Lifecycle):
     def revoke(self, user_id: str, role: str, *, actor: str | None, tx: UnitLike | None = None) -> bool:
         """Take a role from the user, one that is declared no more too; ``False`` if they did not have it.
 
-        :class:`LastHolder` where the role is ``keep_one`` and nobody else has it, whoever does so at the same time.
+        :class:`LastHolder` where the role is ``keep_one`` and nobody else has it, whoever does so at the same time. A
+        program that asks for itself (``client:…``) is nobody.
         """
         self.ensure_open()
         check_user(user_id)
@@ -229,7 +230,7 @@ class Access(Lifecycle):
 
     def _revoke(self, user_id: str, role: str, actor: str | None, tx: UnitLike) -> bool:
         known = self.roles.get(role)
-        if known is not None and known.keep_one and rows.hold(tx, role) == {user_id}:
+        if known is not None and known.keep_one and _is_last(user_id, rows.hold(tx, role)):
             raise LastHolder(f"nobody else has the role {role}: give it to another user first")
         done = rows.delete(tx, user_id, role)
         if done:
@@ -253,6 +254,10 @@ class Access(Lifecycle):
         if self._own_audit:
             self.audit.close()
         self.bridge.close()
+
+
+def _is_last(user_id: str, holders: Collection[str]) -> bool:
+    return user_id in holders and all(each == user_id or each.startswith(CLIENT) for each in holders)
 
 
 def _told(call: Callable[[str], object], user_id: str) -> None:

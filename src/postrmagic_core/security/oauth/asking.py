@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 from ..._protocols import UnitLike
 from ...errors import OAuthRefused
-from ..checks import check_user
+from ..checks import CLIENT, check_user
 from ..units import in_unit
 from . import policy, redirects, rows, texts
-from .interface import CLIENT, AuthorizationRequest, ClientInfo
+from .interface import AuthorizationRequest, ClientInfo
 
 if TYPE_CHECKING:
     from .means import Means

@@ -122,19 +122,23 @@ class Granting:
         if row.client_id != client.id and row.used_us is None:
             return self._refuse(client, "refresh_token", Refused("other_client"))
         scopes: tuple[Scope, ...] = ()
-        if row.client_id == client.id:
-            scopes = policy.asked(form.get("scope") or None, rows.unpacked(row.scopes), self._means.scopes)
+        # Of what is not good the scope says nothing: neither what is wrong, nor that nothing ends.
+        if row.client_id == client.id and rows.may_refresh(row, self._means.clock.now_us()):
+            granted = rows.unpacked(row.scopes)
+            if not self._means.scopes.named(granted):
+                return self._refuse(client, "refresh_token", Refused("no_scope"))
+            scopes = policy.asked(form.get("scope") or None, granted, self._means.scopes)
         shown = _Refreshing(digest, row, client, scopes, _request_id(request_id))
         return self._answered(client, "refresh_token", partial(self._refresh, shown))
 
     def _refresh(self, shown: _Refreshing, unit: UnitLike) -> Answer | Refused:
         now_us = self._means.clock.now_us()
         row, client = shown.row, shown.client
-        if row.client_id == client.id:
+        if row.client_id == client.id and shown.scopes:
             names = (scope.name for scope in shown.scopes)
             answer = self._issuing.answer(row.grant_id, client.id, row.user_id, names, now_us, row.ends_us)
             answer["refresh_token"], successor = self._issuing.refresh_token()
-            if rows.use_refresh(unit, shown.digest, now_us, *self._kept(shown, answer)):
+            if rows.use_refresh(unit, shown.digest, now_us, self._kept(shown, answer, now_us)):
                 if not rows.touch_grant(unit, row.grant_id, now_us):
                     return Refused("revoked")
                 self._issuing.put_refresh(unit, successor, row.grant_id, now_us, row.ends_us)
@@ -154,18 +158,19 @@ class Granting:
         grant = rows.grant(unit, stands.grant_id)
         return Refused("used", grant is not None and self._grants.end(unit, grant, "refresh_replayed", shown.client.id))
 
-    def _kept(self, shown: _Refreshing, answer: Answer) -> tuple[bytes | None, bytes | None]:
-        """What is kept for a client that names its request: the name's digest, and the answer, sealed."""
-        if shown.request_id is None or not self._means.terms.policy.retry_window:
-            return None, None
+    def _kept(self, shown: _Refreshing, answer: Answer, now_us: int) -> rows.Kept | None:
+        """What is kept for a client that names its request."""
+        window_us = round(self._means.terms.policy.retry_window * _SECOND)
+        if shown.request_id is None or not window_us:
+            return None
         sealed = self._means.ring.seal(json.dumps(answer).encode(), purpose=_PURPOSE, context=shown.digest)
-        return self._means.ring.mac(_named(shown), purpose=_PURPOSE), sealed
+        return rows.Kept(self._means.ring.mac(_named(shown), purpose=_PURPOSE), sealed, now_us + window_us)
 
     def _again(self, shown: _Refreshing, row: Any, now_us: int) -> Answer | None:
         """The answer of before, unchanged, for the same request of the same client, if it comes soon: it was lost."""
         if shown.request_id is None or row.client_id != shown.client.id or row.request_digest is None:
             return None
-        if row.reply is None or now_us - row.used_us >= self._means.terms.policy.retry_window * _SECOND:
+        if row.reply is None or now_us >= row.reply_until_us:
             return None
         same = self._means.ring.macs(_named(shown), purpose=_PURPOSE)
         if not any(compare_digest(bytes(row.request_digest), mac) for mac in same):

@@ -10,15 +10,13 @@ from typing import TYPE_CHECKING, Final, overload
 from urllib.parse import urlsplit
 
 from ...errors import ConfigurationError
+from ..checks import CLIENT
 
 if TYPE_CHECKING:
     from ..access.interface import User
     from ..access_tokens import TokenUser
 
 DAY: Final = 86_400.0
-CLIENT: Final = "client:"
-"""What the id of a client stands behind where it asks for itself: no user's id begins so."""
-
 _YEAR = 366 * DAY
 _SCOPE = re.compile(r"[A-Za-z0-9_.:-]{1,64}").fullmatch
 _SCOPES = 50

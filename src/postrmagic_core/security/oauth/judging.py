@@ -80,7 +80,7 @@ class Judging:
             "aud": self._means.terms.resource,
             "sub": claims.subject,
             "client_id": claims.client_id,
-            "scope": " ".join(sorted(claims.scopes)),
+            "scope": " ".join(sorted(found.access.scopes)),
             "iat": int(claims.issued_at.timestamp()),
             "exp": int(claims.expires_at.timestamp()),
             "jti": claims.id,
@@ -119,8 +119,8 @@ class Judging:
         if row is None or (row.client_id, subject(row.user_id, row.client_id)) != (claims.client_id, claims.subject):
             return Refused("unknown")
         if not rows.is_good(row, self._means.clock.now_us()):
-            return Refused("revoked")
-        scopes = claims.scopes & set(rows.unpacked(row.scopes))
+            return Refused("revoked", client_id=row.client_id)
+        scopes = claims.scopes & set(rows.unpacked(row.scopes)) & set(self._means.scopes.names)
         permissions = self._means.scopes.permissions(scopes)
         access = VerifiedAccess(grant_id, row.client_id, row.user_id, scopes, permissions, claims.expires_at)
         return _Good(claims, row, access)
@@ -163,4 +163,4 @@ class Judging:
 
     def _tell(self, client: ClientInfo | None, refused: Refused) -> None:
         self._means.metrics.counter(self._refused, reason=refused.why).add()
-        self._means.denied(None if client is None else client.id, "access_token", refused.why)
+        self._means.denied(refused.client_id if client is None else client.id, "access_token", refused.why)

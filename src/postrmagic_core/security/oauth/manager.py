@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property, partial
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from ..._bridge import Bridge
 from ..._clock import Clock, SystemClock
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from .aio import AsyncAuthorizationServer
 
 _BATCH: Final = 500
+_DAY_US: Final = 86_400 * 1_000_000
 
 
 class AuthorizationServer(Lifecycle):
@@ -67,6 +68,10 @@ class AuthorizationServer(Lifecycle):
             except ValueError as error:
                 raise ConfigurationError(f"scope {scope.name}: {error}") from None
         given = [SigningKey.from_pem(text) for text in terms.signing_keys]
+        if given and not any(key.can_sign for key in given):
+            raise ConfigurationError(
+                "expected a private key among oauth.signing_keys: with public ones nothing is signed"
+            )
         signing = SigningKeys(given) if given else SigningKeys.of_ring(keys)
         algorithms = signing.algorithms if given else frozenset({"EdDSA"})  # those of a ring are made when used
         how = (terms, scopes, clock or SystemClock(), metrics or Metrics(), Ids())
@@ -190,27 +195,34 @@ class AuthorizationServer(Lifecycle):
         return self._grants.revoke_all(user_id, actor, tx)
 
     def sweep(self) -> int:
-        """Delete what ended longer ago than the policy keeps it, 500 at a time, and kept answers; returns how many."""
+        """Delete what ended longer ago than the policy keeps it, 500 at a time, and kept answers; returns how many.
+
+        Codes and refresh tokens stay as long as their grant, so that one that comes again ends it. What clients got for
+        themselves is kept for a day at most.
+        """
         self.ensure_open()
-        now_us, policy = self._means.clock.now_us(), self.terms.policy
-        self._drop_replies(now_us - round(policy.retry_window * 1_000_000))
-        before_us, swept = now_us - round(policy.keep * 1_000_000), 0
-        for table in (oauth_codes, oauth_refresh_tokens, oauth_grants):
-            while True:
-                with self.database.read() as unit:
-                    keys = rows.ended(unit, table, before_us, _BATCH)
-                if not keys:
-                    break
-                swept += in_own_unit(self.database, partial(rows.delete_each, table=table, keys=keys))
+        now_us = self._means.clock.now_us()
+        keep_us = round(self.terms.policy.keep * 1_000_000)
+        before_us, own_before_us = now_us - keep_us, now_us - min(keep_us, _DAY_US)
+        self._each(partial(rows.stale_replies, now_us=now_us), rows.drop_replies)
+        swept = self._each(
+            partial(rows.ended_grants, before_us=before_us, own_before_us=own_before_us),
+            partial(rows.delete_each, table=oauth_grants),
+        )
+        for table in (oauth_codes, oauth_refresh_tokens):
+            alone = partial(rows.left_behind, table=table, before_us=before_us)
+            swept += self._each(alone, partial(rows.delete_each, table=table))
         return swept
 
-    def _drop_replies(self, before_us: int) -> None:
+    def _each(self, find: Callable[..., Sequence[Any]], change: Callable[..., int]) -> int:
+        """Change what is found until nothing is, each batch in a transaction of its own; returns how many."""
+        done = 0
         while True:
             with self.database.read() as unit:
-                digests = rows.stale_replies(unit, before_us, _BATCH)
-            if not digests:
-                return
-            in_own_unit(self.database, partial(rows.drop_replies, digests=digests))
+                keys = find(unit, limit=_BATCH)
+            if not keys:
+                return done
+            done += in_own_unit(self.database, partial(change, keys=keys))
 
     def _open(self) -> None:
         pass

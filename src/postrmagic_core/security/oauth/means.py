@@ -15,7 +15,8 @@ from ..._ids import Ids
 from ..._metrics import Metrics
 from ..._protocols import UnitLike, Units
 from ...errors import OAuthRefused
-from .interface import CLIENT, ClientInfo, Scopes, ServerTerms
+from ..checks import CLIENT
+from .interface import ClientInfo, Scopes, ServerTerms
 from .policy import bad_client, credentials, is_secret
 from .rows import client, client_info
 from .texts import is_client_id, sha256
@@ -52,12 +53,12 @@ class Means:
             raise
 
     def denied(self, client_id: str | None, what: str, why: str) -> None:
-        """Note what was shown and was not good; never raises. ``client_id`` is one that there is, or ``None``."""
-        self.access.audit.denied(client_id, f"oauth:{what}", why)
-        # Of what names no client nothing is logged but in the access log: anybody can send as much of it as they like.
-        if client_id is not None:
-            told = {"event": "security.oauth.denied", "client_id": client_id, "what": what, "why": why}
-            _log.warning("refused at the authorization server: %s, %s", what, why, extra=told)
+        """Note what was shown and was not good; never raises. ``client_id`` is one that there is, or ``None``.
+
+        For each reason of its own: one that anybody can cause hides none that tells of a theft. Into the audit log,
+        which sums, and not into the log: clients' ids are public, and anybody can send as much as they like.
+        """
+        self.access.audit.denied(client_id, f"oauth:{what}:{why}", why)
 
     def record(
         self, unit: UnitLike, what: str, *, actor: str | None, subject: str, detail: Mapping[str, object]

@@ -30,10 +30,14 @@ _CREDENTIALS = 1024
 
 
 class Refused(NamedTuple):
-    """Why a code or a token is not good: for logs and audit, never for who sent it. ``told``: it stands there."""
+    """Why a code or a token is not good: for the audit log, never for who sent it. ``told``: it stands there already.
+
+    ``client_id``: whose it is, where that is certain.
+    """
 
     why: str
     told: bool = False
+    client_id: str | None = None
 
 
 class Credentials(NamedTuple):
@@ -63,8 +67,8 @@ def bad_client() -> OAuthRefused:
 
 def parsed(query: object) -> dict[str, list[str]]:
     """The fields of a query, with all their values."""
-    if not isinstance(query, str) or len(query) > _QUERY:
-        refuse("invalid_request", f"the query has more than {_QUERY} characters")
+    if not isinstance(query, str) or len(query) > _QUERY or not query.isascii():
+        refuse("invalid_request", f"the query has more than {_QUERY} characters, or one that is not ASCII")
     try:
         pairs = parse_qsl(query, keep_blank_values=True, errors="strict", max_num_fields=_FIELDS)
     except ValueError:

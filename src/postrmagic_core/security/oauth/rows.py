@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
-from sqlalchemy import BindParameter, Select, Table, and_, bindparam, delete, insert, select, update
+from sqlalchemy import BindParameter, Table, and_, bindparam, delete, insert, select, update
 
 from ..._clock import from_us
 from ..._protocols import UnitLike
@@ -32,6 +32,14 @@ _REFRESH: Final = (
     .join(oauth_grants, grants.id == tokens.grant_id)
     .where(tokens.digest == _KEY)
 )
+
+
+class Kept(NamedTuple):
+    """What is kept of a refresh for who asks again: the name of the request, hashed, and the answer, sealed."""
+
+    request_digest: bytes
+    reply: bytes
+    reply_until_us: int
 
 
 def packed(texts: Iterable[str]) -> bytes:
@@ -176,35 +184,49 @@ def refresh(tx: Any, digest: bytes) -> Any:
     return tx.execute(_REFRESH, {"key": digest}).first()
 
 
-def use_refresh(tx: UnitLike, digest: bytes, now_us: int, request: bytes | None, reply: bytes | None) -> bool:
+def may_refresh(row: Any, now_us: int) -> bool:
+    """Whether a refresh token is good, as far as its row tells: :func:`use_refresh` decides."""
+    return row.used_us is None and row.revoked_us is None and min(row.expires_us, row.ends_us) > now_us
+
+
+def use_refresh(tx: UnitLike, digest: bytes, now_us: int, kept: Kept | None) -> bool:
     """Use a refresh token up; whether it was good until now. Of any number at once, one does."""
     good = update(oauth_refresh_tokens).where(tokens.digest == digest, tokens.used_us.is_(None))
-    values = {"used_us": now_us, "request_digest": request, "reply": reply}
+    values = {"used_us": now_us} | ({} if kept is None else kept._asdict())
     return tx.execute(good.where(tokens.expires_us > now_us).values(**values)).rowcount == 1
 
 
 # What has ended.
 
 
-def stale_replies(tx: Any, before_us: int, limit: int) -> list[bytes]:
+def stale_replies(tx: Any, now_us: int, limit: int) -> list[bytes]:
     """Refresh tokens with an answer that is kept no longer."""
-    old = select(tokens.digest).where(tokens.reply.is_not(None), tokens.used_us <= before_us)
-    return list(tx.scalars(old.limit(limit)))
+    return list(tx.scalars(select(tokens.digest).where(tokens.reply_until_us <= now_us).limit(limit)))
 
 
-def drop_replies(tx: UnitLike, digests: Sequence[bytes]) -> int:
+def drop_replies(tx: UnitLike, keys: Sequence[bytes]) -> int:
     """Forget their answers."""
-    one = update(oauth_refresh_tokens).where(tokens.digest == _KEY).values(reply=None)
-    return tx.execute(one, [{"key": digest} for digest in digests]).rowcount
+    one = update(oauth_refresh_tokens).where(tokens.digest == _KEY).values(reply=None, reply_until_us=None)
+    return tx.execute(one, [{"key": digest} for digest in keys]).rowcount
 
 
-def ended(tx: Any, table: Table, before_us: int, limit: int) -> list[Any]:
-    """Keys of rows that ended before an instant, at most so many."""
-    key = table.primary_key.columns[0]
-    over: list[Select[Any]] = [select(key).where(table.c.expires_us <= before_us)]
-    if "revoked_us" in table.c:
-        over.append(select(key).where(table.c.revoked_us <= before_us))
-    return next((found for each in over if (found := list(tx.scalars(each.limit(limit))))), [])
+def ended_grants(tx: Any, before_us: int, own_before_us: int, limit: int) -> list[str]:
+    """Grants that ended before an instant, at most so many; where the client asked for itself, before another."""
+    over = [grants.expires_us <= before_us, grants.revoked_us <= before_us]
+    over.append(and_(grants.expires_us <= own_before_us, grants.user_id.is_(None)))
+    for each in over:
+        if found := list(tx.scalars(select(grants.id).where(each).limit(limit))):
+            return found
+    return []
+
+
+def left_behind(tx: Any, table: Table, before_us: int, limit: int) -> list[bytes]:
+    """Codes or refresh tokens that ended before an instant and whose grant is deleted, or never was; so many at most.
+
+    While it is there, one that comes again ends it, however long ago it was used.
+    """
+    alone = select(table.c.digest).outerjoin(oauth_grants, grants.id == table.c.grant_id)
+    return list(tx.scalars(alone.where(table.c.expires_us <= before_us, grants.id.is_(None)).limit(limit)))
 
 
 def delete_each(tx: UnitLike, table: Table, keys: Sequence[object]) -> int:

@@ -28,6 +28,8 @@ MEMBERS: Final = {"OKP": ("crv", "kty", "x"), "EC": ("crv", "kty", "x", "y"), "R
 """The members of a public JWK by which RFC 7638, section 3.2, and RFC 8037, section 2, know it, in their order."""
 
 MAX_LENGTH: Final = 8192
+_AHEAD: Final = 5.0
+"""Seconds by which a token may come from the future: the clock of the host that issued it is another one than ours."""
 TYPE: Final = "at+jwt"
 _TYPES: Final = {TYPE, f"application/{TYPE}"}
 _HEADER: Final = {"alg", "kid", "typ"}
@@ -182,7 +184,7 @@ def _doubt(found: Mapping[str, Any], terms: Terms, now_us: int) -> Reason | None
         return "claims"
     if not (_is_text(get("sub")) and _is_text(get("client_id")) and _is_scope(get("scope", _NO_SCOPE))):
         return "claims"
-    return _untimely(expires, max(issued, begins), terms.leeway_us, now_us)
+    return _untimely(expires, max(issued - _AHEAD, begins), terms.leeway_us, now_us)
 
 
 def _told(found: dict[str, Any]) -> TokenClaims:

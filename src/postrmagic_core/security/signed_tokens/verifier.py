@@ -20,8 +20,8 @@ class TokenVerifier:
     """Verifies the access tokens of one issuer for one audience (RFC 9068, section 4).
 
     ``keys`` is asked for the key that a token names; nothing else in a token leads to a key. ``algorithms`` are all
-    that is allowed, secrets' or public keys' but not both. ``leeway``: by how many seconds clocks may differ, 0 to 60.
-    :class:`ConfigurationError` for anything else. Safe to use from many threads.
+    that is allowed, secrets' or public keys' but not both. ``leeway``: by how many seconds clocks may differ, 0 to
+    60; ``iat`` may be five seconds ahead besides. :class:`ConfigurationError` for anything else. Safe for threads.
 
     A token is good until it expires: whatever ends it earlier is for its issuer's database to say. Counts
     ``signed_tokens_verified_total`` and ``signed_tokens_refused_total`` (by ``reason``).

@@ -20,6 +20,7 @@ def upgrade() -> None:
         Column("used_us", Micros()),
         Column("request_digest", BinaryKey(32)),
         Column("reply", Blob()),
+        Column("reply_until_us", Micros()),
     )
 
 
