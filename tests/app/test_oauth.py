@@ -63,7 +63,8 @@ def app(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
         yield opened
 
 
-@pytest.fixture(params=BACKENDS)
+# What is refused is decided where tests/security tries it on every database: here once, over sockets.
+@pytest.fixture(params=["embedded", pytest.param("mysql+redis", marks=pytest.mark.soak)])
 def own_app(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Running]:
     """The running application, for one test."""
     with running(tmp_path, _settings(request, tmp_path)) as opened:

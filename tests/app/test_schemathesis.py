@@ -92,6 +92,7 @@ def test_an_action_that_no_entry_can_have_is_refused(house: House, action: str) 
     assert answer.json()["errors"][0]["pointer"] == "/action"
 
 
+@pytest.mark.soak
 def test_each_planted_mistake_is_found(tmp_path: Path) -> None:
     """An error of the server, a status and an answer that are not declared, a route that asks nobody who they are."""
     paths = {f"{SPECIFICATION.base}{one.path}" for one in SPECIFICATION.operations if one.name in FOUND}

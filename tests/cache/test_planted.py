@@ -63,6 +63,7 @@ for name, tests in {tests}.items():
 """
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize(
     ("module", "contract", "planted"), [("cache", "CacheContract", CACHE), ("store", "StoreContract", STORE)]
 )

@@ -139,6 +139,7 @@ def _broken() -> dict[str, tuple[tuple[Any, str, Any], set[str]]]:
 BROKEN = _broken()
 
 
+@pytest.mark.soak
 def test_each_broken_manager_is_seen(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
     """By the tests that are for it."""
     seen = ended(pytester, monkeypatch, MODULE)

@@ -43,6 +43,7 @@ for name, tests in {tests}.items():
 """
 
 
+@pytest.mark.soak
 def test_each_planted_fault_is_red(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
     """And the same tests are green where nothing was planted."""
     expect_red(pytester, monkeypatch, MODULE, PLANTED)

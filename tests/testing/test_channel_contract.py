@@ -51,6 +51,7 @@ class TestGood(ChannelContract):
         return f"memory://{uuid4()}"
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize("family", channels_bad.FAMILIES)
 def test_each_broken_clause_is_red(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, family: str) -> None:
     """On the tests named for it; that they can be green is shown above."""

@@ -87,6 +87,7 @@ def test_each_url_is_an_empty_virtual_host_of_its_own(rabbitmq_server: RabbitMQS
     assert (got(rabbitmq_url), got(rabbitmq_url)) == (b"mine", None)
 
 
+@pytest.mark.soak
 @pytest.mark.fault
 def test_it_can_be_broken_and_nothing_stays_behind(rabbitmq_server: RabbitMQServer) -> None:
     """Killed, it refuses connections and keeps what it confirmed; paused, it answers nobody; both end at its URL.
