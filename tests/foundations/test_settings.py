@@ -139,3 +139,10 @@ def test_replace_changes_some_fields_and_checks_them() -> None:
     assert (changed.cache.namespace, changed.cache.timeout) == ("one", 0.2)
     with pytest.raises(SettingsError, match=r"cache\.timeout"):
         settings.replace(cache={"timeout": 0})
+
+
+@pytest.mark.parametrize("field", ["access_token_lifetime", "refresh_idle", "grant_lifetime"])
+def test_what_clients_get_lives_for_a_second_at_least(field: str) -> None:
+    """Told with all that is wrong, and not when the first client comes."""
+    with pytest.raises(SettingsError, match=f"oauth.{field}"):
+        Settings(oauth={"issuer": "https://app.example.org", field: 0.5})

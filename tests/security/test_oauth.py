@@ -746,3 +746,33 @@ def test_without_a_private_key_it_does_not_start(database: DatabaseManager, ring
     terms = ServerTerms("https://app.example.org", signing_keys=(pem,))
     with pytest.raises(ConfigurationError, match="a private key"):
         AuthorizationServer(database, Access(ROLES, database), ring, terms=terms, scopes=SCOPES)
+
+
+@pytest.mark.parametrize("state", ["\ud800", "é"])
+def test_a_query_is_ascii_as_it_came(rig: Rig, state: str) -> None:
+    """What no browser sends is refused before anything is kept that could not be answered."""
+    query = rig.query(rig.add())
+    assert refusal(rig.server.ask, f"{query}&x={state}").error == "invalid_request"
+
+
+def test_a_scope_that_is_declared_no_more_is_not_told(make: Callable[..., AuthorizationServer], rig: Rig) -> None:
+    """Neither here nor where a resource server asks: what it stood for is nothing any more."""
+    token = rig.tokens(rig.add())["access_token"]
+    before = rig.server.verify(token)
+    assert before is not None
+    assert before.scopes == {"media.read", "media.edit"}
+    later = Rig(make(scopes=Scopes([scope for scope in SCOPES if scope.name != "media.edit"])))
+    found = later.server.verify(token)
+    assert found is not None
+    assert found.scopes == {"media.read"}
+    assert later.introspect(later.add(RESOURCE_SERVER), token)["scope"] == "media.read"
+
+
+def test_guesses_write_no_lines_into_the_log(rig: Rig, caplog: pytest.LogCaptureFixture) -> None:
+    """A client's id stands in every address: whoever knows it fills no disk with guesses at its secret."""
+    client = rig.add()
+    caplog.clear()
+    for guess in range(20):
+        form = {"grant_type": "refresh_token", "refresh_token": "x", "client_id": client.info.id}
+        assert refusal(rig.server.token, form | {"client_secret": f"pms_{guess}"}).error == "invalid_client"
+    assert caplog.records == []
