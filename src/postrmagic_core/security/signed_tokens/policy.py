@@ -28,6 +28,7 @@ MEMBERS: Final = {"OKP": ("crv", "kty", "x"), "EC": ("crv", "kty", "x", "y"), "R
 """The members of a public JWK by which RFC 7638, section 3.2, and RFC 8037, section 2, know it, in their order."""
 
 MAX_LENGTH: Final = 8192
+_OPENED: Final = 100
 _AHEAD: Final = 5.0
 """Seconds by which a token may come from the future: the clock of the host that issued it is another one than ours."""
 TYPE: Final = "at+jwt"
@@ -239,7 +240,13 @@ def _is_time(given: object) -> TypeGuard[float]:
 
 
 def _parsed(data: bytes) -> dict[str, Any] | None:
-    """The JSON object that these bytes are in UTF-8; ``None`` for what is none, or could be read in two ways."""
+    """The JSON object that these bytes are in UTF-8; ``None`` for what is none, or could be read in two ways.
+
+    Nor for what opens so many lists and objects, one in another or not, as no token has: how deep the parser of a
+    Python goes is its own affair, and whoever goes through the claims may go less deep.
+    """
+    if data.count(b"[") + data.count(b"{") > _OPENED:
+        return None
     try:
         found = _DECODER.decode(data.decode())
     except (ValueError, RecursionError):
