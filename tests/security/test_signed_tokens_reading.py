@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from postrmagic_core.security.checks import TOKEN_LENGTH
 from postrmagic_core.security.signed_tokens import TokenVerifier
 from postrmagic_core.security.signed_tokens import policy as rules
 
@@ -141,7 +142,7 @@ def test_a_token_is_at_most_so_long() -> None:
 
 def test_a_long_text_is_not_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
     """Neither matched nor decoded nor parsed: its length is all that is asked for."""
-    long = [padded(rules.MAX_LENGTH + 1), "A" * 10_000_000, "." * 10_000_000, f"{'A' * 5_000_000}.e30.AA"]
+    long = [padded(TOKEN_LENGTH + 1), "A" * 10_000_000, "." * 10_000_000, f"{'A' * 5_000_000}.e30.AA"]
 
     def refuse(*args: object, **options: object) -> Any:
         raise AssertionError("a long text was looked at")
@@ -151,7 +152,7 @@ def test_a_long_text_is_not_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(rules, name, refuse)
     assert [reason(ours, text) for text in long] == ["malformed"] * len(long)
     with pytest.raises(AssertionError):
-        ours.verify("A" * rules.MAX_LENGTH)
+        ours.verify("A" * TOKEN_LENGTH)
 
 
 def test_no_text_takes_long() -> None:

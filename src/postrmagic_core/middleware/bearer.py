@@ -19,10 +19,11 @@ import json
 import re
 from binascii import a2b_base64
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol, TypeAlias, TypeVar, overload
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias, TypeVar, overload
 
 from ..errors import ConfigurationError
 from ..security.access_tokens import AccessTokens, TokenUser, VerifiedToken, bearer
+from ..security.checks import TOKEN_LENGTH
 from .authentication import REFUSED, Refused
 from .interface import Request
 
@@ -36,7 +37,6 @@ A = TypeVar("A")
 B = TypeVar("B")
 C = TypeVar("C")
 
-_LONGEST: Final = 8192  # characters of a token; a verifier takes no longer one
 # Personal access tokens, and the codes, refresh tokens and clients' secrets of an authorization server here.
 _OURS = re.compile(r"pm[a-z]?_").match
 _DENIED = "bearer:token"
@@ -165,7 +165,7 @@ class _Routes:
 def _credentials(request: Request) -> str | None:
     """The token; an empty text for one that is used wrongly, ``None`` where the scheme is not used."""
     text = bearer(", ".join(request.headers.get_all("authorization")) or None)
-    return text if text is None or len(text) <= _LONGEST else ""
+    return text if text is None or len(text) <= TOKEN_LENGTH else ""
 
 
 def _by_face(source: Any) -> _Ask:

@@ -10,6 +10,7 @@ from urllib.parse import unquote_to_bytes, urlsplit
 
 from ..errors import BackendError, ConfigurationError, OAuthRefused
 from ..log import get_logger
+from ..security.checks import TOKEN_LENGTH
 from .idempotency import HEADER, key_of
 from .interface import AsyncLayer, Middleware, Request, Response
 from .order import middleware
@@ -22,7 +23,7 @@ log = get_logger("postrmagic_core.middleware.oauth_endpoints")
 
 MAX_BYTES: Final = 16_384
 _PAIRS = 32
-_NAME, _VALUE = 64, 8192  # characters; the longest value is a token
+_NAME, _VALUE = 64, TOKEN_LENGTH  # characters; the longest value is a token
 _CREDENTIALS = 4096  # characters of Authorization
 _FORM = "application/x-www-form-urlencoded"
 _WELL_KNOWN = "/.well-known/oauth-authorization-server"  # RFC 8414, section 3

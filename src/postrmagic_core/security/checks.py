@@ -2,8 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 USER_BYTES = 190
 """Bytes that every table gives a user's id."""
+
+TOKEN_LENGTH = 8192
+"""Characters of the longest bearer token, of whichever kind: a longer one is refused before anything else."""
+
+LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
+"""Hosts that are this machine, with which nobody needs TLS."""
 
 CLIENT = "client:"
 """What the id of a program stands behind where it asks for itself: no user's id begins so."""
@@ -38,3 +46,11 @@ def lifetime_us(lifetime: float, max_lifetime: float) -> int:
     if not 0 < lifetime <= max_lifetime:
         raise ValueError(f"expected a lifetime of more than 0 and at most {max_lifetime:g} seconds, got {lifetime}")
     return max(round(lifetime * 1_000_000), 1)
+
+
+def unique_names(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """A JSON object of these pairs (``object_pairs_hook``); :class:`ValueError` where a name stands twice."""
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError("a name stands twice")
+    return found

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from urllib.parse import urlsplit
 
 from ..errors import BackendTimeout, BackendUnavailable, ConfigurationError
+from .checks import LOOPBACK
 
 if TYPE_CHECKING:
     import ssl
@@ -24,8 +25,10 @@ if TYPE_CHECKING:
 BUDGET: Final = 2.0
 """Seconds for all of one exchange, once the server's name is resolved."""
 
+MAX_BYTES: Final = 65_536
+"""Bytes of the longest answer that is of use here: keys, or what is known of a token."""
+
 _HEAD = 65_536  # bytes of status line, headers and framing
-_LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 _PLAIN = re.compile(r"[!-~]{1,2048}").fullmatch
 
 
@@ -53,7 +56,7 @@ class Endpoint:
             parts = host = port = None
         if parts is None or not host or "@" in parts.netloc or "#" in url or "\\" in url:
             raise ConfigurationError(f"expected as {what} an absolute URL without user and fragment")
-        if parts.scheme != "https" and not (parts.scheme == "http" and host in _LOOPBACK):
+        if parts.scheme != "https" and not (parts.scheme == "http" and host in LOOPBACK):
             raise ConfigurationError(
                 f"expected as {what} an https:// URL (http:// for 127.0.0.1, [::1] and localhost alone), "
                 f"got one of {parts.scheme or 'no scheme'}"

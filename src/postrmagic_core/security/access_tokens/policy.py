@@ -16,6 +16,7 @@ from hmac import compare_digest
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple, TypeAlias
 
 from ..access import policy as permissions
+from ..checks import TOKEN_LENGTH
 from .interface import TokenUser
 
 if TYPE_CHECKING:
@@ -34,8 +35,8 @@ _IS_TOKEN = re.compile(r"pm_[0-9A-Za-z]{16}_[0-9A-Za-z]{49}").fullmatch
 # RFC 6750, section 2.1; the scheme in any case (RFC 9110, section 11.1). A list of credentials is none.
 _BEARER = re.compile(r"[ \t]*bearer +([A-Za-z0-9\-._~+/]+=*)[ \t]*", re.ASCII | re.IGNORECASE).fullmatch
 _NAMES_BEARER = re.compile(r"(?:\A|,)[ \t]*bearer(?![\w!#$%&'*+.^`|~-])", re.ASCII | re.IGNORECASE).search
-# Characters of the header; a signed token, which others may have issued, has 8,192 at most.
-_CREDENTIALS = 8192 + 16
+# Characters of the header; a signed token, which others may have issued, is longer than one of ours.
+_CREDENTIALS = TOKEN_LENGTH + 16
 
 # So many that they all stand in the row of the audit log, however long they are.
 _NAME, _PERMISSIONS = 64, 50

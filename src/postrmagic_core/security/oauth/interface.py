@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final, overload
 from urllib.parse import urlsplit
 
 from ...errors import ConfigurationError
-from ..checks import CLIENT
+from ..checks import CLIENT, LOOPBACK
 
 if TYPE_CHECKING:
     from ..access.interface import User
@@ -20,7 +20,6 @@ DAY: Final = 86_400.0
 _YEAR = 366 * DAY
 _SCOPE = re.compile(r"[A-Za-z0-9_.:-]{1,64}").fullmatch
 _SCOPES = 50
-_LOOPBACK = {"127.0.0.1", "::1", "localhost"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +163,7 @@ def is_issuer(text: str) -> bool:
         return False
     if not host or text.endswith("/"):
         return False
-    return text.startswith("https://") or (text.startswith("http://") and host in _LOOPBACK)
+    return text.startswith("https://") or (text.startswith("http://") and host in LOOPBACK)
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
 from types import MappingProxyType
-from typing import Any, Final, NamedTuple
+from typing import Any, NamedTuple
 from urllib.parse import quote_plus, urlencode
 
 from ..._bridge import Bridge
@@ -22,10 +22,9 @@ from ..._clock import Clock, SystemClock, from_us
 from ..._lifecycle import Lifecycle, after_fork
 from ..._metrics import Metrics
 from ...errors import BackendRejected, BackendUnavailable
-from ..exchange import Endpoint
+from ..checks import TOKEN_LENGTH, unique_names
+from ..exchange import MAX_BYTES, Endpoint
 
-MAX_BYTES: Final = 65_536
-_LONGEST = 8192  # characters of a token
 _TOKEN = re.compile(r"[A-Za-z0-9\-._~+/]+=*").fullmatch  # RFC 6750, section 2.1
 _MAX_AGE, _NEGATIVE = 30.0, 5.0
 _KEPT = 10_000  # answers
@@ -109,7 +108,7 @@ class Introspector(Lifecycle):
     def at_once(self, token: object) -> tuple[bool, IntrospectedToken | None]:
         """Whether :meth:`verify` would not have to ask, and what it would say then."""
         self.ensure_open()
-        if not isinstance(token, str) or len(token) > _LONGEST or _TOKEN(token) is None:
+        if not isinstance(token, str) or len(token) > TOKEN_LENGTH or _TOKEN(token) is None:
             return True, None
         key = self._key(token)
         with self._changing:
@@ -149,7 +148,7 @@ class Introspector(Lifecycle):
         if answer.status != 200:
             raise BackendUnavailable(f"the introspection endpoint answered with status {answer.status}")
         try:
-            document = json.loads(answer.body.decode(), object_pairs_hook=_object)
+            document = json.loads(answer.body.decode(), object_pairs_hook=unique_names)
         except (ValueError, RecursionError):
             document = None
         if not isinstance(document, dict) or not isinstance(document.get("active"), bool):
@@ -243,10 +242,3 @@ def _is_time(given: object) -> bool:
     if isinstance(given, bool) or not isinstance(given, (int, float)):
         return False
     return math.isfinite(given) and 0 <= given <= _LAST_SECOND
-
-
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        raise ValueError
-    return found

@@ -45,7 +45,6 @@ class Judging:
             clock=means.clock,
             metrics=means.metrics,
         )
-        self._refused = "oauth_access_refused_total"
         self._verified = means.metrics.counter("oauth_access_verified_total")
 
     def verify(self, token: object) -> VerifiedAccess | None:
@@ -162,5 +161,5 @@ class Judging:
             return None if row is None else rows.grant(unit, row.grant_id)
 
     def _tell(self, client: ClientInfo | None, refused: Refused) -> None:
-        self._means.metrics.counter(self._refused, reason=refused.why).add()
+        self._means.metrics.counter("oauth_access_refused_total", reason=refused.why).add()
         self._means.denied(refused.client_id if client is None else client.id, "access_token", refused.why)

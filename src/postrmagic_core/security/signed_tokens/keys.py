@@ -8,6 +8,7 @@ from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any, Final
 
 from ...errors import ConfigurationError, MissingExtra
+from ..checks import TOKEN_LENGTH
 from . import policy as rules
 
 if TYPE_CHECKING:
@@ -187,8 +188,8 @@ class SigningKeys:
         payload = json.dumps(dict(claims), separators=(",", ":"), allow_nan=False).encode()
         signed = f"{head}.{rules.encoded(payload)}"
         token = f"{signed}.{rules.encoded(key.sign(signed.encode()))}"
-        if len(token) > rules.MAX_LENGTH:
-            raise ValueError(f"the claims make a token of {len(token):,} characters: at most {rules.MAX_LENGTH:,}")
+        if len(token) > TOKEN_LENGTH:
+            raise ValueError(f"the claims make a token of {len(token):,} characters: at most {TOKEN_LENGTH:,}")
         return token
 
     def jwks(self) -> dict[str, object]:

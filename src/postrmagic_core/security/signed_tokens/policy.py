@@ -19,7 +19,7 @@ from types import MappingProxyType
 from typing import Any, Final, Literal, NamedTuple, TypeAlias, TypeGuard
 
 from ...errors import ConfigurationError
-from ..checks import USER_BYTES
+from ..checks import TOKEN_LENGTH, USER_BYTES, unique_names
 from .interface import Reason, TokenClaims, TokenRefusal
 
 ALGORITHMS: Final = ("EdDSA", "ES256", "RS256", "HS256")
@@ -27,7 +27,6 @@ SYMMETRIC: Final = frozenset({"HS256"})
 MEMBERS: Final = {"OKP": ("crv", "kty", "x"), "EC": ("crv", "kty", "x", "y"), "RSA": ("e", "kty", "n")}
 """The members of a public JWK by which RFC 7638, section 3.2, and RFC 8037, section 2, know it, in their order."""
 
-MAX_LENGTH: Final = 8192
 _OPENED: Final = 100
 _AHEAD: Final = 5.0
 """Seconds by which a token may come from the future: the clock of the host that issued it is another one than ours."""
@@ -119,7 +118,7 @@ def read(token: object, algorithms: Collection[str], known: Mapping[str, Header]
 
 def segments(token: object) -> Segments | None:
     """The segments of a text that can be a token; ``None`` for whatever else, long texts without looking at them."""
-    if not isinstance(token, str) or len(token) > MAX_LENGTH:
+    if not isinstance(token, str) or len(token) > TOKEN_LENGTH:
         return None
     found = _IS_COMPACT(token)
     return None if found is None else Segments(*found.groups())
@@ -254,13 +253,6 @@ def _parsed(data: bytes) -> dict[str, Any] | None:
     return found if type(found) is dict else None
 
 
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        raise ValueError("a name stands twice")
-    return found
-
-
 def _refused(text: str) -> Any:
     raise ValueError("NaN and infinity are no JSON")
 
@@ -279,7 +271,7 @@ def _fraction(text: str) -> float:
 
 
 _DECODER: Final = json.JSONDecoder(
-    object_pairs_hook=_unique, parse_constant=_refused, parse_int=_whole, parse_float=_fraction
+    object_pairs_hook=unique_names, parse_constant=_refused, parse_int=_whole, parse_float=_fraction
 )
 
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from functools import cached_property
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from ..._bridge import Bridge
 from ..._clock import Clock, SystemClock
@@ -17,7 +17,8 @@ from ..._errand import Errand
 from ..._lifecycle import Lifecycle, after_fork
 from ..._metrics import Metrics
 from ...errors import BackendError, BackendTimeout, BackendUnavailable, ConfigurationError
-from ..exchange import BUDGET, Endpoint
+from ..checks import unique_names
+from ..exchange import BUDGET, MAX_BYTES, Endpoint
 from .keys import SigningKey
 
 if TYPE_CHECKING:
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("postrmagic_core.security")
 
-MAX_BYTES: Final = 65_536
 _MOST = 100  # keys of one server
 _AGAIN = 60.0  # seconds between two fetches for whatever reason, once there are keys
 _AGAIN_WITHOUT = 5.0  # as long as there are none
@@ -205,7 +205,7 @@ def parsed(body: bytes) -> dict[str, SigningKey]:
     if len(body) > MAX_BYTES:
         raise ValueError(f"expected at most {MAX_BYTES} bytes")
     try:
-        document = json.loads(body.decode(), object_pairs_hook=_object)
+        document = json.loads(body.decode(), object_pairs_hook=unique_names)
     except (ValueError, RecursionError):
         raise ValueError("expected JSON in which no name stands twice") from None
     listed = document.get("keys") if isinstance(document, dict) else None
@@ -227,10 +227,3 @@ def parsed(body: bytes) -> dict[str, SigningKey]:
             raise ValueError("two of its keys have one name")
         keys[key.id] = key
     return keys
-
-
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        raise ValueError
-    return found
