@@ -11,7 +11,7 @@ from sqlalchemy import update
 
 from postrmagic_core._protocols import UnitLike
 from postrmagic_core.errors import BackendError
-from postrmagic_core.security.oauth import policy
+from postrmagic_core.security.oauth import policy, rows
 from postrmagic_core.security.oauth.granting import _PURPOSE, Granting
 from postrmagic_core.security.oauth.judging import Judging
 from postrmagic_core.security.oauth.policy import Refused
@@ -110,3 +110,9 @@ def any_secret(client_digest: bytes | None, secret_digest: bytes | None) -> bool
 def time_for_each_piece(ends: float) -> float:
     """Seconds anew for every piece of an answer, as a client has that knows no end of the whole."""
     return 2.5
+
+
+def good_until_used(row: Any, now_us: int) -> bool:
+    """Neither the look before nor the statement that decides asks when it ends."""
+    rows.use_refresh = until_used
+    return row.used_us is None and row.revoked_us is None
