@@ -40,7 +40,8 @@ from tests.app.oauth_around import API, Running, running
 from tests.app.programs import BACK, Program, answered, register
 
 SITE = "https://wall.example/back"
-BACKENDS = ["embedded", pytest.param("mysql+redis", marks=[pytest.mark.mysql, pytest.mark.redis])]
+ELSEWHERE = [pytest.mark.mysql, pytest.mark.redis, pytest.mark.soak]  # the server's own races are in tests/security
+BACKENDS = ["embedded", pytest.param("mysql+redis", marks=ELSEWHERE)]
 
 
 def _settings(request: pytest.FixtureRequest, directory: Path) -> Settings:

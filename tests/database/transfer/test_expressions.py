@@ -225,7 +225,7 @@ def plain(value: Any) -> Any:
 
 
 @pytest.mark.mysql
-@pytest.mark.parametrize("examples", [150, pytest.param(2_000, marks=pytest.mark.soak)])
+@pytest.mark.parametrize("examples", [60, pytest.param(2_000, marks=pytest.mark.soak)])
 @pytest.mark.timeout(1800)
 def test_what_is_translated_gives_the_same(here: sqlite3.Connection, there: Session, examples: int) -> None:
     """Value by value, or the server says that a number is out of range; never something else."""

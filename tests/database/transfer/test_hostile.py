@@ -78,10 +78,10 @@ def search(examples: int, url: str, folder: Path) -> Counter[str]:
 
 @pytest.mark.timeout(600)  # who finds something looks for the least example of it
 def test_no_difference_is_silent(url: str, tmp_path: Path) -> None:
-    """A hundred databases; most of them move, or nothing would have been looked at."""
-    ended = search(100, url, tmp_path)
-    assert ended["moved"] > 50, ended
-    assert ended["refused"] < 10, ended
+    """Thirty databases; most of them move, or nothing would have been looked at."""
+    ended = search(30, url, tmp_path)
+    assert ended["moved"] > 15, ended
+    assert ended["refused"] < 6, ended
 
 
 @pytest.mark.soak
