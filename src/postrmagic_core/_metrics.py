@@ -6,12 +6,20 @@ by a few. Figures that must be exact (limits, ledgers) live in stores and tables
 
 from __future__ import annotations
 
+import logging
 import math
 from bisect import bisect_left
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from types import MethodType
 from typing import TypeAlias
+from weakref import WeakMethod
+
+logger = logging.getLogger("postrmagic_core.metrics")
 
 Labels: TypeAlias = tuple[tuple[str, str], ...]
+Told: TypeAlias = tuple[str, dict[str, str], float]
+"""Name, labels and present value of a gauge."""
+Report: TypeAlias = Callable[[], Iterable[Told]]
 
 # Seconds; a factor of about 2.5 from step to step, as Prometheus' own default.
 LATENCY_BOUNDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
@@ -77,6 +85,8 @@ class Metrics:
     def __init__(self) -> None:
         self._counters: dict[tuple[str, Labels], Counter] = {}
         self._histograms: dict[tuple[str, Labels], Histogram] = {}
+        self._gauges: dict[tuple[str, Labels], Callable[[], float]] = {}
+        self._reports: list[tuple[Callable[[], Report | None], bool]] = []
 
     def counter(self, name: str, **labels: str) -> Counter:
         """The counter ``name`` (ends in ``_total``) with these labels: keep it where the hot path uses it."""
@@ -85,6 +95,19 @@ class Metrics:
     def histogram(self, name: str, bounds: Sequence[float] = LATENCY_BOUNDS, **labels: str) -> Histogram:
         """The histogram ``name`` (ends in its unit, ``_seconds``) with these labels."""
         return self._histograms.setdefault((name, tuple(sorted(labels.items()))), Histogram(bounds))
+
+    def gauge(self, name: str, read: Callable[[], float], **labels: str) -> None:
+        """Let ``read`` tell the present value of ``name`` when somebody asks; it takes the place of a former one."""
+        self._gauges[(name, tuple(sorted(labels.items())))] = read
+
+    def report(self, read: Report, *, shared: bool = False) -> None:
+        """Let ``read`` tell several gauges at once, whose labels are known only then.
+
+        The object of a bound method is not kept alive. ``shared``: every process would tell the same, of a queue or a
+        table; :meth:`shared` asks it and :meth:`gauges` does not, since it may have to ask a server.
+        """
+        found: Callable[[], Report | None] = WeakMethod(read) if isinstance(read, MethodType) else lambda: read
+        self._reports.append((found, shared))
 
     def counters(self) -> Iterator[tuple[str, Labels, int]]:
         """Name, labels and present value of every counter."""
@@ -95,3 +118,34 @@ class Metrics:
         """Name, labels and the histogram itself, for every histogram."""
         for (name, labels), histogram in list(self._histograms.items()):
             yield name, labels, histogram
+
+    def gauges(self) -> Iterator[tuple[str, Labels, float]]:
+        """Name, labels and present value of every gauge of this process; one that cannot tell now is left out.
+
+        A name may come twice with the same labels: of two pools, or two workers.
+        """
+        for (name, labels), read in list(self._gauges.items()):
+            try:
+                value = float(read())
+            except Exception:
+                logger.debug("the gauge %s could not be read", name, exc_info=True)
+                continue
+            yield name, labels, value
+        yield from self._reported(shared=False)
+
+    def shared(self) -> Iterator[tuple[str, Labels, float]]:
+        """The gauges that every process would tell alike; to read them may take as long as a server's time-out."""
+        return self._reported(shared=True)
+
+    def _reported(self, *, shared: bool) -> Iterator[tuple[str, Labels, float]]:
+        for entry in list(self._reports):
+            read = entry[0]()
+            if read is None:
+                self._reports.remove(entry)
+            elif entry[1] == shared:
+                try:
+                    told = list(read())
+                except Exception:
+                    logger.debug("gauges could not be read", exc_info=True)
+                    continue
+                yield from ((name, tuple(sorted(labels.items())), float(value)) for name, labels, value in told)

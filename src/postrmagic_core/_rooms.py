@@ -41,6 +41,9 @@ class StackSettings(_Room):
     service: Namespace = Field(
         default="postrmagic", description="Name of the application: in logs, metrics and key prefixes."
     )
+    release: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.+-]{0,64}$")] = Field(
+        default="", description="Version of the application that runs here: in logs, metrics, errors and traces."
+    )
 
 
 class SecuritySettings(_Room):
@@ -123,6 +126,10 @@ class DatabaseSettings(_Room):
     )
     repeated_query: int = Field(
         default=20, ge=2, description="Executions of one statement from which a request or job is logged (N+1)."
+    )
+    comments: bool = Field(
+        default=True,
+        description="On MySQL, name the request or job behind each statement in a comment.",
     )
     metadata: str | None = Field(
         default=None, description="The `MetaData` that new revisions are compared with: `module:name`."
@@ -248,8 +255,10 @@ class MiddlewareSettings(_Room):
     use: tuple[str, ...] = Field(
         default=(
             "trusted_proxies",
+            "probes",
             "request_id",
             "trace_context",
+            "request_metrics",
             "access_log",
             "security_headers",
             "errors",
@@ -271,14 +280,70 @@ class MiddlewareSettings(_Room):
     )
 
 
+Level = Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]
+
+
 class LogSettings(_Room):
     """Logging."""
 
-    level: Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"] = Field(
-        default="INFO", description="Lowest level kept."
+    level: Level = Field(default="INFO", description="Lowest level kept.")
+    levels: dict[str, Level] = Field(
+        default_factory=dict, description='By logger, another lowest level: `{"sqlalchemy": "INFO"}`.'
     )
     format: Literal["auto", "json", "console"] = Field(
         default="auto", description="`auto`: console on a terminal, else JSON."
     )
     file: Path | None = Field(default=None, description="File to append to, JSON lines; default standard error.")
     redact: tuple[str, ...] = Field(default=(), description="Further key names whose values are masked.")
+    max_bytes: int = Field(
+        default=100 * 1024 * 1024, ge=0, description="Bytes from which the file is rotated; 0: never by size."
+    )
+    rotate: Literal["never", "hour", "day"] = Field(
+        default="day", description="The file is rotated when a new hour or day begins (UTC)."
+    )
+    keep_files: int = Field(default=30, ge=1, le=10_000, description="Rotated files that are kept.")
+    keep_days: float = Field(default=90.0, gt=0, le=3660, description="Days after which a rotated file is removed.")
+    compress: bool = Field(default=True, description="Compress rotated files (gzip).")
+    backlog: int = Field(
+        default=10_000,
+        ge=100,
+        le=1_000_000,
+        description="Lines that may wait for a slow disk or reader; then those below ERROR are dropped and counted.",
+    )
+    sample: Annotated[float, Field(ge=0, le=1)] = Field(
+        default=1.0,
+        description="Share of requests and jobs whose records below WARNING are kept; of those that fail or are slow, "
+        "all are.",
+    )
+    slow: Seconds = Field(default=1.0, description="Seconds from which a request or job is slow.")
+    repeats: int | None = Field(
+        default=None,
+        ge=1,
+        description="How often a minute a record (of one logger, level and event) below ERROR is written; then they "
+        "are counted.",
+    )
+
+
+class ObservabilitySettings(StoreSettings):
+    """Metrics, traces, errors and health; in the store, the figures of each process."""
+
+    metrics: bool = Field(default=True, description="Publish the figures of each process, for `/metrics`.")
+    publish_every: Annotated[float, Field(ge=0.1, le=60)] = Field(
+        default=5.0, description="Seconds between two publications of a process's figures."
+    )
+    token: Annotated[SecretStr, Field(min_length=16)] | None = Field(
+        default=None, description="Bearer token for `/metrics` and the details of `/readyz`, 16 characters or more."
+    )
+    networks: tuple[str, ...] = Field(
+        default=(), description="Networks that need no token for them: `10.0.0.0/8`. In development, this machine."
+    )
+    errors: bool = Field(default=True, description="Group errors and keep count of them in the database.")
+    sentry_dsn: SecretStr | None = Field(default=None, description="Where errors are sent to besides, by sentry-sdk.")
+    traces: bool = Field(default=False, description="Record spans by OpenTelemetry, if it is installed.")
+    traces_endpoint: str | None = Field(
+        default=None,
+        description="OTLP over HTTP: `http://localhost:4318/v1/traces`; left out, OpenTelemetry's own variables hold.",
+    )
+    traces_share: Annotated[float, Field(ge=0, le=1)] = Field(
+        default=1.0, description="Share of the traces begun here that are recorded; a caller's decision is followed."
+    )

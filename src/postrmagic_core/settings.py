@@ -30,6 +30,7 @@ from ._rooms import (
     LogSettings,
     MiddlewareSettings,
     OAuthSettings,
+    ObservabilitySettings,
     SecuritySettings,
     SessionSettings,
     StackSettings,
@@ -67,6 +68,7 @@ class Settings(BaseSettings):
     limits: LimitSettings = Field(default_factory=LimitSettings)
     middleware: MiddlewareSettings = Field(default_factory=MiddlewareSettings)
     log: LogSettings = Field(default_factory=LogSettings)
+    observability: ObservabilitySettings = Field(default_factory=ObservabilitySettings)
 
     def __init__(self, **values: Any) -> None:
         problems = _misspelt(set(type(self).model_fields), self._reserved)

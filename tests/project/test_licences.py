@@ -32,6 +32,8 @@ BY_NAME = {
     # Imported as it is released, and whoever installs it may put another version in its place: section 4 of the LGPL
     # asks no more of who uses a library.
     "dramatiq": "LGPL-3.0-or-later",
+    # Of the second half we take one: what either leaves of the first is allowed above.
+    "orjson": "MPL-2.0 AND (Apache-2.0 OR MIT)",
 }
 """Distributions whose licence is none of these, each for a reason of its own."""
 
@@ -46,7 +48,13 @@ CLASSIFIERS = {
     "The Unlicense (Unlicense)": "Unlicense",
 }
 
-SPELLINGS = {"Apache 2.0": "Apache-2.0", "BSD": "BSD-3-Clause", "ISC License": "ISC", "MIT License": "MIT"}
+SPELLINGS = {
+    "3-Clause BSD License": "BSD-3-Clause",
+    "Apache 2.0": "Apache-2.0",
+    "BSD": "BSD-3-Clause",
+    "ISC License": "ISC",
+    "MIT License": "MIT",
+}
 
 
 class Metadata(Protocol):
