@@ -17,6 +17,7 @@ ENDINGS = {
     "_rate": "higher",
     "_per_s": "lower",
     "_ms": "lower",
+    "_over_structlog": "lower",
     "_us": "lower",
     "_s": "lower",
     "_bytes": "lower",

@@ -9,18 +9,19 @@ from typing import Any
 
 import pytest
 
-from postrmagic_core.log import configure
+from postrmagic_core.log import LogHandle, configure
 
 
 class Records:
     """Log records as written."""
 
-    def __init__(self, stream: io.StringIO) -> None:
-        self._stream = stream
+    def __init__(self, stream: io.StringIO, handle: LogHandle) -> None:
+        self._stream, self._handle = stream, handle
 
     @property
     def text(self) -> str:
         """All lines."""
+        assert self._handle.flush()
         return self._stream.getvalue()
 
     @property
@@ -41,5 +42,5 @@ class Records:
 def records() -> Iterator[Records]:
     """What the test logs."""
     stream = io.StringIO()
-    with configure(format="json", stream=stream):
-        yield Records(stream)
+    with configure(format="json", stream=stream) as handle:
+        yield Records(stream, handle)

@@ -19,10 +19,12 @@ class Written:
 
     def __init__(self) -> None:
         self.stream = io.StringIO()
+        self.handle: LogHandle | None = None
 
     @property
     def text(self) -> str:
-        """Everything, as written."""
+        """Everything, once the writer is done with it."""
+        assert self.handle is None or self.handle.flush()
         return self.stream.getvalue()
 
     @property
@@ -50,6 +52,7 @@ def configured() -> Iterator[Callable[..., tuple[Written, LogHandle]]]:
         written = Written()
         handle = configure(**{"stream": written.stream, "format": "json", "level": "DEBUG", **options})
         handles.append(handle)
+        written.handle = handle
         return written, handle
 
     yield make

@@ -18,7 +18,7 @@ import pytest
 import structlog
 
 from postrmagic_core.errors import ConfigurationError
-from postrmagic_core.log import bind, configure, get_logger
+from postrmagic_core.log import Sampling, bind, configure, get_logger
 
 log = get_logger("tests.configuration")
 
@@ -241,13 +241,19 @@ def test_a_server_that_prints_by_itself_is_brought_in(tmp_path: Path) -> None:
 
 
 def test_lines_are_counted(configured: Callable[..., Any]) -> None:
-    """`log_lines_total` and `log_dropped_total` are the configuration's metrics."""
-    _, handle = configured()
+    """What was written, dropped, left out and not heard is told by the configuration's metrics."""
+    _, handle = configured(repeats=1, sampling=Sampling(share=0.5))
     log.info("a")
     log.info("b")
+    log.info("b")
+    handle.flush()
     assert {name: value for name, _, value in handle.metrics.counters()} == {
         "log_lines_total": 2,
         "log_dropped_total": 0,
+        "log_emergency_total": 0,
+        "log_repeats_total": 1,
+        "log_sampled_out_total": 0,
+        "log_tap_errors_total": 0,
     }
 
 

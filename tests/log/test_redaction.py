@@ -4,19 +4,31 @@ from __future__ import annotations
 
 import copy
 import logging
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
+from typing import Any, NamedTuple
 
+import pymysql
 import pytest
+import redis
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel, SecretBytes, SecretStr
+from sqlalchemy import create_engine, make_url, text
 
+from postrmagic_core.jobs import task
 from postrmagic_core.log import bind, configure, get_logger
 from postrmagic_core.log.policy import MASK, TEXT, Redactor, is_secret_name, scrub
+from postrmagic_core.log.render import console, render_json
+from postrmagic_core.stack import Stack
+from postrmagic_core.testing import until
+from postrmagic_core.testing.capture import embedded_settings
 
 CANARY = "c4n4ry-Xy7"
+NOTHING: dict[str, str] = {}
+LONG = "c4n4ryXy7" * 5 + "zzzz"
 log = get_logger("tests.redaction")
 plain = logging.getLogger("tests.plain")
 
@@ -27,12 +39,24 @@ class Config:
 
     password: str
     url: str
+    pin: str = CANARY
 
 
 class Model(BaseModel):
     """A careless model."""
 
     api_key: str
+
+
+class Pair(NamedTuple):
+    """A tuple with names."""
+
+    name: str
+    password: str
+
+
+class Text(str):
+    """Text that is no plain text."""
 
 
 class Connection:
@@ -93,7 +117,44 @@ WAYS: dict[str, Callable[[], object]] = {
     "exception group": lambda: _logged(_grouped),
     "exception as a field": lambda: log.info("x", error=ValueError(f"password={CANARY}")),
     "forgotten quote": lambda: log.info(f"password='{CANARY} and more\\"),
+    "words of any text, assigned": lambda: log.info(
+        f'sid={CANARY}&otp={CANARY} pass=\'{CANARY} x\' {{"pin": "{CANARY}"}}'
+    ),
+    "headers as ASGI lists them": lambda: log.info(
+        "x", headers=[(b"host", b"h"), (b"authorization", f"Basic {CANARY}".encode()), (b"Cookie", CANARY.encode())]
+    ),
+    "pairs": lambda: log.info("x", form=[["password", CANARY], ("api_key", [CANARY])]),
+    "our tokens": lambda: log.info(
+        f"pm_{'a' * 16}_{LONG} pmc_{LONG} pmr_{LONG}", ours=f"pms_{LONG}", cut=f"pms_{LONG[:30]}"
+    ),
+    "redis pool": lambda: log.info("x", pool=redis.ConnectionPool.from_url(f"redis://u:{CANARY}@h/0")),
+    "engine": lambda: log.info("x", engine=create_engine(f"mysql+pymysql://u:{CANARY}@h/d", module=pymysql)),
+    "url object": lambda: plain.info("%s %r", make_url(f"mysql://u:{CANARY}@h/d"), make_url(f"mysql://u:{CANARY}@h/d")),
+    "tuple with names": lambda: log.info("x", pair=Pair("a", CANARY)),
+    "row": lambda: plain.info("%s", _row()),
+    "row as a field": lambda: log.info("x", rows=[_row()]),
+    "SQL bindings": lambda: _logged(_statement),
+    "SQL bindings of the driver": lambda: log.info(f"(1062, \"Duplicate entry '{CANARY}' for key 'users.email'\")"),
+    "warning": lambda: warnings.warn(f"token={CANARY}", UserWarning, stacklevel=1),
+    "level": lambda: plain.log(25, "x %s", f"token={CANARY}"),
+    "logger's name": lambda: get_logger(f"token={CANARY}").info("x"),
+    "args and a clean message": lambda: plain.info("%s", f"Bearer {CANARY}"),
+    "subclass of str": lambda: log.info(
+        Text(f"token={CANARY}"), value=Text(f"token={CANARY}"), **{Text("password"): CANARY}
+    ),
+    "exception with notes as argument": lambda: plain.info("%s", ValueError(f"session_id={CANARY}")),
+    "key error": lambda: _logged(lambda: NOTHING[f"password={CANARY}"]),
 }
+
+
+def _row() -> object:
+    with create_engine("sqlite://").connect() as connection:
+        return connection.execute(text("SELECT :a AS password_hash"), {"a": CANARY}).one()
+
+
+def _statement() -> None:
+    with create_engine("sqlite://").connect() as connection:
+        connection.execute(text("INSERT INTO nowhere VALUES (:a, :b)"), {"a": CANARY, "b": f"]\n(Background {CANARY}"})
 
 
 def _in_context() -> None:
@@ -101,7 +162,7 @@ def _in_context() -> None:
         plain.info("x")
 
 
-def _logged(action: Callable[[], None]) -> None:
+def _logged(action: Callable[[], object]) -> None:
     try:
         action()
     except Exception:
@@ -113,9 +174,12 @@ def _logged(action: Callable[[], None]) -> None:
 def test_a_canary_never_reaches_a_line(way: str, shape: str, configured: Callable[..., Any]) -> None:
     """Given a secret in an argument, a field, an exception, a URL or a repr, it is masked in every format."""
     written, _ = configured(format=shape)
-    WAYS[way]()
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        WAYS[way]()
     assert written.text
     assert CANARY not in written.text
+    assert LONG[:20] not in written.text
     assert str(int.from_bytes(CANARY.encode())) not in written.text
 
 
@@ -187,6 +251,67 @@ def test_size_and_depth_are_bounded() -> None:
     cleaned = Redactor().clean({"circle": circle, "wide": wide})
     assert "[too deep]" in str(cleaned["circle"])
     assert len(str(cleaned)) < 200_000
+
+
+@pytest.mark.parametrize("level", [logging.INFO, logging.DEBUG])
+def test_what_an_engine_echoes_has_no_values(level: int, configured: Callable[..., Any]) -> None:
+    """Given SQLAlchemy's own loggers at INFO or DEBUG, statements are shown, bindings and rows are not."""
+    written, _ = configured(levels={"sqlalchemy.engine": level})
+    with create_engine("sqlite://").connect() as connection:
+        connection.execute(text("SELECT :a, :b"), {"a": CANARY, "b": CANARY}).all()
+    assert "SELECT" in written.text
+    assert CANARY not in written.text
+
+
+def test_a_job_s_arguments_are_not_logged(configured: Callable[..., Any], tmp_path: Path) -> None:
+    """Given everything at DEBUG, dramatiq's loggers too: whether the job is done or fails."""
+    written, _ = configured(levels={"dramatiq": "DEBUG", "sqlalchemy": "DEBUG"})
+
+    @task(name="canary.run", retries=0)
+    def run(ctx: Any, number: int, text: str) -> None:
+        if number:
+            raise ValueError("failed")
+
+    with Stack(embedded_settings(tmp_path), configure_logging=False) as stack:
+        stack.jobs.include(run)
+        with stack.worker(threads=1):
+            jobs = [stack.jobs.enqueue(run.call(number, CANARY)) for number in (0, 1)]
+            until(lambda: {"succeeded", "failed"} == {getattr(stack.jobs.status(job.id), "state", "") for job in jobs})
+    assert "canary.run" in written.text
+    assert CANARY not in written.text
+
+
+SECRET_NAMES = st.sampled_from(["password", "X-Api-Key", "accessToken", "set_cookie", "SESSION_ID", "pin", "csrf"])
+LEAVES = st.none() | st.integers() | st.text(max_size=8) | st.binary(max_size=8) | st.floats()
+
+
+def nested(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+    """A container of these: secrets under names that say so, and anything under others."""
+    secret = st.just(CANARY) | inner.map(lambda value: [CANARY, value])
+    return (
+        st.lists(inner, max_size=3)
+        | st.lists(inner, max_size=3).map(tuple)
+        | st.dictionaries(st.text(max_size=6), inner, max_size=3)
+        | st.builds(
+            lambda name, value, rest: {**rest, name: value},
+            SECRET_NAMES,
+            secret,
+            st.dictionaries(st.text(max_size=6), inner, max_size=2),
+        )
+        | st.builds(lambda name, value: (name.encode(), value), SECRET_NAMES, secret)
+        | secret.map(lambda value: SecretStr(str(value)))
+        | st.builds(lambda name: f"before {name}={CANARY}&after=1", st.sampled_from(["password", "sid", "token"]))
+    )
+
+
+@given(st.recursive(LEAVES, nested, max_leaves=12))
+def test_a_canary_planted_anywhere_is_masked(value: Any) -> None:
+    """Under a secret name, beside one, in a secret's type or look, however deep: no line has it, nothing changed."""
+    before = repr(value)
+    cleaned = Redactor().clean({"event": "x", "value": value})
+    for render in (render_json, console(colour=True)):
+        assert CANARY.encode() not in render(cleaned)
+    assert repr(value) == before
 
 
 @given(

@@ -71,9 +71,11 @@ def test_a_group_and_its_causes_are_told_on_the_console() -> None:
     """Members, notes and causes follow the exception they belong to."""
     cause = {"type": "OSError", "message": "gone", "frames": []}
     error = {"type": "Group", "message": "two", "frames": [], "notes": ["n"], "errors": [cause], "cause": cause}
-    line = console(colour=False)({"ts": "t", "level": "error", "event": "e", "exception": error})
+    event = {"ts": "2026-01-01T12:00:00.123456Z", "level": "error", "event": "e", "stack": ["here"], "exception": error}
+    line = console(colour=False)(event).decode()
     assert line.split("\n    ") == [
-        "t error    e",
+        "12:00:00.123 error    e",
+        "here",
         "Group: two",
         "note: n",
         "  OSError: gone",
@@ -85,14 +87,21 @@ def test_a_group_and_its_causes_are_told_on_the_console() -> None:
 def test_colour_only_where_asked() -> None:
     """A terminal gets a coloured level; the text inside is escaped all the same."""
     event = {"level": "error", "event": "\x1b[0m"}
-    assert console(colour=True)(event).count("\x1b") == 2
-    assert "\x1b" not in console(colour=False)(event)
+    assert console(colour=True)(event).count(b"\x1b") == 4
+    assert b"\x1b" not in console(colour=False)(event)
+
+
+def test_the_console_is_for_people() -> None:
+    """Events and fields stand below each other; whose record it is comes last."""
+    event = {"ts": "2026-01-01T12:00:00.123456Z", "level": "info", "logger": "media", "event": "uploaded", "id": 7}
+    line = console(colour=False)({**event, "name": "two words"}).decode()
+    assert line == '12:00:00.123 info     uploaded                       id=7 name="two words" [media]'
 
 
 @given(st.text())
 def test_ascii_for_a_narrow_stream_is_the_same_json(text: str) -> None:
     """Escaping everything beyond ASCII changes the bytes and not the value."""
-    line = render_json({"x": text})
+    line = render_json({"x": text}).decode()
     assert ascii_only(line).isascii()
     assert json.loads(ascii_only(line)) == json.loads(line)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -12,7 +11,7 @@ from typing import Any
 import structlog
 from structlog.contextvars import bind_contextvars, get_contextvars, unbind_contextvars
 
-from .records import FIELDS, Told
+from .records import FIELDS
 
 _SHORT = 200
 _RECORD = logging.LogRecord
@@ -59,11 +58,11 @@ class Logger(structlog.BoundLoggerBase):
         logger = self._logger
         if not logger.isEnabledFor(level):
             return
-        error = _exc_info(fields.pop("exc_info", None))
-        own = {**self._context, **fields}
+        error = _exc_info(fields.pop("exc_info")) if "exc_info" in fields else None
+        own = {**self._context, **fields} if self._context else fields
         handler = only_hearer.of(logger, level) if error is None else None
         if handler is not None:
-            handler.emit(Told(time.time(), logging.getLevelName(level), logger.name, event, args, own))
+            handler.tell(level, logger.name, event, args, own)
         else:
             logger.handle(logger.makeRecord(logger.name, level, "", 0, event, args, error, extra={FIELDS: own}))
 
@@ -129,6 +128,9 @@ def carried() -> dict[str, str]:
 def put_context(**context: Any) -> None:
     """Add ``context`` to the present context for good: for callers whose context ends by itself, as a request's."""
     bind_contextvars(**context)
+    handler = only_hearer.handler
+    if handler is not None and handler.sampler is not None:
+        handler.sampler.begin()
 
 
 def drop_context(*names: str) -> None:

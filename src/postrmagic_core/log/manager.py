@@ -5,31 +5,61 @@ from __future__ import annotations
 import logging
 import sys
 import threading
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal, Self, TextIO
+from typing import Any, Literal, Self, TextIO, TypedDict, Unpack
 
 import structlog
-from structlog.typing import EventDict
 
+from .._clock import SystemClock
+from .._errand import Errand
 from .._metrics import Metrics
 from ..errors import ConfigurationError
 from .adapters.file import FileSink
 from .adapters.stream import StreamSink
-from .interface import Sink
+from .aside import Aside
+from .chain import Chain, everywhere
+from .hooks import Hooks
+from .interface import Rotation, Sampling, Sink, Tap
+from .levels import Asked, Levels, LevelsFile, level_number
 from .logger import Logger, only_hearer
 from .policy import Redactor
-from .records import Told, to_event
-from .render import Render, console, render_json
+from .records import OURS, instant
+from .render import console, render_json
+from .repeats import Repeats
+from .sampling import Sampler
+from .writer import Writer
 
 Format = Literal["auto", "json", "console"]
 
 # What these tell at INFO (each migration step, each pool, each start of a worker) is for who develops them.
 _TALKATIVE = ("alembic", "dramatiq", "sqlalchemy", "postrmagic_core._sql", "uvicorn", "asyncio", "PIL")
+_BACKLOG = 10_000
+_UPKEEP = 1.0
+
+
+class More(TypedDict, total=False):
+    """What few applications tell :func:`configure`.
+
+    ``levels``: by logger another lowest level. ``release``: a field of every record, unless it is empty. ``rotation``:
+    when ``file`` is put aside; never by default. ``backlog``: lines that may wait. ``sampling``: of which requests and
+    jobs records are kept; all by default. ``repeats``: how often a minute a record of one logger, level and event below
+    ERROR is written; then they are counted. ``levels_file``: followed while the process runs. ``sink``: where lines go
+    in place of ``file`` and ``stream``; the handle closes it.
+    """
+
+    levels: Mapping[str, str | int]
+    release: str
+    rotation: Rotation | None
+    backlog: int
+    sampling: Sampling | None
+    repeats: int | None
+    levels_file: str | Path | None
+    sink: Sink | None
 
 
 @dataclass(frozen=True)
@@ -42,6 +72,14 @@ class _Plan:
     redact: frozenset[str]
     service: str
     stream: TextIO | None
+    levels: Mapping[str, str | int]
+    release: str = ""
+    rotation: Rotation | None = None
+    backlog: int = _BACKLOG
+    sampling: Sampling | None = None
+    repeats: int | None = None
+    levels_file: Path | None = None
+    sink: Sink | None = None
 
 
 class LogHandle:
@@ -51,12 +89,29 @@ class LogHandle:
 
     def __init__(self, installed: _Installed) -> None:
         self._installed: _Installed | None = installed
-        self.metrics = installed.funnel.metrics
+        self.metrics = installed.metrics
 
     @property
     def dropped(self) -> int:
         """Records that could not be written since the configuration began."""
         return self.metrics.counter("log_dropped_total").value
+
+    def flush(self, timeout: float = 5.0) -> bool:
+        """Wait until every record made before is written; ``False``: after ``timeout`` seconds some are not."""
+        return self._installed is None or self._installed.writer.flush(timeout)
+
+    def set_level(self, logger_name: str, level: str | int | None) -> None:
+        """Give a logger another lowest level while the configuration holds; ``None``: as it was. The root is ``""``.
+
+        Raises :class:`ConfigurationError` for a level that nobody knows.
+        """
+        number = None if level is None else level_number(level)
+        if self._installed is not None:
+            self._installed.levels.set(logger_name, number)
+
+    def tap(self, tap: Tap) -> Callable[[], None]:
+        """Call ``tap`` with every record from ERROR on, redacted, until what is returned is called, or the end."""
+        return (lambda: None) if self._installed is None else self._installed.chain.taps.add(tap)
 
     def close(self) -> None:
         """Put back what was there before; of handles that share a configuration, the last one does."""
@@ -80,28 +135,39 @@ def configure(
     service: str = "",
     stream: TextIO | None = None,
     metrics: Metrics | None = None,
+    **more: Unpack[More],
 ) -> LogHandle:
     """Send every record of the process, redacted, to ``file`` or ``stream`` (default: standard error).
 
-    ``format="auto"`` is console on a terminal and JSON elsewhere, files included; ``redact`` names further keys to
-    mask; ``service`` is a field of every record. Handlers on standard library loggers that print are set aside until
-    the handle is closed, so that nothing passes by the redaction; structlog's own loggers are routed here too, unless
-    the application configured structlog itself. Call it once: an equal second call shares the configuration, a
+    A thread writes; a caller never waits for it, unless it logs errors faster than they can be written. ``format``:
+    ``auto`` is console on a terminal and JSON elsewhere, files included; ``redact`` names further keys to mask;
+    ``service`` is a field of every record; ``more``: see :class:`More`. Handlers on standard library loggers that print
+    are set aside until the handle is closed, also those that come later, so that nothing passes by the redaction; so
+    are the interpreter's prints of uncaught exceptions and warnings. structlog's own loggers are routed here too,
+    unless the application configured structlog itself. Call it once: an equal second call shares the configuration, a
     different one raises :class:`ConfigurationError`, as does a file that cannot be opened or an unknown level. Some
-    libraries are kept to WARNING, unless ``level`` is DEBUG or the application gave their logger a level.
+    libraries are kept to WARNING, unless ``level`` is DEBUG or somebody gave their logger a level.
     """
+    given: dict[str, Any] = {**more, "levels": dict(more.get("levels", {}))}
+    if given.get("levels_file") is not None:
+        given["levels_file"] = Path(given["levels_file"]).absolute()
     where = Path(file).absolute() if file is not None else None
-    plan = _Plan(level, format, where, frozenset(redact), service, stream)
+    plan = _Plan(level, format, where, frozenset(redact), service, stream, **given)
     with _Installed.lock:
         present = _Installed.present
         if present is None:
-            present = _Installed.present = _Installed(plan, _funnel(plan, metrics or Metrics()))
+            present = _Installed.present = _Installed(plan, metrics or Metrics())
         elif present.plan != plan:
             raise ConfigurationError(
                 f"logging is already configured ({_difference(present.plan, plan)}): close() the first handle before"
             )
         present.handles += 1
         return LogHandle(present)
+
+
+def tap(tap: Tap) -> Callable[[], None]:
+    """As :meth:`LogHandle.tap`, whoever configures logging, and when; nobody is heard where it is not configured."""
+    return everywhere.add(tap)
 
 
 def is_configured() -> bool:
@@ -114,81 +180,23 @@ def _difference(present: _Plan, asked: _Plan) -> str:
     return "; ".join(f"{name} is {getattr(present, name)!r}, asked {getattr(asked, name)!r}" for name in names)
 
 
-def _funnel(plan: _Plan, metrics: Metrics) -> _Funnel:
+def _parts(plan: _Plan, metrics: Metrics) -> tuple[Writer, Chain]:
     try:
-        sink: Sink = FileSink(plan.file) if plan.file is not None else StreamSink(plan.stream)
+        sink = plan.sink or (FileSink(plan.file, plan.rotation) if plan.file is not None else StreamSink(plan.stream))
     except OSError as error:
         raise ConfigurationError(f"the log file {plan.file} cannot be opened: {error.strerror}") from error
-    terminal = plan.file is None and bool(getattr(plan.stream or sys.stderr, "isatty", lambda: False)())
-    people = plan.format == "console" or (plan.format == "auto" and terminal)
-    return _Funnel(
-        sink, console(colour=terminal) if people else render_json, Redactor(plan.redact), plan.service, metrics
+    terminal = (
+        plan.sink is None and plan.file is None and bool(getattr(plan.stream or sys.stderr, "isatty", lambda: False)())
     )
+    people = plan.format == "console" or (plan.format == "auto" and terminal)
+    render = console(colour=terminal) if people else render_json
+    constants = {name: value for name in ("service", "release") if (value := str(getattr(plan, name)))}
 
+    def notice(told: dict[str, Any]) -> bytes:
+        return render({"ts": instant(time.time()), **told, **constants})
 
-class _Funnel(logging.Handler):
-    """The one handler: record, event, redaction, line, sink. Nothing that goes wrong here reaches the caller."""
-
-    def __init__(self, sink: Sink, render: Render, redactor: Redactor, service: str, metrics: Metrics) -> None:
-        super().__init__()
-        self.metrics = metrics
-        self._sink = sink
-        self._render = render
-        self._redactor = redactor
-        self._service = {"service": service} if service else {}
-        self._lines = metrics.counter("log_lines_total")
-        self._dropped = metrics.counter("log_dropped_total")
-        self._missed = 0
-        self._busy = threading.local()
-
-    def handle(self, record: logging.LogRecord) -> bool:
-        """As the standard library's, without its lock: a ``__repr__`` that waits for a logging thread must not hang."""
-        passed = bool(self.filter(record))
-        if passed:
-            self.emit(record)
-        return passed
-
-    def emit(self, record: logging.LogRecord | Told) -> None:
-        """Write ``record``. One made while another is being written in this thread is dropped and counted."""
-        if getattr(self._busy, "now", False):
-            self._dropped.add()
-            return
-        self._busy.now = True
-        try:
-            self._write(self._line(record))
-        except Exception as error:  # logging must never be what breaks the application
-            self._failed(error)
-        finally:
-            self._busy.now = False
-
-    def _line(self, record: logging.LogRecord | Told) -> str:
-        try:
-            event: EventDict = {**to_event(record, self._redactor), **self._service}
-            return self._render(self._redactor.clean(event))
-        except Exception as error:  # the record is hostile; that it was made is still told
-            level = record.level if isinstance(record, Told) else record.levelname
-            return self._render({"level": level.lower(), "event": f"unwritable record: {type(error).__name__}"})
-
-    def _write(self, line: str) -> None:
-        if self._missed:
-            told = {"level": "warning", "event": "log output resumed", "dropped": self._missed}
-            self._sink.write(self._render(told))
-            self._missed = 0
-        self._sink.write(line)
-        self._lines.add()
-
-    def _failed(self, error: Exception) -> None:
-        self._dropped.add()
-        self._missed += 1
-        if self._missed == 1 and sys.stderr is not None:
-            reason = getattr(error, "strerror", None) or type(error).__name__
-            with suppress(Exception):  # there is nowhere left to say it; the counter knows
-                sys.stderr.write(f"postrmagic_core.log: output failed ({reason}); dropping records until it heals\n")
-
-    def close(self) -> None:
-        """Close the sink."""
-        super().close()
-        self._sink.close()
+    writer = Writer(sink, metrics, backlog=plan.backlog, render_notice=notice)
+    return writer, Chain(writer, render, Redactor(plan.redact, OURS), constants, metrics)
 
 
 class _Installed:
@@ -197,28 +205,33 @@ class _Installed:
     lock = threading.Lock()
     present: _Installed | None = None
 
-    def __init__(self, plan: _Plan, funnel: _Funnel) -> None:
+    def __init__(self, plan: _Plan, metrics: Metrics) -> None:
+        root, levels = level_number(plan.level), {name: level_number(level) for name, level in plan.levels.items()}
         self.plan = plan
-        self.funnel = funnel
+        self.metrics = metrics
         self.handles = 0
-        self._undo: list[Callable[[], object]] = []
-        root = logging.getLogger()
-        self._undo.append(partial(root.setLevel, root.level))
-        try:
-            root.setLevel(plan.level)
-        except (ValueError, TypeError):
-            funnel.close()
-            raise ConfigurationError(f"unknown log level {plan.level!r}: expected DEBUG, INFO, WARNING, …") from None
-        if logging.DEBUG < root.level < logging.WARNING:
-            self._quieten(_TALKATIVE)
-        for logger in [root, *logging.root.manager.loggerDict.values()]:
-            if isinstance(logger, logging.Logger):
-                self._set_aside(logger)
-        root.addHandler(funnel)
-        self._undo.append(partial(root.removeHandler, funnel))
-        only_hearer.handler = funnel
+        self.levels = Levels()
+        self.writer, self.chain = _parts(plan, metrics)
+        repeats = None if plan.repeats is None else Repeats(plan.repeats, metrics, time.monotonic)
+        sampler = None
+        if plan.sampling is not None and plan.sampling.share < 1:
+            sampler = Sampler(plan.sampling, metrics, self.writer.put, time.monotonic)
+        self.chain.leave_out(repeats, sampler)
+        self._undo: list[Callable[[], object]] = [self.levels.restore]
+        self.levels.put(Asked.CONFIGURED, {"root": root, **_quiet(root), **levels})
+        for part in (Aside(self.chain), Hooks()):
+            part.open()
+            self._undo.append(part.close)
+        only_hearer.handler = self.chain
         self._undo.append(partial(setattr, only_hearer, "handler", None))
         self._route_structlog()
+        self._file = None if plan.levels_file is None else LevelsFile(plan.levels_file, self.levels, SystemClock())
+        self._upkeep = Errand("postrmagic-log-upkeep", self._look_after, logging.getLogger("postrmagic_core.log"))
+        if self._file is not None or repeats is not None:
+            self._upkeep.open()
+            self.chain.wake = self._upkeep.ask
+            self._look_after()
+            self._upkeep.ask()  # a quiet process follows the file, too
 
     def release(self) -> None:
         """One handle less; the last one puts everything back."""
@@ -227,24 +240,17 @@ class _Installed:
             if self.handles:
                 return
             _Installed.present = None
+            self._upkeep.close(finish=False)
             for undo in reversed(self._undo):
                 undo()
-            self.funnel.close()
+            self.chain.tell_left_out(all_of_them=True)
+            self.writer.close()
 
-    def _quieten(self, names: Sequence[str]) -> None:
-        for logger in (logging.getLogger(name) for name in names):
-            if logger.level == logging.NOTSET:
-                logger.setLevel(logging.WARNING)
-                self._undo.append(partial(logger.setLevel, logging.NOTSET))
-
-    def _set_aside(self, logger: logging.Logger) -> None:
-        printing = [handler for handler in logger.handlers if _prints(handler)]
-        for handler in printing:
-            logger.removeHandler(handler)
-            self._undo.append(partial(logger.addHandler, handler))
-        if printing and not logger.propagate:
-            logger.propagate = True
-            self._undo.append(partial(setattr, logger, "propagate", False))
+    def _look_after(self) -> float:
+        if self._file is not None:
+            self._file.look()
+        self.chain.tell_left_out()
+        return _UPKEEP
 
     def _route_structlog(self) -> None:
         if structlog.is_configured():
@@ -258,12 +264,8 @@ class _Installed:
         self._undo.append(structlog.reset_defaults)
 
 
-def _prints(handler: logging.Handler) -> bool:
-    """Whether a handler writes to a file or terminal, past the redaction; one that collects in memory stays."""
-    stream: Any = getattr(handler, "stream", None)
-    if not isinstance(handler, logging.StreamHandler):
-        return False
-    try:
-        return stream is None or stream in (sys.stderr, sys.stdout) or stream.fileno() >= 0
-    except (OSError, ValueError, AttributeError):
-        return False
+def _quiet(root: int) -> dict[str, int]:
+    """The loggers that are kept to WARNING, unless somebody gave them a level."""
+    if not logging.DEBUG < root < logging.WARNING:
+        return {}
+    return {name: logging.WARNING for name in _TALKATIVE if logging.getLogger(name).level == logging.NOTSET}

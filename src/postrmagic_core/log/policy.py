@@ -17,6 +17,10 @@ from typing import Any
 MASK = "[redacted]"
 _INFINITY = float("inf")
 _PLAIN = frozenset({str, int, float})
+_SIMPLE = _PLAIN | {bool, type(None)}
+
+# How SQLAlchemy's own loggers show the values of a statement and of its rows.
+_BOUND = frozenset({"_repr_params", "_repr_row"})
 
 DEPTH = 6
 ITEMS = 100
@@ -59,7 +63,8 @@ _PATTERNS: tuple[tuple[re.Pattern[str], str], ...] = (
     ),
     (re.compile(r"(?i)\b(bearer|negotiate)\s{1,4}[\w.~+/=-]{6,}"), rf"\1 {MASK}"),
     (re.compile(r"(?i:\b(basic|digest))\s{1,4}(?=[\w.~+/=-]{0,128}[A-Z0-9=])[\w.~+/=-]{6,}"), rf"\1 {MASK}"),
-    (re.compile(r"\bpm_[0-9A-Za-z]{16}_[0-9A-Za-z]{49}\b"), MASK),  # access tokens: security.access_tokens.PATTERN
+    # Access tokens, and an authorization server's codes, refresh tokens and secrets; a line may end inside one.
+    (re.compile(r"\b(?:pm_[0-9A-Za-z]{16}_|pm[crs]_)[0-9A-Za-z]{20,}"), MASK),
     (re.compile(r"\beyJ[\w-]{8,}\.[\w-]+(?:\.[\w-]*){0,3}"), MASK),
     (
         re.compile(
@@ -67,19 +72,58 @@ _PATTERNS: tuple[tuple[re.Pattern[str], str], ...] = (
         ),
         rf"\1{MASK}",
     ),
+    # Names that are words of any text: as an assignment only, as a query, a form or a repr has it.
+    (
+        re.compile(
+            rf"""(?i)((?<![a-z0-9])(?:auth|pass|pin|otp|totp|sid|assertion)(?:=|\\?["']\s{{0,4}}[=:]\s{{0,4}}))"""
+            rf"""(?:{_QUOTED}|[^\s,;&"'<>)\]}}]+)"""
+        ),
+        rf"\1{MASK}",
+    ),
+    # What a statement was given: SQLAlchemy's errors, to the end of its own text, and MariaDB's.
+    (
+        re.compile(r"\[parameters: .*(?=\]\n\(Background on this error)|\[parameters: .*", re.DOTALL),
+        f"[parameters: {MASK}",
+    ),
+    (
+        re.compile(
+            r"""(?is)((?:duplicate entry|incorrect [\w ]{1,40} value:) )'(?:.*'(?= for (?:key|column)|["')]|\Z)|.*\Z)"""
+        ),
+        rf"\1'{MASK}'",
+    ),
 )
 # Every pattern needs one of these: looking for them costs a tenth of trying the patterns.
 _MARKED = re.compile(
-    "://|passw|passphrase|pwd|secret|token|key|credential|session|signature|csrf"
-    "|jwt|authorization|cookie|bearer|negotiate|basic|digest|eyj|pm_"
+    "://|passw|passphrase|pwd|secret|token|key|credential|session|signature|csrf|jwt|authorization|cookie|bearer"
+    "|negotiate|basic|digest|eyj|pm[crs]?_|\\[parameters|entry '|value: '"
+    "|(?:auth|pass|pin|otp|sid|assertion)[\"'\\\\=]"
 ).search
+
+
+def _marked(text: str) -> bool:
+    """Whether a pattern may find something in ``text`` (in lower case)."""
+    # And every marker is near one of these: a search for words costs five times as much as looking for all of them.
+    if (
+        "=" in text
+        or ":" in text
+        or "'" in text
+        or "bearer" in text
+        or "basic" in text
+        or "digest" in text
+        or "negotiate" in text
+        or "eyj" in text
+        or "pm" in text
+        or "----" in text
+    ):
+        return _MARKED(text) is not None
+    return False
 
 
 def scrub(text: str) -> str:
     """``text``, at most 8,192 characters of it, with whatever looks like a secret masked."""
     if len(text) > TEXT:
         text = _cut(text)
-    if _MARKED(text.lower()) is None:
+    if not _marked(text.lower()):
         return text
     for pattern, replacement in _PATTERNS:
         text = pattern.sub(replacement, text)
@@ -106,11 +150,16 @@ class _Budget:
 
 
 class Redactor:
-    """Makes events safe to write. ``names`` are further key names, whatever their case and punctuation."""
+    """Makes events safe to write. ``names`` are further key names, whatever their case and punctuation.
 
-    def __init__(self, names: Iterable[str] = ()) -> None:
+    No record :meth:`passes` that has a field of a ``reserved`` name.
+    """
+
+    def __init__(self, names: Iterable[str] = (), reserved: AbstractSet[str] = frozenset()) -> None:
+        self._reserved = reserved
         self._names = frozenset(_NOT_LETTERS.sub("", name.lower()) for name in names)
         self._key = lru_cache(maxsize=4096)(lambda name: (scrub(name), self.hides(name)))
+        self._ordinary: set[str] = set()
 
     def hides(self, name: str) -> bool:
         """Whether a value under this key is masked."""
@@ -139,12 +188,46 @@ class Redactor:
                 texts.append(value)
             else:
                 cleaned[name] = _number(value)
-        return cleaned if _MARKED("\n".join(texts).lower()) is None else None
+        return None if _marked("\n".join(texts).lower()) else cleaned
+
+    def passes(self, fields: Mapping[str, Any], *texts: str) -> bool:
+        """Whether :meth:`clean` would leave all of it as it is: then there is nothing to copy. Runs no foreign code.
+
+        Integers may be larger than JSON has room for.
+        """
+        if not self._ordinary.issuperset(fields) and not self._learn(fields):
+            return False
+        shown = list(texts)
+        for value in fields.values():
+            kind = type(value)
+            if kind is str:
+                shown.append(value)
+            elif kind is float:
+                if not -_INFINITY < value < _INFINITY:
+                    return False
+            elif kind not in _SIMPLE:
+                return False
+        together = "\n".join(shown)
+        return len(together) <= TEXT and len(fields) <= ITEMS and not _marked(together.lower())
+
+    def _learn(self, names: Iterable[str]) -> bool:
+        """Whether all ``names`` may be shown as they are."""
+        for name in names:
+            if type(name) is not str or name in self._reserved or self._key(name) != (name, False):
+                return False
+        if len(self._ordinary) > NODES:
+            self._ordinary.clear()
+        self._ordinary.update(names)
+        return True
 
     def argument(self, value: Any) -> Any:
         """A ``%``-argument of a message: containers are cleaned, anything else is formatted as it is, then scrubbed."""
-        if isinstance(value, (Mapping, list, tuple, AbstractSet)):
+        if type(value) in _SIMPLE:
+            return value
+        if isinstance(value, (Mapping, list, tuple, AbstractSet)) or hasattr(type(value), "_mapping"):
             return self._value(value, _Budget(), DEPTH)
+        if type(value).__name__ in _BOUND and type(value).__module__ == "sqlalchemy.sql.util":
+            return MASK
         return value
 
     def _mapping(self, mapping: Mapping[Any, Any], budget: _Budget, depth: int) -> dict[str, Any]:
@@ -176,12 +259,18 @@ class Redactor:
     def _container(self, value: Any, budget: _Budget, depth: int) -> Any:
         if hasattr(type(value), "get_secret_value"):
             return MASK
+        if isinstance(value, tuple) or hasattr(type(value), "_mapping"):  # a row, or a tuple with names
+            named: Any = getattr(value, "_asdict", None)
+            value = value if named is None else named()
         if isinstance(value, (Mapping, list, tuple, AbstractSet)):
             if depth <= 0 or budget.nodes <= 0:
                 return "[too deep]" if depth <= 0 else "[too large]"
             if isinstance(value, Mapping):
                 return self._mapping(value, budget, depth)
             items = list(value)
+            if len(items) == 2 and isinstance(items[0], (str, bytes)) and self.hides(self._text(items[0])):
+                # A header, a cookie or a parameter, as ASGI and clients list them.
+                return [self._text(items[0]), items[1] if items[1] is None or isinstance(items[1], bool) else MASK]
             shown = [self._value(item, budget, depth - 1) for item in items[:ITEMS]]
             return shown if len(items) <= ITEMS else [*shown, f"[{len(items) - ITEMS} more]"]
         return self._text(value)

@@ -1,14 +1,15 @@
-"""From a standard library record to an event: the first half of the chain that every record takes."""
+"""What was told, from a record of the standard library or by a logger of ours, and the event it becomes."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from contextvars import ContextVar, copy_context
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from structlog.contextvars import get_contextvars
+from structlog.contextvars import STRUCTLOG_KEY_PREFIX
 from structlog.typing import EventDict
 
 from .._clock import from_us
@@ -17,61 +18,95 @@ from .tracebacks import describe
 
 # What a record has of its own; anything else was put there by `extra=`.
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
-_OURS = frozenset({"ts", "level", "logger", "service", "event", "exception"})
+OURS = frozenset({"ts", "level", "logger", "service", "release", "event", "exception"})
 FIELDS = "postrmagic_fields"
 # Of the attributes of a record with these fields and nothing else.
 _NUMBER = len(vars(logging.makeLogRecord({FIELDS: {}})))
+_VARIABLES = 1000
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Told:
-    """What a logger of ours was told, where no record of it is made: nobody else would hear it."""
+    """One record: ``given`` is the context and the fields, ``event`` what the message is made of with ``args``."""
 
     created: float
-    level: str
+    level: int
+    level_name: str
     logger: str
-    event: str
-    args: tuple[Any, ...]
-    fields: dict[str, Any]
+    event: object
+    args: Any
+    given: dict[str, Any]
+    error: BaseException | None = None
+    stack: str | None = None
 
 
-def to_event(record: logging.LogRecord | Told, redactor: Redactor) -> EventDict:
+def told_by(record: logging.LogRecord) -> Told:
+    """What a record of the standard library tells."""
+    error = record.exc_info[1] if isinstance(record.exc_info, tuple) else None
+    name, given = record.levelname, {**context(), **_fields(record)}
+    stack = record.stack_info
+    return Told(record.created, record.levelno, name, record.name, record.msg, record.args, given, error, stack)
+
+
+def to_event(told: Told, redactor: Redactor) -> EventDict:
     """``ts`` (UTC, ISO 8601), ``level``, ``logger``, ``event``, then context, fields, ``extra=``, ``exception``.
 
     A field that takes one of these names is kept under ``extra_<name>``: nobody forges a record's level or logger.
     """
-    if isinstance(record, Told):
-        message = _message(record.event, record.args, redactor)
-        return _event(record.created, record.level, record.logger, message, record.fields)
-    message = _message(record.msg, record.args, redactor)
-    event = _event(record.created, record.levelname, record.name, message, _fields(record))
-    error = record.exc_info[1] if isinstance(record.exc_info, tuple) else None
-    if error is not None:
-        event["exception"] = describe(error)
-    if record.stack_info:
-        event["stack"] = str(record.stack_info).splitlines()
+    event: EventDict = {
+        "ts": instant(told.created),
+        "level": told.level_name.lower(),
+        "logger": told.logger,
+        "event": _message(told.event, told.args, redactor),
+    }
+    event.update((f"extra_{name}" if name in OURS else name, value) for name, value in told.given.items())
+    if told.error is not None:
+        event["exception"] = describe(told.error)
+    if told.stack:
+        event["stack"] = str(told.stack).splitlines()
     return event
 
 
-def _event(created: float, level: str, logger: str, message: str, fields: dict[str, Any]) -> EventDict:
-    event: EventDict = {"ts": _instant(created), "level": level.lower(), "logger": logger, "event": message}
-    given = {**get_contextvars(), **fields}
-    if not _OURS.isdisjoint(given):
-        given = {f"extra_{name}" if name in _OURS else name: value for name, value in given.items()}
-    event.update(given)
-    return event
+def template(event: object) -> str:
+    """What is the same of all records that one call makes, at most 200 characters of it."""
+    return event[:200] if isinstance(event, str) else f"[{type(event).__name__}]"
 
 
-def _instant(seconds: float) -> str:
-    microseconds = int(seconds * 1_000_000)
-    whole, rest = divmod(microseconds, 1_000_000)
-    return f"{_second(whole)}.{rest:06d}Z"
+def instant(seconds: float) -> str:
+    """Seconds since the epoch as ISO 8601, UTC, to the microsecond."""
+    whole, rest = divmod(int(seconds * 1_000_000), 1_000_000)
+    return f"{second(whole)}.{rest:06d}Z"
 
 
 @lru_cache(maxsize=4)
-def _second(whole: int) -> str:
+def second(whole: int) -> str:
     """A second in ISO 8601; many records are of one."""
     return from_us(whole * 1_000_000).strftime("%Y-%m-%dT%H:%M:%S")
+
+
+def context() -> dict[str, Any]:
+    """What ``structlog.contextvars`` holds now, at half of its price: the names of its variables are remembered."""
+    found = {}
+    names = _names
+    for variable, value in copy_context().items():
+        name = names.get(variable)
+        if name is None:
+            name = _name_of(variable)
+        if name and value is not Ellipsis:
+            found[name] = value
+    return found
+
+
+_names: dict[ContextVar[Any], str] = {}
+
+
+def _name_of(variable: ContextVar[Any]) -> str:
+    """What the variable is called in the log; nothing, if it is not structlog's."""
+    if len(_names) >= _VARIABLES:  # whoever makes them by the request
+        _names.clear()
+    prefixed = variable.name.startswith(STRUCTLOG_KEY_PREFIX)
+    name = _names[variable] = variable.name[len(STRUCTLOG_KEY_PREFIX) :] if prefixed else ""
+    return name
 
 
 def _fields(record: logging.LogRecord) -> dict[str, Any]:

@@ -7,15 +7,17 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-Render = Callable[[Mapping[str, Any]], str]
+import orjson
+
+Render = Callable[[Mapping[str, Any]], bytes]
 
 # C0 and C1 controls, line and paragraph separators, directional marks (CVE-2021-42574), byte order mark, surrogates.
 _UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
 _BEYOND_ASCII = re.compile("[^\x00-\x7f]")
 _SHORT = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
-# Made once: json.dumps() makes an encoder for each call that wants anything of its own.
-_encoded = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 _COLOURS = {"debug": "2", "info": "32", "warning": "33", "error": "31", "critical": "1;31"}
+_EVENT = 30
+_INDENT = "\n    "
 
 
 def _escape(match: re.Match[str]) -> str:
@@ -31,7 +33,7 @@ def _escape(match: re.Match[str]) -> str:
 
 def escaped(text: str) -> str:
     """``text`` with every control, separator and directional character as a visible escape, valid inside JSON too."""
-    if text.isascii() and text.isprintable():  # most lines; asking costs a tenth of looking
+    if text.isprintable():  # most lines; asking costs a tenth of looking
         return text
     return _UNSAFE.sub(_escape, text)
 
@@ -41,22 +43,50 @@ def ascii_only(line: str) -> str:
     return _BEYOND_ASCII.sub(_escape, line)
 
 
-def render_json(event: Mapping[str, Any]) -> str:
-    """One JSON object (RFC 8259) on one line."""
-    return escaped(_encoded(event))
+def render_json(event: Mapping[str, Any]) -> bytes:
+    """One JSON object (RFC 8259) on one line, in UTF-8."""
+    return one_line(encoded(event))
+
+
+def encoded(event: Mapping[str, Any]) -> bytes:
+    """``event`` as JSON; half a character in it is told as U+FFFD."""
+    try:
+        return orjson.dumps(event)
+    except TypeError:  # it refuses surrogates, which the standard library's encoder leaves
+        return escaped(json.dumps(event, ensure_ascii=False, separators=(",", ":"))).encode()
+
+
+def one_line(line: bytes) -> bytes:
+    """``line``, which is JSON without C0 controls, with every other unsafe character escaped."""
+    if line.isascii() and b"\x7f" not in line:
+        return line
+    return escaped(line.decode()).encode()
 
 
 def console(colour: bool) -> Render:
-    """A renderer for people: time, level, event, ``key=value``; a traceback follows on indented lines."""
+    """A renderer for people: time of day (UTC), level, event, ``key=value``, and whose record it is.
 
-    def render(event: Mapping[str, Any]) -> str:
+    A traceback follows on indented lines.
+    """
+
+    def painted(code: str, text: str) -> str:
+        return f"\x1b[{code}m{text}\x1b[0m" if colour and text else text
+
+    def render(event: Mapping[str, Any]) -> bytes:
         fields = dict(event)
-        error = fields.pop("exception", None)
-        level = str(fields.pop("level", ""))
-        shown = f"\x1b[{_COLOURS.get(level, '0')}m{escaped(level):<8}\x1b[0m" if colour else f"{escaped(level):<8}"
-        parts = [escaped(str(fields.pop("ts", ""))), shown, escaped(str(fields.pop("event", "")))]
-        parts += [f"{escaped(str(key))}={_value(value)}" for key, value in fields.items()]
-        return " ".join(parts) + "".join(f"\n    {escaped(line)}" for line in _told(error))
+        error, stack = fields.pop("exception", None), fields.pop("stack", None)
+        level, logger = str(fields.pop("level", "")), str(fields.pop("logger", ""))
+        told = escaped(str(fields.pop("event", "")))
+        parts = [
+            painted("2", escaped(str(fields.pop("ts", ""))[11:23])),
+            painted(_COLOURS.get(level, "0"), f"{escaped(level):<8}"),
+            painted("1", f"{told:<{_EVENT}}" if fields or logger else told),
+        ]
+        parts += [f"{painted('36', escaped(str(key)))}={_value(value)}" for key, value in fields.items()]
+        parts.append(painted("2", f"[{escaped(logger)}]") if logger else "")
+        below = [*(stack if isinstance(stack, list) else ()), *_told(error)]
+        line = " ".join(part for part in parts if part) + "".join(f"{_INDENT}{escaped(str(line))}" for line in below)
+        return line.encode("utf-8", "replace")
 
     return render
 

@@ -1,87 +1,119 @@
-"""A file that several processes append to at once, and that another program may rotate."""
+"""A file that several processes append to and rotate at once, and that another program may rotate."""
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import os
-import threading
-import time
+import stat
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
+from ..._clock import Clock, SystemClock
 from ..._lifecycle import after_fork
+from ..interface import Rotation
+from .appending import Appender
+from .rotating import Rotator
 
-_FLAGS = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
+_FLAGS = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NOCTTY
+_MODE = 0o640
+_TRIES = 10
 
 
 class FileSink:
-    """Appends each line with one ``write(2)`` on an ``O_APPEND`` descriptor, so that lines of processes never mix.
+    """Appends to the regular file at ``path``, never through a symbolic link, mode 0640 if it makes it.
 
-    A renamed or removed file (logrotate) is noticed before the next line, which goes to a new one. A half line left
-    by a killed process or a full disk is ended first: what follows it begins on a line of its own.
+    A renamed or removed file is noticed before the next batch, which goes to a new one. With ``rotation`` the file is
+    put aside by whichever process sees first that it is due. Every process holds a shared flock(2) on the file that it
+    writes to: nobody compresses or removes one that somebody may still write to.
     """
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._fd = -1
-        self._ragged = False
-        self._lock = threading.Lock()  # a descriptor must not be closed for a new one while a thread writes to it
-        after_fork(self._forget_lock)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self._reopen()
+    def __init__(self, path: Path, rotation: Rotation | None = None, *, clock: Clock | None = None) -> None:
+        self._path = path.absolute()
+        self._rotator = Rotator(self._path, rotation, clock or SystemClock()) if rotation is not None else None
+        self._descriptor = -1
+        self._identity = (0, 0)
+        self._tended = False
+        after_fork(self._leave)
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        self._open()
 
-    def write(self, line: str) -> None:
-        """Append ``line``; raises :class:`OSError` when the disk refuses it."""
-        with self._lock:
-            if self._moved():
-                self._reopen()
-            self._append((b"\n" if self._ragged else b"") + line.encode("utf-8", "replace") + b"\n")
+    def write(self, lines: Sequence[bytes]) -> int:
+        """Append ``lines``; returns how many are in the file. :class:`OSError`: the disk refuses the first."""
+        self._settle()
+        return self._appender.append(lines)
+
+    def idle(self) -> None:
+        """Leave a file that was put aside, so that it can be compressed, and put this one aside if its time is over."""
+        self._settle()
 
     def close(self) -> None:
-        """Close the descriptor."""
-        if self._fd >= 0:
-            os.close(self._fd)
-            self._fd = -1
+        """Close the file; what is being compressed is left to the next process."""
+        self._leave()
+        if self._rotator is not None:
+            self._rotator.close()
 
-    def _forget_lock(self) -> None:
-        # A thread that held the lock did not come along into the child.
-        self._lock = threading.Lock()
+    def fileno(self) -> int:
+        """The descriptor of the file."""
+        return self._descriptor
 
-    def _append(self, data: bytes) -> None:
-        written = 0
-        try:
-            while written < len(data):
-                written += os.write(self._fd, data[written:])
-        finally:
-            if written:
-                self._ragged = written < len(data)
+    def _settle(self) -> None:
+        """Have the file that is at the path now, put aside if that was due."""
+        if not self._stays():
+            self._open()
+        rotator = self._rotator
+        if rotator is None:
+            return
+        if not self._tended:  # not when it is made: in a server that forks that is the wrong process for a thread
+            self._tended = True
+            rotator.tidy()
+        if rotator.turn(os.fstat(self._descriptor)):
+            self._open()
 
-    def _moved(self) -> bool:
-        if self._fd < 0:
-            return True
-        try:
-            there = self._path.stat()
-        except FileNotFoundError:
-            return True
-        here = os.fstat(self._fd)
-        return (there.st_ino, there.st_dev) != (here.st_ino, here.st_dev)
-
-    def _reopen(self) -> None:
-        fd = os.open(self._path, _FLAGS, 0o640)
-        with suppress(OSError):
-            self.close()
-        self._fd = fd
-        self._ragged = _ends_ragged(fd)
-
-
-def _ends_ragged(fd: int) -> bool:
-    """Whether the file ends inside a line that nobody is writing just now."""
-    seen = -1
-    for _ in range(5):
-        size = os.fstat(fd).st_size
-        if not size or os.pread(fd, 1, size - 1) == b"\n":
+    def _stays(self) -> bool:
+        """Whether the file at the path is still the one that is open."""
+        if self._descriptor < 0:
             return False
-        if size == seen:
-            return True
-        seen = size
-        time.sleep(0.002)  # a long line of another process may be half seen: look again before judging
-    return False
+        try:
+            there = self._path.lstat()
+        except FileNotFoundError:
+            return False
+        return (there.st_dev, there.st_ino) == self._identity
+
+    def _open(self) -> None:
+        for _ in range(_TRIES):
+            descriptor = os.open(self._path, _FLAGS, _MODE)
+            try:
+                there = self._shared(descriptor)
+            except OSError:
+                os.close(descriptor)
+                raise
+            if there is None:
+                os.close(descriptor)
+                continue
+            self._leave()
+            self._descriptor, self._identity = descriptor, (there.st_dev, there.st_ino)
+            self._appender = Appender(descriptor)
+            if self._rotator is not None:
+                self._rotator.adopt(there)
+            return
+        raise OSError(errno.EBUSY, "it is being moved all the time", str(self._path))
+
+    def _shared(self, descriptor: int) -> os.stat_result | None:
+        """Lock the open file against being compressed; ``None``: it was put aside meanwhile."""
+        there = os.fstat(descriptor)
+        if not stat.S_ISREG(there.st_mode):
+            raise OSError(errno.EINVAL, "it is no regular file", str(self._path))
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            return there if os.path.samestat(there, self._path.lstat()) else None
+        except (BlockingIOError, FileNotFoundError):
+            return None
+
+    def _leave(self) -> None:
+        # In a forked child too: offset and lock are its parent's, which a mere close leaves alone.
+        descriptor, self._descriptor = self._descriptor, -1
+        if descriptor >= 0:
+            with suppress(OSError):
+                os.close(descriptor)

@@ -1,0 +1,29 @@
+"""Logging as the settings say."""
+
+from __future__ import annotations
+
+from .._metrics import Metrics
+from ..settings import Settings
+from .interface import Rotation, Sampling
+from .levels import LEVELS_FILE
+from .manager import LogHandle, configure
+
+
+def configured(settings: Settings, metrics: Metrics | None = None) -> LogHandle:
+    """:func:`configure` with what ``settings`` say; raises what it raises."""
+    room, stack = settings.log, settings.stack
+    return configure(
+        metrics=metrics,
+        level=room.level,
+        levels=room.levels,
+        format=room.format,
+        file=room.file,
+        redact=room.redact,
+        service=stack.service,
+        release=stack.release,
+        rotation=Rotation(room.max_bytes or None, room.rotate, room.keep_files, room.keep_days, room.compress),
+        backlog=room.backlog,
+        sampling=Sampling(room.sample, room.slow),
+        repeats=room.repeats,
+        levels_file=stack.data_dir / LEVELS_FILE,
+    )
