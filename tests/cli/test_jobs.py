@@ -175,10 +175,12 @@ def test_an_unknown_job_is_told_clearly(house: House) -> None:
 
 
 def test_counts_are_by_queue(house: House) -> None:
-    """Dead are those that failed, too."""
-    assert house.json("counts") == {
+    """Dead are those that failed, too; and for how long the oldest has waited."""
+    counts = house.json("counts")
+    assert counts["default"].pop("oldest") > 0
+    assert counts == {
         "default": {"queued": 1, "later": 0, "running": 1, "dead": 2},
-        "mail": {"queued": 0, "later": 1, "running": 0, "dead": 0},
+        "mail": {"queued": 0, "later": 1, "running": 0, "dead": 0, "oldest": 0},
     }
     shown = house.run("counts").stdout
     assert "dead letters" in shown
@@ -317,7 +319,9 @@ def test_it_is_the_same_on_redis(house: House, redis_url: str, monkeypatch: pyte
     settings = embedded_settings(Path("var")).replace(jobs={"url": url})
     with Stack(settings, configure_logging=False) as stack:
         furnish(stack.jobs, house.ids)
-    assert house.json("counts")["default"] == {"queued": 1, "later": 0, "running": 1, "dead": 2}
+    counts = house.json("counts")["default"]
+    assert counts.pop("oldest") > 0
+    assert counts == {"queued": 1, "later": 0, "running": 1, "dead": 2}
     assert [status["id"] for status in house.json("list")] == sorted(house.ids.values(), reverse=True)
     assert "75%" in house.run("watch", "--once").stdout
     assert "{'poster': 7}" in house.run("show", house.ids["failed"], "--arguments").stdout

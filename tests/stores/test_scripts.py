@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
+from typing import cast
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -20,6 +21,9 @@ from postrmagic_core.stores.scripts import (
     LEASE_ACQUIRE,
     LEASE_RELEASE,
     LEASE_RENEW,
+    METRICS_FOLD,
+    METRICS_PUBLISH,
+    METRICS_READ,
     NOW,
     READ_TAGGED,
     SEMAPHORE_ACQUIRE,
@@ -56,6 +60,30 @@ def swaps(rows: int) -> st.SearchStrategy[list[bytes | int]]:
     return st.tuples(*[one] * rows).map(lambda groups: [arg for group in groups for arg in group])
 
 
+INDEX, ENDED = K.build("metrics", "index"), K.build("metrics", "retired")
+NAMES = [b"0123456789abcdef", b"(%d+)[^ ]*$%1%%."]
+PROCESSES = {name: K.build("metrics", b"p", name) for name in NAMES}
+TELLINGS = st.sampled_from([1, 2])
+BLOBS_TOLD = st.sampled_from([b"", b"\x00%d\n", b"figures"])
+
+
+def tellings() -> st.SearchStrategy[Call]:
+    """A process tells, with room for one or two."""
+    return st.tuples(st.sampled_from(NAMES), TELLINGS, BLOBS_TOLD, st.sampled_from([1, 2])).map(
+        lambda args: cast("Call", (METRICS_PUBLISH, [INDEX, PROCESSES[args[0]]], list(args)))
+    )
+
+
+def foldings() -> st.SearchStrategy[Call]:
+    """Somebody folds, who read this or that."""
+    row = st.one_of(st.just(b""), st.just(b"1"), st.just(b"\x00"), st.just(b"1 2"))
+    ended = st.sampled_from([b"", b"1\n", b"2\n"])
+    sums = st.sampled_from([b"1\nsums", b"2\n\x00"])
+    return st.tuples(st.sampled_from(NAMES), row, ended, sums, TELLINGS, st.sampled_from([0, 999_000]), TTLS).map(
+        lambda args: cast("Call", (METRICS_FOLD, [INDEX, PROCESSES[args[0]], ENDED], list(args)))
+    )
+
+
 Call = tuple[Script[object], list[bytes], list[bytes | int]]
 
 CALLS = st.one_of(
@@ -75,6 +103,9 @@ CALLS = st.one_of(
     st.tuples(st.just(GCRA_PEEK), st.just([BUCKET]), st.tuples(RATES, st.integers(1, 20), st.just(0)).map(list)),
     st.tuples(st.just(SEMAPHORE_ACQUIRE), st.just([SEMAPHORE]), st.tuples(st.integers(1, 3), HOLDERS, TTLS).map(list)),
     st.tuples(st.just(SEMAPHORE_RELEASE), st.just([SEMAPHORE]), st.tuples(HOLDERS).map(list)),
+    tellings(),
+    foldings(),
+    st.just((METRICS_READ, [INDEX, ENDED, *PROCESSES.values()], [])),
 )
 # Microseconds between calls: none, around a millisecond's end, around the times to live, and back.
 STEPS = st.sampled_from([0, 0, 1, 999, 1000, 500_000, 999_000, 1_000_000, 59_999_999, 60_000_000, -1_000_000])
@@ -94,7 +125,7 @@ def four(url_of: Callable[[str], str]) -> Iterator[list[Store]]:
 @given(st.lists(st.tuples(CALLS, STEPS), min_size=1, max_size=12))
 def test_every_script_answers_the_same_on_every_store(four: list[Store], calls: list[tuple[Call, int]]) -> None:
     """Any sequence of Scripts at any times gives one sequence of answers, and leaves the same values."""
-    keys = [*TAGS, LEASE, FENCE, ROW, GUARD, ENTRY, *BUCKETS, SEMAPHORE]
+    keys = [*TAGS, LEASE, FENCE, ROW, GUARD, ENTRY, *BUCKETS, SEMAPHORE, INDEX, ENDED, *PROCESSES.values()]
     now = (time.time_ns() // 1000) + 3_600_000_000  # ahead of every server's clock, which would end values by itself
     for store in four:
         store.delete(keys)
@@ -112,7 +143,8 @@ def test_no_script_is_left_out() -> None:
         {LEASE_ACQUIRE, LEASE_RENEW, LEASE_RELEASE},
         {GCRA, GCRA_PEEK, SEMAPHORE_ACQUIRE, SEMAPHORE_RELEASE},
     )
-    assert set(ALL) == {READ_TAGGED, INVALIDATE, SWAP, NOW, ADVANCE} | leases | limits
+    metrics = {METRICS_PUBLISH, METRICS_FOLD, METRICS_READ}
+    assert set(ALL) == {READ_TAGGED, INVALIDATE, SWAP, NOW, ADVANCE} | leases | limits | metrics
 
 
 # What each of them means, told once, on every store.

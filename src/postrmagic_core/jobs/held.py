@@ -16,10 +16,11 @@ class Delivery:
     """One delivery in this process.
 
     ``cancelled``: somebody asked the job to end. ``lost``: another worker has it, and what it reports here counts no
-    more. ``progress``: what the task told last, encoded.
+    more. ``progress``: what the task told last, encoded. ``waited``: seconds from when it was due until a thread began
+    it, where that is known.
     """
 
-    __slots__ = ("_on_cancel", "began", "cancelled", "claim", "lost", "progress", "told")
+    __slots__ = ("_on_cancel", "began", "cancelled", "claim", "lost", "progress", "told", "waited")
 
     def __init__(self, claim: Claim) -> None:
         self.claim = claim
@@ -28,6 +29,7 @@ class Delivery:
         self.lost = False
         self.progress: bytes | None = None
         self.told: bytes | None = None
+        self.waited = claim.waited
         self._on_cancel: Callable[[], None] | None = None
 
     def on_cancel(self, call: Callable[[], None] | None) -> None:
@@ -49,7 +51,7 @@ class Held:
 
     def __init__(self, owner: str, threads: int, ring: Callable[[], None]) -> None:
         self.owner = owner
-        self._threads = threads
+        self.threads = threads
         self._ring = ring
         self._lock = threading.Lock()
         self._waiting: dict[str, Delivery] = {}
@@ -77,11 +79,11 @@ class Held:
         held = [*self._waiting.values(), *self._running.values()]
         if self._draining or any(delivery.claim.alone for delivery in held):
             return 0
-        return self._threads - len(held) + (policy.appetite(self._threads, self._pace()) if ahead else 0)
+        return self.threads - len(held) + (policy.appetite(self.threads, self._pace()) if ahead else 0)
 
     def _pace(self) -> float | None:
         """Seconds that a job takes, as it seems now: longer than the mean where every thread is longer at one."""
-        if self._mean is None or len(self._running) < self._threads:
+        if self._mean is None or len(self._running) < self.threads:
             return self._mean
         return max(self._mean, time.monotonic() - max(delivery.began for delivery in self._running.values()))
 
@@ -119,7 +121,10 @@ class Held:
         with self._lock:
             delivery = self._waiting.pop(job_id, None)
             if delivery is not None:
-                delivery.began = time.monotonic()
+                now = time.monotonic()
+                if delivery.waited is not None:
+                    delivery.waited += now - delivery.began
+                delivery.began = now
                 self._running[job_id] = delivery
         return delivery
 

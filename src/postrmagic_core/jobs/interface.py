@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol, Self, TypeAlias, runtime_checkable
 
@@ -66,7 +66,8 @@ class NewJob:
 class Claim:
     """One delivery of a job to one worker; ``fence`` tells it from every other delivery of the job.
 
-    ``attempt`` counts deliveries from 1. ``alone``: nothing else may run in the worker's process meanwhile.
+    ``attempt`` counts deliveries from 1. ``alone``: nothing else may run in the worker's process meanwhile. ``waited``:
+    seconds from when it was due until it was claimed, by the broker's clock; ``None`` where that is not known.
     """
 
     id: str
@@ -78,6 +79,7 @@ class Claim:
     attempt: int
     headers: bytes = b""
     alone: bool = False
+    waited: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,12 +213,16 @@ class JobRecord:
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """How many jobs of a queue may run now (``queued``), wait for their time (``later``), run, are ``dead``."""
+    """How many jobs of a queue may run now (``queued``), wait for their time (``later``), run, are ``dead``.
+
+    ``oldest``: seconds since the first of those that may run was due; 0 where none is, or the broker cannot tell.
+    """
 
     queued: int = 0
     later: int = 0
     running: int = 0
     dead: int = 0
+    oldest: float = field(default=0.0, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,11 +13,12 @@ from .._clock import Clock, SystemClock, to_us
 from .._ids import uuid7
 from .._lifecycle import Lifecycle
 from .._metrics import Metrics
+from .._spans import carried as traced
 from .._steps import drive
 from .._unit import any_unit, when_ended
 from ..errors import OutsideUnit, UnknownTask
 from ..registry import BROKERS, Registry
-from . import policy, staged, waiting, workers
+from . import policy, staged, tally, waiting, workers
 from .context import OWN_FIELDS
 from .declaration import Call, Task
 from .handle import JobHandle
@@ -39,9 +40,11 @@ from .interface import (
 from .schedules import manage
 from .schedules.declaration import Schedule
 from .schedules.scheduler import Scheduler
+from .traced import sending
 from .worker import Worker
 
 if TYPE_CHECKING:
+    from .._metrics import Told
     from .._protocols import StagedRow, UnitLike, Units
     from .aio import AsyncJobQueue
     from .interface import Priority
@@ -89,6 +92,7 @@ class JobQueue(Lifecycle):
         self.upkeep: list[Callable[[], object]] = []
         self._clock = clock or SystemClock()
         self._bridge = Bridge(name="postrmagic-jobs")
+        self.metrics.report(self._told, shared=True)
 
     @property
     def aio(self) -> AsyncJobQueue:
@@ -126,8 +130,11 @@ class JobQueue(Lifecycle):
         database, whether it is shows only later, and the job returned is then unknown. ``carried``, for whoever
         enqueues on behalf of another context, takes the place of what ``carry`` tells.
         """
-        job = self._new(call, self._due_us(delay, at), priority, unique, carried)
-        holders = self._put([job], tx, detached)
+        due_us = self._due_us(delay, at)
+        with sending([call], carried) as sent:
+            job = self._new(call, due_us, priority, unique, carried)
+            holders = self._put([job], tx, detached)
+            sent.tell({"messaging.message.id": job.id})
         return JobHandle(holders.get(job.id, job.id), job.task, self, existing=job.id in holders)
 
     def enqueue_many(
@@ -135,8 +142,9 @@ class JobQueue(Lifecycle):
     ) -> list[JobHandle]:
         """:meth:`enqueue` for many, all of them or none, in one round trip."""
         due_us = self._due_us(delay, None)
-        jobs = [self._new(call, due_us, None, None) for call in calls]
-        holders = self._put(jobs, tx, detached) if jobs else {}
+        with sending(calls, None):
+            jobs = [self._new(call, due_us, None, None) for call in calls]
+            holders = self._put(jobs, tx, detached) if jobs else {}
         return [JobHandle(holders.get(job.id, job.id), job.task, self, existing=job.id in holders) for job in jobs]
 
     def enqueue_raw(
@@ -155,8 +163,10 @@ class JobQueue(Lifecycle):
         found = self.tasks.get(task)
         if found is None:
             raise UnknownTask(f"task {task} is not included here: jobs.include() the module that declares it")
-        job = self._new(found.call(**arguments), 0, None, None, carried)
-        return self._put([job], tx, detached).get(job.id, job.id)
+        call = found.call(**arguments)
+        with sending([call], carried):
+            job = self._new(call, 0, None, None, carried)
+            return self._put([job], tx, detached).get(job.id, job.id)
 
     def status(self, job_id: str) -> JobStatus | None:
         """What is known of a job; ``None`` for an unknown id."""
@@ -310,7 +320,7 @@ class JobQueue(Lifecycle):
         carried: Mapping[str, str] | None = None,
     ) -> NewJob:
         task, unique = call.task, unique or call.task.unique
-        carried = self.carry() if carried is None else carried
+        carried = {**self.carry(), **traced()} if carried is None else carried
         carried = {name: value for name, value in carried.items() if name not in OWN_FIELDS}
         if unique is not None:
             unique = Unique(policy.unique_key(task.name, unique.key, call.payload), unique.scope, unique.seconds)
@@ -375,6 +385,9 @@ class JobQueue(Lifecycle):
         """The adapter, where its jobs are rows of the unit's database."""
         adapter = self.adapter
         return adapter if isinstance(adapter, SupportsUnits) and adapter.database_id == unit.database_id else None
+
+    def _told(self) -> Iterator[Told]:
+        return tally.of_queues(self.counts(), {task.queue for task in self.tasks.values()})
 
     def _open(self) -> None:
         self.adapter.open()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
@@ -21,10 +21,12 @@ from .keeper import Duty, Keeper
 from .loop import TaskLoop
 from .runner import Around, Runner
 from .seats import Seats
+from .tally import of_worker
 from .wake import Bell
 from .workers import Registration, memory_used
 
 if TYPE_CHECKING:
+    from .._metrics import Told
     from .manager import JobQueue
 
 logger = logging.getLogger("postrmagic_core.jobs")
@@ -74,6 +76,7 @@ class Worker(Lifecycle):
         self._opened = ExitStack()
         self._held: Held | None = None
         self.id = ""
+        jobs.metrics.report(self._told)
 
     @property
     def spent(self) -> bool:
@@ -142,6 +145,9 @@ class Worker(Lifecycle):
         ]
         upkeep = [*self._jobs.upkeep, *([adapter.sweep] if isinstance(adapter, SupportsUpkeep) else [])]
         return [*duties, *(Duty(call, _HEARTBEAT) for call in upkeep)]
+
+    def _told(self) -> Iterable[Told]:
+        return of_worker(self._held) if self.is_open and self._held is not None else ()
 
     def _close(self) -> None:
         if self._held is not None:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import logging
 import random
 import threading
+from collections.abc import Iterator
 
 from postrmagic_core._clock import Clock, SystemClock
 from postrmagic_core._lifecycle import after_fork
-from postrmagic_core._metrics import Metrics
+from postrmagic_core._metrics import Metrics, Told
 from postrmagic_core.errors import BackendUnavailable
 from postrmagic_core.stores.policy import CLOSED, Breaker
 
@@ -19,7 +20,7 @@ class Circuit:
     """One server's breaker, shared by all threads and both faces of a store.
 
     ``timeout``: seconds a probe may take. Counts ``stores_failures_total``, ``stores_refused_total`` and
-    ``stores_opened_total``, labelled with the adapter's name.
+    ``stores_opened_total``, and tells ``stores_breaker_open``, labelled with the adapter's name.
     """
 
     def __init__(
@@ -32,6 +33,7 @@ class Circuit:
         self._failures = metrics.counter("stores_failures_total", adapter=name)
         self._refused = metrics.counter("stores_refused_total", adapter=name)
         self._opened = metrics.counter("stores_opened_total", adapter=name)
+        metrics.report(self._told)
         self._state: Breaker = CLOSED
         self._lock = threading.Lock()
         after_fork(self._forget)
@@ -67,6 +69,9 @@ class Circuit:
             if was_closed and self._state.probe_at is not None:
                 self._opened.add()
                 _log.warning("the %s server does not answer; calls fail at once until it does", self._name)
+
+    def _told(self) -> Iterator[Told]:
+        yield "stores_breaker_open", {"adapter": self._name}, self._state.probe_at is not None
 
     def _forget(self) -> None:
         self._lock = threading.Lock()

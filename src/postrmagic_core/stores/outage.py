@@ -32,7 +32,8 @@ class OutageLog:
         if self._said is None or now - self._said >= LOG_EVERY:
             self._said = now
             self.away = True
-            self._log.warning("the %s store is away (%s); policy: %s", self._whose, error.code, policy)
+            why = {"why": str(error)}  # as a certificate that was not accepted (OWASP ASVS 16.3.4)
+            self._log.warning("the %s store is away (%s); policy: %s", self._whose, error.code, policy, extra=why)
 
     def answered(self) -> None:
         """The store did what was asked."""

@@ -19,7 +19,7 @@ _PLACES = {priority: place for place, priority in enumerate(PRIORITIES)}
 _SCOPES = {"until_start": "s", "until_done": "d", "window": "w"}
 _TOLD = ("result", "reason", "error", "fingerprint", "progress")
 _STATES = frozenset({"queued", "running", "retrying", "succeeded", "failed", "cancelled", "dead"})
-_WIDTH = 9
+_WIDTH = 10
 
 FIELDS = (
     *("queue", "task", "state", "deliveries", "retries", "created", "due", "started", "ended"),
@@ -82,7 +82,7 @@ def claims(reply: Sequence[Any]) -> list[Claim]:
     """Out of turn.lua's answer; it has looked at ids, names and numbers already."""
     found = []
     for at in range(0, len(reply), _WIDTH):
-        job_id, queue, task, retries, payload, fence, attempt, headers, alone = reply[at : at + _WIDTH]
+        job_id, queue, task, retries, payload, fence, attempt, headers, alone, waited = reply[at : at + _WIDTH]
         found.append(
             Claim(
                 job_id.decode(),
@@ -94,6 +94,7 @@ def claims(reply: Sequence[Any]) -> list[Claim]:
                 int(attempt),
                 headers,
                 alone == 1,
+                waited / 1e6 if waited >= 0 else None,
             )
         )
     return found

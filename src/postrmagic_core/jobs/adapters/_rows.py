@@ -26,6 +26,7 @@ _IDS: Any = bindparam("ids", expanding=True)
 _HELD = select(c.id, c.fence, c.cancelling).where(c.id.in_(_IDS), c.state == "running").with_for_update()
 _CLAIMABLE = (
     select(c.id, c.queue, c.task, c.retries, c.payload, c.headers, c.fence, c.deliveries, c.state, c.cancelling)
+    .add_columns((now_us() - c.due_us).label("waited_us"))
     .where(c.id.in_(_IDS), c.due_us <= now_us())
     .with_for_update(skip_locked=True)
 )
@@ -52,7 +53,7 @@ def put_running(tx: UnitLike, job: NewJob, worker: str, lease: float) -> Claim |
     del row["due_us"]
     if not tx.execute(_BEGIN, row | {"lease_us": round(lease * 1e6)}).rowcount:
         return None
-    return Claim(job.id, job.queue, job.task, job.retries, job.payload, 1, 1, job.headers)
+    return Claim(job.id, job.queue, job.task, job.retries, job.payload, 1, 1, job.headers, waited=0.0)
 
 
 def _row(job: NewJob) -> dict[str, Any]:
@@ -186,7 +187,9 @@ _TAKE = (
 
 def _claim(row: Any, *, alone: bool) -> Claim:
     fence, attempt = row.fence + 1, row.deliveries + 1
-    return Claim(row.id, row.queue, row.task, row.retries, row.payload, fence, attempt, row.headers, alone)
+    # Of what was abandoned it is not known when it might have been taken over.
+    waited = None if row.state == "running" else float(row.waited_us) / 1e6
+    return Claim(row.id, row.queue, row.task, row.retries, row.payload, fence, attempt, row.headers, alone, waited)
 
 
 def renew(tx: UnitLike, beats: Sequence[Beat], lease: float) -> Renewal:

@@ -52,9 +52,13 @@ def _selected(chosen: Select[Any], selection: Selection) -> Select[Any]:
     return chosen if selection.before_us is None else chosen.where(c.ended_us < selection.before_us)
 
 
+# By the index in which workers look: the lease of what runs ends in the future, and what was abandoned is due too.
+_OLDEST = select(c.queue, (now_us() - func.min(c.due_us)).label("age_us")).where(c.due_us > 0).group_by(c.queue)
+
+
 def counts(tx: UnitLike) -> Mapping[str, Counts]:
     """Jobs that have not ended and dead ones, by queue."""
-    numbers: dict[str, dict[str, int]] = {}
+    numbers: dict[str, dict[str, Any]] = {}
     by_state = select(c.queue, c.state, func.count()).where(c.state.in_(LIVE | DEAD)).group_by(c.queue, c.state)
     for row in tx.execute(by_state):
         queue, state, number = tuple(row)
@@ -67,6 +71,8 @@ def counts(tx: UnitLike) -> Mapping[str, Counts]:
         queue, number = tuple(row)
         numbers[queue]["later"] = number
         numbers[queue]["queued"] -= number
+    for row in tx.execute(_OLDEST):
+        numbers.setdefault(row.queue, {})["oldest"] = max(0.0, float(row.age_us) / 1e6)
     return {queue: Counts(**of) for queue, of in numbers.items()}
 
 

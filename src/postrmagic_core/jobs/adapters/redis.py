@@ -135,7 +135,11 @@ class RedisBroker:
     def counts(self) -> Mapping[str, Counts]:
         """See :meth:`Inspection.counts`."""
         figures = self._run(scripts.COUNTS, [], writes=False)
-        return {queue.decode(errors="replace"): Counts(*numbers) for queue, *numbers in figures if any(numbers)}
+        return {
+            queue.decode(errors="replace"): Counts(queued, later, running, dead, age / 1e6)
+            for queue, queued, later, running, dead, age in figures
+            if queued or later or running or dead
+        }
 
     def listen(self, queues: Sequence[str], ring: Callable[[], None]) -> AbstractContextManager[object]:
         """See :meth:`Deliveries.listen`."""

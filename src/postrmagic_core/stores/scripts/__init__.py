@@ -18,6 +18,9 @@ from . import (
     lease_acquire,
     lease_release,
     lease_renew,
+    metrics_fold,
+    metrics_publish,
+    metrics_read,
     now,
     read_tagged,
     semaphore_acquire,
@@ -50,6 +53,9 @@ GCRA_PEEK = Script("gcra_peek", gcra.body, _text("gcra"), read_only=True)
 SEMAPHORE_ACQUIRE = _script("semaphore_acquire", semaphore_acquire.body)
 SEMAPHORE_RELEASE = _script("semaphore_release", semaphore_release.body)
 ADVANCE = _script("advance", advance.body)
+METRICS_PUBLISH = _script("metrics_publish", metrics_publish.body)
+METRICS_FOLD = _script("metrics_fold", metrics_fold.body)
+METRICS_READ = Script("metrics_read", metrics_read.body, _text("metrics_read"), read_only=True)
 NOW = Script("now", now.body, _text("now"), read_only=True)
 
 ALL = (
@@ -64,5 +70,8 @@ ALL = (
     SEMAPHORE_ACQUIRE,
     SEMAPHORE_RELEASE,
     ADVANCE,
+    METRICS_PUBLISH,
+    METRICS_FOLD,
+    METRICS_READ,
     NOW,
 )

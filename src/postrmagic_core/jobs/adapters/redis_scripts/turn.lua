@@ -1,7 +1,7 @@
 -- Record how deliveries ended, then claim what is due. ARGV: microseconds of a lease; the number of settlements, and for
 -- each: id, fence, state, microseconds of delay, the number of words that follow, and these: names and values of fields;
 -- then, if anything is wanted: worker, 1 if it is idle, how many, the number of queues, the queues, and the ids it holds.
--- Answers: 1 or 0 for each settlement; the claims, nine words each; microseconds until something may be due, where
+-- Answers: 1 or 0 for each settlement; the claims, ten words each; microseconds until something may be due, where
 -- nothing was claimed (-1: never); keys and ids that could not be believed.
 local lease_end = text(now + tonumber(ARGV[2]))
 local at = 4
@@ -138,6 +138,9 @@ local function claim(job, queue, priority, abandoned)
   claims[n + 1], claims[n + 2], claims[n + 3], claims[n + 4] = job.id, queue, job.task, text(job.retries)
   claims[n + 5], claims[n + 6], claims[n + 7] = job.more[11] or '', fence, attempt
   claims[n + 8], claims[n + 9] = job.more[12] or '', alone and 1 or 0
+  -- Of what was abandoned it is not known when it might have been taken over.
+  local due = not abandoned and whole(job.more[13])
+  claims[n + 10] = due and math.max(0, now - due) or -1
 end
 
 -- What the sorted set says of a job, the job must say too; who lies is no longer delivered.
@@ -169,7 +172,7 @@ for place, found in ipairs(shared()) do
   local closed = blocked or alone or taken == free
   -- Behind the last one that is taken only poison matters, which is never among those that wait.
   if abandoned or not closed then
-    local job = load(id, 'payload', 'headers')
+    local job = load(id, 'payload', 'headers', 'due')
     if not believed(job, id, queue, set, abandoned) then
       -- dropped
     elseif abandoned and job.cancelling then
