@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Protocol
 
+from .._spans import spans
+
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
@@ -29,11 +31,17 @@ class Instrumented:
     """Mixin for a dialect: its backend opens connections and begins transactions (:meth:`equip`).
 
     ``noted`` hears of each statement before it runs, ``watched`` of its end: one listener each, which may be ``None``.
+    Where ``bears_remarks``, ``remark(statement, many)`` is what is sent in the statement's place; nobody hears of it.
     A ROLLBACK without a transaction, a round trip for nothing, is left out.
     """
 
+    name: str
+    namespace = ""
+    """The database's name, where a server has several."""
+    bears_remarks = False
     noted: Callable[[Any], None] | None = None
     watched: Watcher | None = None
+    remark: Callable[[str, bool], str] | None = None
     _opens: Callable[..., Any]
     _opening: Callable[[], None]
     _begins: Callable[[Any], None]
@@ -48,6 +56,11 @@ class Instrumented:
     ) -> None:
         """``opens`` gives a driver's connection, ``opening`` is told first; ``begins`` gets the pool's proxy of one."""
         self._opens, self._opening, self._begins, self._in_transaction = opens, opening, begins, in_transaction
+
+    @property
+    def system(self) -> str:
+        """``sqlite``, ``mysql`` or ``mariadb``."""
+        return "mariadb" if getattr(self, "is_mariadb", False) else self.name
 
     def connect(self, *cargs: Any, **cparams: Any) -> Any:
         """Open a connection."""
@@ -76,40 +89,61 @@ class Instrumented:
         """Execute once. Nearly every statement comes this way: written out, since each call within would cost it."""
         if self.noted is not None and context is not None:
             self.noted(context)
-        watched = self.watched
-        if watched is None:
-            cursor.execute(statement, parameters)
+        text = statement if self.remark is None else self.remark(statement, False)
+        watched, recorder = self.watched, spans.recorder
+        if watched is None and recorder is None:
+            cursor.execute(text, parameters)
             return
         began = perf_counter()
         try:
-            cursor.execute(statement, parameters)
+            cursor.execute(text, parameters)
         except BaseException as error:
-            watched(cursor, statement, parameters, context, perf_counter() - began, error)
+            self._tell(cursor, statement, parameters, context, perf_counter() - began, error)
             raise
-        watched(cursor, statement, parameters, context, perf_counter() - began, None)
+        seconds = perf_counter() - began
+        if watched is not None:
+            watched(cursor, statement, parameters, context, seconds, None)
+        if recorder is not None:
+            recorder.statement(self, statement, seconds, None)
 
     def do_executemany(self, cursor: Any, statement: str, parameters: Any, context: Any = None) -> None:
         """Execute for each of ``parameters``."""
-        self._do(cursor.executemany, cursor, statement, parameters, context)
+        self._do(cursor.executemany, cursor, statement, parameters, context, many=True)
 
     def do_execute_no_params(self, cursor: Any, statement: str, context: Any = None) -> None:
         """Execute as it is."""
         self._do(lambda text, _: cursor.execute(text), cursor, statement, (), context)
 
     def _do(
-        self, execute: Callable[[str, Any], object], cursor: Any, statement: str, parameters: Any, context: Any
+        self,
+        execute: Callable[[str, Any], object],
+        cursor: Any,
+        statement: str,
+        parameters: Any,
+        context: Any,
+        many: bool = False,
     ) -> None:
         if self.noted is not None and context is not None:
             self.noted(context)
-        if self.watched is None:
-            execute(statement, parameters)
+        text = statement if self.remark is None else self.remark(statement, many)
+        if self.watched is None and spans.recorder is None:
+            execute(text, parameters)
             return
         error: BaseException | None = None
         began = perf_counter()
         try:
-            execute(statement, parameters)
+            execute(text, parameters)
         except BaseException as raised:
             error = raised
             raise
         finally:
-            self.watched(cursor, statement, parameters, context, perf_counter() - began, error)
+            self._tell(cursor, statement, parameters, context, perf_counter() - began, error)
+
+    def _tell(
+        self, cursor: Any, statement: str, parameters: Any, context: Any, seconds: float, error: BaseException | None
+    ) -> None:
+        if self.watched is not None:
+            self.watched(cursor, statement, parameters, context, seconds, error)
+        recorder = spans.recorder
+        if recorder is not None:
+            recorder.statement(self, statement, seconds, error)

@@ -68,6 +68,8 @@ class MysqlBackend(SqlBackend):
             connect_args=there.arguments(self.timeouts),
             **self._pool_options(),
         )
+        dialect: Any = engine.dialect
+        dialect.namespace = there.database
         event.listen(engine, "connect", lambda connection, _: self._set_up(engine, role, connection))
         pool: Any = engine.pool
         pool.still_works = self._still_works
@@ -141,6 +143,7 @@ class MysqlDialect(Instrumented, MySQLDialect_pymysql):
     """SQLAlchemy's, told what to do at its seams."""
 
     supports_statement_cache = True
+    bears_remarks = True
 
 
 registry.register("mysql.postrmagic", __name__, MysqlDialect.__name__)

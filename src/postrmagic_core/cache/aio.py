@@ -9,6 +9,7 @@ from concurrent.futures import Future
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
+from .._spans import NO_SPAN, spans
 from .._steps import Steps, adrive
 from ..errors import BackendError
 from ..stores.aio import AsyncLease, AsyncStoreFace, acquire
@@ -18,6 +19,7 @@ from .flights import Caller, Outcome
 from .interface import CacheStats, Committing
 from .near import MISSING
 from .policy import Freshness
+from .traced import hit, operating
 from .warming import Report, W, Warm, WarmReport, quiet
 
 if TYPE_CHECKING:
@@ -42,6 +44,14 @@ class AsyncCacheManager:
             value = self._near.value(key, kind)
             if value is not MISSING:
                 return value
+        if spans.recorder is None:
+            return await self._get(key, default, kind)
+        with operating("get", self._cache.store, key) as trip:
+            value = await self._get(key, MISSING, kind)
+            trip.tell(hit(value is not MISSING))
+            return default if value is MISSING else value
+
+    async def _get(self, key: str, default: Any, kind: Any) -> Any:
         tags, names = self._access.asked(key)
         try:
             answer: Answer = await self._port.store.get(names)
@@ -54,19 +64,23 @@ class AsyncCacheManager:
 
     async def get_many(self, keys: Iterable[str], *, kind: Any = None) -> dict[str, Any]:
         """See :meth:`CacheManager.get_many`."""
-        return await self._run(self._access.get_many(keys, kind))
+        with operating("get_many", self._cache.store):
+            return await self._run(self._access.get_many(keys, kind))
 
     async def set(self, key: str, value: Any, ttl: float, *, tags: Tags = (), kind: Any = None) -> None:
         """See :meth:`CacheManager.set`."""
-        await self._run(self._access.set(key, value, ttl, tags, kind))
+        with operating("set", self._cache.store, key):
+            await self._run(self._access.set(key, value, ttl, tags, kind))
 
     async def delete(self, *keys: str) -> int:
         """See :meth:`CacheManager.delete`."""
-        return await self._run(self._access.delete(keys))
+        with operating("delete", self._cache.store, count=len(keys)):
+            return await self._run(self._access.delete(keys))
 
     async def clear(self) -> int:
         """See :meth:`CacheManager.clear`."""
-        return await self._run(self._access.clear())
+        with operating("clear", self._cache.store):
+            return await self._run(self._access.clear())
 
     @overload
     async def get_or_set(
@@ -117,19 +131,22 @@ class AsyncCacheManager:
         value = self._cache.filling.nearby(key, kind, tags)
         if value is not MISSING:
             return value
-        answer: Answer | None = None
-        since = self._cache.clock.monotonic()
-        if not self._cache.filling.in_unit():
-            asked, names = self._access.named(key, tags)
-            try:
-                answer = await self._port.store.get(names)
-            except BackendError as error:
-                answer = error
-            value = self._access.plain(answer, kind, asked)
-            if value is not MISSING:
-                return value
-        fill = self._cache.filling.fill(key, fn, Freshness(fresh, stale), tags, kind, negative, errors)
-        return await self._run(self._cache.filling.get_or_set(fill, Caller(asyncio.get_running_loop(), since), answer))
+        with NO_SPAN if spans.recorder is None else operating("get_or_set", self._cache.store, key):
+            answer: Answer | None = None
+            since = self._cache.clock.monotonic()
+            if not self._cache.filling.in_unit():
+                asked, names = self._access.named(key, tags)
+                try:
+                    answer = await self._port.store.get(names)
+                except BackendError as error:
+                    answer = error
+                value = self._access.plain(answer, kind, asked)
+                if value is not MISSING:
+                    return value
+            fill = self._cache.filling.fill(key, fn, Freshness(fresh, stale), tags, kind, negative, errors)
+            return await self._run(
+                self._cache.filling.get_or_set(fill, Caller(asyncio.get_running_loop(), since), answer)
+            )
 
     def cached(
         self,
@@ -161,7 +178,8 @@ class AsyncCacheManager:
 
     async def capture(self, tags: Iterable[str]) -> dict[str, int]:
         """See :meth:`CacheManager.capture`."""
-        return await self._run(self._access.capture(tags))
+        with operating("capture", self._cache.store):
+            return await self._run(self._access.capture(tags))
 
     async def invalidate(self, *tags: str, tx: Committing | None = None, detached: bool = False) -> None:
         """See :meth:`CacheManager.invalidate`."""
@@ -169,7 +187,8 @@ class AsyncCacheManager:
             self._cache.invalidate(*tags, tx=tx)
             return
         self._cache.filling.check_outside(detached)
-        await self._run(self._access.invalidate(tags))
+        with operating("invalidate", self._cache.store, count=len(tags)):
+            await self._run(self._access.invalidate(tags))
 
     def stats(self) -> CacheStats:
         """See :meth:`CacheManager.stats`."""

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from .._protocols import Units
+from .._spans import span
 from .._steps import Steps
 from .._unit import any_unit
 from ..errors import BackendError, BackendTimeout, OutsideUnit, PostrMagicError, RecursiveCompute
@@ -271,7 +272,8 @@ class Filling:
         tally.computes.add()
         began = monotonic()
         try:
-            return (yield lambda port: port.call(fill.compute))
+            with span("cache compute", "internal", {}):
+                return (yield lambda port: port.call(fill.compute))
         finally:
             tally.compute_us.add(_us(monotonic() - began))
 

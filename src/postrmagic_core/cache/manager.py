@@ -14,6 +14,7 @@ from .._clock import Clock, SystemClock
 from .._lifecycle import Lifecycle, after_fork
 from .._metrics import Metrics
 from .._protocols import Units
+from .._spans import NO_SPAN, spans
 from .._steps import Steps, drive
 from ..errors import BackendError, Unsupported
 from ..stores.checks import check_atomic
@@ -31,6 +32,7 @@ from .near import MISSING, Near
 from .outage import Outage
 from .policy import Freshness
 from .tally import Tally
+from .traced import hit, operating
 from .warming import Port as WarmPort
 from .warming import Report, W, Warming, WarmReport, quiet
 
@@ -105,6 +107,14 @@ class CacheManager(Lifecycle):
             value = self._near.value(key, kind)
             if value is not MISSING:
                 return value
+        if spans.recorder is None:
+            return self._get(key, default, kind)
+        with operating("get", self.store, key) as trip:
+            value = self._get(key, MISSING, kind)
+            trip.tell(hit(value is not MISSING))
+            return default if value is MISSING else value
+
+    def _get(self, key: str, default: Any, kind: Any) -> Any:
         tags, names = self.access.asked(key)
         try:
             answer: Answer = self.store.get(names)
@@ -117,7 +127,8 @@ class CacheManager(Lifecycle):
 
     def get_many(self, keys: Iterable[str], *, kind: Any = None) -> dict[str, Any]:
         """The fresh values among ``keys``, by key, in at most two trips to the store."""
-        return self._run(self.access.get_many(keys, kind))
+        with operating("get_many", self.store):
+            return self._run(self.access.get_many(keys, kind))
 
     def set(self, key: str, value: Any, ttl: float, *, tags: Tags = (), kind: Any = None) -> None:
         """Store ``value`` for ``ttl`` seconds.
@@ -126,17 +137,20 @@ class CacheManager(Lifecycle):
         have come between, pass what :meth:`capture` answered before, or use :meth:`get_or_set`.
         Raises :class:`EncodeError` for a value without a lossless encoding; ``kind`` (a type) helps.
         """
-        self._run(self.access.set(key, value, ttl, tags, kind))
+        with operating("set", self.store, key):
+            self._run(self.access.set(key, value, ttl, tags, kind))
 
     def delete(self, *keys: str) -> int:
         """Delete entries, at once; returns how many were there. Raises :class:`BackendError` under every policy."""
-        return self._run(self.access.delete(keys))
+        with operating("delete", self.store, count=len(keys)):
+            return self._run(self.access.delete(keys))
 
     def clear(self) -> int:
         """Delete this namespace's entries and nothing else; :class:`Unsupported` where the store cannot scan."""
         if not isinstance(self.store, SupportsScan):
             raise Unsupported(f"{type(self.store).__name__} cannot find keys by prefix: it has no clear()")
-        return self._run(self.access.clear())
+        with operating("clear", self.store):
+            return self._run(self.access.clear())
 
     def get_or_set(
         self,
@@ -168,19 +182,20 @@ class CacheManager(Lifecycle):
         value = self.filling.nearby(key, kind, tags)
         if value is not MISSING:
             return value  # type: ignore[no-any-return]  # stored values are Any
-        answer: Answer | None = None
-        since = self.clock.monotonic()
-        if not self.filling.in_unit():
-            asked, names = self.access.named(key, tags)
-            try:
-                answer = self.store.get(names)
-            except BackendError as error:
-                answer = error
-            value = self.access.plain(answer, kind, asked)
-            if value is not MISSING:
-                return value  # type: ignore[no-any-return]  # as above
-        fill = self.filling.fill(key, fn, Freshness(fresh, stale), tags, kind, negative, errors)
-        return self._run(self.filling.get_or_set(fill, Caller(None, since), answer))  # type: ignore[no-any-return]  # as above
+        with NO_SPAN if spans.recorder is None else operating("get_or_set", self.store, key):
+            answer: Answer | None = None
+            since = self.clock.monotonic()
+            if not self.filling.in_unit():
+                asked, names = self.access.named(key, tags)
+                try:
+                    answer = self.store.get(names)
+                except BackendError as error:
+                    answer = error
+                value = self.access.plain(answer, kind, asked)
+                if value is not MISSING:
+                    return value  # type: ignore[no-any-return]  # as above
+            fill = self.filling.fill(key, fn, Freshness(fresh, stale), tags, kind, negative, errors)
+            return self._run(self.filling.get_or_set(fill, Caller(None, since), answer))  # type: ignore[no-any-return]  # as above
 
     def cached(
         self,
@@ -225,7 +240,8 @@ class CacheManager(Lifecycle):
 
     def capture(self, tags: Iterable[str]) -> dict[str, int]:
         """The present generation of each tag: take it before reading what a later :meth:`set` stores."""
-        return self._run(self.access.capture(tags))
+        with operating("capture", self.store):
+            return self._run(self.access.capture(tags))
 
     def invalidate(self, *tags: str, tx: Committing | None = None, detached: bool = False) -> None:
         """Make every entry stored under any of ``tags`` a miss, in every process.
@@ -244,7 +260,8 @@ class CacheManager(Lifecycle):
 
     def _invalidate(self, tags: Sequence[str]) -> None:
         """:meth:`invalidate` without regard to units."""
-        self._run(self.access.invalidate(tags))
+        with operating("invalidate", self.store, count=len(tags)):
+            self._run(self.access.invalidate(tags))
 
     def deliver(self, tx: Committing, row: Delivery) -> None:
         """The outbox route of topic ``cache``: invalidate what a committed unit staged. Doing it again does no harm."""

@@ -10,7 +10,7 @@ import asyncio
 import contextvars
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
-from contextlib import AbstractContextManager, asynccontextmanager
+from contextlib import AbstractContextManager, AsyncExitStack, asynccontextmanager
 from functools import partial, wraps
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 from weakref import WeakKeyDictionary
@@ -26,6 +26,7 @@ from ..errors import NestedUnit
 from . import policy
 from .interface import Deliver, Isolation, OutboxCount
 from .runner import UnitRunner
+from .traced import unit_span
 from .transaction import Transaction
 from .unit import Unit
 
@@ -130,9 +131,13 @@ class AsyncDatabaseManager:
         if current is not None:
             yield self._face_of(current)
             return
-        unit = self._units.new("read", snapshot=snapshot or tags is not None)
+        is_snapshot = snapshot or tags is not None
+        unit = self._units.new("read", snapshot=is_snapshot)
         line = application_line(sys._getframe(1))
-        async with self._lanes_for("read").hold() as lane:
+        async with AsyncExitStack() as held:
+            if is_snapshot:
+                held.enter_context(unit_span("read"))
+            lane = await held.enter_async_context(self._lanes_for("read").hold())
             if tags is not None:
                 await lane.run(partial(self._units.capture, unit, tags))
             await lane.run(partial(unit.begin, line), undo=lambda _: unit.release())
@@ -161,19 +166,20 @@ class AsyncDatabaseManager:
         self._manager.ensure_open()
         unit = self._units.new("write", isolation=isolation)
         line = application_line(sys._getframe(1))
-        outside = contextvars.copy_context()
-        commit = partial(outside.run, partial(self._end, unit, failed=False))
-        undo = partial(outside.run, partial(self._end, unit, failed=True))
-        with entered(unit):
-            async with self._lanes_for("write").hold() as lane:
-                await lane.run(partial(unit.begin, line), undo=lambda _: undo())
-                self._faces[unit] = AwaitableUnit(unit, lane)
-                try:
-                    yield self._faces[unit]
-                except BaseException:
-                    await lane.run(undo)
-                    raise
-                await lane.run(commit)
+        with unit_span("write"):
+            outside = contextvars.copy_context()
+            commit = partial(outside.run, partial(self._end, unit, failed=False))
+            undo = partial(outside.run, partial(self._end, unit, failed=True))
+            with entered(unit):
+                async with self._lanes_for("write").hold() as lane:
+                    await lane.run(partial(unit.begin, line), undo=lambda _: undo())
+                    self._faces[unit] = AwaitableUnit(unit, lane)
+                    try:
+                        yield self._faces[unit]
+                    except BaseException:
+                        await lane.run(undo)
+                        raise
+                    await lane.run(commit)
 
     def transactional(
         self, *, retries: int = 3

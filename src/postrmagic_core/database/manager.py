@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import weakref
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial, wraps
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
@@ -14,18 +14,21 @@ from sqlalchemy.sql import Executable
 
 from .._clock import Clock, SystemClock
 from .._lifecycle import Lifecycle
-from .._metrics import Metrics
+from .._metrics import Metrics, Told
 from .._protocols import TagCapture
 from .._retry import RetryPolicy
+from .._spans import spans
 from .._sql import Backend, PoolLimits, PoolState, Timeouts, open_backend
 from .._unit import current_unit
 from ..errors import Conflict, NotRepeatable
 from ..registry import Registry
+from . import figures
 from .analysis.log import QueryLog
 from .analysis.options import QueryLogOptions
 from .interface import Deliver, Isolation, OutboxCount
 from .outbox import counted
 from .runner import Reading, UnitRunner, Writing
+from .traced import traced
 from .unit import Unit
 from .window import Window
 
@@ -43,6 +46,8 @@ class DatabaseManager(Lifecycle):
 
     ``url`` is ``sqlite:///app.db``, ``mysql://user:password@host/name`` or ``mariadb://…``; constructing connects to
     nothing. ``migrations`` are the application's own; ``queries`` turns the query log on, then in ``db.queries``.
+    ``comments``, an attribute to be set before the first unit, is whether MySQL and MariaDB are told by a comment in
+    each statement which request or job it is for.
     Raises :class:`ConfigurationError` for a URL that cannot be used.
     """
 
@@ -50,6 +55,7 @@ class DatabaseManager(Lifecycle):
     migrations: Migrations | None
     metrics: Metrics
     queries: QueryLog | None
+    comments: bool = True
 
     def __init__(
         self,
@@ -74,11 +80,12 @@ class DatabaseManager(Lifecycle):
         self.queries = None
         if queries is not None:
             self.queries = QueryLog(queries, database_id=self.backend.database_id(), clock=self._clock)
-        self._units = UnitRunner(
-            self.backend, self._clock, self.metrics, self._window.open, self._wake_relays, self.queries
-        )
+        how: dict[str, Any] = {"queries": self.queries, "comments": lambda: self.comments}
+        self._units = UnitRunner(self.backend, self._clock, self.metrics, self._window.open, self._wake_relays, **how)
         self._aio: AsyncDatabaseManager | None = None
         self._conflicts = self.metrics.counter("db_conflicts_total")
+        self.metrics.report(self._pools_told)
+        self.metrics.report(self._outbox_told, shared=True)
 
     @property
     def database_id(self) -> str:
@@ -111,9 +118,11 @@ class DatabaseManager(Lifecycle):
             return nullcontext(current)
         self.ensure_open()
         if tags is None:
-            return Reading(self._units.new("read", snapshot=snapshot))
+            plain = Reading(self._units.new("read", snapshot=snapshot))
+            return plain if spans.recorder is None or not snapshot else traced(plain, "read")
         unit = self._units.new("read", snapshot=True)
-        return Reading(unit, partial(self._units.capture, unit, tags))
+        reading = Reading(unit, partial(self._units.capture, unit, tags))
+        return reading if spans.recorder is None else traced(reading, "read")
 
     def rows(self, statement: Executable, parameters: Any = None) -> Sequence[Row[Any]]:
         """Every row of one statement, in a :meth:`read` of its own."""
@@ -132,7 +141,8 @@ class DatabaseManager(Lifecycle):
         when the answer to COMMIT was cut off.
         """
         self.ensure_open()
-        return Writing(self._units, self._units.new("write", isolation=isolation))
+        writing = Writing(self._units, self._units.new("write", isolation=isolation))
+        return writing if spans.recorder is None else traced(writing, "write")
 
     def transactional(self, *, retries: int = 3) -> Callable[[Callable[Concatenate[Unit, P], R]], Callable[P, R]]:
         """Decorate ``fn(tx, …)`` to run in a write unit of its own, or to join the one that is open.
@@ -234,6 +244,12 @@ class DatabaseManager(Lifecycle):
     def _wake_relays(self) -> None:
         for relay in list(self._relays):
             relay.wake()
+
+    def _pools_told(self) -> Iterator[Told]:
+        return figures.of_pools(self.pools())
+
+    def _outbox_told(self) -> Iterator[Told]:
+        return figures.of_outbox(self.outbox_counts(), self._clock.now_us())
 
     def _open(self) -> None:
         self.backend.engine("write")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Collection, Mapping
+from typing import Any
 
 from sqlalchemy import Engine
 
@@ -26,7 +27,8 @@ _PLAIN: Mapping[str, object] = {}
 class UnitRunner:
     """Makes the units of one database.
 
-    ``connected`` is called after each new connection, ``delivered`` after a commit that left rows for a relay.
+    ``connected`` is called after each new connection, ``delivered`` after a commit that left rows for a relay;
+    ``comments`` is asked whether a server is told whom each statement is for.
     """
 
     def __init__(
@@ -37,6 +39,7 @@ class UnitRunner:
         connected: Callable[[], None],
         delivered: Callable[[], None],
         queries: QueryLog | None = None,
+        comments: Callable[[], bool] = bool,
     ) -> None:
         self.database_id = backend.database_id()
         self._backend = backend
@@ -44,6 +47,7 @@ class UnitRunner:
         self._connected = connected
         self._delivered = delivered
         self._queries = queries
+        self._comments = comments
         # Called in each unit that wrote, just before it commits.
         self.on_write: list[Callable[[Unit], object]] = []
         self._captures: TagCapture | None = None
@@ -88,6 +92,11 @@ class UnitRunner:
             listen(engine, role, self._connected)
             if self._queries is not None:
                 self._queries.listen(engine)
+            dialect: Any = engine.dialect
+            if self._comments() and getattr(dialect, "bears_remarks", False):
+                from .._sql.comments import commented
+
+                dialect.remark = commented
             self._heard[role] = engine
             return engine
 

@@ -12,10 +12,12 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from .._metrics import Metrics
+from .._spans import spans
 from ..errors import Unsupported, UsageError
 from .background import Background
 from .interface import STOP, EventContext
 from .listener import Listener
+from .traced import delivering, hearing
 
 if TYPE_CHECKING:
     from .._protocols import UnitLike
@@ -55,7 +57,8 @@ class Caller:
     def called_now(self, listener: Listener[Any], ctx: EventContext) -> object:
         """What one of them returns; ``None`` for an error that is only logged."""
         try:
-            return self._awaited(listener, ctx) if listener.is_async else self.call(listener, ctx, ctx)
+            with hearing(listener):
+                return self._awaited(listener, ctx) if listener.is_async else self.call(listener, ctx, ctx)
         except Exception as error:
             self.failed(listener, ctx.event_id, error)
             return None
@@ -63,7 +66,8 @@ class Caller:
     async def awaited_now(self, listener: Listener[Any], ctx: EventContext) -> object:
         """:meth:`called_now` for an async listener, on the emitter's own loop."""
         try:
-            return await self.acall(listener, ctx, ctx)
+            with hearing(listener):
+                return await self.acall(listener, ctx, ctx)
         except Exception as error:
             self.failed(listener, ctx.event_id, error)
             return None
@@ -75,7 +79,7 @@ class Caller:
             if not self.may(listener):
                 continue
             try:
-                with _part(tx) if listener.on_error == "log" else nullcontext():
+                with hearing(listener), _part(tx) if listener.on_error == "log" else nullcontext():
                     stopped = self.call(listener, ctx, ctx)
             except Exception as error:
                 self.failed(listener, ctx.event_id, error)
@@ -94,7 +98,12 @@ class Caller:
                     self._background.submit(partial(self._alone, listener, ctx))
                     continue
                 try:
-                    if listener.function(ctx.event, ctx) is STOP:
+                    if spans.recorder is None:
+                        stopped = listener.function(ctx.event, ctx)
+                    else:
+                        with hearing(listener):
+                            stopped = listener.function(ctx.event, ctx)
+                    if stopped is STOP:
                         return
                 except Exception as error:
                     self.failed(listener, ctx.event_id, error)
@@ -103,10 +112,11 @@ class Caller:
 
     def deliver(self, listener: Listener[Any], because: EventContext, ctx: Any) -> None:
         """Call a durable listener with its job's context, and wait for it."""
-        if listener.is_async:
-            self._wait(listener, because, ctx)
-        else:
-            self.call(listener, because, ctx)
+        with delivering(listener, because.event):
+            if listener.is_async:
+                self._wait(listener, because, ctx)
+            else:
+                self.call(listener, because, ctx)
 
     def may(self, listener: Listener[Any]) -> bool:
         """Whether it is to be called; of one that hears once, the first time."""
@@ -143,7 +153,8 @@ class Caller:
 
     async def _alone(self, listener: Listener[Any], ctx: EventContext) -> None:
         try:
-            await self.acall(listener, ctx, ctx)
+            with hearing(listener):
+                await self.acall(listener, ctx, ctx)
         except Exception as error:
             self.failed(listener, ctx.event_id, error)
 

@@ -8,6 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from .. import _codec
+from .._spans import carried, spans
 from .._unit import any_unit, when_ended
 from ..errors import OutsideUnit
 from .background import Background
@@ -18,6 +19,7 @@ from .durable import TOPIC, Durable, order_of
 from .interface import STOP, Event, EventContext, type_name
 from .listener import Listener
 from .recording import Recordings
+from .traced import emitting
 
 if TYPE_CHECKING:
     from .._protocols import UnitLike
@@ -54,16 +56,22 @@ class Emitter:
                 "if and only if the unit commits, or detached=True to emit it whatever becomes of the unit"
             )
         ctx = self._dispatch.context(event)
-        if heard.simple and unit is tx is None:
+        if spans.recorder is not None:
+            with emitting(event, heard):
+                self._emit(ctx, heard, tx, unit)
+        elif heard.simple and unit is tx is None:
             self._at_once(ctx, heard)
-            return ctx
+        else:
+            self._emit(ctx, heard, tx, unit)
+        return ctx
+
+    def _emit(self, ctx: EventContext, heard: Heard, tx: UnitLike | None, unit: UnitLike | None) -> None:
         if heard.later:
             self._background.check()
         if unit is None:
             self._happen(ctx, heard, tx)
         else:
             when_ended(unit, partial(self._happen, ctx, heard, None))
-        return ctx
 
     def awaits(self, event: Event) -> bool:
         """Whether an async listener hears it now, for which an emitter in asyncio can wait without a thread."""
@@ -78,6 +86,13 @@ class Emitter:
         """
         heard = self._dispatch.heard(type(event))
         ctx = self._dispatch.context(event)
+        with emitting(event, heard):
+            await self._aemit(ctx, heard, tx, in_thread)
+        return ctx
+
+    async def _aemit(
+        self, ctx: EventContext, heard: Heard, tx: Any, in_thread: Callable[[Callable[[Any], object]], Awaitable[Any]]
+    ) -> None:
         if heard.later:
             self._background.check()
         for listener in heard.now:
@@ -90,7 +105,6 @@ class Emitter:
             if stopped is STOP:
                 break
         await in_thread(partial(self._happen, ctx, replace(heard, now=())))
-        return ctx
 
     def _called_now(self, listener: Listener[Any], ctx: EventContext, tx: UnitLike | None) -> object:
         return self._caller.called_now(listener, ctx.within(tx))
@@ -119,7 +133,7 @@ class Emitter:
         if heard.before:
             tx.before_commit(partial(self._caller.before, heard.before, ctx, tx))
         if heard.durable:
-            told = [type_name(type(ctx.event)), ctx.encode(), dict(self._carry())]
+            told = [type_name(type(ctx.event)), ctx.encode(), {**self._carry(), **carried()}]
             tx.stage(TOPIC, _codec.encode(told), key=order_of(ctx.event))
         if self.recordings.open:
             tx.after_commit(partial(self.recordings.note, ctx))

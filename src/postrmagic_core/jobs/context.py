@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager, asynccontextmanager, contextmanag
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from .._spans import STATE
 from ..database.tables import once
 from ..errors import AlreadyDone, JobCancelled, UniqueViolation, UsageError
 from . import progress
@@ -72,7 +73,7 @@ class JobContext:
     @property
     def fields(self) -> dict[str, str | int]:
         """What log lines of this delivery should carry."""
-        told: dict[str, str | int] = dict(self.carried)
+        told: dict[str, str | int] = {name: value for name, value in self.carried.items() if name != STATE}
         return told | {"job_id": self.job_id, "task": self.task, "queue": self.queue, "attempt": self.attempt}
 
     @property

@@ -23,6 +23,8 @@ from .declaration import Task
 from .held import Delivery, Held
 from .interface import Claim, Outcome
 from .loop import TaskLoop
+from .tally import JobTally
+from .traced import running
 
 if TYPE_CHECKING:
     from .manager import JobQueue
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger("postrmagic_core.jobs")
 
 Around = Callable[[JobContext], AbstractContextManager[Any]]
+_IDS = ("request_id", "trace_id", "user_id")
 
 
 class Runner:
@@ -41,11 +44,15 @@ class Runner:
         self._deadlines = deadlines
         self._loop = loop
         self._around = around or (lambda context: nullcontext())
+        self._tally = JobTally(jobs.metrics, jobs.tasks)
 
     def __call__(self, job_id: str) -> None:
         delivery = self._held.start(job_id)
         if delivery is not None:
-            self._held.end(delivery, self._outcome(delivery))
+            self._tally.began(delivery)
+            outcome = self._outcome(delivery)
+            self._tally.ended(delivery, outcome)
+            self._held.end(delivery, outcome)
 
     def _outcome(self, delivery: Delivery) -> Outcome:
         claim = delivery.claim
@@ -82,11 +89,11 @@ class Runner:
         return outcome if delivery.progress is delivery.told else replace(outcome, progress=delivery.progress)
 
     def _call(self, task: Task[..., Any], context: JobContext, bound: Bound) -> Any:
-        with working(f"job {task.name} {context.job_id}"), self._around(context):
+        with working(f"job {task.name} {context.job_id}"), self._around(context), running(context):
             return task.function(context, *bound[0], **bound[1])
 
     def _await(self, task: Task[..., Any], context: JobContext, bound: Bound, delivery: Delivery) -> Any:
-        with working(f"job {task.name} {context.job_id}"), self._around(context):
+        with working(f"job {task.name} {context.job_id}"), self._around(context), running(context):
             return self._loop.run(
                 lambda: task.function(context, *bound[0], **bound[1]), task.time_limit, delivery.on_cancel
             )
@@ -104,7 +111,7 @@ class Runner:
             "job %s of task %s failed in delivery %d (%s), now %s",
             *(claim.id, claim.task, claim.attempt, code, outcome.state),
             exc_info=error,
-            extra={"job_id": claim.id, "task": claim.task, "attempt": claim.attempt, "fingerprint": told[1]},
+            extra={**_story(claim), "task": claim.task, "attempt": claim.attempt, "fingerprint": told[1]},
         )
         return outcome
 
@@ -118,6 +125,12 @@ def carried(claim: Claim) -> Mapping[str, str]:
     except DecodeError:
         return {}
     return found if isinstance(found, dict) else {}
+
+
+def _story(claim: Claim) -> Mapping[str, str]:
+    """The ids by which a record of this delivery leads to what caused it: it is made outside of the task's context."""
+    found = carried(claim)
+    return {name: found[name] for name in _IDS if name in found} | {"job_id": claim.id, "queue": claim.queue}
 
 
 def _done(claim: Claim, result: Any) -> Outcome:

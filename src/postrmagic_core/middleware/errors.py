@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from .._problem import Problem, problem_for
+from .._spans import spans
 from ..errors import BackendError
 from ..log import get_logger
 from ..log.tracebacks import fingerprint
@@ -56,6 +57,8 @@ def _answered(request: Request, error: Exception) -> Response:
 def _log(request: Request, error: Exception, status: int) -> None:
     fields = {"method": request.method, "path": request.path, "status": status, "error": type(error).__qualname__}
     if status >= 500:
+        if spans.recorder is not None:
+            spans.recorder.fail(error)
         log.error("request failed", exc_info=error, fingerprint=fingerprint(error), **fields)
     else:
         log.info("request refused", code=getattr(error, "code", ""), **fields)

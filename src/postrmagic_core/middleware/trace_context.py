@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
+from .._spans import Recorder, spans
 from ..log.logger import drop_context, put_context
-from .interface import Layer, Middleware, Request
+from ..log.policy import scrub
+from .interface import Done, Head, Layer, Middleware, Request
 from .order import middleware
 
 _PARENT = re.compile(
@@ -21,6 +23,10 @@ _MEMBER = re.compile(r"([a-z0-9][a-z0-9_\-*/@]{0,255})=[ -+\--<>-~]{0,255}[!-+\-
 _MEMBERS = 32
 _STATE = 512  # characters that must be passed on; beyond them members may be dropped
 _LONG = 128  # characters of a member that is dropped before others are
+
+
+# What else a client calls its method is its own text (semantic conventions for HTTP, `http.request.method`).
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH"})
 
 
 class _Context(NamedTuple):
@@ -35,7 +41,9 @@ def trace_context() -> Middleware:
 
     In ``request.state`` too, with ``traceparent`` (and ``tracestate`` where the caller sent one) ready to be sent to
     other services; jobs and events take ``trace_id`` and ``span_id`` along. The span is the request here, new each
-    time. Where OpenTelemetry has a span open around the pipeline, that one is told instead of another.
+    time. Where OpenTelemetry has a span open around the pipeline, that one is told instead of another. Where
+    :class:`~postrmagic_core.observability.traces.Tracing` records, the request is a span of its kind, named by method
+    and route; its error is what the application raised, or a status of 500 and more.
 
     ``traceparent`` is read strictly: ids of zeros, version ``ff``, capitals, a second header begin a new trace; of a
     version to come what version 00 has is read. ``tracestate`` is dropped as a whole if malformed or over 32 members,
@@ -44,12 +52,14 @@ def trace_context() -> Middleware:
 
     @middleware(name="trace_context", after=["request_id"], before=["access_log"])
     def layer(request: Request) -> Layer:
-        context = _current_span() or _continued(request) or _begun()
-        state = request.state
-        state["trace_id"], state["span_id"] = context.trace, context.span
-        state["traceparent"] = f"00-{context.trace}-{context.span}-{context.flags:02x}"
-        if context.state:
-            state["tracestate"] = context.state
+        outer, recorder = _current_span(), spans.recorder
+        if recorder is not None and outer is None:
+            begun = _recorded(request, recorder)
+            if begun is not None:
+                yield from _followed(request, recorder, begun)
+                return
+        context = outer or _continued(request) or _begun()
+        _tell(request, context)
         # Set and dropped, never reset by token: the end may run in another context than the start.
         put_context(trace_id=context.trace, span_id=context.span)
         try:
@@ -59,6 +69,65 @@ def trace_context() -> Middleware:
             drop_context("trace_id", "span_id")
 
     return layer
+
+
+def _tell(request: Request, context: _Context) -> None:
+    state = request.state
+    state["trace_id"], state["span_id"] = context.trace, context.span
+    state["traceparent"] = f"00-{context.trace}-{context.span}-{context.flags:02x}"
+    if context.state:
+        state["tracestate"] = context.state
+
+
+def _recorded(request: Request, recorder: Recorder) -> Any:
+    """A span for the request, which is now the current one."""
+    parent = _parent(request)
+    told = {"http.request.method": _method(request), "url.path": scrub(request.path), "url.scheme": request.scheme}
+    name = request.state.get("request_id")
+    if name is not None:
+        told["postrmagic.request_id"] = str(name)
+    return recorder.begin(_named(request), "server", told, {} if parent is None else _carried(parent))
+
+
+def _followed(request: Request, recorder: Recorder, begun: Any) -> Layer:
+    carried = recorder.carried()
+    flags, state = int(carried["trace_flags"], 16), carried.get("tracestate", "")
+    _tell(request, _Context(carried["trace_id"], carried["span_id"], flags, state))
+    error: BaseException | str | None = None
+    told: dict[str, str | int] = {}
+    try:
+        head: Head = yield
+        told["http.response.status_code"] = head.status
+        if head.status >= 500:
+            error = str(head.status)
+        done: Done = yield
+        error = error if done.error is None or done.disconnected else done.error
+    except Exception as raised:
+        error = None if request.disconnected else raised  # what fails because nobody waits any more is no fault
+        raise
+    finally:
+        if route := _route(request):
+            told["http.route"] = route
+        recorder.end(begun, error, name=_named(request), told=told)
+
+
+def _method(request: Request) -> str:
+    return request.method if request.method in _METHODS else "_OTHER"
+
+
+def _route(request: Request) -> str:
+    return str(getattr(request.scope.get("route"), "path", ""))
+
+
+def _named(request: Request) -> str:
+    """By method and route, as soon as a router below has found it: of names there are few."""
+    method, route = request.method if request.method in _METHODS else "HTTP", _route(request)
+    return f"{method} {route}" if route else method
+
+
+def _carried(parent: _Context) -> Mapping[str, str]:
+    told = {"trace_id": parent.trace, "span_id": parent.span, "trace_flags": f"{parent.flags:02x}"}
+    return told | {"tracestate": parent.state} if parent.state else told
 
 
 def _current_span() -> _Context | None:
@@ -75,7 +144,7 @@ def _current_span() -> _Context | None:
     )
 
 
-def _continued(request: Request) -> _Context | None:
+def _parent(request: Request) -> _Context | None:
     given = request.headers.get_all("traceparent")
     parent = _PARENT.fullmatch(given[0]) if len(given) == 1 else None
     if parent is None:
@@ -83,8 +152,12 @@ def _continued(request: Request) -> _Context | None:
     version, trace, span, flags, more = parent.groups()
     if version == "ff" or (version == "00" and more) or not trace.strip("0") or not span.strip("0"):
         return None
-    own = os.urandom(8).hex()
-    return _Context(trace, own, int(flags, 16) & _KNOWN_FLAGS, kept_state(request.headers.get_all("tracestate")))
+    return _Context(trace, span, int(flags, 16) & _KNOWN_FLAGS, kept_state(request.headers.get_all("tracestate")))
+
+
+def _continued(request: Request) -> _Context | None:
+    parent = _parent(request)
+    return None if parent is None else parent._replace(span=os.urandom(8).hex())
 
 
 def _begun() -> _Context:

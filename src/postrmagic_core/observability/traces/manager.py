@@ -1,0 +1,122 @@
+"""Tracing: who records this process's spans, from open to close."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from ..._lifecycle import Lifecycle, after_fork
+from ..._metrics import Metrics
+from ..._spans import Recorder, spans
+from ...errors import ConfigurationError, MissingExtra
+
+if TYPE_CHECKING:
+    from opentelemetry.trace import Tracer, TracerProvider
+
+    from .shipping import Shipment
+
+_SCOPE = "postrmagic_core"
+# Seconds that closing waits for what is not delivered yet.
+_GRACE = 5.0
+
+# Of several in one process the first one records; the others' turn comes when it has closed.
+_open: list[Recorder] = []
+_changing = threading.Lock()
+
+
+class Tracing(Lifecycle):
+    """Records spans by OpenTelemetry while it is open; of several open in one process the first one does.
+
+    ``service`` and ``release`` name the application. ``endpoint`` is where spans go by OTLP over HTTP, such as
+    ``http://localhost:4318/v1/traces``; left out, OpenTelemetry's own variables say it (``OTEL_EXPORTER_OTLP_*``).
+    ``share``, 0 to 1, is how many of the traces begun here are recorded; what a caller has decided is followed.
+    Given a ``provider``, or where the application has set OpenTelemetry's global one, that is used instead, with its
+    own sampler, resource and exporter; the global one is never set here.
+
+    Raises :class:`ConfigurationError` for an endpoint that is no URL, and when it opens :class:`MissingExtra`.
+    ``metrics`` counts ``traces_spans_total`` and, of what could not be delivered, ``traces_dropped_total``.
+    """
+
+    def __init__(
+        self,
+        service: str,
+        release: str = "",
+        *,
+        endpoint: str | None = None,
+        share: float = 1.0,
+        provider: TracerProvider | None = None,
+        metrics: Metrics | None = None,
+    ) -> None:
+        super().__init__()
+        if endpoint is not None:
+            _check(endpoint)
+        if not 0 <= share <= 1:
+            raise ConfigurationError(f"a share of traces is 0 to 1, got {share}")
+        self._service = service
+        self._release = release
+        self._endpoint = endpoint
+        self._share = share
+        self._given = provider
+        self._metrics = metrics or Metrics()
+        self._recorder: Recorder | None = None
+        self._shipment: Shipment | None = None
+        after_fork(self._forget)
+
+    def _open(self) -> None:
+        try:
+            from .recorder import SpanRecorder
+
+            recorder = SpanRecorder(self._tracer, self._share)
+        except ModuleNotFoundError as error:
+            if (error.name or "").partition(".")[0] != "opentelemetry":
+                raise
+            raise MissingExtra(
+                "traces need OpenTelemetry, which is not installed: pip install 'postrmagic-core[otel]'"
+            ) from error
+        self._recorder = recorder
+        with _changing:
+            _open.append(recorder)
+            spans.recorder = _open[0]
+
+    def _close(self) -> None:
+        recorder, self._recorder = self._recorder, None
+        if recorder is not None:
+            with _changing:
+                _open.remove(recorder)
+                spans.recorder = _open[0] if _open else None
+        shipment, self._shipment = self._shipment, None
+        if shipment is not None:
+            shipment.close(_GRACE)
+
+    def _tracer(self) -> Tracer:
+        """Made when it opens, and anew at the first span of a forked child."""
+        from opentelemetry import trace
+
+        provider = self._given
+        if provider is None:
+            found = trace.get_tracer_provider()
+            provider = self._own() if isinstance(found, trace.ProxyTracerProvider) else found
+        return provider.get_tracer(_SCOPE)
+
+    def _own(self) -> TracerProvider:
+        from .shipping import Shipment, provider_of
+
+        self._shipment = Shipment(self._endpoint, self._metrics)
+        return provider_of(self._shipment, self._service, self._release, self._share)
+
+    def _forget(self) -> None:
+        """In a forked child: what the parent has not delivered is the parent's."""
+        global _changing  # noqa: PLW0603 - another thread of the parent may have held it
+        _changing = threading.Lock()
+        self._shipment = None
+
+
+def _check(endpoint: str) -> None:
+    try:
+        parts = urlsplit(endpoint)
+        good = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        good = False
+    if not good:
+        raise ConfigurationError("expected traces to go to a URL such as http://localhost:4318/v1/traces")
