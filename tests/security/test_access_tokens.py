@@ -535,7 +535,7 @@ def test_events_are_logged_once(tokens: Any, caplog: pytest.LogCaptureFixture, c
     for text in (issued.token, ended.token, policy.token(secrets.choice), "x"):
         tokens.verify(text)
     told = [record.__dict__ for record in caplog.records if record.name == "postrmagic_core.security"]
-    assert [(each["event"], each["user_id"], each["token_id"], each.get("reason")) for each in told] == [
+    assert [(each["event"], each["user_id"], each["access_id"], each.get("reason")) for each in told] == [
         ("security.access_token.issued", "7", issued.info.id, None),
         ("security.access_token.issued", "7", ended.info.id, None),
         ("security.access_token.revoked", "7", issued.info.id, None),

@@ -183,7 +183,7 @@ def test_refusals_are_counted_and_those_of_signed_tokens_logged(caplog: pytest.L
         ("signed_tokens_refused_total", "audience"): 1,
     }
     told = [vars(record) for record in caplog.records]
-    assert [(each["event"], each["token_id"], each["reason"]) for each in told] == [
+    assert [(each["event"], each["jti"], each["reason"]) for each in told] == [
         ("security.signed_token.refused", "01J0", "expired"),
         ("security.signed_token.refused", "01J0", "audience"),
     ]

@@ -14,7 +14,7 @@ from tests.testing.collected import ROOT, absent
 TABLE = load_requirements(ROOT / "tests/asvs.toml")
 PAGE = ROOT / "docs/reference/security.md"
 
-# Section -> the levels of its requirements, in order (OWASP ASVS 5.0.0, chapters 1, 2 and 5 to 11).
+# Section -> the levels of its requirements, in order (OWASP ASVS 5.0.0, chapters 1, 2, 5 to 11 and 16).
 LEVELS = {
     "1.1": (2, 2),
     "1.2": (1, 1, 1, 1, 1, 2, 2, 2, 2, 3),
@@ -63,6 +63,11 @@ LEVELS = {
     "11.5": (2, 3),
     "11.6": (2, 3),
     "11.7": (3, 3),
+    "16.1": (2,),
+    "16.2": (2, 2, 2, 2, 2),
+    "16.3": (2, 2, 2, 2),
+    "16.4": (2, 2, 2),
+    "16.5": (2, 2, 2, 3),
 }
 
 

@@ -115,6 +115,8 @@ class Endpoint:
             log.warning("a request was turned away", code=problem.code, operation=self.operation.name)
         elif problem.status >= 500:
             log.error("a request failed", exc_info=error, code=problem.code)  # told to the client, so not raised
+        else:
+            log.info("request refused", code=problem.code, operation=self.operation.name)
         after = getattr(error, "retry_after", _SHORTLY if isinstance(error, Overloaded) else None)
         if after is not None:
             headers["retry-after"] = str(max(1, ceil(after)))

@@ -7,7 +7,7 @@ from urllib.parse import parse_qsl, quote
 from .._clock import Clock, SystemClock
 from ..log import get_logger
 from ..log.policy import MASK, is_secret_name, scrub
-from .interface import Done, Head, Layer, Middleware, Request
+from .interface import Done, Head, Layer, Middleware, Request, Response
 from .order import middleware
 
 log = get_logger("postrmagic_core.middleware.access")
@@ -20,7 +20,8 @@ def access_log(clock: Clock | None = None) -> Middleware:
     And the ids of request, trace and user, where ``request_id``, ``trace_context`` and ``authentication`` gave them.
     Values of query parameters with secret names are masked. A request that ended before its head has status 500 when
     it failed and 499 when the client left or the server stopped; ``disconnected`` says that the client did not wait,
-    ``error`` names what the application raised after the head.
+    ``error`` names what the application raised after the head. Where a layer refused, ``code`` is the problem's: each
+    refusal is logged once (OWASP ASVS 16.3.3).
     """
     time = clock or SystemClock()
 
@@ -37,16 +38,19 @@ def access_log(clock: Clock | None = None) -> Middleware:
             status = 500
             raise
         finally:
-            _write(request, head.status if head is not None else status, done, time.monotonic() - started)
+            _write(request, Head(status) if head is None else head, done, time.monotonic() - started)
 
     return layer
 
 
-def _write(request: Request, status: int, done: Done | None, seconds: float) -> None:
+def _write(request: Request, head: Head, done: Done | None, seconds: float) -> None:
     fields: dict[str, object] = {"method": request.method, "path": request.path}
     if request.query:
         fields["query"] = shown_query(request.query)
-    fields |= {"status": status, "bytes": done.size if done is not None else 0, "duration_ms": round(seconds * 1000, 3)}
+    size = done.size if done is not None else 0
+    fields |= {"status": head.status, "bytes": size, "duration_ms": round(seconds * 1000, 3)}
+    if isinstance(head, Response) and head.problem is not None:
+        fields["code"] = head.problem.code
     fields |= {"client": request.client, "request_id": request.state.get("request_id")}
     # From the state: the log context of whoever writes this may have lost them, as where a server closes a generator.
     if "trace_id" in request.state:

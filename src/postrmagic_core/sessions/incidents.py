@@ -23,6 +23,11 @@ _WHAT: dict[Kind, str] = {
 }
 
 
+def tell_ended(which: str, user_id: str | None = None, **about: str) -> None:
+    """Log ``session.revoked``: sessions were ended by somebody else than who logs out of them."""
+    _log.info("sessions were ended: %s", which, extra={"event": "session.revoked", "user_id": user_id, **about})
+
+
 @dataclass(frozen=True, slots=True)
 class Incident:
     """What was seen, what was done about it, and why; ``str()`` is a sentence.

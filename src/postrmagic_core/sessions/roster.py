@@ -9,6 +9,7 @@ from ..errors import UsageError
 from ..stores.scripts import INVALIDATE
 from . import policy
 from .devices import Device, Entry, device, device_id
+from .incidents import tell_ended
 from .policy import Record
 from .rows import Rows, Swap, dropping, getting, pause, store_time, swapping
 from .session import Draft, Session
@@ -61,17 +62,23 @@ class Roster:
         rows = [entry.row for entry in entries if device_id(entry.row) == name]
         if not rows:
             return False
-        return bool((yield dropping(rows)))
+        ended = bool((yield dropping(rows)))
+        if ended:
+            tell_ended("one", user_id, device=name)
+        return ended
 
     def revoke_all(self, user_id: str) -> Steps[None]:
         """End every session of a user, whatever is in flight: none has the generation they get now."""
         guards = self.guards(user_id)
         yield lambda port: port.store.run(INVALIDATE, guards, [self._rows.limits.guard_ms])
+        tell_ended("all of a user", user_id)
 
     def revoke_everyone(self) -> Steps[int]:
         """End every session of the namespace: what is in flight finds its row gone."""
         prefix = self._vault.all_rows
-        return int((yield lambda port: port.store.clear(prefix)))
+        count = int((yield lambda port: port.store.clear(prefix)))
+        tell_ended("all of everybody")
+        return count
 
     def revoke_others(self, session: Session[Any]) -> Steps[None]:
         """End every session of the user but this one, whatever is in flight: it alone gets the new generation."""
@@ -98,6 +105,7 @@ class Roster:
             kept, *_ = yield swapping([self._rows.update(row.key, revision, renewed.record), *swaps])
             if kept:
                 draft.replaced(renewed)
+                tell_ended("all others of a user", row.record.user_id)
                 return
             failures += 1
             yield from pause(failures)

@@ -189,7 +189,7 @@ class AccessTokens(Lifecycle):
         """Into the audit log, in the transaction; once that has committed, into the log and the counters."""
         action, actor = f"access_token.{what}", user_id if actor is None else actor
         self._access.audit.record(action, actor=actor, subject=user_id, detail=detail, tx=unit)
-        told = {"event": f"security.{action}", "user_id": user_id, "actor": actor, "token_id": detail["token"]}
+        told = {"event": f"security.{action}", "user_id": user_id, "actor": actor, "access_id": detail["token"]}
         unit.after_commit(self._metrics.counter(f"access_tokens_{what}_total").add)
         unit.after_commit(partial(_log.info, "an access token was %s", what, extra=told))
 
@@ -198,7 +198,7 @@ class AccessTokens(Lifecycle):
         # Of what names no token nothing is logged but in the access log: anybody can send as much of it as they like.
         if refusal.id is not None:
             level = logging.ERROR if refusal.reason == "unreadable" else logging.WARNING
-            told = {"event": "security.access_token.refused", "user_id": refusal.user_id, "token_id": refusal.id}
+            told = {"event": "security.access_token.refused", "user_id": refusal.user_id, "access_id": refusal.id}
             _log.log(level, "an access token was refused: %s", refusal.reason, extra=told | {"reason": refusal.reason})
 
     def _write_uses(self, uses: Mapping[str, int]) -> None:

@@ -241,7 +241,7 @@ class LoginTokens(Lifecycle):
     def _tell(self, what: str, purpose: str, user_id: str | None, level: int = logging.INFO) -> None:
         self._metrics.counter(f"login_tokens_{what}_total", purpose=purpose).add()
         told = {"event": f"security.token_{what}", "purpose": purpose, "user_id": user_id}
-        _log.log(level, "a one-time token: %s", what.replace("_", " "), extra=told)
+        _log.log(level, "one-time token %s", what.replace("_", " "), extra=told)
 
     def _open(self) -> None:
         pass

@@ -94,5 +94,5 @@ class TokenVerifier:
         self._metrics.counter("signed_tokens_refused_total", reason=refusal.reason).add()
         # Of what nobody known has signed nothing is logged: anybody can send as much of it as they like.
         if refusal.id is not None:
-            told = {"event": "security.signed_token.refused", "token_id": refusal.id, "reason": refusal.reason}
+            told = {"event": "security.signed_token.refused", "jti": refusal.id, "reason": refusal.reason}
             _log.warning("a signed token was refused: %s", refusal.reason, extra=told)
