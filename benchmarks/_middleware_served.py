@@ -34,31 +34,31 @@ _ROOT = Path(__file__).parents[1]
 _PATIENCE = 60.0
 _PATH = "/api/v1/media"
 _LENGTH = re.compile(rb"content-length: *([0-9]+)", re.IGNORECASE)
-_UVICORN = ["uvicorn", "--no-server-header", "--no-access-log", "--no-proxy-headers", "--log-level", "warning"]
+UVICORN = ["uvicorn", "--no-server-header", "--no-access-log", "--no-proxy-headers", "--log-level", "warning"]
 _GRANIAN = ["granian", "--interface", "asgi", "--workers", "1", "--no-access-log", "--log-level", "warning"]
 
 
 def served(bench: Bench) -> None:
     """``app_rate.uvicorn``, ``app_rate.granian`` and ``app_client_us``."""
-    servers = {"uvicorn": _UVICORN}
+    servers = {"uvicorn": UVICORN}
     if bench.peer("granian", partial(importlib.import_module, "granian")) is not None:
         servers["granian"] = _GRANIAN
     rates: dict[str, list[float]] = {name: [] for name in servers}
     costs = []
     with ExitStack() as opened:
         folder = Path(opened.enter_context(tempfile.TemporaryDirectory(prefix="served-")))
-        environment = _environment(folder)
+        around = environment(folder)
         for command in ("prepare", "seed"):
-            _library(command, environment)
+            library(command, around)
         ports = {
-            name: opened.enter_context(_running(command, folder / f"{name}.log", environment))
+            name: opened.enter_context(running(command, folder / f"{name}.log", around))
             for name, command in servers.items()
         }
-        cookie = _logged_in(ports["uvicorn"])
+        cookie = logged_in(ports["uvicorn"])
         # In turns, after a round that is not kept.
         for number in range(bench.repeats(8, 2) + 1):
             for name, port in ports.items():
-                rate, cost = _asked(port, cookie, bench.options.duration or (0.5 if bench.options.quick else 3.0))
+                rate, cost = asked(port, cookie, bench.options.duration or (0.5 if bench.options.quick else 3.0))
                 if number > 0:
                     rates[name].append(rate)
                     costs.append(cost)
@@ -67,7 +67,8 @@ def served(bench: Bench) -> None:
     bench.figure("app_client_us", statistics.median(costs) * 1e6)
 
 
-def _environment(folder: Path) -> dict[str, str]:
+def environment(folder: Path) -> dict[str, str]:
+    """Of the media library in ``folder``, with the log in a file; nothing of this process's own settings."""
     around = {name: value for name, value in os.environ.items() if not name.startswith("POSTRMAGIC_")}
     return around | {
         "PYTHONPATH": str(_ROOT / "examples"),
@@ -76,17 +77,20 @@ def _environment(folder: Path) -> dict[str, str]:
     }
 
 
-def _library(command: str, environment: dict[str, str]) -> None:
+def library(command: str, environment: dict[str, str]) -> None:
+    """Run a command of the media library's to its end."""
     argv = [sys.executable, "-m", "media_library", command]
     subprocess.run(argv, env=environment, check=True, stdout=subprocess.DEVNULL)
 
 
 @contextmanager
-def _running(command: list[str], log: Path, environment: dict[str, str]) -> Iterator[int]:
+def running(
+    command: list[str], log: Path, environment: dict[str, str], app: str = "media_library.asgi:app"
+) -> Iterator[int]:
     """The port of a server with this command line."""
     port = free_port()
     module, *options = command
-    argv = [sys.executable, "-m", module, "media_library.asgi:app", "--port", str(port), *options]
+    argv = [sys.executable, "-m", module, app, "--port", str(port), *options]
     with log.open("wb") as output:
         process = subprocess.Popen(argv, env=environment, stdout=output, stderr=output)
         try:
@@ -97,7 +101,7 @@ def _running(command: list[str], log: Path, environment: dict[str, str]) -> Iter
             process.wait(_PATIENCE)
 
 
-def _logged_in(port: int) -> str:
+def logged_in(port: int) -> str:
     """The cookie of a session, which every server here knows."""
     sys.path.insert(0, str(_ROOT / "examples"))
     try:
@@ -115,7 +119,7 @@ def _logged_in(port: int) -> str:
     return cookie
 
 
-def _asked(port: int, cookie: str, seconds: float) -> tuple[float, float]:
+def asked(port: int, cookie: str, seconds: float) -> tuple[float, float]:
     """Requests a second, and the client's own seconds of processor for each."""
     argv = [sys.executable, "-m", "benchmarks._middleware_served", str(port), cookie, str(seconds)]
     output = subprocess.run(argv, cwd=_ROOT, check=True, stdout=subprocess.PIPE).stdout
@@ -149,7 +153,7 @@ class _Line:
 
 
 def ask(port: int, cookie: str, seconds: float) -> tuple[float, float]:
-    """The client: lists media over all connections for so long; see :func:`_asked`."""
+    """The client: lists media over all connections for so long; see :func:`asked`."""
     request = f"GET {_PATH} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nAccept: application/json\r\nCookie: {cookie}\r\n\r\n"
     lines = [_Line(port, request.encode()) for _ in range(CONNECTIONS)]
     count = 0

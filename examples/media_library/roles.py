@@ -64,4 +64,4 @@ def _whoever(who: object, obj: object = None) -> bool:
 
 
 # Before anybody is logged in, beside what the interface says of itself.
-PUBLIC = ["/", "GET /static/*", "GET /health", "GET /oauth/authorize"]
+PUBLIC = ["/", "GET /static/*", "GET /oauth/authorize"]

@@ -64,7 +64,7 @@ def _wait_until_up(address: str, process: subprocess.Popen[bytes]) -> None:
         if process.poll() is not None:
             raise SystemExit(f"the application ended with status {process.returncode} before it answered")
         try:
-            if httpx.get(address + "/health", timeout=5).status_code == 200:
+            if httpx.get(address + "/readyz", timeout=5).status_code == 200:
                 return
         except httpx.HTTPError:
             pass

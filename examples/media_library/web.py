@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 from starlette.applications import Starlette
-from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import FileResponse, Response
@@ -32,17 +30,17 @@ from postrmagic_core.middleware.errors import errors
 from postrmagic_core.middleware.groups import Group
 from postrmagic_core.middleware.header_limits import header_limits
 from postrmagic_core.middleware.idempotency import idempotency
+from postrmagic_core.middleware.named import made
 from postrmagic_core.middleware.oauth_endpoints import oauth_endpoints
 from postrmagic_core.middleware.rate_limit import rate_limit
 from postrmagic_core.middleware.request_id import request_id
+from postrmagic_core.middleware.request_metrics import request_metrics
 from postrmagic_core.middleware.security_headers import CSP, security_headers
 from postrmagic_core.middleware.sessions import sessions
 from postrmagic_core.middleware.time_limits import time_limits
 from postrmagic_core.middleware.trace_context import trace_context
 from postrmagic_core.middleware.trusted_proxies import trusted_proxies
-from postrmagic_core.stack import Stack
 from postrmagic_core.validation import AsyncUploads
-from postrmagic_core.validation.responses import Data, Output, Responses
 
 from .account_api import AccountApi, LoginApi
 from .admin_api import AdminApi
@@ -72,16 +70,6 @@ _SECRET = ["/api/v1/signup", "/api/v1/login", "/api/v1/password-reset", "/api/v1
 _SECRET += ["/api/v1/authorizations"]
 
 
-class Part(Output):
-    """Whether a backend answers, and in how many milliseconds."""
-
-    ok: bool
-    ms: float
-
-
-_HEALTH = Responses(Data[dict[str, Part]])
-
-
 def site(application: Application) -> Starlette:
     """The ASGI application: the Stack opens with the server and closes after the last request."""
     stack = application.stack
@@ -96,7 +84,6 @@ def site(application: Application) -> Starlette:
 
     routes = [
         Route("/", page, methods=["GET"]),
-        Route("/health", partial(health, stack), methods=["GET"]),
         *([Route("/oauth/authorize", page, methods=["GET"])] if stack.security.has_oauth else []),
         *interface_routes(interface(application, uploads)),
         Mount("/static", StaticFiles(directory=_STATIC)),
@@ -132,8 +119,10 @@ def pipeline(application: Application) -> Pipeline:
     return Pipeline(
         [
             trusted_proxies(**proxies),
+            made("probes", {}, stack),
             request_id(),
             trace_context(),
+            request_metrics(stack.metrics),
             access_log(),
             # The QR code of a second factor is a data: image.
             security_headers(f"{CSP}; img-src 'self' data:", reports=_REPORTS),
@@ -168,14 +157,6 @@ def _rules() -> dict[str, Any]:
     """What each route needs: the interface's, and everybody's page."""
     rules = SPECIFICATION.rules()
     return rules | {"public": [*rules["public"], *PUBLIC]}
-
-
-async def health(stack: Stack, _: Request) -> Response:
-    """200 when every backend answers, 503 otherwise; which one, and in how many milliseconds."""
-    found = await run_in_threadpool(stack.health)
-    parts = {name: {"ok": it.ok, "ms": round(it.seconds * 1000, 1)} for name, it in found.items()}
-    rendered = _HEALTH.render({"data": parts}, status=200 if all(it.ok for it in found.values()) else 503)
-    return Response(rendered.body, rendered.status, dict(rendered.headers))
 
 
 async def page(_: Request) -> Response:

@@ -6,10 +6,8 @@ Two Stacks can live in one process.
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Collection
+from collections.abc import Collection, Mapping
 from contextlib import AbstractContextManager, ExitStack, nullcontext
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from types import ModuleType
@@ -19,7 +17,7 @@ from ._clock import Clock, SystemClock
 from ._lifecycle import Lifecycle
 from ._metrics import Metrics
 from ._services import Services
-from .errors import ConfigurationError, PostrMagicError
+from .errors import ConfigurationError
 from .registry import Registry
 from .settings import Settings
 
@@ -37,18 +35,11 @@ if TYPE_CHECKING:
     from .jobs.worker import Worker
     from .limits import RateLimiter
     from .middleware.named import Assembly
+    from .observability.health import Health
+    from .observability.manager import Observability
     from .security.manager import Security
     from .sessions import SessionStore
     from .stores import Store
-
-
-@dataclass(frozen=True, slots=True)
-class Health:
-    """How one component is: ``error`` is a stable code or empty, ``seconds`` what the probe took."""
-
-    ok: bool
-    seconds: float
-    error: str = ""
 
 
 class Stack(Lifecycle):
@@ -96,7 +87,7 @@ class Stack(Lifecycle):
         from .database import DatabaseManager
 
         room = self.settings.database
-        return DatabaseManager(
+        database = DatabaseManager(
             self.settings.database_url(),
             migrations=self._migrations(),
             pool=PoolLimits(
@@ -113,6 +104,8 @@ class Stack(Lifecycle):
             registry=self.registry,
             queries=self._query_log(),
         )
+        database.comments = room.comments
+        return database
 
     def _query_log(self) -> QueryLogOptions | None:
         from .database.analysis.options import QueryLogOptions
@@ -195,6 +188,7 @@ class Stack(Lifecycle):
 
         queue.include(deliver)
         queue.upkeep += [lambda: self.events.sweep(), lambda: self.security.sweep(), lambda: sweep(self.database)]
+        queue.upkeep.append(lambda: self.observability.errors.sweep())
         return queue
 
     @cached_property
@@ -234,13 +228,28 @@ class Stack(Lifecycle):
         how: dict[str, Any] = {"terms": SecurityTerms.of(self.settings), "clock": self.clock, "metrics": self.metrics}
         return Security(self.database, self.limiter, self.settings.key_ring(), **how)
 
+    @cached_property
+    def observability(self) -> Observability:
+        """Metrics of all processes, traces, errors in groups, releases, and whether all backends answer."""
+        from .log.manager import tap
+        from .observability.manager import Observability
+
+        settings, needed = self.settings, self.settings.cache.unavailable == "closed"
+        how: dict[str, Any] = {"tap": tap, "metrics": self.metrics, "clock": self.clock}
+        observability = Observability(settings, self.database, self.store(settings.observability), **how)
+        checks = observability.checks
+        checks.add("database", self._ping_database)
+        checks.add("cache", lambda: self.store(settings.cache).get([b"health"]), needed=needed)
+        checks.add("sessions", lambda: self.store(settings.sessions).get([b"health"]))
+        return observability
+
     def store(self, room: StoreSettings) -> Store:
         """The store of one room; rooms with the same URL and time-out share one adapter."""
         from .stores import open_store
 
         key = (self.settings.store_url(room), room.timeout)
         if key not in self._stores:
-            self._stores[key] = open_store(key[0], timeout=key[1], registry=self.registry)
+            self._stores[key] = open_store(key[0], timeout=key[1], registry=self.registry, metrics=self.metrics)
         return self._stores[key]
 
     def include(self, *modules: str | ModuleType) -> None:
@@ -303,6 +312,7 @@ class Stack(Lifecycle):
                 "jobs.worker=embedded: the web process runs the worker by itself; to run one apart from it, set "
                 "POSTRMAGIC_JOBS__WORKER=separate for both"
             )
+        self.observability.metrics.kind = "worker"
         room = self.settings.jobs
         grace = room.grace if grace is None else grace
         max_memory_mib = room.max_memory_mib if max_memory_mib is None else max_memory_mib
@@ -315,28 +325,16 @@ class Stack(Lifecycle):
         threads = threads or self.settings.jobs.threads
         return self.jobs.worker(threads=threads, around=lambda ctx: bind(**ctx.fields), **options)
 
-    def health(self) -> dict[str, Health]:
-        """Each backend probed now, within its time-outs; nothing of an error but its code."""
+    def health(self) -> Mapping[str, Health]:
+        """Each backend asked now, within its time-outs; nothing of an error but its code."""
         self.ensure_open()
-        return {
-            "database": self._probe(self._ping_database),
-            "cache": self._probe(lambda: self.store(self.settings.cache).get([b"health"])),
-            "sessions": self._probe(lambda: self.store(self.settings.sessions).get([b"health"])),
-        }
+        return self.observability.checks.report(now=True).checks
 
     def _ping_database(self) -> None:
         from sqlalchemy import text
 
         with self.database.read() as unit:
             unit.execute(text("SELECT 1"))
-
-    def _probe(self, call: Callable[[], object]) -> Health:
-        started = time.monotonic()
-        try:
-            call()
-        except PostrMagicError as error:
-            return Health(False, time.monotonic() - started, error.code)
-        return Health(True, time.monotonic() - started)
 
     def _open(self) -> None:
         from .cache.figures import CacheWindow
@@ -356,6 +354,7 @@ class Stack(Lifecycle):
             self.security,
             self.jobs,
             self.events,
+            self.observability,
             *self._added,
         ):
             self._opened.enter_context(component)
@@ -396,10 +395,10 @@ class Stack(Lifecycle):
 
     def logging(self) -> AbstractContextManager[object]:
         """The process's logging, as the settings say; opening the Stack does it too. Nothing where it is configured."""
-        from .log import configure, is_configured
+        from .log import is_configured
 
         if is_configured():
             return nullcontext()
-        room = self.settings.log
-        how: dict[str, Any] = {"level": room.level, "format": room.format, "file": room.file, "redact": room.redact}
-        return configure(service=self.settings.stack.service, **how)
+        from .log.terms import configured
+
+        return configured(self.settings, self.metrics)

@@ -26,7 +26,6 @@ WITH_A_LIBRARY = {USER, ADMIN, TOKEN}
 TABLE: dict[tuple[str, str], set[str]] = {
     ("GET", "/"): EVERYBODY,
     ("GET", "/static/app.js"): EVERYBODY,
-    ("GET", "/health"): EVERYBODY,
     ("GET", "/oauth/authorize"): EVERYBODY,
     ("GET", "/api/v1/openapi.json"): EVERYBODY,
     ("GET", "/api/v1/docs"): EVERYBODY,

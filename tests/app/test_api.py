@@ -110,7 +110,7 @@ def test_another_site_may_change_nothing(visitor: Browser, site: str) -> None:
     assert visitor.get("/api/v1/me").status_code == 200
 
 
-@pytest.mark.parametrize("path", ["/", "/api/v1/media", "/api/v1/nowhere", "/static/app.js", "/health"])
+@pytest.mark.parametrize("path", ["/", "/api/v1/media", "/api/v1/nowhere", "/static/app.js"])
 def test_every_answer_tells_the_browser_to_be_careful(house: House, path: str) -> None:
     """No sniffing, nothing from elsewhere, no frames; and a request's id."""
     headers = house.browser(None).get(path).headers
@@ -140,7 +140,7 @@ def test_a_method_that_a_path_does_not_have_is_told_those_it_has(
 
 
 @pytest.mark.parametrize(
-    ("method", "path"), [("TRACE", "/health"), ("GET", "/api/v1/nowhere"), ("QUERY", "/api/v1/nowhere")]
+    ("method", "path"), [("TRACE", "/static/app.js"), ("GET", "/api/v1/nowhere"), ("QUERY", "/api/v1/nowhere")]
 )
 def test_what_no_rule_names_is_refused(visitor: Browser, method: str, path: str) -> None:
     """It is denied before it is looked for; nothing of the path is told."""
@@ -334,13 +334,14 @@ def test_two_users_hold_one_file_and_each_deletes_only_his_own(house: House, vis
     problem(visitor.get(mine["file"]), 404, "media.not_found")
 
 
-def test_health_names_each_backend(house: House) -> None:
-    """Without a session: for whoever watches the site."""
-    answer = house.browser(None).get("/health")
-    assert answer.status_code == 200
-    assert {name: part["ok"] for name, part in answer.json()["data"].items()} == dict.fromkeys(
-        ("database", "cache", "sessions"), True
-    )
+def test_whether_the_site_is_well_is_everybody_s_and_how_is_not(house: House) -> None:
+    """Without a session: one word for load balancers, and no figure for a stranger."""
+    browser = house.browser(None, address="192.0.2.7")
+    assert (browser.get("/livez").json(), browser.get("/readyz").json()) == ({"status": "ok"}, {"status": "ok"})
+    assert browser.get("/metrics").status_code == 403
+    here = house.browser(None)
+    assert here.get("/readyz").json()["checks"].keys() == {"database", "cache", "sessions"}
+    assert b"postrmagic_build_info{" in here.get("/metrics").content
 
 
 # Changing
@@ -447,7 +448,7 @@ def test_a_column_that_a_row_gets_does_not_leave(
     assert list(answers[1].json()["data"]) == [*fields, "created_at", "file", "thumbnail"]
 
 
-@pytest.mark.parametrize("path", ["/api/v1/media", "/api/v1/tags", "/api/v1/stats", "/api/v1/me", "/health"])
+@pytest.mark.parametrize("path", ["/api/v1/media", "/api/v1/tags", "/api/v1/stats", "/api/v1/me"])
 def test_an_answer_says_that_it_is_json_and_nobody_s_to_keep(visitor: Browser, path: str) -> None:
     """Exactly application/json, not to be sniffed, not to be stored; and no page's policy lets inline scripts run.
 
@@ -458,7 +459,7 @@ def test_an_answer_says_that_it_is_json_and_nobody_s_to_keep(visitor: Browser, p
         assert headers.get_list("x-content-type-options") == ["nosniff"]
         assert headers.get_list("cache-control") == ["no-store"]
         assert ("etag" in headers) is (path in CONDITIONAL)
-        assert path == "/health" or "Cookie" in headers["vary"]
+        assert "Cookie" in headers["vary"]
     for headers in (visitor.get(path).headers, visitor.get("/").headers):
         assert "unsafe" not in headers["content-security-policy"]
 

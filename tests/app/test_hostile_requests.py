@@ -261,7 +261,7 @@ _VALUES = (
     b"0 1 bytes=0-0,5- bytes=-1 null same-origin application/json websocket multipart/form-data;boundary= chunked "
     b"00-aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa-bbbbbbbbbbbbbbbb-01"
 ).split()
-_PATHS = b"/ /api/v1/media /api/v1/media/ /api/v1/me /static/ /health /csp-reports".split()
+_PATHS = b"/ /api/v1/media /api/v1/media/ /api/v1/me /static/ /readyz /csp-reports".split()
 _METHODS = b"GET HEAD POST PATCH DELETE OPTIONS PUT".split()
 
 _lines = st.lists(st.sampled_from(_ODD) | st.binary(max_size=6), max_size=8).map(

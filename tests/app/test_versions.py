@@ -112,7 +112,7 @@ def test_every_answer_says_its_version(house: House, visitor: Browser) -> None:
 
 def test_what_is_none_of_the_interface_has_no_version(visitor: Browser) -> None:
     """The page, its parts, and whether the site is well; asked with a version they are as without."""
-    for path in ("/", "/static/app.js", "/health", "/problems/"):
+    for path in ("/", "/static/app.js", "/readyz", "/problems/"):
         for headers in ({}, {"API-Version": "7"}):
             answer = visitor.get(path, headers=headers)
             assert (answer.status_code, "api-version" in answer.headers) == (200, False), path

@@ -37,7 +37,7 @@ def test_it_draws_each_layer_inside_the_one_before(tmp_path: Path) -> None:
     assert done.status == 0, done.stderr
     lines = [line.strip(" │└─├") for line in done.stdout.splitlines()]
     every, api = lines.index("every other path"), lines.index("/api")
-    assert lines[every + 1 : every + 3] == ["trusted_proxies", "request_id"]
+    assert lines[every + 1 : every + 4] == ["trusted_proxies", "probes", "request_id"]
     assert lines[api - 1] == "the application"
     assert "csrf" in lines[every:api]
     assert "csrf" not in lines[api:]

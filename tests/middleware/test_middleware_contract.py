@@ -24,6 +24,7 @@ from postrmagic_core.middleware.csrf import csrf
 from postrmagic_core.middleware.errors import errors
 from postrmagic_core.middleware.header_limits import header_limits
 from postrmagic_core.middleware.idempotency import idempotency
+from postrmagic_core.middleware.probes import probes
 from postrmagic_core.middleware.rate_limit import concurrency_limit, rate_limit
 from postrmagic_core.middleware.request_id import request_id
 from postrmagic_core.middleware.security_headers import security_headers
@@ -34,6 +35,7 @@ from postrmagic_core.middleware.trusted_proxies import trusted_proxies
 from postrmagic_core.sessions import SessionStore
 from postrmagic_core.stores.adapters.memory import MemoryStore
 from postrmagic_core.testing.contracts.middleware import MiddlewareContract
+from tests.middleware.test_probes import Told
 
 
 class TestRequestId(MiddlewareContract):
@@ -54,6 +56,15 @@ class TestAccessLog(MiddlewareContract):
     def middleware(self) -> Middleware:
         """As it comes."""
         return access_log()
+
+
+class TestProbes(MiddlewareContract):
+    """Answers orchestrators."""
+
+    @pytest.fixture
+    def middleware(self) -> Middleware:
+        """As it comes."""
+        return probes(Told())
 
 
 class TestSecurityHeaders(MiddlewareContract):
@@ -326,6 +337,7 @@ BROKEN: dict[str, tuple[Middleware, set[str]]] = {
 MODULE = """
 import pytest
 from postrmagic_core.testing.contracts.middleware import MiddlewareContract
+from tests.middleware.test_probes import Told
 from tests.middleware.test_middleware_contract import BROKEN
 
 def planted(broken, tests):

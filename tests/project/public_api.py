@@ -135,8 +135,8 @@ def _bases(value: type, public: Collection[int]) -> Iterator[type]:
 def _inherited(name: str, value: type, field: str, public: Collection[int]) -> list[str]:
     """What is told of the field by the nearest public base that has it, as if it were of ``name``."""
     for base in value.__mro__[1:]:
-        if id(base) in public and hasattr(base, field):
-            owner = next(each for each in base.__mro__ if field in vars(each))
+        owner = next((each for each in base.__mro__ if field in vars(each)), None)
+        if id(base) in public and owner is not None:
             return list(_attribute(f"{name}.{field}", owner, field, vars(owner)[field], public))
     return []
 

@@ -32,6 +32,7 @@ from postrmagic_core._sql.types import BinaryKey, Id, Key
 from postrmagic_core.database import tables as of_units
 from postrmagic_core.events import tables as of_events
 from postrmagic_core.jobs import tables as of_jobs
+from postrmagic_core.observability import tables as of_observability
 from postrmagic_core.security import tables as of_security
 
 ROOT = Path(__file__).parents[2]
@@ -98,6 +99,7 @@ def rooms() -> list[Room]:
         Room("Jobs", of_jobs, "Used where the database is the jobs' broker, as it is by default."),
         Room("Events", of_events),
         Room("Security", of_security),
+        Room("Observability", of_observability),
     ]
 
 

@@ -137,7 +137,13 @@ def test_the_database_adapter_of_the_guide_keeps_its_contract(tmp_path: Path) ->
     prove("write-a-database-adapter.md", tmp_path, "-k", quick)
 
 
-@pytest.mark.parametrize("guide", ["write-a-store.md", pytest.param("write-a-channel.md", marks=pytest.mark.soak)])
+@pytest.mark.parametrize(
+    "guide",
+    [
+        "write-a-store.md",
+        *(pytest.param(f"write-a-{what}.md", marks=pytest.mark.soak) for what in ("channel", "log-sink")),
+    ],
+)
 def test_the_adapter_of_the_guide_keeps_its_contracts(guide: str, tmp_path: Path) -> None:
     """Its files, copied as they stand, are an adapter that pytest finds proved."""
     prove(guide, tmp_path)

@@ -43,6 +43,10 @@ _PARTS = {
     "dev": "dev:dev",
     "middleware": "middleware:middleware",
     "worker": "worker:worker",
+    "log": "log:log",
+    "metrics": "metrics:metrics",
+    "errors": "errors:errors",
+    "release": "release:release",
 }
 
 

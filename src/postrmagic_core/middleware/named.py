@@ -27,14 +27,26 @@ if TYPE_CHECKING:
 ENTRY_POINTS = "postrmagic_core.middleware"
 _LARGEST_BODY = 10 * 1024 * 1024
 
+_THIS_MACHINE = ("127.0.0.0/8", "::1/128")
+
 Find = Callable[[str], Iterable[EntryPoint]]
+
+
+def _of_probes(settings: Any) -> dict[str, Any]:
+    room = settings.observability
+    if not (room.networks or room.token) and settings.stack.environment != "production":
+        return {"networks": _THIS_MACHINE}
+    return {"token": room.token, "networks": room.networks}
+
 
 # What those of the package are called with, beside their options, by the Stack that uses them.
 OWN: Mapping[str, Callable[[Any], dict[str, Any]]] = {
     "trusted_proxies": lambda _: {"networks": ()},
+    "probes": lambda stack: {"observed": stack.observability.answers, **_of_probes(stack.settings)},
     "request_id": lambda _: {},
     "trace_context": lambda _: {},
     "access_log": lambda _: {},
+    "request_metrics": lambda stack: {"metrics": stack.metrics},
     "security_headers": lambda _: {},
     "csp_reports": lambda _: {},
     "cors": lambda _: {},

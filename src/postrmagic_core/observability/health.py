@@ -1,0 +1,129 @@
+"""Whether the application can work now: each backend asked, all at once, within a bound."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+from .._clock import Clock, SystemClock
+from .._lifecycle import after_fork
+from ..errors import PostrMagicError
+
+State: TypeAlias = Literal["ok", "degraded", "failed", "draining"]
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """How one component is: ``error`` is a stable code or empty, ``seconds`` what the check took."""
+
+    ok: bool
+    seconds: float
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """How all of them are.
+
+    ``degraded``: what is not needed failed; ``draining``: the process is about to end and takes no new work.
+    """
+
+    state: State
+    checks: Mapping[str, Health]
+
+    @property
+    def ready(self) -> bool:
+        """Whether new requests should be sent here."""
+        return self.state in {"ok", "degraded"}
+
+
+@dataclass(frozen=True, slots=True)
+class _Check:
+    probe: Callable[[], object]
+    needed: bool
+
+
+class Checks:
+    """Named checks. Each runs in a thread of its own, so that one that hangs keeps no other from being told.
+
+    ``budget`` is the seconds a report may take: a check that is not done by then is ``timed_out``, and is not begun
+    again before it ends. A report is kept for ``keep`` seconds, however many ask: probes cost the backends nothing.
+    """
+
+    def __init__(self, *, budget: float = 2.0, keep: float = 1.0, clock: Clock | None = None) -> None:
+        self._checks: dict[str, _Check] = {}
+        self._budget = budget
+        self._keep = keep
+        self._clock = clock or SystemClock()
+        self._draining = False
+        self._last: tuple[float, Report] | None = None
+        self._executor: ThreadPoolExecutor | None = None
+        self._running: dict[str, Future[Health]] = {}
+        self._forget()
+        after_fork(self._forget)
+
+    def add(self, name: str, probe: Callable[[], object], *, needed: bool = True) -> None:
+        """Ask ``probe`` too: it returns if all is well and raises otherwise. One not ``needed`` only degrades."""
+        self._checks[name] = _Check(probe, needed)
+
+    def drain(self) -> None:
+        """From now on say that no new work should come, so that load balancers send none before the end."""
+        self._draining = True
+
+    def report(self, *, now: bool = False) -> Report:
+        """How everything is, at most ``keep`` seconds ago, or this moment."""
+        with self._flight:
+            at = self._clock.monotonic()
+            if now or self._last is None or at - self._last[0] >= self._keep:
+                self._last = (at, self._ask())
+            found = self._last[1]
+        return Report("draining", found.checks) if self._draining else found
+
+    def _ask(self) -> Report:
+        if self._executor is None:
+            self._executor = ThreadPoolExecutor(max(1, len(self._checks)), thread_name_prefix="postrmagic-health")
+        for name, check in self._checks.items():
+            if name not in self._running:
+                self._running[name] = self._executor.submit(_probed, check.probe)
+        wait(self._running.values(), self._budget)
+        found: dict[str, Health] = {}
+        for name, running in list(self._running.items()):
+            if running.done():
+                found[name] = running.result()
+                del self._running[name]
+            else:
+                found[name] = Health(False, self._budget, "timed_out")
+        failed = {name for name, health in found.items() if not health.ok}
+        needed = any(self._checks[name].needed for name in failed)
+        return Report("failed" if needed else "degraded" if failed else "ok", found)
+
+    def close(self) -> None:
+        """End the threads; a check under way ends by its own time-out."""
+        with self._flight:
+            executor, self._executor = self._executor, None
+            self._running.clear()
+            self._last = None
+        if executor is not None:
+            executor.shutdown(wait=False, cancel_futures=True)
+
+    def _forget(self) -> None:
+        # Threads do not come along into a forked child, nor does what they were asking.
+        self._flight = threading.Lock()
+        self._executor = None
+        self._running = {}
+
+
+def _probed(call: Callable[[], object]) -> Health:
+    started = time.monotonic()
+    error = ""
+    try:
+        call()
+    except PostrMagicError as failed:
+        error = failed.code
+    except Exception as failed:  # an application's own check may raise anything; its text may hold a secret
+        error = type(failed).__name__
+    return Health(not error, time.monotonic() - started, error)
