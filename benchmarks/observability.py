@@ -39,42 +39,41 @@ def run(bench: Bench) -> None:
         around = environment(folder)
         for command in ("prepare", "seed"):
             library(command, around)
-        receiver = {"POSTRMAGIC_OBSERVABILITY__TRACES_ENDPOINT": opened.enter_context(_receiving(folder))}
-        traces = receiver | {"POSTRMAGIC_OBSERVABILITY__TRACES": "true"}
-        sides = {
-            "off": _OFF,
-            "untraced": {},
-            "on": traces | {"POSTRMAGIC_OBSERVABILITY__TRACES_SHARE": str(_SHARE)},
-            "traced": traces | {"POSTRMAGIC_OBSERVABILITY__TRACES_SHARE": "1"},
-        }
+        receiver = opened.enter_context(_receiving(folder))
+        traces = {"POSTRMAGIC_OBSERVABILITY__TRACES": "true", "POSTRMAGIC_OBSERVABILITY__TRACES_ENDPOINT": receiver}
+        share = "POSTRMAGIC_OBSERVABILITY__TRACES_SHARE"
+        _compared(bench, "everything_on", folder, around, traces | {share: str(_SHARE)})
+        _compared(bench, "untraced", folder, around, {})
+        _compared(bench, "traced", folder, around, traces | {share: "1"})
+
+
+def _compared(bench: Bench, name: str, folder: Path, around: dict[str, str], how: dict[str, str]) -> None:
+    """Both sides, one after the other and the other way round: what changes on the machine changes for both."""
+    rates: dict[str, list[float]] = {"off": [], name: []}
+    seconds = bench.options.duration or 0.5
+    with ExitStack() as opened:
         ports = {
-            name: opened.enter_context(
+            side: opened.enter_context(
                 running(
                     UVICORN,
-                    folder / f"{name}.log",
-                    around | how | {"POSTRMAGIC_LOG__FILE": str(folder / f"{name}-application.log")},
-                    "benchmarks._observability_off:app" if name == "off" else "media_library.asgi:app",
+                    folder / f"{side}.log",
+                    around | told | {"POSTRMAGIC_LOG__FILE": str(folder / f"{side}-application.log")},
+                    app,
                 )
             )
-            for name, how in sides.items()
+            for side, told, app in (
+                ("off", _OFF, "benchmarks._observability_off:app"),
+                (name, how, "media_library.asgi:app"),
+            )
         }
-        rates = _asked_in_turns(bench, ports, logged_in(ports["on"]))
-    for name, figure in (("on", "everything_on"), ("untraced", "untraced"), ("traced", "traced")):
-        pairs = [one / other for one, other in zip(rates[name], rates["off"], strict=True)]
-        bench.figure(f"{figure}_rate_ratio", statistics.median(pairs))
-    bench.figure("off_rate", statistics.median(rates["off"]))
-
-
-def _asked_in_turns(bench: Bench, ports: dict[str, int], cookie: str) -> dict[str, list[float]]:
-    rates: dict[str, list[float]] = {name: [] for name in ports}
-    seconds = bench.options.duration or (0.5 if bench.options.quick else 2.0)
-    for number in range(bench.repeats(12, 5) + 1):
-        names = list(ports)
-        for name in names if number % 2 else reversed(names):
-            rate, _ = asked(ports[name], cookie, seconds)
-            if number > 0:
-                rates[name].append(rate)
-    return rates
+        cookie = logged_in(ports[name])
+        for number in range(bench.repeats(40, 10) + 2):
+            for side in rates if number % 2 else reversed(rates):
+                rate, _ = asked(ports[side], cookie, seconds)
+                if number >= 2:
+                    rates[side].append(rate)
+    pairs = [one / other for one, other in zip(rates[name], rates["off"], strict=True)]
+    bench.figure(f"{name}_rate_ratio", statistics.median(pairs))
 
 
 @contextmanager

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
+from contextvars import ContextVar
 from types import MappingProxyType, TracebackType
 from typing import Any, Literal, Protocol, Self, TypeAlias
 
@@ -34,10 +35,18 @@ class Statements(Protocol):
 class Recorder(Protocol):
     """Who makes spans of it. Nothing it does may raise."""
 
+    def admits(self, parent: Mapping[str, str], /) -> bool:
+        """Whether to record a request that brought this along (as :meth:`carried` tells it; empty: nothing).
+
+        Asked before anything is gathered for its span: of most requests there is none.
+        """
+        ...
+
     def begin(self, name: str, kind: Kind, told: Attributes, parent: Mapping[str, str] | None = None, /) -> Any:
         """A span that is the current one until :meth:`end`; ``None`` where there is nothing to record.
 
         Its parent is the current one, or what :meth:`carried` told elsewhere; an empty mapping: none.
+        :data:`UNRECORDED`: neither this is recorded nor what is done within.
         """
         ...
 
@@ -63,17 +72,32 @@ class Recorder(Protocol):
         ...
 
 
-class _Spans:
-    __slots__ = ("recorder",)
+unrecorded: ContextVar[bool] = ContextVar("postrmagic_unrecorded", default=False)
+"""Whether what is done here belongs to a request or job of which no spans are kept: of most, nothing is asked."""
 
-    recorder: Recorder | None
+
+UNRECORDED = object()
+"""What :meth:`Recorder.begin` gives for what begins a request or job that is not recorded."""
+
+
+class _Spans:
+    __slots__ = ("installed",)
+
+    installed: Recorder | None
+    """Who records in this process, or ``None``."""
 
     def __init__(self) -> None:
-        self.recorder = None
+        self.installed = None
+
+    @property
+    def recorder(self) -> Recorder | None:
+        """Who records what is done here: ``None``, too, in a request or job that is not recorded."""
+        installed = self.installed
+        return None if installed is None or unrecorded.get() else installed
 
 
 spans = _Spans()
-"""``spans.recorder`` is who records in this process, or ``None``."""
+"""What the rooms ask."""
 
 STATE = "tracestate"
 """Of what :meth:`Recorder.carried` tells, what is no field of a log record."""
@@ -81,8 +105,10 @@ STATE = "tracestate"
 
 def carried() -> Mapping[str, str]:
     """What a job or an event takes along so that its span has the present one as parent; nothing if nobody records."""
-    recorder = spans.recorder
-    return {} if recorder is None else recorder.carried()
+    recorder = spans.installed
+    if recorder is None:
+        return {}
+    return {"trace_flags": "00"} if unrecorded.get() else recorder.carried()
 
 
 class Span(AbstractContextManager["Span"]):
@@ -102,10 +128,16 @@ class Span(AbstractContextManager["Span"]):
     def __enter__(self) -> Self:
         if self._recorder is not None:
             self._begun = self._recorder.begin(*self._first)
+            if self._begun is UNRECORDED:
+                unrecorded.set(True)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
-        if self._recorder is not None and self._begun is not None:
+        if self._recorder is None or self._begun is None:
+            return
+        if self._begun is UNRECORDED:
+            unrecorded.set(False)
+        else:
             failed = None if isinstance(error, (AlreadyDone, GeneratorExit)) else error
             self._recorder.end(self._begun, failed, told=self._told)
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 import postrmagic_core
-from postrmagic_core._spans import NO_SPAN, Recorder, carried, span, spans
+from postrmagic_core._spans import NO_SPAN, UNRECORDED, Recorder, carried, span, spans
 from postrmagic_core.errors import AlreadyDone
 
 
@@ -19,6 +20,10 @@ class Diary:
     def __init__(self, begins: object = "begun") -> None:
         self.told: list[tuple[Any, ...]] = []
         self._begins = begins
+
+    def admits(self, parent: Mapping[str, str], /) -> bool:
+        """All."""
+        return True
 
     def begin(self, *first: Any) -> object:
         """Note it."""
@@ -45,7 +50,7 @@ def diary(monkeypatch: pytest.MonkeyPatch) -> Diary:
     """Who records."""
     diary = Diary()
     recorder: Recorder = diary
-    monkeypatch.setattr(spans, "recorder", recorder)
+    monkeypatch.setattr(spans, "installed", recorder)
     return diary
 
 
@@ -84,7 +89,7 @@ def test_what_is_no_failure(error: BaseException, diary: Diary) -> None:
 def test_what_was_not_begun_does_not_end(monkeypatch: pytest.MonkeyPatch) -> None:
     """A recorder may see nothing to record."""
     diary = Diary(begins=None)
-    monkeypatch.setattr(spans, "recorder", diary)
+    monkeypatch.setattr(spans, "installed", diary)
     with span("a", "internal", {}):
         pass
     assert [told[0] for told in diary.told] == ["begin"]
@@ -96,3 +101,16 @@ def test_no_room_knows_opentelemetry() -> None:
     imports = re.compile(r"^\s*(?:from|import)\s+opentelemetry", re.MULTILINE)
     found = {path.relative_to(root).parts[:2] for path in root.rglob("*.py") if imports.search(path.read_text("utf-8"))}
     assert found == {("observability", "traces")}
+
+
+def test_within_what_is_not_recorded_nothing_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of most requests and jobs no span is kept: what they do costs one look, and what they send on says so."""
+    diary = Diary(begins=UNRECORDED)
+    monkeypatch.setattr(spans, "installed", diary)
+    asked = [spans.recorder]
+    with span("run", "consumer", {}, {}):
+        asked.append(spans.recorder)
+        assert span("a", "internal", {}) is NO_SPAN
+        assert carried() == {"trace_flags": "00"}
+    assert [*asked, spans.recorder] == [diary, None, diary]
+    assert [told[0] for told in diary.told] == ["begin"]

@@ -23,7 +23,8 @@ LARGE_BYTES = 16 * 1024 * 1024
 LARGE = 4096
 PATIENCE = 5.0
 """Seconds that a caller waits at most, with an urgent line, for room."""
-_GATHER = 0.002
+# A thread that wakes for each line costs who computes more than the line does; an urgent one, or many, end the wait.
+_GATHER = 0.05
 _IDLE = 1.0
 _BACKOFF = (0.05, 1.0)
 _YIELD = 0.0001
@@ -84,7 +85,7 @@ class Writer:
         self._asleep = True
         self._ending = False
         self._direct = False
-        self._yield_at = 0 if self._closed else self._backlog // 2
+        self._many = 0 if self._closed else self._backlog // 8
         self._urgent_bytes = self._large_bytes = 0
         self._patient = True
         self._begun = self._done = self._wanted = 0
@@ -104,7 +105,7 @@ class Writer:
         """Have ``line`` (UTF-8, without its newline) written; ``False``: it was dropped, and counted."""
         queue = self._queue
         waiting = len(queue)
-        if urgent or waiting >= self._yield_at or len(line) > LARGE:
+        if urgent or waiting >= self._many or len(line) > LARGE:
             return self._put_slowly(line, urgent, waiting)
         queue.append(line)
         if self._asleep:
@@ -166,7 +167,7 @@ class Writer:
 
     def _shut(self) -> None:
         self._closed = True
-        self._yield_at = 0  # every line takes the slow path, where it is refused
+        self._many = 0  # every line takes the slow path, where it is refused
         self._give_up()
 
     # What the fast path leaves.
@@ -176,7 +177,9 @@ class Writer:
             return self._refused(line, urgent)
         if urgent:
             return self._put_urgent(_Urgent(line))
-        if waiting >= self._yield_at and self._yields < _YIELDS:
+        if waiting == self._many:
+            self._ring()
+        if waiting >= self._backlog // 2 and self._yields < _YIELDS:
             self._yields += 1
             time.sleep(_YIELD)  # the thread may need the interpreter, not the disk: leave it some
         if self.full:
@@ -204,6 +207,8 @@ class Writer:
             self._queue.append(line)
         if self._asleep:
             self._wake()
+        else:
+            self._ring()
         return True
 
     def _room_for(self, line: bytes) -> bool:

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from .._spans import Recorder, spans
+from .._spans import Recorder, spans, unrecorded
 from ..log.logger import drop_context, put_context
 from ..log.policy import scrub
 from .interface import Done, Head, Layer, Middleware, Request
@@ -17,6 +17,7 @@ from .order import middleware
 _PARENT = re.compile(
     r"(?P<version>[0-9a-f]{2})-(?P<trace>[0-9a-f]{32})-(?P<span>[0-9a-f]{16})-(?P<flags>[0-9a-f]{2})(?P<more>-.*)?"
 )
+_SAMPLED = 0x01
 _KNOWN_FLAGS = 0x03  # sampled, and level 2's random
 _BEGUN_FLAGS = 0x03  # sampled: its log records are its recording; and random
 _MEMBER = re.compile(r"([a-z0-9][a-z0-9_\-*/@]{0,255})=[ -+\--<>-~]{0,255}[!-+\--<>-~]")
@@ -52,13 +53,20 @@ def trace_context() -> Middleware:
 
     @middleware(name="trace_context", after=["request_id"], before=["access_log"])
     def layer(request: Request) -> Layer:
-        outer, recorder = _current_span(), spans.recorder
+        outer, recorder = _current_span(), spans.installed
+        left_out = False
         if recorder is not None and outer is None:
-            begun = _recorded(request, recorder)
+            parent = _parent(request)
+            carried = {} if parent is None else _carried(parent)
+            left_out = not recorder.admits(carried)
+            begun = None if left_out else _recorded(request, recorder, carried)
             if begun is not None:
                 yield from _followed(request, recorder, begun)
                 return
         context = outer or _continued(request) or _begun()
+        if left_out:
+            context = context._replace(flags=context.flags & ~_SAMPLED)
+            unrecorded.set(True)
         _tell(request, context)
         # Set and dropped, never reset by token: the end may run in another context than the start.
         put_context(trace_id=context.trace, span_id=context.span)
@@ -67,6 +75,8 @@ def trace_context() -> Middleware:
             yield
         finally:
             drop_context("trace_id", "span_id")
+            if left_out:
+                unrecorded.set(False)
 
     return layer
 
@@ -79,14 +89,13 @@ def _tell(request: Request, context: _Context) -> None:
         state["tracestate"] = context.state
 
 
-def _recorded(request: Request, recorder: Recorder) -> Any:
+def _recorded(request: Request, recorder: Recorder, parent: Mapping[str, str]) -> Any:
     """A span for the request, which is now the current one."""
-    parent = _parent(request)
     told = {"http.request.method": _method(request), "url.path": scrub(request.path), "url.scheme": request.scheme}
     name = request.state.get("request_id")
     if name is not None:
         told["postrmagic.request_id"] = str(name)
-    return recorder.begin(_named(request), "server", told, {} if parent is None else _carried(parent))
+    return recorder.begin(_named(request), "server", told, parent)
 
 
 def _followed(request: Request, recorder: Recorder, begun: Any) -> Layer:

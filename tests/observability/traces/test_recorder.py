@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from opentelemetry import trace
 from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.trace import get_current_span
 
 from postrmagic_core._spans import carried, span, spans
 from postrmagic_core.errors import AlreadyDone, NotOpen
@@ -17,6 +18,7 @@ from postrmagic_core.observability.traces import Tracing
 
 from .conftest import Kept
 
+AWAY = "http://127.0.0.1:9/v1/traces"
 TRACE, SPAN = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
 TOLD = {"trace_id": TRACE, "span_id": SPAN, "trace_flags": "01"}
 
@@ -126,6 +128,30 @@ class TestCarried:
                 assert carried()["trace_id"] == TRACE
                 assert carried()["trace_flags"] == f"0{int(recorded)}"
         assert kept.names == (["sent", "inside", "run"] if recorded else [])
+
+
+class TestShare:
+    """Of what begins here a share is recorded, whole: what is sent on says whether."""
+
+    @pytest.mark.parametrize(("flags", "share", "recorded"), [("01", 0.0, True), ("00", 1.0, False)])
+    def test_who_sent_it_decides(self, flags: str, share: float, recorded: bool) -> None:
+        """Not the share, by the provider of one's own too."""
+        told = TOLD | {"trace_flags": flags}
+        with Tracing("media", endpoint=AWAY, share=share), span("run", "consumer", {}, told):
+            assert get_current_span().is_recording() is recorded
+            assert carried()["trace_flags"] == flags
+
+    def test_what_begins_here_is_recorded_by_the_share(self) -> None:
+        """Of two thousand about half; and the jobs of one that is not are not."""
+        kept = 0
+        with Tracing("media", endpoint=AWAY, share=0.5):
+            for _ in range(2000):
+                with span("run", "consumer", {}, {}):
+                    recording, sent = get_current_span().is_recording(), carried()
+                kept += recording
+                with span("run", "consumer", {}, sent):
+                    assert get_current_span().is_recording() is recording
+        assert 800 < kept < 1200
 
 
 class TestErrors:

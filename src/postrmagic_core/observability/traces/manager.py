@@ -67,7 +67,7 @@ class Tracing(Lifecycle):
         try:
             from .recorder import SpanRecorder
 
-            recorder = SpanRecorder(self._tracer, self._share)
+            recorder = SpanRecorder(self._tracer, self._share, decides=self._decides())
         except ModuleNotFoundError as error:
             if (error.name or "").partition(".")[0] != "opentelemetry":
                 raise
@@ -77,17 +77,23 @@ class Tracing(Lifecycle):
         self._recorder = recorder
         with _changing:
             _open.append(recorder)
-            spans.recorder = _open[0]
+            spans.installed = _open[0]
 
     def _close(self) -> None:
         recorder, self._recorder = self._recorder, None
         if recorder is not None:
             with _changing:
                 _open.remove(recorder)
-                spans.recorder = _open[0] if _open else None
+                spans.installed = _open[0] if _open else None
         shipment, self._shipment = self._shipment, None
         if shipment is not None:
             shipment.close(_GRACE)
+
+    def _decides(self) -> bool:
+        """Whether the share does: an application's own provider has a sampler of its own."""
+        from opentelemetry import trace
+
+        return self._given is None and isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider)
 
     def _tracer(self) -> Tracer:
         """Made when it opens, and anew at the first span of a forked child."""
@@ -103,7 +109,7 @@ class Tracing(Lifecycle):
         from .shipping import Shipment, provider_of
 
         self._shipment = Shipment(self._endpoint, self._metrics)
-        return provider_of(self._shipment, self._service, self._release, self._share)
+        return provider_of(self._shipment, self._service, self._release)
 
     def _forget(self) -> None:
         """In a forked child: what the parent has not delivered is the parent's."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import random
 import re
 import threading
 import time
@@ -26,7 +27,7 @@ from opentelemetry.trace import (
 from structlog.contextvars import get_contextvars
 
 from ..._lifecycle import after_fork
-from ..._spans import NOTHING, Attributes, Kind, Statements
+from ..._spans import NOTHING, UNRECORDED, Attributes, Kind, Statements
 from ...errors import PostrMagicError
 from ...log.logger import drop_context, put_context
 from .statements import Texts
@@ -60,18 +61,26 @@ class SpanRecorder:
     """The :class:`Recorder` that a :class:`Tracing` installs.
 
     ``tracer`` makes what makes spans, once in each process. ``share`` decides for what was sent on by who decided
-    nothing, since it records no spans.
+    nothing, since it records no spans; and with ``decides`` for what begins here.
     """
 
-    def __init__(self, tracer: Callable[[], Tracer], share: float) -> None:
+    def __init__(self, tracer: Callable[[], Tracer], share: float, *, decides: bool) -> None:
         self._make = tracer
+        self._share = share
+        self._decides = decides
         self._bound = round(share * (_LOW + 1))
         self._texts = Texts()
         self._making = threading.Lock()
         self._made: Tracer | None = tracer()
         after_fork(self._forget)
 
-    def begin(self, name: str, kind: Kind, told: Attributes, parent: Mapping[str, str] | None = None) -> Begun | None:
+    def admits(self, parent: Mapping[str, str]) -> bool:
+        """See :meth:`Recorder.admits`."""
+        return not self._decides or self._chosen(self._remote(parent), parent)
+
+    def begin(
+        self, name: str, kind: Kind, told: Attributes, parent: Mapping[str, str] | None = None
+    ) -> Begun | object | None:
         """See :meth:`Recorder.begin`."""
         try:
             return self._begin(name, kind, told, parent)
@@ -79,14 +88,19 @@ class SpanRecorder:
             _failed(error)
             return None
 
-    def _begin(self, name: str, kind: Kind, told: Attributes, parent: Mapping[str, str] | None) -> Begun | None:
+    def _begin(
+        self, name: str, kind: Kind, told: Attributes, parent: Mapping[str, str] | None
+    ) -> Begun | object | None:
         before = get_current()
-        present = get_current_span(before)
+        above = present = get_current_span(before)
         within = before
         if parent is not None:
-            within = set_span_in_context(self._remote(parent), before)
+            above = self._remote(parent)
+            within = set_span_in_context(above, before)
         elif not _goes_on(present) and (kind in _NEVER_FIRST or present.get_span_context().is_valid):
             return None  # whoever began decided not to record: its ids go on as they are
+        if self._decides and kind != "server" and not self._chosen(above, parent or {}):
+            return UNRECORDED
         tracer = self._tracer()
         span = tracer.start_span(
             name, within, _KINDS[kind], told, record_exception=False, set_status_on_exception=False
@@ -166,6 +180,14 @@ class SpanRecorder:
         if context.trace_state:
             told["tracestate"] = context.trace_state.to_header()
         return told
+
+    def _chosen(self, above: Span, told: Mapping[str, str]) -> bool:
+        flags = told.get("trace_flags", "")
+        if _FLAGS.fullmatch(flags):  # whoever records no spans sends no ids of them
+            return bool(int(flags, 16) & 1)
+        if above.get_span_context().is_valid:
+            return _goes_on(above)
+        return random.random() < self._share  # noqa: S311 - which requests are recorded is no secret
 
     def _remote(self, told: Mapping[str, str]) -> Span:
         """What :meth:`carried` told elsewhere; what is malformed is none."""

@@ -22,7 +22,7 @@ from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExport
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.export import SpanExportResult
-from opentelemetry.sdk.trace.sampling import ParentBased, TraceIdRatioBased
+from opentelemetry.sdk.trace.sampling import ALWAYS_ON, ParentBased
 
 from ..._errand import Errand
 from ..._ids import uuid7_text
@@ -43,7 +43,7 @@ _BATCH = ("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", 512)
 _LITTLE_HOPE = 0.5
 
 
-def provider_of(shipment: Shipment, service: str, release: str, share: float) -> TracerProvider:
+def provider_of(shipment: Shipment, service: str, release: str) -> TracerProvider:
     """A provider of this process's own, whose spans ``shipment`` takes."""
     told: dict[str, str | int] = {
         "service.name": service,
@@ -52,7 +52,7 @@ def provider_of(shipment: Shipment, service: str, release: str, share: float) ->
     }
     if release:
         told["service.version"] = release
-    sampler = ParentBased(TraceIdRatioBased(share))
+    sampler = ParentBased(ALWAYS_ON)  # the recorder has decided what begins here
     provider = TracerProvider(sampler=sampler, resource=Resource.create(told), shutdown_on_exit=False)
     provider.add_span_processor(shipment)
     return provider
