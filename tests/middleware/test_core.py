@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 import re
@@ -13,14 +14,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from structlog.contextvars import get_contextvars
 
+from postrmagic_core._problem import Problem
 from postrmagic_core.errors import BackendUnavailable, BodyTooLarge, UniqueViolation, ValidationFailed
 from postrmagic_core.log import get_logger
-from postrmagic_core.middleware import Pipeline, Request, Response
+from postrmagic_core.middleware import Layer, Pipeline, Request, Response
 from postrmagic_core.middleware.access_log import access_log, shown_query
 from postrmagic_core.middleware.authentication import authentication
 from postrmagic_core.middleware.body_limit import body_limit
 from postrmagic_core.middleware.csrf import csrf
 from postrmagic_core.middleware.errors import errors
+from postrmagic_core.middleware.order import middleware
 from postrmagic_core.middleware.request_id import request_id
 from postrmagic_core.middleware.security_headers import security_headers
 from postrmagic_core.middleware.trace_context import trace_context
@@ -309,3 +312,27 @@ def test_a_header_cannot_be_split() -> None:
     for name, value in (("x", "a\r\nset-cookie: b"), ("x\n", "a"), ("x", "a\0")):
         with pytest.raises(ValueError, match="CR, LF or NUL"):
             Response(200, headers={name: value})
+
+
+@pytest.mark.parametrize(("answers", "status"), [(True, 429), (False, 101)])
+def test_a_websocket_is_one_record(answers: bool, status: int, records: Any) -> None:
+    """With its id: when it was refused, by a layer's own code, or has ended."""
+
+    @middleware(name="refusing", scopes=["websocket"])
+    def refusing(request: Request) -> Layer:
+        if answers:
+            yield Response.of(Problem(429, "rate_limited"))
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await send({"type": "websocket.accept"})
+        await send({"type": "websocket.send", "text": "hello"})
+
+    async def nothing(*_: Any) -> Any:
+        return {"type": "websocket.disconnect"}
+
+    scope = {"type": "websocket", "path": "/live", "headers": [], "query_string": b"", "scheme": "wss"}
+    asyncio.run(Pipeline([request_id(), access_log(), refusing]).asgi(app)(scope, nothing, nothing))
+    (record,) = records.named("request")
+    code = "rate_limited" if answers else None
+    assert (record["path"], record["status"], record.get("code")) == ("/live", status, code)
+    assert record["request_id"]

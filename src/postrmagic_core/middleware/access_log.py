@@ -21,11 +21,11 @@ def access_log(clock: Clock | None = None) -> Middleware:
     Values of query parameters with secret names are masked. A request that ended before its head has status 500 when
     it failed and 499 when the client left or the server stopped; ``disconnected`` says that the client did not wait,
     ``error`` names what the application raised after the head. Where a layer refused, ``code`` is the problem's: each
-    refusal is logged once (OWASP ASVS 16.3.3).
+    refusal is logged once (OWASP ASVS 16.3.3). A websocket is one record when it has ended, or was refused.
     """
     time = clock or SystemClock()
 
-    @middleware(name="access_log", after=["request_id", "trace_context"])
+    @middleware(name="access_log", after=["request_id", "trace_context"], scopes=["http", "websocket"])
     def layer(request: Request) -> Layer:
         started = time.monotonic()
         head: Head | None = None

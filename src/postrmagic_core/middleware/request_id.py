@@ -20,7 +20,7 @@ def request_id() -> Middleware:
     UUIDv7: what goes into logs and headers is never the caller's free text.
     """
 
-    @middleware(name="request_id")
+    @middleware(name="request_id", scopes=["http", "websocket"])
     def layer(request: Request) -> Layer:
         given = request.headers.get(HEADER)
         name = given if given is not None and _WELL_FORMED.fullmatch(given) else uuid7_text()
