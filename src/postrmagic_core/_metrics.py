@@ -21,6 +21,8 @@ Told: TypeAlias = tuple[str, dict[str, str], float]
 """Name, labels and present value of a gauge."""
 Report: TypeAlias = Callable[[], Iterable[Told]]
 
+# No time, size or number is beyond it; what is, infinity for one, would make a sum that tells nothing any more.
+_BEYOND = 1e18
 # Seconds; a factor of about 2.5 from step to step, as Prometheus' own default.
 LATENCY_BOUNDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 
@@ -43,7 +45,8 @@ class Counter:
 class Histogram:
     """How often values fell into each bucket, their sum and their count.
 
-    ``bounds`` are inclusive upper ends in ascending order; one more bucket takes what is larger.
+    ``bounds`` are inclusive upper ends in ascending order; one more bucket takes what is larger. An infinite last one
+    is that bucket.
     """
 
     __slots__ = ("bounds", "counts", "sum")
@@ -53,16 +56,19 @@ class Histogram:
     sum: float
 
     def __init__(self, bounds: Sequence[float] = LATENCY_BOUNDS) -> None:
-        if list(bounds) != sorted(set(bounds)):
-            raise ValueError("bounds must ascend without repeats")
+        if bounds and bounds[-1] == math.inf:
+            bounds = bounds[:-1]
+        if list(bounds) != sorted(set(bounds)) or not math.isfinite(sum(bounds)):
+            raise ValueError("bounds are finite numbers that ascend without repeats")
         self.bounds = tuple(bounds)
         self.counts = [0] * (len(self.bounds) + 1)
         self.sum = 0.0
 
     def observe(self, value: float) -> None:
-        """Count one ``value`` (seconds for latencies)."""
-        self.counts[bisect_left(self.bounds, value)] += 1
-        self.sum += value
+        """Count one ``value`` (seconds for latencies); what is no number, infinite or beyond 1e18 is passed over."""
+        if -_BEYOND < value < _BEYOND:  # false of NaN too
+            self.counts[bisect_left(self.bounds, value)] += 1
+            self.sum += value
 
     @property
     def count(self) -> int:
@@ -144,8 +150,8 @@ class Metrics:
                 self._reports.remove(entry)
             elif entry[1] == shared:
                 try:
-                    told = list(read())
+                    told = [(name, tuple(sorted(labels.items())), float(value)) for name, labels, value in read()]
                 except Exception:
                     logger.debug("gauges could not be read", exc_info=True)
                     continue
-                yield from ((name, tuple(sorted(labels.items())), float(value)) for name, labels, value in told)
+                yield from told

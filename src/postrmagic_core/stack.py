@@ -7,7 +7,7 @@ Two Stacks can live in one process.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from contextlib import AbstractContextManager, ExitStack, nullcontext
+from contextlib import ExitStack
 from functools import cached_property
 from pathlib import Path
 from types import ModuleType
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from .jobs.schedules.scheduler import Scheduler
     from .jobs.worker import Worker
     from .limits import RateLimiter
+    from .log import LogHandle
     from .middleware.named import Assembly
     from .observability.health import Health
     from .observability.manager import Observability
@@ -393,12 +394,11 @@ class Stack(Lifecycle):
         room = self.settings.stack
         return subject(room.service, str(room.data_dir.resolve()), self.settings.store_url(self.settings.cache))
 
-    def logging(self) -> AbstractContextManager[object]:
-        """The process's logging, as the settings say; opening the Stack does it too. Nothing where it is configured."""
-        from .log import is_configured
+    def logging(self) -> LogHandle:
+        """The process's logging, as the settings say; opening the Stack does it too.
 
-        if is_configured():
-            return nullcontext()
+        Where it is configured already that configuration holds, and stays while this Stack is open.
+        """
         from .log.terms import configured
 
         return configured(self.settings, self.metrics)

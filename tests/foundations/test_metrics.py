@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import gc
+import math
 from collections.abc import Iterator
 
-from postrmagic_core._metrics import Metrics, Told
+import pytest
+
+from postrmagic_core._metrics import Histogram, Metrics, Told
 
 
 class Pool:
@@ -65,3 +68,19 @@ def test_what_is_shared_is_asked_for_by_itself() -> None:
     assert list(metrics.gauges()) == []
     assert asked == []
     assert list(metrics.shared()) == [("queue_depth", (("queue", "q"),), 3.0)]
+
+
+@pytest.mark.parametrize("value", [math.inf, -math.inf, math.nan, 1e300])
+def test_a_histogram_passes_over_what_would_spoil_its_sum(value: float) -> None:
+    """It is in no bucket; what came before and comes after counts."""
+    histogram = Histogram((1.0, math.inf))
+    for each in (0.5, value, 2.0):
+        histogram.observe(each)
+    assert (histogram.bounds, histogram.counts, histogram.sum) == ((1.0,), [1, 1], 2.5)
+
+
+@pytest.mark.parametrize("bounds", [(1.0, 1.0), (2.0, 1.0), (math.nan,), (-math.inf, 1.0)])
+def test_bounds_are_numbers_that_ascend(bounds: tuple[float, ...]) -> None:
+    """Said at once, and not when somebody looks."""
+    with pytest.raises(ValueError, match="ascend"):
+        Histogram(bounds)

@@ -87,11 +87,12 @@ def test_alive_asks_nobody(call: Any, answer: Any) -> None:
 @pytest.mark.parametrize(
     "headers", [[], bearer("another-token-of-24-char"), bearer(""), [(b"authorization", f"Basic {TOKEN}".encode())]]
 )
-def test_figures_are_not_for_everybody(headers: Any, call: Any, answer: Any) -> None:
-    """Without the token 401, and nothing is read."""
+def test_figures_are_not_for_everybody(headers: Any, call: Any, answer: Any, records: Any) -> None:
+    """Without the token 401, and nothing is read; it is told who tried."""
     told = Told()
     outcome = call(Pipeline([probes(told, token=TOKEN)]).asgi(answer()), path="/metrics", headers=headers)
     assert (outcome.status, told.asked) == (401, [])
+    assert [record["code"] for record in records.named("figures refused")] == ["authentication.required"]
     assert outcome.header("www-authenticate") == 'Bearer realm="observability"'
 
 
@@ -162,7 +163,8 @@ def test_under_wsgi() -> None:
 @pytest.mark.parametrize(
     ("how", "told"),
     [
-        ({"token": "short"}, "the token has 5 characters, expected 16 or more"),
+        ({"token": "short"}, "a token of 16 ASCII characters or more, got 5"),
+        ({"token": "tökens-of-sixteen"}, "a token of 16 ASCII characters or more, got 17"),
         ({"networks": ["10.0.0.1/8"]}, "expected networks such as 10.0.0.0/8"),
         ({"base": "internal"}, "expected base to be a path"),
     ],

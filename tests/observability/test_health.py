@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+import subprocess
+import sys
 import threading
 import time
-from collections.abc import Iterator
 
 import pytest
 
@@ -34,11 +36,9 @@ def clock() -> FakeClock:
 
 
 @pytest.fixture
-def checks(clock: FakeClock) -> Iterator[Checks]:
-    """Checks, and no thread of theirs afterwards."""
-    made = Checks(budget=0.3, clock=clock)
-    yield made
-    made.close()
+def checks(clock: FakeClock) -> Checks:
+    """Checks that have little time."""
+    return Checks(budget=0.3, clock=clock)
 
 
 def test_what_is_needed_decides(checks: Checks) -> None:
@@ -79,6 +79,46 @@ def test_one_that_hangs_keeps_no_other_from_being_told(checks: Checks) -> None:
     going.set()
     while not checks.report(now=True).ready:
         time.sleep(0.01)
+
+
+def test_callers_do_not_queue_for_one_that_hangs(checks: Checks) -> None:
+    """What one has waited for is told to all; and one that is added later has its own thread."""
+    going = threading.Event()
+    checks.add("database", lambda: going.wait(30))
+    threads = [threading.Thread(target=checks.report) for _ in range(20)]
+    started = time.monotonic()
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert time.monotonic() - started < 3
+    checks.add("cache", fine)
+    assert checks.report(now=True).checks["cache"].ok
+    going.set()
+
+
+@pytest.mark.parametrize("raised", [SystemExit(1), KeyboardInterrupt(), asyncio.CancelledError()])
+def test_whatever_a_check_raises_it_failed(checks: Checks, raised: BaseException) -> None:
+    """And is asked again."""
+    raising = [raised]
+
+    def once() -> None:
+        if raising:
+            raise raising.pop()
+
+    checks.add("own", once)
+    assert checks.report().checks["own"].error == type(raised).__name__
+    assert checks.report(now=True).ready
+
+
+def test_a_check_that_never_returns_keeps_no_process_alive() -> None:
+    """The interpreter ends all the same."""
+    code = (
+        "import threading\nfrom postrmagic_core.observability.health import Checks\n"
+        "checks = Checks(budget=0.1)\nchecks.add('never', threading.Event().wait)\nprint(checks.report().state)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=20, check=True)
+    assert done.stdout == "failed\n"
 
 
 def test_many_who_ask_cost_one_look(checks: Checks, clock: FakeClock) -> None:

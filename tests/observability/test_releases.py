@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import logging
+import sqlite3
 import threading
+import time
 from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
 
 import pytest
 from sqlalchemy import text
 
 from postrmagic_core._metrics import Metrics
+from postrmagic_core._sql import Timeouts
 from postrmagic_core.database import DatabaseManager
+from postrmagic_core.observability.errors import ErrorTracker
 from postrmagic_core.observability.releases import Marked, Releases
 from postrmagic_core.observability.tables import releases as table
 from postrmagic_core.testing import FakeClock
 from tests.databases import database_url, open_database  # noqa: F401 - pytest looks for fixtures here
+from tests.observability.errors.conftest import make_tables
 
 
 @pytest.fixture
@@ -71,6 +78,31 @@ def test_a_release_begins_when_it_is_first_seen_or_marked(releases: Releases, cl
     releases.note("2.0")
     assert [one.version for one in releases.find()] == ["2.0", "1.0"]
     assert releases.find(1) == [newest]
+
+
+def test_a_database_that_is_busy_or_away_keeps_no_process_from_starting(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A note is tried once, and told; the first errors that are written bring it along."""
+    file = tmp_path / "app.db"
+    with DatabaseManager(f"sqlite:///{file}", timeouts=Timeouts(lock=1.0)) as database:
+        make_tables(database)
+        releases = Releases(database)
+        with closing(sqlite3.connect(file, isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            began = time.monotonic()
+            releases.note("1.0")
+            assert time.monotonic() - began < 2.5, "one try"
+        assert releases.find() == []
+        with ErrorTracker(database, release="1.0") as tracker:
+            tracker({"event": "x"}, None)
+            assert tracker.flush()
+        assert [one.version for one in releases.find()] == ["1.0"]
+    with DatabaseManager(f"sqlite:///{tmp_path}") as away:  # a directory cannot be opened
+        Releases(away).note("1.1")
+    told = [(record.levelno, record.message) for record in caplog.records if "cannot be noted" in record.message]
+    assert [level for level, _ in told] == [logging.WARNING] * 2
+    assert "Conflict" in told[0][1]
 
 
 def test_of_marks_at_once_one_is_made(releases: Releases) -> None:

@@ -288,3 +288,19 @@ def test_async_with_opens_it_too(tmp_path: Path) -> None:
     import asyncio
 
     assert asyncio.run(_use(make(tmp_path))) == 1
+
+
+def test_a_second_stack_keeps_the_log_that_the_first_began(tmp_path: Path) -> None:
+    """Redaction, file and all: whichever of them closes first."""
+    file = tmp_path / "application.log"
+    first, second = (
+        Stack(Settings(stack={"data_dir": tmp_path / name, "environment": "test"}, log={"file": file}))
+        for name in ("first", "second")
+    )
+    with second, first:
+        pass
+    with first, second:
+        first.close()
+        logging.getLogger("shop").error("password=c4n4ry")
+    (line,) = [json.loads(line) for line in file.read_text().splitlines() if "shop" in line]
+    assert line["event"] == "password=[redacted]"

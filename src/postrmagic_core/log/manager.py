@@ -7,6 +7,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -17,6 +18,7 @@ import structlog
 
 from .._clock import SystemClock
 from .._errand import Errand
+from .._lifecycle import after_fork
 from .._metrics import Metrics
 from ..errors import ConfigurationError
 from .adapters.file import FileSink
@@ -142,7 +144,7 @@ def configure(
     A thread writes; a caller never waits for it, unless it logs errors faster than they can be written. ``format``:
     ``auto`` is console on a terminal and JSON elsewhere, files included; ``redact`` names further keys to mask;
     ``service`` is a field of every record; ``more``: see :class:`More`. Handlers on standard library loggers that print
-    are set aside until the handle is closed, also those that come later, so that nothing passes by the redaction; so
+    or send are set aside until the handle is closed, also those that come later, so that nothing passes by the redaction; so
     are the interpreter's prints of uncaught exceptions and warnings. structlog's own loggers are routed here too,
     unless the application configured structlog itself. Call it once: an equal second call shares the configuration, a
     different one raises :class:`ConfigurationError`, as does a file that cannot be opened or an unknown level. Some
@@ -156,6 +158,7 @@ def configure(
     with _Installed.lock:
         present = _Installed.present
         if present is None:
+            _Installed.settle()
             present = _Installed.present = _Installed(plan, metrics or Metrics())
         elif present.plan != plan:
             raise ConfigurationError(
@@ -168,6 +171,16 @@ def configure(
 def tap(tap: Tap) -> Callable[[], None]:
     """As :meth:`LogHandle.tap`, whoever configures logging, and when; nobody is heard where it is not configured."""
     return everywhere.add(tap)
+
+
+def joined() -> LogHandle | None:
+    """A further handle on the configuration of this process, which so outlives its first one; ``None``: there is none."""
+    with _Installed.lock:
+        present = _Installed.present
+        if present is None:
+            return None
+        present.handles += 1
+        return LogHandle(present)
 
 
 def is_configured() -> bool:
@@ -204,6 +217,8 @@ class _Installed:
 
     lock = threading.Lock()
     present: _Installed | None = None
+    unsettled: _Installed | None = None
+    """Which one is half in the process now: a fork meanwhile leaves it to the child to put things back."""
 
     def __init__(self, plan: _Plan, metrics: Metrics) -> None:
         root, levels = level_number(plan.level), {name: level_number(level) for name, level in plan.levels.items()}
@@ -217,21 +232,33 @@ class _Installed:
         if plan.sampling is not None and plan.sampling.share < 1:
             sampler = Sampler(plan.sampling, metrics, self.writer.put, time.monotonic)
         self.chain.leave_out(repeats, sampler)
+        self._aside = Aside(self.chain)
+        self._file = None if plan.levels_file is None else LevelsFile(plan.levels_file, self.levels, SystemClock())
+        self._upkeep = Errand("postrmagic-log-upkeep", self._look_after, logging.getLogger("postrmagic_core.log"))
         self._undo: list[Callable[[], object]] = [self.levels.restore]
-        self.levels.put(Asked.CONFIGURED, {"root": root, **_quiet(root), **levels})
-        for part in (Aside(self.chain), Hooks()):
+        _Installed.unsettled = self
+        try:
+            self._install({"root": root, **_quiet(root), **levels}, upkeep=repeats is not None)
+        except BaseException:
+            self._put_back()
+            self.writer.close()
+            raise
+        _Installed.unsettled = None
+
+    def _install(self, levels: dict[str, int], *, upkeep: bool) -> None:
+        self.levels.put(Asked.CONFIGURED, levels)
+        for part in (self._aside, Hooks()):
             part.open()
             self._undo.append(part.close)
         only_hearer.handler = self.chain
         self._undo.append(partial(setattr, only_hearer, "handler", None))
         self._route_structlog()
-        self._file = None if plan.levels_file is None else LevelsFile(plan.levels_file, self.levels, SystemClock())
-        self._upkeep = Errand("postrmagic-log-upkeep", self._look_after, logging.getLogger("postrmagic_core.log"))
-        if self._file is not None or repeats is not None:
+        if self._file is not None or upkeep:
             self._upkeep.open()
             self.chain.wake = self._upkeep.ask
             self._look_after()
-            self._upkeep.ask()  # a quiet process follows the file, too
+            with suppress(RuntimeError):  # no thread can be started now; the first record tries again
+                self._upkeep.ask()  # a quiet process follows the file, too
 
     def release(self) -> None:
         """One handle less; the last one puts everything back."""
@@ -239,14 +266,33 @@ class _Installed:
             self.handles -= 1
             if self.handles:
                 return
-            _Installed.present = None
-            self._upkeep.close(finish=False)
-            for undo in reversed(self._undo):
-                undo()
+            _Installed.present, _Installed.unsettled = None, self
+            self._put_back()
             self.chain.tell_left_out(all_of_them=True)
             self.writer.close()
 
+    def _put_back(self) -> None:
+        self._upkeep.close(finish=False)
+        while self._undo:
+            try:
+                self._undo[-1]()
+            finally:
+                self._undo.pop()
+        _Installed.unsettled = None
+
+    @classmethod
+    def settle(cls) -> None:
+        """In a child that was forked while another thread configured or closed: finish what it was at."""
+        if cls.unsettled is not None:
+            cls.unsettled._put_back()
+
+    @classmethod
+    def unlock(cls) -> None:
+        """In a forked child: who held the lock did not come along."""
+        cls.lock = threading.Lock()
+
     def _look_after(self) -> float:
+        self._aside.look()
         if self._file is not None:
             self._file.look()
         self.chain.tell_left_out()
@@ -262,6 +308,9 @@ class _Installed:
             cache_logger_on_first_use=False,
         )
         self._undo.append(structlog.reset_defaults)
+
+
+after_fork(_Installed.unlock)
 
 
 def _quiet(root: int) -> dict[str, int]:

@@ -6,11 +6,17 @@ from .._metrics import Metrics
 from ..settings import Settings
 from .interface import Rotation, Sampling
 from .levels import LEVELS_FILE
-from .manager import LogHandle, configure
+from .manager import LogHandle, configure, joined
 
 
 def configured(settings: Settings, metrics: Metrics | None = None) -> LogHandle:
-    """:func:`configure` with what ``settings`` say; raises what it raises."""
+    """:func:`configure` with what ``settings`` say; raises what it raises.
+
+    Where the process has a configuration that one goes on, whosever it is, until the last handle is closed.
+    """
+    present = joined()
+    if present is not None:
+        return present
     room, stack = settings.log, settings.stack
     return configure(
         metrics=metrics,

@@ -92,6 +92,7 @@ async def _answered(request: Request, path: str, observed: Observed, admits: Cal
         return _told(200 if ready else 503, shown)
     if refused:
         problem = Problem(refused, "authentication.required" if refused == 401 else "access.denied")
+        log.warning("figures refused", path=request.path, client=request.client, status=refused, code=problem.code)
         return Response.of(problem, _CHALLENGE if refused == 401 else None)
     found = await request.face(observed).scrape(request.headers.get("accept") or "")
     if found is None:
@@ -107,8 +108,8 @@ def _told(status: int, said: Mapping[str, Any]) -> Response:
 def _admitting(token: SecretStr | str | None, networks: Collection[str]) -> Callable[[Request], int]:
     """0 for a request that may see everything, else the status that refuses it."""
     text = token if token is None or isinstance(token, str) else token.get_secret_value()
-    if text is not None and len(text) < _SHORTEST:
-        raise ConfigurationError(f"probes: the token has {len(text)} characters, expected {_SHORTEST} or more")
+    if text is not None and (len(text) < _SHORTEST or not text.isascii()):
+        raise ConfigurationError(f"probes: expected a token of {_SHORTEST} ASCII characters or more, got {len(text)}")
     try:
         allowed = [ip_network(network) for network in networks]
     except ValueError as error:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
@@ -47,6 +46,28 @@ class _Check:
     needed: bool
 
 
+class _Asking:
+    """One check under way, in a thread that nothing waits for at the end of the process: it may never return."""
+
+    health: Health
+
+    def __init__(self, name: str, probe: Callable[[], object]) -> None:
+        self.done = threading.Event()
+        self._probe = probe
+        threading.Thread(target=self._run, name=f"postrmagic-health-{name}", daemon=True).start()
+
+    def _run(self) -> None:
+        started, error = time.monotonic(), ""
+        try:
+            self._probe()
+        except PostrMagicError as failed:
+            error = failed.code
+        except BaseException as failed:  # an application's own check may raise anything; its text may hold a secret
+            error = type(failed).__name__
+        self.health = Health(not error, time.monotonic() - started, error)
+        self.done.set()
+
+
 class Checks:
     """Named checks. Each runs in a thread of its own, so that one that hangs keeps no other from being told.
 
@@ -61,8 +82,6 @@ class Checks:
         self._clock = clock or SystemClock()
         self._draining = False
         self._last: tuple[float, Report] | None = None
-        self._executor: ThreadPoolExecutor | None = None
-        self._running: dict[str, Future[Health]] = {}
         self._forget()
         after_fork(self._forget)
 
@@ -77,23 +96,22 @@ class Checks:
     def report(self, *, now: bool = False) -> Report:
         """How everything is, at most ``keep`` seconds ago, or this moment."""
         with self._flight:
-            at = self._clock.monotonic()
-            if now or self._last is None or at - self._last[0] >= self._keep:
-                self._last = (at, self._ask())
-            found = self._last[1]
+            last = self._last
+            if now or last is None or self._clock.monotonic() - last[0] >= self._keep:
+                asked = self._ask()
+                self._last = last = (self._clock.monotonic(), asked)
+            found = last[1]
         return Report("draining", found.checks) if self._draining else found
 
     def _ask(self) -> Report:
-        if self._executor is None:
-            self._executor = ThreadPoolExecutor(max(1, len(self._checks)), thread_name_prefix="postrmagic-health")
         for name, check in self._checks.items():
             if name not in self._running:
-                self._running[name] = self._executor.submit(_probed, check.probe)
-        wait(self._running.values(), self._budget)
+                self._running[name] = _Asking(name, check.probe)
+        until = time.monotonic() + self._budget
         found: dict[str, Health] = {}
-        for name, running in list(self._running.items()):
-            if running.done():
-                found[name] = running.result()
+        for name, asking in list(self._running.items()):
+            if asking.done.wait(max(0.0, until - time.monotonic())):
+                found[name] = asking.health
                 del self._running[name]
             else:
                 found[name] = Health(False, self._budget, "timed_out")
@@ -101,29 +119,7 @@ class Checks:
         needed = any(self._checks[name].needed for name in failed)
         return Report("failed" if needed else "degraded" if failed else "ok", found)
 
-    def close(self) -> None:
-        """End the threads; a check under way ends by its own time-out."""
-        with self._flight:
-            executor, self._executor = self._executor, None
-            self._running.clear()
-            self._last = None
-        if executor is not None:
-            executor.shutdown(wait=False, cancel_futures=True)
-
     def _forget(self) -> None:
         # Threads do not come along into a forked child, nor does what they were asking.
         self._flight = threading.Lock()
-        self._executor = None
-        self._running = {}
-
-
-def _probed(call: Callable[[], object]) -> Health:
-    started = time.monotonic()
-    error = ""
-    try:
-        call()
-    except PostrMagicError as failed:
-        error = failed.code
-    except Exception as failed:  # an application's own check may raise anything; its text may hold a secret
-        error = type(failed).__name__
-    return Health(not error, time.monotonic() - started, error)
+        self._running: dict[str, _Asking] = {}

@@ -113,7 +113,6 @@ class Observability(Lifecycle):
 
     def _close(self) -> None:
         self._opened.close()
-        self.checks.close()
         self.bridge.close()
 
     def _tracing(self) -> Tracing:

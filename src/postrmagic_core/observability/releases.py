@@ -16,6 +16,7 @@ from .._clock import Clock, SystemClock, from_us
 from .._metrics import Metrics
 from .._protocols import Units
 from .._unit import in_own_unit
+from ..errors import BackendError
 from .errors.policy import IS_RELEASE, fit
 from .tables import releases
 
@@ -58,12 +59,21 @@ class Releases:
         self._clock = clock or SystemClock()
 
     def note(self, version: str) -> None:
-        """Say that a process of this release runs; only the first one writes."""
+        """Say that a process of this release runs; only the first one writes.
+
+        One try, and no process fails to start for it: where the database is away or busy a warning in the log says so,
+        and the release is noted with the first errors that are written (:class:`ErrorTracker`), or by the next process.
+        """
         _check(version)
-        with self._database.read() as tx:
-            known = tx.execute(select(c.first_seen_us).where(c.version == version)).first()
-        if known is None or known.first_seen_us is None:
-            in_own_unit(self._database, lambda tx: note_seen(tx, version, self._clock.now_us()))
+        try:
+            with self._database.read() as tx:
+                known = tx.execute(select(c.first_seen_us).where(c.version == version)).first()
+            if known is None or known.first_seen_us is None:
+                with self._database.write() as tx:
+                    note_seen(tx, version, self._clock.now_us())
+        except BackendError as error:
+            kind = type(error).__qualname__
+            _log.warning("the release cannot be noted in the database yet: %s", kind, extra={"error": kind})
 
     def mark(self, version: str, note: str = "", by: str = "") -> Marked:
         """Say that this release is in force from now on; a second mark of it changes nothing and tells so.

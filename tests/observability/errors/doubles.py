@@ -14,7 +14,7 @@ from postrmagic_core.observability.tables import error_counts, errors
 NO_END = 10**9
 
 
-def written_over(tx: Any, added: Sequence[Added]) -> None:
+def written_over(tx: Any, added: Sequence[Added], now_us: int) -> None:
     """What one process has counted takes the place of what others have."""
     for one in added:
         tx.execute(delete(errors).where(errors.c.fingerprint == one.fingerprint))

@@ -6,10 +6,11 @@ import json
 import logging
 import os
 import signal
+import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ import pytest
 from postrmagic_core._metrics import Metrics
 from postrmagic_core._sql import Timeouts
 from postrmagic_core.database import DatabaseManager
-from postrmagic_core.errors import OutcomeUnknown
+from postrmagic_core.errors import Conflict, OutcomeUnknown
 from postrmagic_core.observability.errors import Errors, ErrorTracker
 from postrmagic_core.testing import FakeClock, spawn, until
 from postrmagic_core.testing.servers import MariaDBServer, require
@@ -185,6 +186,66 @@ def test_closing_while_the_server_hangs_is_bounded_and_says_what_is_lost(server:
     assert metrics.counter("errors_lost_total").value == 500
 
 
+def hold_the_lock(file: str) -> None:
+    """Begins to write to a SQLite file, says so, and does not end."""
+    connection = sqlite3.connect(file, isolation_level=None)
+    connection.execute("BEGIN IMMEDIATE")
+    print("held", flush=True)  # noqa: T201 - the parent reads it
+    time.sleep(60)
+
+
+def write_nothing(database: DatabaseManager) -> None:
+    """Waits for the lock as the application does."""
+    with suppress(Conflict), database.write():
+        pass
+
+
+@pytest.mark.fault
+def test_closing_while_another_holds_the_lock_takes_seconds_at_most(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """With the default time-outs, also behind another who waits; what was told to be lost is not written later."""
+    file, metrics = tmp_path / "app.db", Metrics()
+    with DatabaseManager(f"sqlite:///{file}") as database:
+        make_tables(database)
+        tracker = ErrorTracker(database, metrics=metrics).open()
+        with spawn(hold_the_lock, str(file)) as other:
+            assert other.line() == "held"
+            waiting = threading.Thread(target=write_nothing, args=[database])
+            waiting.start()
+            until(lambda: any(pool.in_use for pool in database.pools() if pool.role == "write"))
+            time.sleep(0.5)  # so long before the tracker's its try ends: that one has two waits, one after the other
+            noted(tracker, fingerprint="f")
+            until(lambda: tracker._batches)  # a try is under way
+            noted(tracker, fingerprint="g")
+            began = time.monotonic()
+            tracker.close()
+            assert time.monotonic() - began < 6  # with a second or two for a busy machine
+        waiting.join(30)
+        with tracker:
+            noted(tracker, fingerprint="g")
+        assert {group.fingerprint: group.count for group in Errors(database).find()} == {"g": 1}
+    assert metrics.counter("errors_lost_total").value == 2
+    assert [record.levelno for record in caplog.records if "before the end" in record.message] == [logging.WARNING]
+
+
+@pytest.mark.fault
+def test_what_failed_as_it_closes_is_not_tried_again(tmp_path: Path) -> None:
+    """Closing takes what is left of one try, not another one as well."""
+    file, metrics = tmp_path / "app.db", Metrics()
+    lock = 1.5
+    with DatabaseManager(f"sqlite:///{file}", timeouts=Timeouts(lock=lock)) as database:
+        make_tables(database)
+        tracker = ErrorTracker(database, metrics=metrics).open()
+        with spawn(hold_the_lock, str(file)) as other:
+            assert other.line() == "held"
+            noted(tracker, fingerprint="f")
+            until(lambda: tracker._batches)
+            tracker.close()
+    assert metrics.counter("errors_write_failures_total").value == 1
+    assert metrics.counter("errors_lost_total").value == 1
+
+
 class CutOff:
     """A database whose answer to some commits does not arrive, although they are made."""
 
@@ -293,3 +354,29 @@ def test_a_clock_set_back_changes_no_first_or_last(database: DatabaseManager) ->
     assert group is not None
     assert group.last_seen_at - group.first_seen_at == timedelta(hours=1)
     assert (group.count, group.message) == (2, "before")
+
+
+@pytest.mark.parametrize("written_ahead", [True, False], ids=["written", "waiting"])
+def test_a_clock_that_was_far_ahead_pins_no_group(database: DatabaseManager, written_ahead: bool) -> None:
+    """One error of a clock that jumps, and is set right again, is the newest until the next."""
+    clock = FakeClock()
+    now = clock.now
+    with ErrorTracker(database, clock=clock, release="1.1") as tracker:
+        clock.jump(9 * 365 * 86_400)
+        noted(tracker, raised(ValueError, "ahead"), fingerprint="f")
+        if written_ahead:
+            assert tracker.flush()
+        clock.jump(-9 * 365 * 86_400)
+        noted(tracker, raised(ValueError, "now"), fingerprint="f")
+        assert tracker.flush()
+        group = Errors(database).get("f")
+        assert group is not None
+        assert group.sample is not None
+        assert (group.count, group.message, group.last_seen_at) == (2, "now", now)
+        assert group.sample["exception"]["message"] == "now"
+        clock.jump(-12 * 3600)
+        noted(tracker, raised(ValueError, "earlier"), fingerprint="f")
+        assert tracker.flush()
+    group = Errors(database).get("f")
+    assert group is not None
+    assert (group.count, group.message) == (3, "now"), "half a day is no such jump"

@@ -23,6 +23,7 @@ from postrmagic_core.observability.errors.waiting import MOST
 from postrmagic_core.observability.releases import Releases
 from postrmagic_core.observability.tables import error_counts
 from postrmagic_core.testing import FakeClock, until
+from tests.observability.errors.conftest import make_tables
 from tests.observability.errors.rig import cleaned, noted, raised
 
 
@@ -148,6 +149,48 @@ def test_errors_are_written_without_anybody_asking(database: DatabaseManager, er
     noted(tracker, raised())
     assert tracker.flush()
     assert only(errors).count == 4, "who is not open notes nothing"
+
+
+def test_trackers_of_one_database_count_an_error_once(
+    database: DatabaseManager, errors: Errors, tmp_path: Path
+) -> None:
+    """The first of those that are open notes it; one of another database notes it as well."""
+    with DatabaseManager(f"sqlite:///{tmp_path / 'other.db'}") as other, ExitStack() as opened:
+        make_tables(other)
+        first, second, elsewhere = (
+            opened.enter_context(ErrorTracker(each, service=service))
+            for each, service in ((database, "first"), (database, "second"), (other, "elsewhere"))
+        )
+        with configure(file=tmp_path / "app.log", level="ERROR") as handle:
+            for tracker in (first, second, elsewhere):
+                opened.callback(handle.tap(tracker))
+            for _ in range(3):
+                get_logger("media").error("both hear this")
+            assert all(tracker.flush() for tracker in (first, second, elsewhere))
+            assert (only(errors).count, only(errors).service) == (3, "first")
+            first.close()
+            get_logger("media").error("both hear this")
+            assert second.flush()
+            assert (only(errors).count, only(errors).service) == (4, "second")
+        assert elsewhere.flush()
+        assert [(group.count, group.service) for group in Errors(other).find()] == [(4, "elsewhere")]
+
+
+def test_what_one_tracker_logs_as_it_writes_no_other_notes(
+    database: DatabaseManager, errors: Errors, tmp_path: Path
+) -> None:
+    """They would give each other work without end."""
+    log = logging.getLogger("media")
+    with ErrorTracker(database) as other, DatabaseManager(f"sqlite:///{tmp_path / 'a.db'}") as own:
+        make_tables(own)
+        own.on_write(lambda tx: log.error("a listener failed") if "pm_errors" in tx.tables_written else None)
+        with configure(file=tmp_path / "app.log", level="ERROR") as handle, ErrorTracker(own) as tracker:
+            handle.tap(other)
+            noted(tracker, raised())
+            assert tracker.flush()
+        assert "a listener failed" in (tmp_path / "app.log").read_text()
+        assert other.flush()
+    assert errors.find() == []
 
 
 def test_a_flood_of_different_errors_is_bounded(

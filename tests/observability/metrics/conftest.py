@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from postrmagic_core._metrics import Metrics
-from postrmagic_core.observability.metrics import MetricsHub
+from postrmagic_core.observability.metrics import MetricsHub, figures
 from postrmagic_core.stores import Store
 from tests.observability.metrics.told import values
 
@@ -23,6 +23,7 @@ class Process:
         # Each publishes when the test says so: its thread would only get in between.
         told: dict[str, Any] = {"namespace": "app", "service": "shop", "every": 60.0}
         self.hub = MetricsHub(self.metrics, store, **(told | options))
+        self.hub._reader._process = figures.Process()
         stack.callback(self.hub.close)
 
     def open(self) -> Process:

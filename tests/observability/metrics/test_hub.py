@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import gc
 import logging
+import multiprocessing
 import os
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from postrmagic_core._metrics import Metrics
 from postrmagic_core.errors import BackendUnavailable, NotOpen
-from postrmagic_core.observability.metrics import MetricsHub, policy
+from postrmagic_core.observability.metrics import MetricsHub, figures, policy
 from postrmagic_core.observability.metrics.board import Board
 from postrmagic_core.observability.metrics.own import Own
 from postrmagic_core.observability.metrics.policy import Totals
@@ -276,3 +279,105 @@ def test_a_database_that_is_away_holds_no_scrape_up(monkeypatch: pytest.MonkeyPa
         gate.clear()
         assert values(hub.render().body)[series] == 3  # known for as long as publications are apart
     store.close()
+
+
+def test_it_closes_while_a_database_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody waits for what is slow to answer: its thread ends by itself. Opened again, it asks again."""
+    monkeypatch.setattr("postrmagic_core.observability.metrics.shared._PATIENCE", 0.05)
+    metrics, gate, store = Metrics(), threading.Event(), open_store("memory://")
+    asked: list[int] = []
+
+    def depth() -> Any:
+        asked.append(1)
+        assert gate.wait(20)
+        return [("outbox_waiting", {"topic": "jobs"}, len(asked))]
+
+    metrics.report(depth, shared=True)
+    hub = MetricsHub(metrics, store, namespace="app", service="shop", every=60.0).open()
+    hub.render()
+    asking = [thread for thread in threading.enumerate() if thread.name == "postrmagic-metrics-shared"]
+    closing = threading.Thread(target=hub.close)
+    closing.start()
+    closing.join(10)
+    closed = not closing.is_alive()
+    gate.set()
+    assert closed
+    until(lambda: not any(thread.is_alive() for thread in asking))
+    hub._shared._forget()
+    with hub:
+        until(lambda: values(hub.render().body).get('postrmagic_outbox_waiting{topic="jobs"}') == 2)
+    store.close()
+
+
+def test_it_closes_whatever_cannot_be_told(make: Make, caplog: pytest.LogCaptureFixture) -> None:
+    """It is said, and the rest of the application is closed too."""
+    one = make().open()
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(one.hub._reader, "read", lambda kind: 1 / 0)
+        one.hub.close()
+    assert [record.getMessage() for record in caplog.records] == ["the last figures could not be published"]
+    assert one.open().hub.is_open
+
+
+@pytest.mark.filterwarnings("ignore:.*use of fork.*:DeprecationWarning")
+def test_a_child_that_counts_nothing_is_not_missed(tmp_path: Path) -> None:
+    """Nor is it seen: it may end by os._exit, as many do. One of multiprocessing that counted ends in order."""
+    metrics, store = Metrics(), open_store(f"sqlite:///{tmp_path / 'kv.db'}", timeout=10.0)
+    orders = metrics.counter("shop_orders_total")
+    with MetricsHub(metrics, store, namespace="app", service="shop", every=0.05) as hub:
+        orders.add(5)
+        hub.publish()
+        child = os.fork()
+        if child == 0:  # pragma: no cover - runs in the child
+            time.sleep(0.4)
+            os._exit(0)
+        os.waitpid(child, 0)
+        told = values(hub.render().body)
+        assert (told[PROCESSES], told[ENDED], told[LOST]) == (1, 0, 0)
+
+        def work() -> None:  # pragma: no cover - runs in the child
+            orders.add(2)
+            hub.publish()
+            orders.add(1)
+
+        process = multiprocessing.get_context("fork").Process(target=work)
+        process.start()
+        process.join(20)
+        told = values(hub.render().body)
+        assert (told[PROCESSES], told[ENDED], told[LOST]) == (1, 1, 0)
+        assert told["postrmagic_shop_orders_total"] == 8
+        garbage = told['postrmagic_gc_collections_total{generation="0"}']
+        assert garbage < 1.5 * gc.get_stats()[0]["collections"]  # what it inherited is its parent's
+    store.close()
+
+
+def test_a_process_is_told_once_by_the_first_of_its_hubs(make: Make) -> None:
+    """Two Stacks in one: it is there once, and its processor time is what it is; whichever goes, and comes again."""
+    one, other, process = make(), make(), figures.Process()
+
+    def look(told_by: Any) -> dict[str, float]:
+        before = time.process_time() - 0.02  # os.times ticks each 10 ms
+        for each in (one, other):
+            assert not each.hub.is_open or each.hub.publish()
+        told: dict[str, float] = told_by.told()
+        cpu = told['postrmagic_process_cpu_seconds_total{kind="web"}']
+        assert before <= cpu <= time.process_time() + 0.02
+        assert told[PROCESSES] == 1
+        return told
+
+    for each in (one, other):
+        each.hub._reader._process = process
+        each.open()
+        each.jobs.add(2)
+    rss = 'postrmagic_process_resident_memory_bytes{kind="web"}'
+    told = look(one)
+    assert told[rss] == told[rss.replace("_bytes", "_max_bytes")]
+    for closed, left in ((one, other), (other, one)):
+        closed.hub.close()
+        burnt = time.process_time() + 0.05
+        while time.process_time() < burnt:
+            pass
+        look(left)
+        closed.open()
+        assert look(closed)["postrmagic_shop_orders_total"] == 4
+    assert look(one)[ENDED] == 2

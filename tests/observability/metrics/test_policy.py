@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import zlib
+from decimal import Decimal
 from itertools import permutations
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -91,12 +94,12 @@ def test_gauges_become_one_as_the_catalogue_says() -> None:
 
 
 def test_there_is_a_bound_for_the_ended(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What was there first stays; what does not fit is counted."""
+    """What was there first stays; what does not fit is counted. Nor did a process end whose other teller goes on."""
     monkeypatch.setattr(policy, "MOST_RETIRED", 3)
     first = Totals({("a_total", ()): 1, ("b_total", ()): 1})
     more = Totals({("a_total", ()): 1, ("c_total", ()): 1, ("d_total", ()): 1})
     found, dropped = policy.retired(first, Snapshot("web", "", "", 5.0, more), lost=True)
-    assert (found.counters, dropped) == ({("a_total", ()): 2, ("b_total", ()): 1, ("c_total", ()): 1}, 2)
+    assert (found.counters, dropped) == ({("a_total", ()): 2, ("b_total", ()): 1, ("c_total", ()): 1}, 1)
 
 
 def test_names_that_prometheus_refuses_spoil_nothing() -> None:
@@ -123,3 +126,48 @@ def test_a_histogram_read_while_others_observe_is_whole() -> None:
     told = values(exposed(Reader(metrics).read("web")).body)
     assert told["postrmagic_shop_seconds_sum"] == 0.3
     assert told["postrmagic_shop_seconds_count"] == told['postrmagic_shop_seconds_bucket{le="+Inf"}'] == 2
+
+
+class Textless:
+    """It has no text."""
+
+    def __str__(self) -> str:
+        raise OSError
+
+
+def test_labels_that_are_no_text_are_told_as_text() -> None:
+    """A status as a number is its text's series, what has no text is told by its type; nothing spoils the rest."""
+    metrics, hostile = Metrics(), Textless()
+    makes: Any = metrics
+    for status in (200, "200", True):
+        makes.counter("shop_answers_total", status=status).add(2)
+        makes.histogram("shop_seconds", status=status).observe(0.5)
+    makes.gauge("shop_shard", lambda: 1, shard=3, of=hostile)
+    makes.counter("shop_\ud800_total").add()
+    makes.report(lambda: [("shop_orders", {}, 1), ("shop_orders", {}, "many")])
+    totals = unpacked(packed(Snapshot("web", "", "", 5.0, Reader(metrics).read("web")))).totals
+    told = {series: value for series, value in values(exposed(totals).body).items() if "_shop_" in series}
+    assert {series: value for series, value in told.items() if "bucket" not in series} == {
+        'postrmagic_shop_answers_total{status="200"}': 4,
+        'postrmagic_shop_answers_total{status="True"}': 2,
+        'postrmagic_shop_seconds_count{status="200"}': 2,
+        'postrmagic_shop_seconds_sum{status="200"}': 1,
+        'postrmagic_shop_seconds_count{status="True"}': 1,
+        'postrmagic_shop_seconds_sum{status="True"}': 0.5,
+        'postrmagic_shop_shard{of="<Textless>",shard="3"}': 1,
+    }
+
+
+@pytest.mark.parametrize("amount", [math.inf, math.nan, 1e300, Decimal("nan"), 10**400])
+def test_what_is_no_number_any_more_is_left_out(amount: Any, caplog: pytest.LogCaptureFixture) -> None:
+    """It is counted and said once, and the others are told; others can read them."""
+    metrics = Metrics()
+    metrics.counter("shop_weight_total").add(amount)
+    metrics.histogram("shop_seconds").sum = math.inf
+    metrics.counter("shop_orders_total").add(3)
+    reader = Reader(metrics)
+    reader.counted()
+    found = unpacked(packed(Snapshot("web", "", "", 5.0, reader.counted()))).totals
+    assert found.counters == {("shop_orders_total", ()): 3, ("metrics_series_dropped_total", ()): 2}
+    assert found.histograms == {}
+    assert len(caplog.records) == 2

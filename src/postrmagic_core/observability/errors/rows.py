@@ -17,6 +17,7 @@ from ...database.tables import once
 from ..tables import error_counts, errors, releases
 from .interface import Change, ErrorGroup, State
 from .policy import Held
+from .waiting import AHEAD_US
 
 c = errors.c
 h = error_counts.c
@@ -24,6 +25,8 @@ h = error_counts.c
 CHANGES: Final = 20
 _LISTED = [column for column in errors.c if column.name not in ("words", "sample", "history")]
 _ONCE = "errors"
+# In this order: MySQL has changed what stands before when it looks at what stands after.
+_NEWEST: Final = ("service", "logger", "kind", "message", "place", "words", "last_release", "sample", "last_us")
 
 _FINGERPRINT: BindParameter[str] = bindparam("name", type_=Key(64))
 _HOUR: BindParameter[int] = bindparam("hour")
@@ -50,8 +53,11 @@ def note_once(tx: Any, batch: str, before: str | None, now_us: int, keep_us: int
         tx.execute(delete(once).where(once.c.id == f"{_ONCE}:{before}"))
 
 
-def add(tx: Any, added: Sequence[Added]) -> None:
-    """Add to each group, making it where it is not there: in one order for all, so that none waits for the other."""
+def add(tx: Any, added: Sequence[Added], now_us: int) -> None:
+    """Add to each group, making it where it is not there: in one order for all, so that none waits for the other.
+
+    What a group has from a clock that was days ahead of ``now_us`` (microseconds since the epoch) does not stay.
+    """
     server = tx.connection.dialect.name != "sqlite"
     ordered = sorted(added, key=lambda one: one.fingerprint)
     rows = [{**one.values, "state": "new", "history": b"[]"} for one in ordered]
@@ -62,18 +68,23 @@ def add(tx: Any, added: Sequence[Added]) -> None:
         for hour, count in sorted(one.hours.items())
     ]
     tx.execute(_ADD_COUNTS[server], counts)
+    # Only now: the rows are locked by this unit, and a server that has shown them before may refuse to change them.
+    names = [one.fingerprint for one in ordered]
+    ahead = set(tx.scalars(select(c.fingerprint).where(c.fingerprint.in_(names), c.last_us > now_us + AHEAD_US)))
+    for one in ordered:
+        if one.fingerprint in ahead:
+            newest = {name: one.values[name] for name in _NEWEST}
+            tx.execute(update(errors).where(c.fingerprint == one.fingerprint).values(newest))
 
 
 def _upsert(server: bool) -> Any:
     made: Any = mysql.insert(errors) if server else sqlite.insert(errors)
     theirs = made.inserted if server else made.excluded
     newer = theirs.last_us >= c.last_us
-    # In this order: MySQL has changed what stands before when it looks at what stands after.
-    newest = ("service", "logger", "kind", "message", "place", "words", "last_release", "sample", "last_us")
     changes = [
         ("first_release", case((theirs.first_us < c.first_us, theirs.first_release), else_=c.first_release)),
         ("first_us", case((theirs.first_us < c.first_us, theirs.first_us), else_=c.first_us)),
-        *((name, case((newer, theirs[name]), else_=c[name])) for name in newest),
+        *((name, case((newer, theirs[name]), else_=c[name])) for name in _NEWEST),
         ("count", c.count + theirs["count"]),
     ]
     if server:

@@ -5,7 +5,10 @@ from __future__ import annotations
 import contextvars
 import logging
 import random
+import sys
 import threading
+import weakref
+from collections.abc import Callable
 from importlib.metadata import version
 from typing import NamedTuple
 
@@ -32,7 +35,10 @@ class MetricsHub(Lifecycle):
 
     ``store`` and ``namespace``: where the processes of one application meet. ``service`` and ``release`` are told.
     ``kind``, an attribute to be set before the first figures are told, says what this process is: ``web``, ``worker``.
-    In a forked child it begins anew from zero: what was counted before is the parent's.
+    In a forked child it begins anew from zero: what was counted before is the parent's. Unasked the child tells nothing
+    before it has counted something. A child of :mod:`multiprocessing` closes it when it ends.
+
+    Of several in one process the first that is open tells what the process itself costs, and that it is there.
 
     A counter that :meth:`render` told never goes back. A process that was killed is missed after three publications
     (15 seconds at least); what it published last is kept among the ended for good.
@@ -46,6 +52,8 @@ class MetricsHub(Lifecycle):
     _processes: int
     _away: bool
     _crowded: bool
+    _is_new: bool
+    _forget_end: Callable[[], object] | None
 
     def __init__(
         self,
@@ -71,6 +79,7 @@ class MetricsHub(Lifecycle):
         self._every = every
         self._failures = metrics.counter("metrics_publish_failures_total")
         self._forget()
+        self._is_fork = False
         after_fork(self._forked)
 
     def render(self, accept: str = "") -> Exposition:
@@ -107,6 +116,9 @@ class MetricsHub(Lifecycle):
 
     def _tell(self) -> tuple[Snapshot, bool]:
         self._own.kind = self.kind
+        if self._is_new:
+            self._is_new = False
+            self._forget_end = _at_end(self)
         snapshot, told = self._own.tell(self._board, self._release, self._version, self._every)
         if told.stored:
             self._crowded = False
@@ -158,12 +170,16 @@ class MetricsHub(Lifecycle):
             for name in ("processes_ended_total", "processes_lost_total"):
                 # What begins at 1 has not increased, to Prometheus.
                 found.counters.setdefault((name, (("kind", each.kind),)), 0)
-            put_gauge(found, ("processes", (("kind", each.kind),)), 1)
+            if each.of_process:
+                put_gauge(found, ("processes", (("kind", each.kind),)), 1)
             labels = (("release", each.release), ("service", self._service), ("version", each.version))
             put_gauge(found, ("build_info", labels), 1)
         return found
 
     def _open(self) -> None:
+        self._is_fork = False
+        self._is_new = True
+        self._reader.enter()
         self._shared.open()
         self._start()
 
@@ -173,12 +189,17 @@ class MetricsHub(Lifecycle):
         thread, self._thread = self._thread, None
         if thread is not None and thread is not threading.current_thread():
             thread.join()
-        if self.publish():
-            try:
+        try:
+            if self.publish():
                 self._board.fold(self._own.name, 0)
-            except BackendError as error:
-                self._failed(error)
+        except BackendError as error:
+            self._failed(error)
+        except Exception:
+            logger.exception("the last figures could not be published")
         self._own.ended()
+        forget_end, self._forget_end = self._forget_end, None
+        if forget_end is not None:
+            forget_end()
 
     def _start(self) -> None:
         # A context of its own: the caller's unit, work and log fields are not the thread's.
@@ -194,6 +215,8 @@ class MetricsHub(Lifecycle):
         while not stopping.wait(pause):
             pause = self._every
             try:
+                if self._is_fork and self._is_new and self._own.is_idle:
+                    continue  # it may end by os._exit, as many a child does, and who told nothing is not missed
                 self.publish()
                 # One look a period by all of them together: where nobody scrapes the dead must go too.
                 if self._crowded or random.random() * max(1, self._processes) < 1:  # noqa: S311 - spreads load, guards nothing
@@ -222,11 +245,14 @@ class MetricsHub(Lifecycle):
         self._processes = 1
         self._away = False
         self._crowded = False
+        self._is_new = True
+        self._forget_end = None
 
     def _forked(self) -> None:
         """In a child, whose hot path asks for nothing here: its thread is started now, and waits before it does
         anything."""
         self._forget()
+        self._is_fork = True
         self._own.forked()
         if self.is_open:
             self._start()
@@ -237,3 +263,21 @@ class _Known(NamedTuple):
 
     living: list[Snapshot]
     ended: Totals
+
+
+def _at_end(hub: MetricsHub) -> Callable[[], object] | None:
+    """In a child of multiprocessing, which ends without :mod:`atexit`, have its substitute close ``hub``; what undoes
+    this."""
+    multiprocessing = sys.modules.get("multiprocessing")
+    if multiprocessing is None or multiprocessing.parent_process() is None:
+        return None
+    from multiprocessing.util import Finalize
+
+    # Not before it tells: a child forgets what was registered before its own work begins. 10: before the log's last.
+    return Finalize(hub, _end, args=(weakref.ref(hub),), exitpriority=10).cancel
+
+
+def _end(found: Callable[[], MetricsHub | None]) -> None:
+    hub = found()
+    if hub is not None:
+        hub.close()

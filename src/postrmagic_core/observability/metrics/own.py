@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 
 from .board import Board, Told
-from .policy import Snapshot, Totals, added, less
+from .policy import Snapshot, Totals, added, less, split
 from .reading import Reader
 
 _TRIES = 3
@@ -63,12 +63,20 @@ class Own:
         return told
 
     def ended(self) -> None:
-        """What was told last is among the ended, or will be."""
-        self.begin(added([self._base, self._last[1].counted()]))
+        """What was told last is among the ended, or will be; of the process itself another may tell now."""
+        of_process, others = split(added([self._base, self._last[1].counted()]))
+        self._reader.leave(of_process)
+        self.begin(others)
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing was counted since it began, but what the process itself costs."""
+        found = less(self._reader.counted(), self._base)
+        return not any(found.counters.values()) and not any(any(each.counts) for each in found.histograms.values())
 
     def forked(self) -> None:
         """This process is a child: what was counted until now is its parent's.
 
         Gauges are not asked: whoever tells them may need a lock that a thread of the parent held.
         """
-        self.begin(self._reader.counted(self.kind))
+        self.begin(self._reader.counted())

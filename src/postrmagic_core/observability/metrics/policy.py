@@ -27,6 +27,10 @@ SILENT_FOR = 15.0
 SILENT_TIMES = 3
 """So many publications missed, at least."""
 
+COST = "process_cpu_microseconds_total"
+"""In what one of a process's tellers tells: who tells of the process itself."""
+
+_OF_PROCESS = frozenset({COST, "gc_collections_total", "gc_collected_total", "gc_uncollectable_total"})
 _FORMAT = 1
 _LARGEST = 64 * 1024 * 1024
 _NANO = 1_000_000_000
@@ -83,6 +87,11 @@ class Snapshot:
     every: float
     totals: Totals
 
+    @property
+    def of_process(self) -> bool:
+        """Whether it tells of the process itself, and not only of what somebody counts in it."""
+        return any(name == COST for name, _ in self.totals.counters)
+
 
 def silence(every: float) -> float:
     """Seconds after which a process that publishes each ``every`` seconds is taken for dead."""
@@ -97,7 +106,7 @@ def added(parts: Iterable[Totals]) -> Totals:
             found.counters[series] = found.counters.get(series, 0) + number
         for series, buckets in part.histograms.items():
             known = found.histograms.get(series)
-            found.histograms[series] = buckets if known is None else _both(known, buckets)
+            found.histograms[series] = buckets if known is None else both(known, buckets)
         for series, value in part.gauges.items():
             put_gauge(found, series, value)
     return found
@@ -112,7 +121,8 @@ def put_gauge(totals: Totals, series: Series, value: float) -> None:
 _MERGES: Mapping[str, Callable[[float, float], float]] = {"sum": operator.add, "max": max, "min": min}
 
 
-def _both(one: Buckets, other: Buckets) -> Buckets:
+def both(one: Buckets, other: Buckets) -> Buckets:
+    """Their values in one, in the buckets of ``one``."""
     other = _rebinned(other, one.bounds)
     counts = tuple(a + b for a, b in zip(one.counts, other.counts, strict=True))
     return Buckets(one.bounds, counts, one.nanos + other.nanos)
@@ -138,6 +148,13 @@ def less(totals: Totals, base: Totals) -> Totals:
     return Totals(counters, histograms, totals.gauges)
 
 
+def split(totals: Totals) -> tuple[dict[Series, int], Totals]:
+    """What a process itself costs, and all else that is counted."""
+    of_process = {series: number for series, number in totals.counters.items() if series[0] in _OF_PROCESS}
+    others = {series: number for series, number in totals.counters.items() if series not in of_process}
+    return of_process, Totals(others, totals.histograms)
+
+
 def _since(buckets: Buckets, base: Buckets | None) -> Buckets:
     if base is None or base.bounds != buckets.bounds:
         return buckets
@@ -148,8 +165,7 @@ def _since(buckets: Buckets, base: Buckets | None) -> Buckets:
 def retired(before: Totals, ended: Snapshot, *, lost: bool) -> tuple[Totals, int]:
     """What those that ended have counted with ``ended`` among them, and how many series there is no room for."""
     told: Series = ("processes_lost_total" if lost else "processes_ended_total", (("kind", ended.kind),))
-    own = ended.totals
-    found = added([before, own.counted(), Totals({told: 1})])
+    found = added([before, ended.totals.counted(), Totals({told: 1} if ended.of_process else {})])
     kept = dict(list(found.counters.items())[:MOST_RETIRED])
     buckets = dict(list(found.histograms.items())[: MOST_RETIRED - len(kept)])
     return Totals(kept, buckets), found.series - len(kept) - len(buckets)
@@ -211,4 +227,12 @@ def _buckets(bounds: Any, counts: Any, total: Any) -> Buckets:
 def texts(labels: Mapping[str, str] | Labels) -> Labels:
     """``labels`` as text that can be encoded: a lone surrogate becomes a question mark."""
     pairs = labels.items() if isinstance(labels, Mapping) else labels
-    return tuple((name, str(value).encode("utf-8", "replace").decode()) for name, value in pairs)
+    return tuple((text(name), text(value)) for name, value in pairs)
+
+
+def text(value: object) -> str:
+    """``value`` as text that can be encoded, whatever it is: one that has no text is told by its type."""
+    try:
+        return str(value).encode("utf-8", "replace").decode()
+    except Exception:
+        return f"<{type(value).__name__}>"
