@@ -21,8 +21,10 @@ class Work:
     _ends: list[Callable[[Work], None]] | None = None
 
     def at_end(self, call: Callable[[Work], None]) -> None:
-        """Call ``call(work)`` when the work is over; an error in it is logged."""
-        self.__dict__.setdefault("_ends", []).append(call)
+        """Call ``call(work)`` when the work is over; an error in it is logged. Never, where it is over already."""
+        ends = self.__dict__.setdefault("_ends", [])
+        if ends is not None:
+            ends.append(call)
 
 
 def begin_work(work: Work) -> Work | None:
@@ -36,13 +38,12 @@ def end_work(work: Work, before: Work | None) -> None:
     """It is over: what was current before is so again, and what ``at_end`` was given is called, once."""
     # Not by a token: the end may come in another context than the beginning did.
     _current.set(before)
-    if work._ends is not None:
-        calls, work._ends = work._ends, None
-        for call in calls:
-            try:
-                call(work)
-            except Exception:
-                logger.exception("what was to be done at the end of %s failed", work)
+    calls, work._ends = work._ends, None
+    for call in calls or ():
+        try:
+            call(work)
+        except Exception:
+            logger.exception("what was to be done at the end of %s failed", work)
 
 
 def kept(work: Work) -> dict[object, Any]:

@@ -6,6 +6,8 @@ import asyncio
 import contextvars
 import io
 import logging
+import os
+import signal
 import subprocess
 import sys
 import threading
@@ -18,7 +20,10 @@ import pytest
 import structlog
 
 from postrmagic_core.errors import ConfigurationError
-from postrmagic_core.log import Sampling, bind, configure, get_logger
+from postrmagic_core.log import Sampling, bind, configure, get_logger, is_configured
+from postrmagic_core.log.chain import Chain
+from postrmagic_core.log.hooks import Hooks
+from postrmagic_core.testing.contracts.log_sink_rig import ended, forked
 
 log = get_logger("tests.configuration")
 
@@ -276,3 +281,66 @@ def test_threads_write_whole_lines(written: Any) -> None:
     for thread in threads:
         thread.join()
     assert sorted((e["thread"], e["number"]) for e in written.events) == [(n, i) for n in range(8) for i in range(100)]
+
+
+def test_a_configuration_that_fails_half_way_is_taken_back() -> None:
+    """Whatever raises: handlers, levels, hooks, structlog and SIGTERM are as before, and another one can be made."""
+
+    def state() -> list[object]:
+        hooks = (sys.excepthook, logging.Logger.addHandler, signal.getsignal(signal.SIGTERM))
+        return [*hooks, logging.root.level, set(logging.root.handlers), structlog.is_configured(), is_configured()]
+
+    before = state()
+    with pytest.raises(ValueError, match="null byte"):
+        configure(level="DEBUG", stream=io.StringIO(), levels_file="no\0path")
+    assert state() == before
+    with configure(stream=io.StringIO()):
+        pass
+
+
+def test_nothing_is_lost_where_no_thread_can_be_started(
+    configured: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Given a configuration that looks after something beside: it holds, and the first record is written."""
+
+    def refuse(_: object) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    written, handle = configured(repeats=60)
+    log.error("first")
+    assert [event["event"] for event in written.events] == ["first"]
+    assert handle.dropped == 0
+
+
+@pytest.mark.filterwarnings("ignore:.*use of fork.*:DeprecationWarning")
+def test_a_child_forked_while_another_thread_closes_can_configure(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The lock's holder did not come along; what it had not yet put back is put back, so that there is one chain."""
+    parent, plain = os.getpid(), Hooks.close
+    entered, gate = threading.Event(), threading.Event()
+
+    def slow(hooks: Hooks) -> None:
+        entered.set()
+        if os.getpid() == parent:
+            gate.wait(20)
+        plain(hooks)
+
+    def work() -> None:
+        signal.alarm(10)
+        with configure(file=tmp_path / "child.log"):
+            assert sum(isinstance(handler, Chain) for handler in logging.root.handlers) == 1
+            log.error("of the child")
+
+    monkeypatch.setattr(Hooks, "close", slow)
+    stream = io.StringIO()
+    closing = threading.Thread(target=configure(stream=stream, format="json").close)
+    closing.start()
+    assert entered.wait(20)
+    try:
+        ended(forked(work))
+    finally:
+        gate.set()
+        closing.join()
+    assert (tmp_path / "child.log").read_text().count("of the child") == 1

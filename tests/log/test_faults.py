@@ -7,6 +7,7 @@ import io
 import json
 import logging
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -16,7 +17,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -471,6 +472,42 @@ def test_an_object_that_cannot_be_shown_is_told_so(error: Exception, written: An
     assert field["value"] == f"[unprintable Hostile: {type(error).__name__}]"
     assert field["more"] == 1
     assert argument["event"] == f"argument %r [unformatted: {type(error).__name__}]"
+
+
+@pytest.mark.parametrize("logger", [log, logging.getLogger("tests.faults")], ids=["ours", "standard"])
+def test_no_error_is_lost_at_the_end_of_the_stack(logger: Any, configured: Callable[..., Any], alone: Any) -> None:
+    """L7: given calls as deep as they go, each ERROR that a call told is there, or that there was one."""
+    written, handle = configured(service="media", backlog=5000)
+    deepest = 0
+
+    def down(number: int) -> None:
+        nonlocal deepest
+        logger.error("at %d", number)
+        deepest = number
+        down(number + 1)
+
+    with alone(), suppress(RecursionError):
+        down(1)
+    events = [event for event in written.events if event["level"] == "error"]
+    assert len(events) >= deepest > 100
+    assert handle.dropped == 0
+    assert {(event["service"], event["ts"][:2]) for event in events} == {("media", "20")}
+    assert {event["logger"] for event in events} <= {"tests.faults", "postrmagic_core.log"}
+
+
+def test_a_record_that_cannot_be_written_says_whose_it_was(configured: Callable[..., Any]) -> None:
+    """L7: given a record whose time is none, one is told in its place; on the console too."""
+    for form in ("json", "console"):
+        written, handle = configured(service="media", format=form)
+        given = {"name": "made.by.hand", "levelno": 40, "levelname": "ERROR", "msg": "x", "created": None}
+        logging.root.handlers[-1].handle(logging.makeLogRecord(given))
+        given["levelno"] = None
+        logging.root.handlers[-1].handle(logging.makeLogRecord(given))
+        first, second = written.lines
+        handle.close()
+        assert all(part in first for part in ("made.by.hand", "unwritable record: TypeError", "media"))
+        assert all(part in second for part in ("postrmagic_core.log", "unwritable record", "media"))
+        assert all(re.search(r"\d\d:\d\d:\d\d\.\d\d\d", line) for line in (first, second))
 
 
 def test_a_record_made_while_writing_another_is_counted(configured: Callable[..., Any]) -> None:

@@ -6,6 +6,7 @@ import io
 import json
 import logging
 import logging.config
+import logging.handlers
 import subprocess
 import sys
 import textwrap
@@ -20,6 +21,7 @@ from rich.console import Console
 from rich.logging import RichHandler
 
 from postrmagic_core.log import configure
+from postrmagic_core.log.aside import prints
 
 CANARY = "c4n4ry-Xy7"
 server = logging.getLogger("tests.hooks.server")
@@ -28,7 +30,7 @@ server = logging.getLogger("tests.hooks.server")
 @pytest.fixture(autouse=True)
 def untouched() -> Iterator[None]:
     """Every test leaves the interpreter as it was."""
-    names: list[tuple[Any, str]] = [(logging.Logger, "addHandler"), (logging.Logger, "removeHandler")]
+    names: list[tuple[Any, str]] = [(logging.Logger, name) for name in ("addHandler", "removeHandler", "callHandlers")]
     names += (
         (logging, "lastResort"),
         (sys, "excepthook"),
@@ -75,6 +77,102 @@ def test_richs_handler_prints_too(written: Any) -> None:
     assert server.handlers == [collecting]
     server.removeHandler(collecting)
     server.removeHandler(printing)
+
+
+class Tee:
+    """A stream without a descriptor, which may lead anywhere."""
+
+    def write(self, text: str) -> int:
+        """Somewhere."""
+        return len(text)
+
+
+NOWHERE = ("127.0.0.1", 9)
+ELSEWHERE: dict[str, Callable[[], logging.Handler]] = {
+    "file": lambda: logging.FileHandler("/dev/null", delay=True),
+    "tee": lambda: logging.StreamHandler(Tee()),
+    "syslog": lambda: logging.handlers.SysLogHandler(NOWHERE),
+    "socket": lambda: logging.handlers.SocketHandler(*NOWHERE),
+    "datagram": lambda: logging.handlers.DatagramHandler(*NOWHERE),
+    "mail": lambda: logging.handlers.SMTPHandler(NOWHERE, "a@example.org", ["b@example.org"], "x"),
+    "http": lambda: logging.handlers.HTTPHandler("127.0.0.1:9", "/"),
+    "memory before a stream": lambda: logging.handlers.MemoryHandler(9, target=logging.StreamHandler(sys.stderr)),
+}
+
+
+@pytest.mark.parametrize("kind", ELSEWHERE)
+def test_a_handler_that_sends_elsewhere_is_set_aside(kind: str, configured: Callable[..., Any]) -> None:
+    """What it sends would not be redacted; it comes back."""
+    handler = ELSEWHERE[kind]()
+    server.addHandler(handler)
+    written, handle = configured()
+    assert server.handlers == []
+    server.warning("password=%s", CANARY)
+    told = [event["event"] for event in written.events]
+    assert told[-1] == "password=[redacted]"
+    assert len(told) == 1 + (kind in {"syslog", "socket", "datagram", "mail", "http", "memory before a stream"})
+    handle.close()
+    assert server.handlers == [handler]
+    server.removeHandler(handler)
+    handler.close()
+
+
+def test_a_handler_that_collects_stays() -> None:
+    """In memory, by whatever means."""
+    text = io.TextIOWrapper(io.BytesIO())
+    collecting: list[logging.Handler] = [logging.StreamHandler(io.StringIO()), logging.StreamHandler(text)]
+    collecting += [logging.NullHandler(), logging.handlers.BufferingHandler(9), logging.handlers.MemoryHandler(9)]
+    assert not any(prints(handler) for handler in collecting)
+
+
+def test_the_chain_comes_back_when_it_is_taken_away(
+    configured: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With the next record, also of a logger whose handler does nothing; who empties the list comes to an end."""
+    before, quiet = logging.root.handlers[:], logging.NullHandler()
+    written, handle = configured()
+    server.addHandler(quiet)
+    try:
+        for _ in range(2):
+            while logging.root.handlers:
+                logging.root.removeHandler(logging.root.handlers[-1])
+            server.error("not lost")
+        logging.root.removeHandler(logging.root.handlers[-1])
+        ours: Any = logging.Logger.callHandlers
+        monkeypatch.setattr(logging.Logger, "callHandlers", lambda *given: ours(*given))  # as an error tracker does
+        for _ in range(2):
+            server.error("not lost")
+        assert [event["event"] for event in written.events] == ["not lost"] * 4
+        monkeypatch.undo()
+        server.error("not lost")
+        assert len(written.events) == 5
+    finally:
+        handle.close()
+        server.removeHandler(quiet)
+        logging.root.handlers = before
+
+
+def test_evidence_is_not_silenced_by_a_configuration_that_does_not_name_it() -> None:
+    """`dictConfig` disables every logger that it does not name: ours are enabled at once, or within a second."""
+    done = run(
+        """
+        import logging.config, time
+        handle.close()
+        handle = configure(format="json", repeats=60)
+        security = logging.getLogger("postrmagic_core.security.logins")
+        logging.config.dictConfig({"version": 1, "root": {"handlers": []}, "handlers": {}})
+        logging.config.dictConfig(
+            {"version": 1, "root": {"handlers": ["x"]}, "handlers": {"x": {"class": "logging.StreamHandler"}}}
+        )
+        security.warning("first")
+        logging.config.dictConfig({"version": 1})
+        while security.disabled:
+            time.sleep(0.01)
+        security.warning("second")
+        """
+    )
+    events = [json.loads(line)["event"] for line in done.stderr.splitlines()]
+    assert [event for event in events if "set aside" not in event] == ["first", "second"]
 
 
 CONFIGURATIONS: dict[str, Callable[[], object]] = {

@@ -136,6 +136,7 @@ BROKEN = {
     "unknown level": '{"x": {"level": "LOUD"}}',
     "odd level": '{"x": {"level": ["DEBUG"]}}',
     "odd end": '{"x": {"level": "DEBUG", "until": "tomorrow"}}',
+    "nanoseconds": '{"x": {"level": "DEBUG", "until": 1799999999000000000}}',
     "no text": b"\xff\xfe",
     "deep": "[" * 50_000,
     "large": '{"x": "' + "y" * 100_000 + '"}',

@@ -86,6 +86,9 @@ def test_ordinary_records_take_the_short_way(event: str, args: Any, fields: dict
         {"x": ["list"]},
         {"x": "y" * (TEXT + 1)},
         {"x": "token=abc"},
+        {"x": "--password abc"},
+        {"x": "<password>abc</password>"},
+        {"x": '["password","abc"]'},
         {f"n{number}": number for number in range(ITEMS + 1)},
     ],
 )

@@ -8,18 +8,19 @@ import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from postrmagic_core.errors import ConfigurationError
 from postrmagic_core.log.adapters.file import FileSink
 from postrmagic_core.log.interface import Rotation
 from postrmagic_core.log.rotation import Aside, due, following, tidying
 from postrmagic_core.testing.clock import FakeClock
 from postrmagic_core.testing.waiting import until
-from tests.log.outlets import files_of, lines_of
+from tests.log.outlets import files_of, filled, lines_of
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
@@ -234,3 +235,52 @@ def test_no_symbolic_link_is_followed(path: Path, tmp_path: Path, opened: Opener
     sink.write([b"x"])
     assert not (tmp_path / "elsewhere").exists()
     assert path.read_bytes() == b"x\n"
+
+
+def test_a_note_from_beyond_all_time_is_made_anew(path: Path, opened: Opener) -> None:
+    """L5: given a lock's file that gives the present file an impossible beginning, lines are written all the same."""
+    opened().close()
+    path.with_name(".app.log.lock").write_text(f"{path.stat().st_ino}\n{10**30}\n\nlog")
+    sink = opened(max_bytes=1)
+    for line in (b"first", b"second"):
+        sink.write([line])
+    assert lines_of(path) == [b"first", b"second"]
+    assert str(10**30) not in path.with_name(".app.log.lock").read_text()
+
+
+def test_a_disk_without_room_for_the_compressed_file(
+    path: Path, clock: FakeClock, opened: Opener, caplog: pytest.LogCaptureFixture
+) -> None:
+    """L5: nothing unfinished stays on it, nor is it tried again with every file put aside, but a minute later."""
+    sink = opened(max_bytes=1, compress=True)
+    large = path.with_name(Aside(NOON - timedelta(days=1), 1).name(path.name))
+    large.write_bytes(os.urandom(100_000))
+    with filled(path, 1000):
+        for number in range(4):
+            sink.write([b"%d" % number])
+            until(lambda: caplog.messages)
+            time.sleep(0.05)  # as long as it takes to try many times
+    assert len(caplog.messages) == 1
+    assert "cannot be tidied" in caplog.text
+    assert not [file.name for file in path.parent.iterdir() if file.name.endswith((".unfinished", ".gz"))]
+    clock.advance(60)
+    sink.write([b"4"])
+    until(lambda: not large.exists(), "it was not tried again")
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"max_bytes": 0},
+        {"every": "week"},
+        {"keep_files": 0},
+        {"keep_files": -1},
+        {"keep_days": 0},
+        {"keep_days": float("nan")},
+        {"keep_days": 1e12},
+    ],
+)
+def test_a_rotation_that_cannot_be_is_refused(wrong: dict[str, Any]) -> None:
+    """When it is made: later it would be a file without end, or one without a past."""
+    with pytest.raises(ConfigurationError, match=next(iter(wrong)) if "every" not in wrong else "every hour"):
+        Rotation(**wrong)

@@ -253,3 +253,37 @@ def test_a_share_beyond_one_is_refused() -> None:
     """It would be a mistake."""
     with pytest.raises(ConfigurationError, match="0 to 1"):
         Sampling(share=10)
+
+
+def test_what_is_told_after_the_end_does_not_wait_for_it(none: Any) -> None:
+    """A task that outlives its request: what it tells is left out like the rest, until it fails; then it is written."""
+    written, handle = none
+    with working("request"):
+        log.info("early")
+        late = copy_context()
+    late.run(log.info, "late")
+    late.run(log.error, "failed")
+    late.run(log.info, "after")
+    assert told(written) == ["failed", "after"]
+    assert handle.metrics.counter("log_sampled_out_total").value == 2
+
+
+def test_what_nobody_can_end_gives_its_room_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lines that were first heard after the end of their job do not take the room of others for good."""
+    monkeypatch.setattr("postrmagic_core.log.sampling.ALL_BYTES", 10_000)
+    lines, metrics = list[bytes](), Metrics()
+    sampler = Sampler(Sampling(0.0, 30.0), metrics, lambda line, urgent: lines.append(line), FakeClock().monotonic)
+    info, error = (Told(0, level, "X", "x", "x", (), {}) for level in (20, 40))
+    for number in range(100):
+        with working(number) as work:
+            if number % 2:
+                work.at_end(lambda _: None)  # something else is told of the end
+            late = copy_context()
+        del work
+        late.run(sampler.take, b"late" * 250, info)
+        del late
+    with working("job"):
+        sampler.take(b"what led to it", info)
+        sampler.take(b"error", error)
+    assert lines == [b"what led to it", b"error"]
+    assert metrics.counter("log_sampled_out_total").value == 100

@@ -16,6 +16,7 @@ import pytest
 from postrmagic_core._metrics import Metrics
 from postrmagic_core.log import writer as writer_module
 from postrmagic_core.log.adapters.memory import MemorySink
+from postrmagic_core.log.adapters.stream import StreamSink
 from postrmagic_core.log.writer import Writer
 from postrmagic_core.testing.contracts.log_sink_rig import ended, forked, notice, numbered
 from postrmagic_core.testing.waiting import until
@@ -31,7 +32,7 @@ class Gated(MemorySink):
         self.entered = threading.Event()
         self.batches: list[int] = []
         self.at_once = 1_000_000
-        self.failures: list[Exception] = []
+        self.failures: list[BaseException] = []
 
     def write(self, lines: Sequence[bytes]) -> int:
         """As said above."""
@@ -182,6 +183,82 @@ def test_what_a_failing_sink_is_given_again(make: Callable[..., Case], capfd: py
     assert capfd.readouterr().err == (
         "postrmagic_core.log: output failed (Input/output error); dropping records until it heals\n"
     )
+
+
+def test_why_a_sink_failed_is_told_without_a_secret(
+    make: Callable[..., Case], capfd: pytest.CaptureFixture[str]
+) -> None:
+    """L1: given an error that tells the sink's address, standard error has one line, and no password."""
+    case = make()
+    case.sink.failures = [OSError("https://svc:c4n4ry@loki/push refused\n{forged} password=c4n4ry")]
+    case.out.put(b"urgent", True)
+    until(lambda: case.out.flush(0.5))
+    told = capfd.readouterr().err
+    assert told.count("\n") == 1
+    assert "[redacted]@loki/push refused\\n{forged}" in told
+    assert "c4n4ry" not in told
+
+
+@pytest.mark.parametrize("error", [SystemExit(3), KeyboardInterrupt(), GeneratorExit()], ids=repr)
+def test_nothing_that_a_sink_raises_ends_the_thread(make: Callable[..., Case], error: BaseException) -> None:
+    """L1: given what ends a program, the thread goes on, and the urgent line arrives."""
+    case = make()
+    case.sink.failures = [error]
+    case.out.put(b"urgent", True)
+    until(lambda: case.out.flush(0.5))
+    assert case.lines == [b"urgent"]
+
+
+def test_what_is_urgent_reaches_a_standard_error_that_was_closed(capfd: pytest.CaptureFixture[str]) -> None:
+    """L1: given lines that come after the end, they are there as for any other sink; refused ones are counted."""
+    metrics = Metrics()
+    out = Writer(StreamSink(), metrics, render_notice=notice)
+    out.put(b"in time", True)
+    out.close()
+    assert out.put(b"late", True)
+    assert capfd.readouterr().err == "in time\nlate\n"
+    refusing = Refusing()
+    out = Writer(refusing, metrics, render_notice=notice)
+    out.put(b"urgent", True)
+    out.close(0.2)
+    assert not out.put(b"late", True)
+    assert capfd.readouterr().err == ""
+    assert metrics.counter("log_dropped_total").value == 2
+
+
+class Refusing(StreamSink):
+    """Standard error, which takes nothing."""
+
+    def write(self, lines: Sequence[bytes]) -> int:
+        """As a full disk."""
+        raise OSError(28, "No space left on device")
+
+
+def test_a_thread_that_began_at_the_end_of_the_stack_is_the_only_one(
+    make: Callable[..., Case], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """L7: given that its start raised though it runs, it is the one who writes, and lines are in order."""
+    case, writers = make(), set[str]()
+    begin, plain = threading.Thread.start, case.sink.write
+
+    def start(thread: threading.Thread) -> None:
+        monkeypatch.setattr(threading.Thread, "start", begin)
+        begin(thread)
+        raise RecursionError
+
+    def write(lines: Sequence[bytes]) -> int:
+        writers.add(threading.current_thread().name)
+        return plain(lines)
+
+    monkeypatch.setattr(threading.Thread, "start", start)
+    monkeypatch.setattr(case.sink, "write", write)
+    case.out.put_bare(b"first")
+    for line in numbered(20):
+        case.out.put(line, True)
+    assert case.out.flush()
+    assert case.lines == [b"first", *numbered(20)]
+    assert writers == {"postrmagic-log"}
+    assert sum(thread.name == "postrmagic-log" for thread in threading.enumerate()) == 1
 
 
 @pytest.mark.parametrize("answer", [0, -1, None, 2])

@@ -12,9 +12,9 @@ from typing import Any
 from .._lifecycle import after_fork
 from .._metrics import Metrics
 from .interface import Tap
-from .policy import Redactor
+from .policy import Redactor, scrub
 from .quick import QuickJson
-from .records import Told, context, template, to_event, told_by
+from .records import Told, context, instant, template, to_event, told_by
 from .render import Render, render_json
 from .repeats import Repeats
 from .sampling import Sampler
@@ -61,6 +61,7 @@ class Chain(logging.Handler):
         self._redactor = redactor
         self._constants = constants
         self._quick = QuickJson(redactor, constants).line if render is render_json else None
+        self._bare = _bare(render, constants)
         self._unwritable = metrics.counter("log_dropped_total")
         self._tap_errors = metrics.counter("log_tap_errors_total")
         self.taps = Taps()
@@ -89,7 +90,7 @@ class Chain(logging.Handler):
                 return
             told = told_by(record)
         except Exception:  # made by hand, of whatever
-            self._unwritable.add()
+            self._give_up(record.levelno)
         else:
             self._take(told)
 
@@ -111,13 +112,25 @@ class Chain(logging.Handler):
         try:
             self._taken(told)
         except Exception:  # logging must never be what breaks the application
+            self._give_up(told.level)
+
+    def _give_up(self, level: object) -> None:
+        """Count a record that cannot be told; of an error, or what may be one, that there was one still is.
+
+        Near the end of the stack each call may be one too many, and most of this is none.
+        """
+        if isinstance(level, int) and level < _ERROR:
             self._unwritable.add()
+        else:
+            before, stamp, after = self._bare
+            self._writer.put_bare(before + time.strftime(stamp, time.gmtime()).encode() + after)
 
     def _taken(self, told: Told) -> None:
         if not self._awake:
             self._awake = True
             self._direct = self._repeats is None and self.sampler is None
-            self.wake()
+            with suppress(RuntimeError):  # no thread can be started
+                self.wake()
         level, evidence = told.level, told.logger.startswith(_EVIDENCE)
         if self._repeats is not None and level < _ERROR and not evidence:
             left_out = self._repeats.admitted((told.logger, level, template(told.event)))
@@ -154,7 +167,13 @@ class Chain(logging.Handler):
             event = self._redactor.clean({**to_event(told, self._redactor), **self._constants})
             return event, self._render(event)
         except Exception as error:  # the record is hostile; that it was made is still told
-            event = {"level": str(told.level_name).lower(), "event": f"unwritable record: {type(error).__name__}"}
+            event = {
+                "ts": instant(time.time()),
+                "level": str(told.level_name).lower(),
+                "logger": scrub(str(told.logger)),
+                "event": f"unwritable record: {type(error).__name__}",
+                **self._constants,
+            }
             return event, self._render(event)
 
     def _within(self, told: Told) -> bytes | None:
@@ -196,3 +215,14 @@ class Chain(logging.Handler):
         # In a new process nothing is begun yet: its first record wakes what runs beside.
         self._awake = self._direct = False
         self._busy = threading.local()
+
+
+def _bare(render: Render, constants: Mapping[str, str]) -> tuple[bytes, str, bytes]:
+    """The line of an error of which nothing can be told: what precedes its time, how that is shown, what follows."""
+    mark, stamp = "9999-12-31T23:59:59.000000Z", "%Y-%m-%dT%H:%M:%S.000000Z"
+    event = {"ts": mark, "level": "error", "logger": "postrmagic_core.log", "event": "unwritable record", **constants}
+    line = render(event)
+    if mark.encode() not in line:  # the console shows less of it
+        mark, stamp = mark[11:23], "%H:%M:%S.000"
+    before, _, after = line.partition(mark.encode())
+    return before, stamp, after

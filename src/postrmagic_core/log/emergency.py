@@ -8,6 +8,9 @@ import sys
 from collections.abc import Iterable
 from contextlib import suppress
 
+from .policy import scrub
+from .render import escaped
+
 _PATIENCE_MS = 100
 # What poll(2) promises to have room for in a pipe (PIPE_BUF of Linux): a longer write could wait for its reader.
 _ATONCE = 4096
@@ -35,6 +38,15 @@ def is_stderr(sink: object) -> bool:
         return os.path.sameopenfile(ours, theirs)
     except OSError:
         return False
+
+
+def reason(error: BaseException) -> bytes:
+    """Why output failed, in one line without a secret: a sink may tell its address with a password."""
+    try:
+        told = escaped(scrub(str(getattr(error, "strerror", None) or error)))
+    except Exception:  # what a foreign __str__ raises
+        told = ""
+    return (told or type(error).__name__).encode("utf-8", "replace")
 
 
 def _descriptor(holder: object) -> int | None:

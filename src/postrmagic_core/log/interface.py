@@ -8,6 +8,8 @@ from typing import Any, Literal, Protocol, TypeAlias
 
 from ..errors import ConfigurationError
 
+_DAYS = 3660
+
 Tap: TypeAlias = Callable[[Mapping[str, Any], BaseException | None], None]
 """Called with the redacted event of each record from ERROR on, plain JSON values, and its exception, if it has one.
 
@@ -41,7 +43,8 @@ class Rotation:
     """When a log file is put aside, and how long such files are kept.
 
     From ``max_bytes`` on (``None``: never by size), and when an hour or a day begins (UTC). ``keep_files`` of them are
-    kept, none longer than ``keep_days``; ``compress``: by gzip.
+    kept, none longer than ``keep_days`` (at most 3,660); ``compress``: by gzip. :class:`ConfigurationError`: fewer than
+    one byte or file, no time at all, another period.
     """
 
     max_bytes: int | None = 100 * 1024 * 1024
@@ -49,6 +52,16 @@ class Rotation:
     keep_files: int = 30
     keep_days: float = 90.0
     compress: bool = True
+
+    def __post_init__(self) -> None:
+        if self.max_bytes is not None and self.max_bytes < 1:
+            raise ConfigurationError(f"max_bytes is at least 1, or None for never by size, not {self.max_bytes!r}")
+        if self.every not in ("never", "hour", "day"):
+            raise ConfigurationError(f"a log file is put aside every hour, day or never, not {self.every!r}")
+        if self.keep_files < 1:
+            raise ConfigurationError(f"keep_files is at least 1, not {self.keep_files!r}")
+        if not 0 < self.keep_days <= _DAYS:
+            raise ConfigurationError(f"keep_days is more than 0 and at most {_DAYS}, not {self.keep_days!r}")
 
 
 @dataclass(frozen=True, slots=True)

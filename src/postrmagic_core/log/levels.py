@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from .._clock import Clock, from_us
+from .._lifecycle import after_fork
 from ..errors import ConfigurationError
 
 logger = logging.getLogger("postrmagic_core.log")
@@ -52,7 +53,8 @@ class Levels:
     def __init__(self) -> None:
         self._asked: list[dict[str, int]] = [{} for _ in Asked]
         self._before: dict[str, int] = {}
-        self._lock = threading.RLock()
+        self._unlock()
+        after_fork(self._unlock)
 
     def put(self, asked: Asked, levels: Mapping[str, int]) -> None:
         """These, and no others, are asked for by ``asked``. The root is ``root``."""
@@ -73,6 +75,9 @@ class Levels:
         """Nobody asks any more."""
         for asked in Asked:
             self.put(asked, {})
+
+    def _unlock(self) -> None:
+        self._lock = threading.RLock()
 
     def _apply(self, name: str) -> None:
         wanted = next((levels[name] for levels in reversed(self._asked) if name in levels), None)
@@ -120,6 +125,10 @@ def _override(name: str, told: Any) -> Override:
     level, until = (told.get("level"), told.get("until")) if isinstance(told, dict) else (None, None)
     if type(level) is not str or level not in logging.getLevelNamesMapping() or type(until) not in {int, type(None)}:
         raise ValueError(f"of the logger {name[:100]!r} it gives no level")
+    try:
+        from_us(until or 0)
+    except OverflowError:  # nanoseconds, most likely
+        raise ValueError(f"of the logger {name[:100]!r} it gives no instant in microseconds") from None
     return Override(level, until)
 
 

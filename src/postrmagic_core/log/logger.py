@@ -11,6 +11,7 @@ from typing import Any
 import structlog
 from structlog.contextvars import bind_contextvars, get_contextvars, unbind_contextvars
 
+from .policy import is_secret_name, scrub
 from .records import FIELDS
 
 _SHORT = 200
@@ -120,9 +121,12 @@ def bind(**context: Any) -> Iterator[None]:
 
 
 def carried() -> dict[str, str]:
-    """Of the present context, what a job or an event takes along from here: the short texts among the fields."""
-    bound = get_contextvars().items()
-    return {name: value for name, value in bound if isinstance(value, str) and len(value) <= _SHORT}
+    """Of the present context, what a job or an event takes along from here: the short texts among the fields.
+
+    It is kept in a database: no secret, by its name or its look, goes along.
+    """
+    short = {name: value for name, value in get_contextvars().items() if isinstance(value, str)}
+    return {name: scrub(value) for name, value in short.items() if len(value) <= _SHORT and not is_secret_name(name)}
 
 
 def put_context(**context: Any) -> None:

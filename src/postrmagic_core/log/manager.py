@@ -144,7 +144,7 @@ def configure(
     A thread writes; a caller never waits for it, unless it logs errors faster than they can be written. ``format``:
     ``auto`` is console on a terminal and JSON elsewhere, files included; ``redact`` names further keys to mask;
     ``service`` is a field of every record; ``more``: see :class:`More`. Handlers on standard library loggers that print
-    or send are set aside until the handle is closed, also those that come later, so that nothing passes by the redaction; so
+    or send are set aside until the handle is closed, also those that come later: nothing passes by the redaction. So
     are the interpreter's prints of uncaught exceptions and warnings. structlog's own loggers are routed here too,
     unless the application configured structlog itself. Call it once: an equal second call shares the configuration, a
     different one raises :class:`ConfigurationError`, as does a file that cannot be opened or an unknown level. Some
@@ -174,7 +174,7 @@ def tap(tap: Tap) -> Callable[[], None]:
 
 
 def joined() -> LogHandle | None:
-    """A further handle on the configuration of this process, which so outlives its first one; ``None``: there is none."""
+    """A further handle on the configuration of this process, which so outlives its first; ``None``: there is none."""
     with _Installed.lock:
         present = _Installed.present
         if present is None:

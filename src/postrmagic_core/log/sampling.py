@@ -32,10 +32,11 @@ _ERROR, _WARNING = logging.ERROR, logging.WARNING
 class _Held:
     """What waits of one request or job."""
 
-    __slots__ = ("bytes", "ids", "lines", "lock", "matters", "since", "state")
+    __slots__ = ("bytes", "freed", "ids", "lines", "lock", "matters", "since", "state")
 
-    def __init__(self, since: float, lock: threading.RLock) -> None:
+    def __init__(self, since: float, lock: threading.RLock, freed: deque[tuple[int, int]]) -> None:
         self.since = since
+        self.freed = freed
         self.lock = lock
         self.state = "waits"  # then "written" or "left out"
         self.lines: deque[bytes] = deque()
@@ -43,13 +44,19 @@ class _Held:
         self.matters = False
         self.ids: dict[str, str] = {}
 
+    def __del__(self) -> None:
+        # Of work that never ended. Without a lock: the collector may run wherever one is held.
+        if self.bytes:
+            self.freed.append((self.bytes, len(self.lines)))
+
 
 class Sampler:
     """Holds lines back until their request or job ends; ``put(line, urgent)`` writes. ``now`` is a monotonic clock.
 
     Everything of one that matters is written, in order: as soon as it logs an error, from then on at once; at its end
     if it was slow, failed or was refused. Of the others a share is, chosen from the id of trace, request or job: every
-    process chooses alike. From WARNING on nothing waits, nor does what belongs to no request or job.
+    process chooses alike. Once it has ended, what it still tells is left out if the rest was, until it logs an error.
+    From WARNING on nothing waits, nor does what belongs to no request or job.
     """
 
     def __init__(
@@ -80,7 +87,7 @@ class Sampler:
                 held.ids.update(_ids_of(told.given))
                 if told.logger == ACCESS:
                     self._read_access(held, told)
-                if level >= _ERROR and held.state == "waits":
+                if level >= _ERROR:  # after its end, too: what follows is written
                     self._release(held)
                 if level < _WARNING and held.state != "written":
                     self._hold(held, line)
@@ -94,9 +101,11 @@ class Sampler:
             return held
         if held is not None:  # what was held before a fork is the parent's
             del mine[self]
-        new = _Held(self._now(), self._lock)
+        new = _Held(self._now(), self._lock, self._freed)
+        if _over(work):  # nothing would end the waiting
+            new.state = "written" if chosen(_ids_of(context()), self._sampling.share) else "left out"
         first: _Held = mine.setdefault(self, new)  # of several threads
-        if first is new:
+        if first is new and new.state == "waits":
             work.at_end(self._ended)
         return first
 
@@ -110,6 +119,10 @@ class Sampler:
         if held.state == "left out":  # a thread that outlived its request
             self._left_out.add()
             return
+        while self._freed:
+            size, count = self._freed.popleft()
+            self._bytes -= size
+            self._left_out.add(count)
         held.lines.append(line)
         held.bytes += len(line)
         self._bytes += len(line)
@@ -137,17 +150,20 @@ class Sampler:
         held.state = "left out"
         self._left_out.add(len(held.lines))
         self._bytes -= held.bytes
+        held.bytes = 0
         held.lines.clear()
 
     def _release(self, held: _Held) -> None:
         held.state = "written"
         self._bytes -= held.bytes
+        held.bytes = 0
         while held.lines:
             self._put(held.lines.popleft(), False)
 
     def _forget(self) -> None:
         self._lock = threading.RLock()  # a signal's handler may log, too
         self._bytes = 0
+        self._freed: deque[tuple[int, int]] = deque()
 
 
 def chosen(ids: dict[str, str], share: float) -> bool:
@@ -155,6 +171,11 @@ def chosen(ids: dict[str, str], share: float) -> bool:
     name = next((ids[name] for name in _IDS if name in ids), None) or uuid7_text()
     number = int.from_bytes(blake2b(name.encode("utf-8", "replace"), digest_size=8).digest())
     return number < share * 2**64
+
+
+def _over(work: Work) -> bool:
+    """Whether it has ended: what it was given to do at its end is done, and would not be done again."""
+    return vars(work).get("_ends", ()) is None
 
 
 def _ids_of(given: dict[str, object]) -> dict[str, str]:

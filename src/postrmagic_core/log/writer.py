@@ -6,14 +6,14 @@ import contextvars
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any
 
 from .._lifecycle import after_fork
 from .._metrics import Metrics
 from . import exits
-from .emergency import is_stderr, to_stderr
+from .emergency import is_stderr, reason, to_stderr
 from .interface import Sink
 
 URGENT_BYTES = 64 * 1024 * 1024
@@ -68,12 +68,9 @@ class Writer:
         metrics.gauge("log_backlog", lambda: len(self._queue))
         self._closed = False
         self._begin()
-        after_fork(self._begin_as_child)
+        # Neither the thread nor the holders of locks come along; what waits is the parent's to write.
+        after_fork(self._begin)
         exits.register(self)
-
-    def _begin_as_child(self) -> None:
-        # Neither the thread nor the holders of locks came along; what waits is the parent's to write.
-        self._begin()
 
     def _begin(self) -> None:
         self._changed = threading.Condition(threading.RLock())  # a signal's handler or __del__ may log, too
@@ -111,6 +108,14 @@ class Writer:
         if self._asleep:
             self._wake()
         return True
+
+    def put_bare(self, line: bytes) -> None:
+        """Have an urgent ``line`` written soon, where there is hardly any stack left."""
+        self._queue.append(_Urgent(line))
+        try:
+            self._wake()
+        except RecursionError:  # the thread looks once a second, if it has begun; else the next line begins it
+            self._asleep = True
 
     def drop(self) -> None:
         """Count a line that was not even rendered, since the writer is :attr:`full`."""
@@ -216,24 +221,28 @@ class Writer:
 
     def _refused(self, line: bytes, urgent: bool) -> bool:
         """Neither queue nor sink takes it any more."""
-        if not urgent:
-            self.drop()
-        elif not is_stderr(self._sink):
-            self._emergencies.add()
-            to_stderr([line])
-        return urgent
+        if urgent:
+            return self._in_emergency([line])
+        self.drop()
+        return False
+
+    def _in_emergency(self, lines: Sequence[bytes]) -> bool:
+        """Urgent lines go to standard error, unless that is who refuses them: then they are counted as dropped."""
+        if (self._pause or self._in_sink) and is_stderr(self._sink):
+            self._dropped.add(len(lines))
+            return False
+        self._emergencies.add(len(lines))
+        to_stderr(lines)
+        return True
 
     def _wake(self) -> None:
         with self._changed:
             if self._closed:
                 self._give_up()
                 return
-            if self._direct:
+            if self._direct or (self._thread is None and not self._start()):
                 if not self._in_sink:  # or the sink itself logs: its line goes with the next one
                     self._round()
-                return
-            if self._thread is None and not self._start():
-                self._round()
                 return
             self._asleep = False
         self._ring()
@@ -248,6 +257,8 @@ class Writer:
         thread = threading.Thread(target=run, args=(self._run,), name="postrmagic-log", daemon=True)
         try:
             thread.start()
+        except RecursionError:  # of the caller: it may run, or not
+            raise
         except RuntimeError:  # the interpreter ends, or there are too many: callers write themselves
             self._direct = True
             return False
@@ -258,9 +269,12 @@ class Writer:
     # What the thread does.
 
     def _run(self) -> None:
-        while not (self._ending and not self._queue):
+        with self._changed:
+            self._thread = me = self._thread or threading.current_thread()
+        # Near the end of its caller's stack one may be begun that nobody knows of, and then another.
+        while me is threading.current_thread() and not (self._ending and not self._queue):
             self._rest()
-            with suppress(Exception):  # nothing ends the only one who writes
+            with suppress(BaseException):  # nothing ends the only one who writes
                 self._round()
                 self._tend()
             if self._ending and self._pause:
@@ -286,7 +300,9 @@ class Writer:
             self._batch += [queue.popleft() for _ in range(len(queue))]
         try:
             self._deliver()
-        except Exception as error:  # OSError is promised; what else a sink raises must not end the thread
+        except BaseException as error:  # OSError is promised; what else a sink raises must not end the thread
+            if not isinstance(error, Exception) and threading.current_thread() is not self._thread:
+                raise  # the interrupt of a caller who writes himself
             self._failed(error)
         with self._changed:
             if self._urgent_bytes or self._large_bytes:
@@ -323,11 +339,9 @@ class Writer:
             raise OSError(f"the sink says that {arrived} of {len(lines)} lines arrived")
         return arrived
 
-    def _failed(self, error: Exception) -> None:
+    def _failed(self, error: BaseException) -> None:
         if not self._pause and not is_stderr(self._sink):
-            reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
-            told = f"postrmagic_core.log: output failed ({reason}); dropping records until it heals"
-            to_stderr([told.encode("utf-8", "replace")])
+            to_stderr([b"postrmagic_core.log: output failed (%s); dropping records until it heals" % reason(error)])
         least, most = _BACKOFF
         self._pause = min(most, max(least, 2 * self._pause))
         with self._changed:
@@ -358,6 +372,4 @@ class Writer:
         self._queue.clear()
         urgent = [line for line in left if isinstance(line, _Urgent)]
         self._dropped.add(len(left) - len(urgent))
-        if urgent and not is_stderr(self._sink):
-            self._emergencies.add(len(urgent))
-            to_stderr(urgent)
+        self._in_emergency(urgent)

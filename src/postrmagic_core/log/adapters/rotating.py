@@ -40,7 +40,8 @@ class Rotator:
     """For one sink: when the file at ``path`` is due it is renamed, under an exclusive lock of ``.<name>.lock``.
 
     Who does not get that lock appends on: somebody else is at it. The lock's file tells when the present one began.
-    A directory that refuses the rename leaves the file as it is, to be tried again after a minute.
+    A directory that refuses the rename leaves the file as it is, to be tried again after a minute; so does a disk
+    without room for a compressed file.
     """
 
     def __init__(self, path: Path, rotation: Rotation, clock: Clock) -> None:
@@ -48,7 +49,7 @@ class Rotator:
         self._rotation = rotation
         self._clock = clock
         self._begun_us = 0
-        self._not_before = 0.0
+        self._not_before = self._pack_not_before = 0.0
         self._closing = False
         self._errand = Errand("postrmagic-log-tidy", self._tidy, logger)
         self._errand.open()
@@ -65,7 +66,7 @@ class Rotator:
     def adopt(self, there: os.stat_result) -> None:
         """Learn when the file that was just opened began, or tell the others."""
         now = self._clock.now_us()
-        self._begun_us = there.st_mtime_ns // 1000 if there.st_size else now
+        self._begun_us = min(max(0, there.st_mtime_ns // 1000), now) if there.st_size else now
         with suppress(OSError), self._held() as held:
             known = _read(held)
             if known is not None and known.inode == there.st_ino:
@@ -143,7 +144,8 @@ class Rotator:
         try:
             plan = tidying(self._rotation, self._path.name, self._names(), self._now())
             done = [self._remove(self._path.with_name(name)) for name in plan.remove]
-            done += [self._compress(self._path.with_name(name)) for name in plan.compress]
+            if self._clock.monotonic() >= self._pack_not_before:
+                done += [self._compress(self._path.with_name(name)) for name in plan.compress]
         except OSError as error:
             logger.warning("log files that were put aside cannot be tidied: %s", error.strerror)
             return _LATER
@@ -166,10 +168,15 @@ class Rotator:
             if descriptor < 0:
                 return True
             unfinished = path.with_name(f".{path.name}{UNFINISHED}")
-            if not self._pack(descriptor, path.name, unfinished):
+            try:
+                if not self._pack(descriptor, path.name, unfinished):
+                    return True
+                unfinished.replace(path.with_name(path.name + PACKED))
+            except OSError:
+                self._pack_not_before = self._clock.monotonic() + _LATER
+                raise
+            finally:  # where it is unfinished; most often the disk is full
                 unfinished.unlink(missing_ok=True)
-                return True
-            unfinished.replace(path.with_name(path.name + PACKED))
             _sync(path.parent)
             path.unlink()
             return True
@@ -234,8 +241,9 @@ def _read(held: int | None) -> _Known | None:
         return None
     try:
         inode, begun_us, last, name = os.pread(held, 4096, 0).decode().split("\n")
+        from_us(int(begun_us))
         return _Known(int(inode), int(begun_us), Aside.parse(name, last))
-    except ValueError:  # new, or left half written by a full disk
+    except (ValueError, OverflowError):  # new, or left half written by a full disk, or by nobody of ours
         return None
 
 
