@@ -7,13 +7,14 @@ from typing import Any
 from wsgiref.util import setup_testing_defaults
 
 import httpx
+import pytest
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.requests import Request as StarletteRequest
 from starlette.responses import PlainTextResponse
 from starlette.routing import Mount, Route
 
-from postrmagic_core._work import current_work
+from postrmagic_core._work import current_work, end_work, working
 from postrmagic_core.middleware import Pipeline, Request, Response
 
 PATH = "/posters/" + "x" * 300
@@ -90,3 +91,11 @@ def test_a_wsgi_request_is_named_until_the_server_closes_its_response() -> None:
     body.close()
     assert current_work() is None
     assert seen == ["GET /list", "chunk of GET /list", "chunk of GET /list", "end of GET /list"]
+
+
+def test_what_comes_after_the_end_is_not_kept() -> None:
+    """A thread that outlives its request adds to nothing, and fails by nothing."""
+    with working("job") as work:
+        pass
+    work.at_end(lambda over: pytest.fail(f"called of {over}"))
+    end_work(work, None)
