@@ -111,71 +111,88 @@ def _closed(text: str, start: int) -> int:
 _URL_END = re.compile(r"""[\s"'<>]""")
 
 
-def _sub(pattern: str, replacement: str | Callable[[re.Match[str]], str] = MASK) -> Callable[[str], str]:
-    return partial(re.compile(pattern).sub, replacement)
+def _sub(pattern: re.Pattern[str], replacement: str | Callable[[re.Match[str]], str] = MASK) -> Callable[[str], str]:
+    return partial(pattern.sub, replacement)
 
 
 # Each with what a text (in lower case) has if there is something to find.
 _STEPS: tuple[tuple[str, Callable[[str], str]], ...] = (
-    ("-----begin", _sub(r"(?s)-----BEGIN [A-Z ]{0,30}PRIVATE KEY-----.*?(?:-----END [A-Z ]{0,30}-----|\Z)")),
-    ("://", _sub(r"""://[^\s"'<>]*""", _without_login)),
+    (
+        "-----begin",
+        _sub(re.compile(r"(?s)-----BEGIN [A-Z ]{0,30}PRIVATE KEY-----.*?(?:-----END [A-Z ]{0,30}-----|\Z)")),
+    ),
+    ("://", _sub(re.compile(r"""://[^\s"'<>]*"""), _without_login)),
     (
         "",
         _sub(
-            r"(?im)\b((?:proxy-)?authorization|(?:set-)?cookie)([\"']?\s{0,4}[=:]\s{0,4})[^\r\n]+",
+            re.compile(r"(?im)\b((?:proxy-)?authorization|(?:set-)?cookie)([\"']?\s{0,4}[=:]\s{0,4})[^\r\n]+"),
             rf"\1\2{MASK}",
         ),
     ),
     (
         "",
         _sub(
-            r"""(?i)\b(bearer|negotiate)(\s{1,4}|["']?\s{0,4}[=:]\s{0,4}["']?)[\w.~+/=-]{6,}""",
+            re.compile(r"""(?i)\b(bearer|negotiate)(\s{1,4}|["']?\s{0,4}[=:]\s{0,4}["']?)[\w.~+/=-]{6,}"""),
             rf"\1\2{MASK}",
         ),
     ),
-    ("", _sub(r"(?i:\b(basic|digest))\s{1,4}(?=[\w.~+/=-]{0,128}[A-Z0-9=])[\w.~+/=-]{6,}", rf"\1 {MASK}")),
+    ("", _sub(re.compile(r"(?i:\b(basic|digest))\s{1,4}(?=[\w.~+/=-]{0,128}[A-Z0-9=])[\w.~+/=-]{6,}"), rf"\1 {MASK}")),
     # Access tokens, and an authorization server's codes, refresh tokens and secrets; a line may end inside one.
-    ("pm", _sub(r"\b(?:pm_[0-9A-Za-z]{16}_|pm[crs]_)[0-9A-Za-z]{20,}")),
+    ("pm", _sub(re.compile(r"\b(?:pm_[0-9A-Za-z]{16}_|pm[crs]_)[0-9A-Za-z]{20,}"))),
     # JSON Web Tokens. What begins like one is taken whole, as with URLs.
-    ("eyj", _sub(r"\beyJ[\w-]{8,}(\.[\w-]+(?:\.[\w-]*){0,3})?", lambda found: MASK if found[1] else found[0])),
+    (
+        "eyj",
+        _sub(re.compile(r"\beyJ[\w-]{8,}(\.[\w-]+(?:\.[\w-]*){0,3})?"), lambda found: MASK if found[1] else found[0]),
+    ),
     ("", partial(_assigned, _ASSIGNED[0])),
     ("", partial(_assigned, _ASSIGNED[1])),
     # An option of a command, an element, and a pair as headers and parameters are listed.
     (
         "--",
         _sub(
-            rf"""(?i)((?<![\w-])--(?!-)[\w-]{{0,32}}?{_WORD}[\w-]{{0,32}}(?:["'],\s{{0,4}}(?=["'])|\s{{1,4}}))"""
-            r"(?!-|\[redacted\]|(?:and|for|in|is|must|needs|option|or|requires?|to|was)\b)"
-            rf"""(?:{_QUOTED}|[^\s"'<>]+)""",
+            re.compile(
+                rf"""(?i)((?<![\w-])--(?!-)[\w-]{{0,32}}?{_WORD}[\w-]{{0,32}}(?:["'],\s{{0,4}}(?=["'])|\s{{1,4}}))"""
+                r"(?!-|\[redacted\]|(?:and|for|in|is|must|needs|option|or|requires?|to|was)\b)"
+                rf"""(?:{_QUOTED}|[^\s"'<>]+)"""
+            ),
             rf"\1{MASK}",
         ),
     ),
     (
         "</",
         _sub(
-            rf"""(?i)(<[\w.:-]{{0,32}}{_WORD}[\w-]{{0,32}}(?:\s[^<>]{{0,256}})?>)"""
-            r"""(?:\s*[^<\s][^<]*(?=</)|<!\[CDATA\[[\s\S]*?(?:\]\]>|\Z))""",
+            re.compile(
+                rf"""(?i)(<[\w.:-]{{0,32}}{_WORD}[\w-]{{0,32}}(?:\s[^<>]{{0,256}})?>)"""
+                r"""(?:\s*[^<\s][^<]*(?=</)|<!\[CDATA\[[\s\S]*?(?:\]\]>|\Z))"""
+            ),
             rf"\1{MASK}",
         ),
     ),
     (
         ",",
         _sub(
-            rf"""(?i)([(\[]\s{{0,4}}[bru]{{0,2}}(["'])[\w-]{{0,32}}(?:{_WORD}|authorization|cookie)[\w-]{{0,32}}"""
-            rf"""\2\s{{0,4}},\s{{0,4}}){_QUOTED}(?=\s{{0,4}}[)\]]|\Z)""",
+            re.compile(
+                rf"""(?i)([(\[]\s{{0,4}}[bru]{{0,2}}(["'])[\w-]{{0,32}}(?:{_WORD}|authorization|cookie)[\w-]{{0,32}}"""
+                rf"""\2\s{{0,4}},\s{{0,4}}){_QUOTED}(?=\s{{0,4}}[)\]]|\Z)"""
+            ),
             rf"\1{MASK}",
         ),
     ),
     # What a statement was given: SQLAlchemy's errors, to the end of its own text, and MariaDB's.
     (
         "[parameters: ",
-        _sub(r"(?s)\[parameters: .*(?=\]\n\(Background on this error)|\[parameters: .*", f"[parameters: {MASK}"),
+        _sub(
+            re.compile(r"(?s)\[parameters: .*(?=\]\n\(Background on this error)|\[parameters: .*"),
+            f"[parameters: {MASK}",
+        ),
     ),
     (
         " '",
         _sub(
-            r"(?is)((?:duplicate entry|incorrect [\w ]{1,40} value:) )"
-            r"""'(?:.*'(?= for (?:key|column)|["')]|\Z)|.*\Z)""",
+            re.compile(
+                r"(?is)((?:duplicate entry|incorrect [\w ]{1,40} value:) )"
+                r"""'(?:.*'(?= for (?:key|column)|["')]|\Z)|.*\Z)"""
+            ),
             rf"\1'{MASK}'",
         ),
     ),
