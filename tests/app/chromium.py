@@ -10,8 +10,11 @@ from media_library.seed import DEMO
 
 
 def told(message: ConsoleMessage) -> list[str]:
-    """The complaint in a console message. That nobody is logged in yet is none: the page asks, and is answered 401."""
-    asked_who = message.location["url"].endswith("/api/v1/me") and "401" in message.text
+    """The complaint in a console message. That nobody is logged in is none: the page asks, and is answered 401.
+
+    Who it is at its start, and what is new again and again: a logout may come between that question and its answer.
+    """
+    asked_who = message.location["url"].endswith(("/api/v1/me", "/stats", "/notifications")) and "401" in message.text
     return [] if asked_who or message.type not in {"error", "warning"} else [f"{message.text} {message.location}"]
 
 

@@ -47,7 +47,7 @@ class TestText:
             def carried(self) -> dict[str, str]:
                 return {"trace_id": TRACE, "span_id": SPAN, "trace_flags": "03"}
 
-        monkeypatch.setattr(spans, "recorder", Recorder())
+        monkeypatch.setattr(spans, "installed", Recorder())
         assert commented("SELECT 1") == f"SELECT 1 /*traceparent='00-{TRACE}-{SPAN}-03'*/"
 
     @pytest.mark.parametrize("end", [";", " ; ", "\n", ";\r\n;"])

@@ -23,7 +23,8 @@ from sqlalchemy import create_engine, make_url, text
 from postrmagic_core.jobs import task
 from postrmagic_core.log import bind, configure, get_logger
 from postrmagic_core.log.logger import carried
-from postrmagic_core.log.policy import _STEPS, MASK, TEXT, Redactor, is_secret_name, scrub
+from postrmagic_core.log.looks import MASK, STEPS
+from postrmagic_core.log.policy import TEXT, Redactor, is_secret_name, scrub
 from postrmagic_core.log.render import console, render_json
 from postrmagic_core.stack import Stack
 from postrmagic_core.testing import until
@@ -434,7 +435,7 @@ def test_looking_for_secrets_takes_linear_time(pump: str) -> None:
 
     def look(size: int) -> None:
         text = PUMPS[pump] * (size // len(PUMPS[pump]))
-        for _, step in _STEPS:
+        for _, step in STEPS:
             text = step(text)
 
     assert growth(look, 20_000) < 3

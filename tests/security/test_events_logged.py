@@ -28,7 +28,7 @@ from postrmagic_core.jobs import task
 from postrmagic_core.limits import RateLimiter
 from postrmagic_core.log import configure
 from postrmagic_core.log.adapters.file import FileSink
-from postrmagic_core.log.policy import MASK
+from postrmagic_core.log.looks import MASK
 from postrmagic_core.middleware import Pipeline
 from postrmagic_core.middleware.access_log import access_log
 from postrmagic_core.middleware.authentication import authentication

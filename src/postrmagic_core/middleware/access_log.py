@@ -6,7 +6,8 @@ from urllib.parse import parse_qsl, quote
 
 from .._clock import Clock, SystemClock
 from ..log import get_logger
-from ..log.policy import MASK, is_secret_name, scrub
+from ..log.looks import MASK
+from ..log.policy import is_secret_name, scrub
 from .interface import Done, Head, Layer, Middleware, Request, Response
 from .order import middleware
 

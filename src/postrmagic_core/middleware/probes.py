@@ -77,7 +77,7 @@ def probes(
             yield await _answered(request, path[len(base) :], observed, admits)
         except Exception:
             log.exception("a probe failed", path=path)
-            yield Response.of(Problem(503, "internal"))
+            yield Response.of(Problem(503, "backend.unavailable"))
 
     return layer
 
@@ -91,7 +91,7 @@ async def _answered(request: Request, path: str, observed: Observed, admits: Cal
         shown = details if not refused else {"status": details["status"]}
         return _told(200 if ready else 503, shown)
     if refused:
-        problem = Problem(refused, "authentication.required" if refused == 401 else "access.denied")
+        problem = Problem(401, "authentication.required") if refused == 401 else Problem(403, "access.denied")
         log.warning("figures refused", path=request.path, client=request.client, status=refused, code=problem.code)
         return Response.of(problem, _CHALLENGE if refused == 401 else None)
     found = await request.face(observed).scrape(request.headers.get("accept") or "")

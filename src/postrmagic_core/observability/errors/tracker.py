@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import random
+import secrets
 import threading
 import time
 from collections import deque
@@ -16,7 +17,6 @@ from typing import Any, Final
 
 from ..._clock import Clock, SystemClock, from_us
 from ..._errand import Errand
-from ..._ids import uuid7_text
 from ..._lifecycle import Lifecycle, after_fork
 from ..._metrics import Metrics
 from ..._protocols import Units
@@ -30,6 +30,8 @@ from .waiting import Noted, Waiting
 
 _log = logging.getLogger("postrmagic_core.observability")
 
+# One of its own: who draws from the shared one in a thread changes what others draw.
+_DICE = random.SystemRandom()
 # Seconds between two writes, and between tries while the database is away, at most.
 _GATHER = 0.5
 _PAUSE, _LONGEST = 0.25, 4.0
@@ -144,7 +146,7 @@ class ErrorTracker(Lifecycle):
                 return False
             groups = iter(waiting.take().items())
             while some := tuple(islice(groups, _BATCH)):
-                batches.append(_Batch(uuid7_text(), tuple(self._added(*group) for group in some), given_up))
+                batches.append(_Batch(secrets.token_hex(16), tuple(self._added(*group) for group in some), given_up))
             if given_up.is_set():
                 return False
             return self._write_batches()
@@ -166,7 +168,7 @@ class ErrorTracker(Lifecycle):
             self._failed, pause = 0, _GATHER
         else:
             self._failed = min(self._failed + 1, 5)
-            pause = min(_PAUSE * 2**self._failed, _LONGEST) * (0.5 + random.random() / 2)  # noqa: S311 - spreads load
+            pause = min(_PAUSE * 2**self._failed, _LONGEST) * (0.5 + _DICE.random() / 2)
         self._not_before = self._clock.monotonic() + pause
         return None if self._waiting.is_empty and not self._batches else pause
 
@@ -229,7 +231,7 @@ class ErrorTracker(Lifecycle):
                     return self._write(batch, tx)
             except Conflict:
                 failures += 1
-                delay = _CONFLICTS.delay(failures, random.random())  # noqa: S311 - spreads load
+                delay = _CONFLICTS.delay(failures, _DICE.random())
                 if delay is None or time.monotonic() - began + delay > _PATIENCE:
                     raise
                 time.sleep(delay)

@@ -25,6 +25,8 @@ _HEAD = re.compile(rb"(\d{1,16}) (\d{1,16})\n")
 _REVISION = re.compile(rb"(\d{1,15})\n")
 # Tries to add one's own sums while others do the same.
 _TRIES = 20
+# One of its own: who draws from the shared one in a thread changes what others draw.
+_DICE = random.SystemRandom()
 # Milliseconds for which one that was paused, and taken for dead meanwhile, is told so.
 _REMEMBERED = 7 * 86_400_000
 
@@ -108,7 +110,7 @@ class Board:
                 return True
             if silence:
                 return False  # it lives, or somebody else is at it
-            time.sleep(random.random() * 0.01 * attempt)  # noqa: S311 - spreads load, guards nothing
+            time.sleep(_DICE.random() * 0.01 * attempt)
         return False
 
     def _folding(self, row: Row, stored: bytes | None, *, lost: bool) -> tuple[bytes, bytes, bytes]:

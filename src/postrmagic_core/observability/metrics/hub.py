@@ -26,6 +26,8 @@ from .shared import Shared
 
 logger = logging.getLogger("postrmagic_core.observability")
 
+# One of its own: who draws from the shared one in a thread changes what others draw.
+_DICE = random.SystemRandom()
 # Processes added to the ended in one look: after a power cut there may be a thousand.
 _FOLDS = 20
 
@@ -219,7 +221,7 @@ class MetricsHub(Lifecycle):
                     continue  # it may end by os._exit, as many a child does, and who told nothing is not missed
                 self.publish()
                 # One look a period by all of them together: where nobody scrapes the dead must go too.
-                if self._crowded or random.random() * max(1, self._processes) < 1:  # noqa: S311 - spreads load, guards nothing
+                if self._crowded or _DICE.random() * max(1, self._processes) < 1:
                     self._sweep()
             except Exception:
                 logger.exception("the figures could not be published")
