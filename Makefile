@@ -28,7 +28,7 @@ audit: $(VENV)/.dev ## Ask which known vulnerabilities the required packages hav
 	@PATH="$(CURDIR)/$(VENV)/bin:$$PATH" scripts/audit.sh
 
 # Each row is a run of its own, and most of a short run is the loading of plugins that no proof uses.
-guards: $(if $(PYTHON),,$(VENV)/.dev) ## Turn each guard off and see that its fault test goes red; PYTHON=… to use its packages, PART=1/48 for some of them
+guards: $(if $(PYTHON),,$(VENV)/.dev) ## Turn each guard off and see that its fault test goes red; PYTHON=… to use its packages, PART=1/96 for some of them
 	@scripts/need.sh servers
 	@PYTEST_DISABLE_PLUGIN_AUTOLOAD=1 PYTEST_PLUGINS=postrmagic_core.testing.pytest_plugin,pytest_timeout \
 		$(or $(PYTHON),$(VENV)/bin/python) -m postrmagic_core.testing.guards tests/faults.toml --jobs 12 $(if $(PART),--part $(PART))
