@@ -34,6 +34,13 @@ def empty_database(kind: str, request: pytest.FixtureRequest, directory: Path) -
     server.drop_database(url)
 
 
+@pytest.fixture(scope="module", params=KINDS)
+def kept_url(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """URL of a database that the tests of a module share; each leaves it empty."""
+    with empty_database(request.param, request, tmp_path_factory.mktemp("database")) as url:
+        yield url
+
+
 @pytest.fixture(params=KINDS)
 def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """URL of an empty database of this test's own."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 from sqlalchemy import MetaData, delete
@@ -11,6 +10,8 @@ from sqlalchemy import MetaData, delete
 from postrmagic_core._crypto import KeyRing
 from postrmagic_core.database import DatabaseManager
 from postrmagic_core.security.tables import metadata
+from tests.databases import kept_url  # noqa: F401 - pytest looks for fixtures here
+from tests.outages import house, server  # noqa: F401 - pytest looks for fixtures here
 
 KEY = "an-old-master-value-0123456789-abcdefghij"
 
@@ -21,27 +22,8 @@ def ring() -> KeyRing:
     return KeyRing([KEY])
 
 
-@pytest.fixture(
-    scope="module",
-    params=[
-        "sqlite",
-        pytest.param("mariadb_server", marks=pytest.mark.mysql, id="mariadb"),
-        pytest.param("mysql_server", marks=[pytest.mark.mysql, pytest.mark.soak], id="mysql"),
-    ],
-)
-def kept_url(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """URL of a database that the tests of a module share; each leaves it empty."""
-    if request.param == "sqlite":
-        yield f"sqlite:///{tmp_path_factory.mktemp('database') / 'app.db'}"
-        return
-    server: Any = request.getfixturevalue(request.param)
-    url = server.create_database()
-    yield url
-    server.drop_database(url)
-
-
 @pytest.fixture(scope="module")
-def kept_database(kept_url: str) -> Iterator[DatabaseManager]:
+def kept_database(kept_url: str) -> Iterator[DatabaseManager]:  # noqa: F811 - the fixture imported
     """The same, open, with the tables: made faster than by the migrations, which test_tables holds equal."""
     with DatabaseManager(kept_url) as manager:
         with manager.write() as tx:
@@ -57,7 +39,7 @@ def database(kept_database: DatabaseManager) -> Iterator[DatabaseManager]:
 
 
 @pytest.fixture
-def database_url(kept_url: str, database: DatabaseManager) -> str:
+def database_url(kept_url: str, database: DatabaseManager) -> str:  # noqa: F811 - the fixture imported
     """Its URL, for others who open it."""
     return kept_url
 

@@ -10,9 +10,8 @@ from .._lifecycle import after_fork
 from .._metrics import LATENCY_BOUNDS, Counter, Histogram, Metrics, Told
 from .interface import Done, Head, Layer, Middleware, Request
 from .order import middleware
+from .routes import METHODS
 
-# RFC 9110, section 9.1, and PATCH (RFC 5789): what else a client invents is one label.
-_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH"})
 # Distinct combinations of method, route and status: an application has hundreds. Beyond, the route is not told.
 _MOST = 5_000
 
@@ -73,10 +72,10 @@ class _Tally:
 
     def _made(self, method: str, route: str | None, status: int) -> _Meters:
         """The meters of one combination; what clients choose freely shares those of ``other``, and is not kept."""
-        known = method in _METHODS and 100 <= status <= 599
+        known = method in METHODS and 100 <= status <= 599
         room = len(self._meters) < _MOST
         where = {
-            "method": method if method in _METHODS else "other",
+            "method": method if method in METHODS else "other",
             "route": "" if route is None else str(route) if room else "other",
         }
         told, of_class = (str(status), f"{status // 100}xx") if 100 <= status <= 599 else ("other", "other")

@@ -7,6 +7,8 @@ from collections.abc import Collection, Sequence
 
 from ..errors import ConfigurationError
 
+# RFC 9110, section 9.1, and PATCH (RFC 5789): what else a client calls its method is its own text.
+METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH"})
 ANY, OPEN = "*", "{}"
 _NAMED = re.compile(r"\{[A-Za-z_]\w*\}")
 

@@ -13,6 +13,7 @@ from ..log.logger import drop_context, put_context
 from ..log.policy import scrub
 from .interface import Done, Head, Layer, Middleware, Request
 from .order import middleware
+from .routes import METHODS
 
 _PARENT = re.compile(
     r"(?P<version>[0-9a-f]{2})-(?P<trace>[0-9a-f]{32})-(?P<span>[0-9a-f]{16})-(?P<flags>[0-9a-f]{2})(?P<more>-.*)?"
@@ -24,10 +25,6 @@ _MEMBER = re.compile(r"([a-z0-9][a-z0-9_\-*/@]{0,255})=[ -+\--<>-~]{0,255}[!-+\-
 _MEMBERS = 32
 _STATE = 512  # characters that must be passed on; beyond them members may be dropped
 _LONG = 128  # characters of a member that is dropped before others are
-
-
-# What else a client calls its method is its own text (semantic conventions for HTTP, `http.request.method`).
-_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH"})
 
 
 class _Context(NamedTuple):
@@ -121,7 +118,7 @@ def _followed(request: Request, recorder: Recorder, begun: Any) -> Layer:
 
 
 def _method(request: Request) -> str:
-    return request.method if request.method in _METHODS else "_OTHER"
+    return request.method if request.method in METHODS else "_OTHER"
 
 
 def _route(request: Request) -> str:
@@ -130,7 +127,7 @@ def _route(request: Request) -> str:
 
 def _named(request: Request) -> str:
     """By method and route, as soon as a router below has found it: of names there are few."""
-    method, route = request.method if request.method in _METHODS else "HTTP", _route(request)
+    method, route = request.method if request.method in METHODS else "HTTP", _route(request)
     return f"{method} {route}" if route else method
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 from contextlib import ExitStack
 from functools import cached_property
@@ -24,8 +23,6 @@ if TYPE_CHECKING:
     from .metrics import MetricsHub
     from .releases import Releases
     from .traces import Tracing
-
-logger = logging.getLogger("postrmagic_core.observability")
 
 _THREADS = 2
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 from sqlalchemy import delete
@@ -12,6 +11,8 @@ from postrmagic_core.database import DatabaseManager
 from postrmagic_core.database.tables import once
 from postrmagic_core.observability.tables import metadata
 from postrmagic_core.testing import FakeClock
+from tests.databases import kept_url  # noqa: F401 - pytest looks for fixtures here
+from tests.outages import house, server  # noqa: F401 - pytest looks for fixtures here
 
 TABLES = [once, *metadata.sorted_tables]
 
@@ -23,27 +24,8 @@ def make_tables(database: DatabaseManager) -> None:
             table.create(tx.connection)
 
 
-@pytest.fixture(
-    scope="module",
-    params=[
-        "sqlite",
-        pytest.param("mariadb_server", marks=pytest.mark.mysql, id="mariadb"),
-        pytest.param("mysql_server", marks=[pytest.mark.mysql, pytest.mark.soak], id="mysql"),
-    ],
-)
-def kept_url(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """URL of a database that the tests of a module share; each leaves it empty."""
-    if request.param == "sqlite":
-        yield f"sqlite:///{tmp_path_factory.mktemp('database') / 'app.db'}"
-        return
-    server: Any = request.getfixturevalue(request.param)
-    url = server.create_database()
-    yield url
-    server.drop_database(url)
-
-
 @pytest.fixture(scope="module")
-def kept_database(kept_url: str) -> Iterator[DatabaseManager]:
+def kept_database(kept_url: str) -> Iterator[DatabaseManager]:  # noqa: F811 - the fixture imported
     """The same, open, with the tables."""
     with DatabaseManager(kept_url) as manager:
         make_tables(manager)
@@ -60,7 +42,7 @@ def database(kept_database: DatabaseManager) -> Iterator[DatabaseManager]:
 
 
 @pytest.fixture
-def database_url(kept_url: str, database: DatabaseManager) -> str:
+def database_url(kept_url: str, database: DatabaseManager) -> str:  # noqa: F811 - the fixture imported
     """Its URL, for others who open it."""
     return kept_url
 

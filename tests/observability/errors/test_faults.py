@@ -9,7 +9,7 @@ import signal
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
@@ -23,7 +23,7 @@ from postrmagic_core.database import DatabaseManager
 from postrmagic_core.errors import Conflict, OutcomeUnknown
 from postrmagic_core.observability.errors import Errors, ErrorTracker
 from postrmagic_core.testing import FakeClock, spawn, until
-from postrmagic_core.testing.servers import MariaDBServer, require
+from postrmagic_core.testing.servers import MariaDBServer
 from tests.observability.errors.conftest import make_tables
 from tests.observability.errors.rig import cleaned, noted, raised
 
@@ -105,37 +105,6 @@ def test_a_kill_loses_the_last_second_at_most(database_url: str, database: Datab
         times += [float(line) for line in child.lines()]
     earlier = sum(at < times[-1] - 1.5 for at in times)  # a second, and a busy machine's half
     assert earlier <= counted(Errors(database)) <= len(times) + 1
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[MariaDBServer]:
-    """A server that these tests may break."""
-    require(MariaDBServer.binary(), "faults need a private server: mariadbd is not installed")
-    with MariaDBServer() as own:
-        yield own
-
-
-@pytest.fixture(params=["sqlite", pytest.param("mariadb", marks=pytest.mark.mysql)])
-def house(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[str, Callable[[], None], Callable[[], None]]:
-    """A database's URL, and what takes it away and brings it back."""
-    if request.param == "mariadb":
-        server: MariaDBServer = request.getfixturevalue("server")
-        return server.create_database(), server.kill, server.start
-    file = tmp_path / "app.db"
-    return f"sqlite:///{file}", lambda: _hide(file), lambda: _restore(file)
-
-
-def _hide(file: Path) -> None:
-    """In the place of the database's files stands what cannot be opened."""
-    for name in (file, *file.parent.glob(f"{file.name}-*")):
-        name.rename(name.with_name(f"gone-{name.name}"))
-    file.mkdir()
-
-
-def _restore(file: Path) -> None:
-    file.rmdir()
-    for name in file.parent.glob("gone-*"):
-        name.rename(name.with_name(name.name.removeprefix("gone-")))
 
 
 @pytest.mark.fault
