@@ -37,15 +37,21 @@ def stack(tmp_path: Path, migrated: Path) -> Stack:
 
 
 @pytest.fixture(scope="session")
-def django_example(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ModuleType]:
+def imported_django(tmp_path_factory: pytest.TempPathFactory) -> ModuleType:
     """Django's settings are the process's, so its example is imported once, on a Stack in a directory of its own."""
     with pytest.MonkeyPatch.context() as patched:
         patched.setenv("POSTRMAGIC_STACK__DATA_DIR", str(tmp_path_factory.mktemp("django")))
         module = importlib.import_module("integrations.django_app")
-    # It stays open from the first request on, while each test has a configuration of logging of its own.
+    # It is open while each test has a configuration of logging of its own.
     module.stack._configure_logging = False
-    yield module
-    module.stack.close()
+    return module
+
+
+@pytest.fixture(scope="module")
+def django_example(imported_django: ModuleType) -> Iterator[ModuleType]:
+    """The example for Django, open; closed again before other files' tests: its tracker hears of their errors."""
+    with imported_django.stack:
+        yield imported_django
 
 
 @pytest.fixture
