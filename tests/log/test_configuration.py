@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import io
+import json
 import logging
 import os
 import signal
@@ -23,6 +24,7 @@ from postrmagic_core.errors import ConfigurationError
 from postrmagic_core.log import Sampling, bind, configure, get_logger, is_configured
 from postrmagic_core.log.chain import Chain
 from postrmagic_core.log.hooks import Hooks
+from postrmagic_core.log.logger import ContextField
 from postrmagic_core.testing.contracts.log_sink_rig import ended, forked
 
 log = get_logger("tests.configuration")
@@ -344,3 +346,19 @@ def test_a_child_forked_while_another_thread_closes_can_configure(
         gate.set()
         closing.join()
     assert (tmp_path / "child.log").read_text().count("of the child") == 1
+
+
+def test_a_field_of_the_context_is_put_and_dropped(tmp_path: Path) -> None:
+    """structlog's functions see a `ContextField`, other contexts do not; dropped it is gone."""
+    field = ContextField("poster")
+    with configure(file=tmp_path / "app.log", format="json"):
+        for value in ("first", "second"):
+            field.put(value)
+            assert structlog.contextvars.get_contextvars()["poster"] == value
+            get_logger("tests").info("shown")
+        assert contextvars.Context().run(structlog.contextvars.get_contextvars) == {}
+        field.drop()
+        assert "poster" not in structlog.contextvars.get_contextvars()
+        get_logger("tests").info("shown")
+    shown = [json.loads(line).get("poster") for line in (tmp_path / "app.log").read_text().splitlines()]
+    assert shown == ["first", "second", None]

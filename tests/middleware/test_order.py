@@ -53,6 +53,31 @@ def test_before_and_outermost_are_demands_too() -> None:
         Pipeline([named("b"), named("a", outermost=True)])
 
 
+@pytest.mark.parametrize("kind", ["plain", "async"])
+def test_a_request_that_is_not_meant_passes_by(kind: str, call: Any, answer: Any) -> None:
+    """A layer with `when` is begun for those requests alone; those around it are met by all."""
+    met: list[str] = []
+
+    @middleware(when=lambda request: request.path == "/meant")
+    def plain(request: Request) -> Any:
+        met.append(request.path)
+        head = yield
+        head.set("x-met", "yes")
+
+    @middleware(when=lambda request: request.path == "/meant")
+    async def slow(request: Request) -> Any:
+        met.append(request.path)
+        head = yield
+        head.set("x-met", "yes")
+
+    app = Pipeline([request_id(), plain if kind == "plain" else slow, security_headers()]).asgi(answer())
+    meant, other = call(app, path="/meant"), call(app, path="/other")
+    assert met == ["/meant"]
+    assert (meant.header("x-met"), other.header("x-met")) == ("yes", None)
+    assert other.header("x-request-id")
+    assert other.header("x-content-type-options") == "nosniff"
+
+
 def test_demands_that_contradict_are_drawn_as_a_circle() -> None:
     """Given demands that no order can meet, the error says so."""
     with pytest.raises(ConfigurationError, match=r"no order fits: \w > \w > \w"):

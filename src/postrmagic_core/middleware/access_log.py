@@ -45,18 +45,22 @@ def access_log(clock: Clock | None = None) -> Middleware:
 
 
 def _write(request: Request, head: Head, done: Done | None, seconds: float) -> None:
+    state = request.state
     fields: dict[str, object] = {"method": request.method, "path": request.path}
-    if request.query:
-        fields["query"] = shown_query(request.query)
-    size = done.size if done is not None else 0
-    fields |= {"status": head.status, "bytes": size, "duration_ms": round(seconds * 1000, 3)}
+    if query := request.query:
+        fields["query"] = shown_query(query)
+    fields["status"] = head.status
+    fields["bytes"] = done.size if done is not None else 0
+    fields["duration_ms"] = int(seconds * 1_000_000) / 1000
     if isinstance(head, Response) and head.problem is not None:
         fields["code"] = head.problem.code
-    fields |= {"client": request.client, "request_id": request.state.get("request_id")}
+    fields["client"] = request.client
+    fields["request_id"] = state.get("request_id")
     # From the state: the log context of whoever writes this may have lost them, as where a server closes a generator.
-    if "trace_id" in request.state:
-        fields |= {"trace_id": request.state["trace_id"], "span_id": request.state["span_id"]}
-    user = getattr(request.state.get("identity"), "id", None)
+    if "trace_id" in state:
+        fields["trace_id"] = state["trace_id"]
+        fields["span_id"] = state["span_id"]
+    user = getattr(state.get("identity"), "id", None)
     if user is not None:
         fields["user_id"] = user
     if done is None or done.disconnected:

@@ -68,11 +68,8 @@ class Headers:
     def remove(self, name: str) -> None:
         """Drop every header ``name``."""
         unwanted = _encoded(name)
-        size = len(unwanted)
-        for key, _ in self.headers:
-            if len(key) == size and key.lower() == unwanted:
-                self.headers[:] = [pair for pair in self.headers if pair[0].lower() != unwanted]
-                return
+        if unwanted in [key.lower() for key, _ in self.headers]:
+            self.headers[:] = [pair for pair in self.headers if pair[0].lower() != unwanted]
 
 
 class RequestHeaders(Headers):
@@ -257,7 +254,10 @@ class Request(Work):
     @property
     def state(self) -> MutableMapping[str, Any]:
         """What middleware and application tell each other: ``scope["state"]``, ``request.state`` in Starlette."""
-        found: MutableMapping[str, Any] = self.scope.setdefault("state", {})
+        try:
+            found: MutableMapping[str, Any] = self.scope["state"]
+        except KeyError:
+            found = self.scope["state"] = {}
         return found
 
     def on_body(self, hook: Callable[[bytes], None]) -> None:

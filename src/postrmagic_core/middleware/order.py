@@ -16,13 +16,17 @@ _MARK = "__postrmagic_middleware__"
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a middleware stands: further in than ``after``, further out than ``before``; or outside all others."""
+    """Where a middleware stands: further in than ``after``, further out than ``before``; or outside all others.
+
+    ``when``: a request it is false of does not meet the middleware at all.
+    """
 
     name: str
     after: tuple[str, ...] = ()
     before: tuple[str, ...] = ()
     outermost: bool = False
     scopes: tuple[str, ...] = ("http",)
+    when: Callable[[Any], bool] | None = None
 
 
 class Compiled(NamedTuple):
@@ -39,7 +43,7 @@ class Layers:
     def __init__(self, layers: Iterable[Compiled] = ()) -> None:
         found = tuple(layers)
         # Plain tuples: taking a named one apart costs a request as much as stepping its generator.
-        self.steps = tuple((layer.call, layer.is_async) for layer in found)
+        self.steps = tuple((layer.call, layer.is_async, layer.place.when) for layer in found)
         self.is_async = tuple(layer.is_async for layer in found)
         self.names = tuple(layer.place.name for layer in found)
 
@@ -51,15 +55,17 @@ def middleware(
     before: Sequence[str] = (),
     outermost: bool = False,
     scopes: Sequence[str] = ("http",),
+    when: Callable[[Any], bool] | None = None,
 ) -> Callable[[F], F]:
     """Say where a middleware stands. Names that a pipeline does not hold do not matter.
 
     ``name`` defaults to the function's; ``after`` lists those a request meets before it, ``before`` those it meets
-    later; ``scopes`` may add ``"websocket"``.
+    later; ``scopes`` may add ``"websocket"``. A request of which ``when`` is false passes by: where few are meant, the
+    others do not pay for the generator.
     """
 
     def mark(function: F) -> F:
-        place = Place(name or function.__name__, tuple(after), tuple(before), outermost, tuple(scopes))
+        place = Place(name or function.__name__, tuple(after), tuple(before), outermost, tuple(scopes), when)
         setattr(function, _MARK, place)
         return function
 

@@ -60,23 +60,25 @@ def probes(
     if base and (not base.startswith("/") or base.endswith("/")):
         raise ConfigurationError(f"probes: expected base to be a path such as /internal, got {base!r}")
     admits = _admitting(token, networks)
+    paths = frozenset(base + path for path in (LIVE, READY, METRICS))
+
+    def asked(request: Request) -> bool:
+        return request.path in paths
 
     @middleware(
         name="probes",
         after=["trusted_proxies"],
         before=["request_id", "trace_context", "access_log", "request_metrics", "errors", "sessions", "authentication"],
+        when=asked,
     )
     async def layer(request: Request) -> AsyncLayer:
-        path = request.path
-        if not path.startswith(base) or path[len(base) :] not in {LIVE, READY, METRICS}:
-            return
         if request.method not in {"GET", "HEAD"}:
             yield Response.of(Problem(405, "http.405"), {"allow": "GET, HEAD"})
             return
         try:
-            yield await _answered(request, path[len(base) :], observed, admits)
+            yield await _answered(request, request.path.removeprefix(base), observed, admits)
         except Exception:
-            log.exception("a probe failed", path=path)
+            log.exception("a probe failed", path=request.path)
             yield Response.of(Problem(503, "backend.unavailable"))
 
     return layer

@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 
 from .._ids import uuid7_text
-from ..log.logger import drop_context, put_context
+from ..log.logger import ContextField
 from .interface import Layer, Middleware, Request
 from .order import middleware
 
 HEADER = "x-request-id"
+_FIELD = ContextField("request_id")
 _WELL_FORMED = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
@@ -26,12 +27,12 @@ def request_id() -> Middleware:
         name = given if given is not None and _WELL_FORMED.fullmatch(given) else uuid7_text()
         request.state["request_id"] = name
         # Set and dropped, never reset by token: the end may run in another context than the start.
-        put_context(request_id=name)
+        _FIELD.put(name)
         try:
             head = yield
             head.set(HEADER, name)
             yield
         finally:
-            drop_context("request_id")
+            _FIELD.drop()
 
     return layer

@@ -38,7 +38,10 @@ class Run:
     def entered(self) -> bool:
         """Start the layers, outermost first, as long as they are plain and pass; whether all of them have."""
         steps, generators, request = self._layers.steps, self._generators, self.request
-        for call, is_async in steps[len(generators) :] if generators else steps:
+        for call, is_async, when in steps[len(generators) :] if generators else steps:
+            if when is not None and not when(request):
+                generators.append(None)
+                continue
             if is_async:
                 return False
             try:

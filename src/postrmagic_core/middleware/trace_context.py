@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import os
+import random
 import re
 import sys
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from .._spans import Recorder, spans, unrecorded
-from ..log.logger import drop_context, put_context
+from ..log.logger import ContextField
 from ..log.policy import scrub
 from .interface import Done, Head, Layer, Middleware, Request
 from .order import middleware
 from .routes import METHODS
 
+_TRACE_ID, _SPAN_ID = ContextField("trace_id"), ContextField("span_id")
 _PARENT = re.compile(
     r"(?P<version>[0-9a-f]{2})-(?P<trace>[0-9a-f]{32})-(?P<span>[0-9a-f]{16})-(?P<flags>[0-9a-f]{2})(?P<more>-.*)?"
 )
@@ -66,12 +68,14 @@ def trace_context() -> Middleware:
             unrecorded.set(True)
         _tell(request, context)
         # Set and dropped, never reset by token: the end may run in another context than the start.
-        put_context(trace_id=context.trace, span_id=context.span)
+        _TRACE_ID.put(context.trace)
+        _SPAN_ID.put(context.span)
         try:
             yield
             yield
         finally:
-            drop_context("trace_id", "span_id")
+            _TRACE_ID.drop()
+            _SPAN_ID.drop()
             if left_out:
                 unrecorded.set(False)
 
@@ -167,7 +171,7 @@ def _continued(request: Request) -> _Context | None:
 
 
 def _begun() -> _Context:
-    ids = os.urandom(24).hex()
+    ids = f"{random.getrandbits(192):048x}"  # nosec B311 # names a trace: no secret
     return _Context(ids[:32], ids[32:], _BEGUN_FLAGS, "")
 
 

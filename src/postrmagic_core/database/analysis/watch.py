@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from typing import TypeAlias
 
 from ..._clock import Clock
 from ..._work import Work, kept
@@ -28,7 +27,15 @@ class Ran:
         self.line = ""
 
 
-_Tally: TypeAlias = dict[Entry, Ran]
+class _Tally(dict[Entry, Ran]):
+    """What one request or job ran; whether something of it once too often, and the seconds of all."""
+
+    __slots__ = ("repeated", "seconds")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seconds = 0.0
+        self.repeated = False
 
 
 class Watch:
@@ -53,24 +60,32 @@ class Watch:
             ran = counted[entry] = Ran()
         ran.seconds += seconds
         ran.count += 1
+        counted.seconds += seconds
         if ran.count == self._repeated:
             ran.line = calling_line()
+            counted.repeated = True
 
     def fetched(self, work: Work, entry: Entry, seconds: float) -> None:
         """What fetching its rows took in addition."""
-        ran = kept(work).get(self, {}).get(entry)
-        if ran is not None:
+        counted: _Tally | None = kept(work).get(self)
+        ran = None if counted is None else counted.get(entry)
+        if counted is not None and ran is not None:
             ran.seconds += seconds
+            counted.seconds += seconds
 
     def _begin(self, work: Work) -> _Tally:
-        work.at_end(self._end)
-        counted: _Tally = kept(work).setdefault(self, {})
+        new = _Tally()
+        counted: _Tally = kept(work).setdefault(self, new)
+        if counted is new:  # of several threads the first
+            work.at_end(self._end)
         return counted
 
     def _end(self, work: Work) -> None:
-        counted: _Tally = kept(work).get(self, {})
-        seconds = sum(ran.seconds for ran in counted.values())
+        counted: _Tally = kept(work)[self]
+        seconds = counted.seconds
         over = self._budget is not None and seconds > self._budget
+        if not over and not counted.repeated:
+            return
         often = [item for item in counted.items() if self._is_repetition(*item)]
         if not over and not often:
             return
