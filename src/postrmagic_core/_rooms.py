@@ -25,11 +25,13 @@ def _has_scheme(url: SecretStr) -> SecretStr:
 BackendUrl = Annotated[SecretStr, AfterValidator(_has_scheme)]
 
 
-class _Room(BaseModel):
+class Room(BaseModel):
+    """A part of the settings; fields nobody knows are refused."""
+
     model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
 
 
-class StackSettings(_Room):
+class StackSettings(Room):
     """What concerns the whole Stack."""
 
     data_dir: Path = Field(
@@ -46,7 +48,7 @@ class StackSettings(_Room):
     )
 
 
-class SecuritySettings(_Room):
+class SecuritySettings(Room):
     """Keys, and what accounts need."""
 
     keys: tuple[SecretStr, ...] = Field(
@@ -62,7 +64,7 @@ class SecuritySettings(_Room):
     )
 
 
-class OAuthSettings(_Room):
+class OAuthSettings(Room):
     """The authorization server of the application's API."""
 
     issuer: str | None = Field(
@@ -88,7 +90,7 @@ class OAuthSettings(_Room):
     )
 
 
-class DatabaseSettings(_Room):
+class DatabaseSettings(Room):
     """The application's database."""
 
     url: BackendUrl | None = Field(
@@ -136,7 +138,7 @@ class DatabaseSettings(_Room):
     )
 
 
-class StoreSettings(_Room):
+class StoreSettings(Room):
     """A Store, for one of its uses."""
 
     url: BackendUrl | None = Field(
@@ -199,7 +201,7 @@ class SessionSettings(StoreSettings):
     )
 
 
-class JobSettings(_Room):
+class JobSettings(Room):
     """Jobs and their worker."""
 
     url: BackendUrl | None = Field(default=None, description="Broker: the database's URL (default), `redis://…`.")
@@ -218,7 +220,7 @@ class JobSettings(_Room):
     )
 
 
-class EventSettings(_Room):
+class EventSettings(Room):
     """Events."""
 
     url: BackendUrl | None = Field(
@@ -242,14 +244,14 @@ class LimitSettings(StoreSettings):
     )
 
 
-class MiddlewareGroup(_Room):
+class MiddlewareGroup(Room):
     """Other middleware for the paths beneath a prefix."""
 
     use: tuple[str, ...] = ()
     without: tuple[str, ...] = ()
 
 
-class MiddlewareSettings(_Room):
+class MiddlewareSettings(Room):
     """The pipeline that ``stack.middleware.pipeline()`` makes."""
 
     use: tuple[str, ...] = Field(
@@ -277,73 +279,4 @@ class MiddlewareSettings(_Room):
     groups: dict[Annotated[str, Field(pattern=r"^/.*[^/]$")], MiddlewareGroup] = Field(
         default_factory=dict,
         description='By prefix of the path, what is used besides and left out: `{"/api": {"use": […]}}`.',
-    )
-
-
-Level = Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]
-
-
-class LogSettings(_Room):
-    """Logging."""
-
-    level: Level = Field(default="INFO", description="Lowest level kept.")
-    levels: dict[str, Level] = Field(
-        default_factory=dict, description='By logger, another lowest level: `{"sqlalchemy": "INFO"}`.'
-    )
-    format: Literal["auto", "json", "console"] = Field(
-        default="auto", description="`auto`: console on a terminal, else JSON."
-    )
-    file: Path | None = Field(default=None, description="File to append to, JSON lines; default standard error.")
-    redact: tuple[str, ...] = Field(default=(), description="Further key names whose values are masked.")
-    max_bytes: int = Field(
-        default=100 * 1024 * 1024, ge=0, description="Bytes from which the file is rotated; 0: never by size."
-    )
-    rotate: Literal["never", "hour", "day"] = Field(
-        default="day", description="The file is rotated when a new hour or day begins (UTC)."
-    )
-    keep_files: int = Field(default=30, ge=1, le=10_000, description="Rotated files that are kept.")
-    keep_days: float = Field(default=90.0, gt=0, le=3660, description="Days after which a rotated file is removed.")
-    compress: bool = Field(default=True, description="Compress rotated files (gzip).")
-    backlog: int = Field(
-        default=10_000,
-        ge=100,
-        le=1_000_000,
-        description="Lines that may wait for a slow disk or reader; then those below ERROR are dropped and counted.",
-    )
-    sample: Annotated[float, Field(ge=0, le=1)] = Field(
-        default=1.0,
-        description="Share of requests and jobs whose records below WARNING are kept; of those that fail or are slow, "
-        "all are.",
-    )
-    slow: Seconds = Field(default=1.0, description="Seconds from which a request or job is slow.")
-    repeats: int | None = Field(
-        default=None,
-        ge=1,
-        description="How often a minute a record (of one logger, level and event) below ERROR is written; then they "
-        "are counted.",
-    )
-
-
-class ObservabilitySettings(StoreSettings):
-    """Metrics, traces, errors and health; in the store, the figures of each process."""
-
-    metrics: bool = Field(default=True, description="Publish the figures of each process, for `/metrics`.")
-    publish_every: Annotated[float, Field(ge=0.1, le=60)] = Field(
-        default=5.0, description="Seconds between two publications of a process's figures."
-    )
-    token: Annotated[SecretStr, Field(min_length=16)] | None = Field(
-        default=None, description="Bearer token for `/metrics` and the details of `/readyz`, 16 characters or more."
-    )
-    networks: tuple[str, ...] = Field(
-        default=(), description="Networks that need no token for them: `10.0.0.0/8`. In development, this machine."
-    )
-    errors: bool = Field(default=True, description="Group errors and keep count of them in the database.")
-    sentry_dsn: SecretStr | None = Field(default=None, description="Where errors are sent to besides, by sentry-sdk.")
-    traces: bool = Field(default=False, description="Record spans by OpenTelemetry, if it is installed.")
-    traces_endpoint: str | None = Field(
-        default=None,
-        description="OTLP over HTTP: `http://localhost:4318/v1/traces`; left out, OpenTelemetry's own variables hold.",
-    )
-    traces_share: Annotated[float, Field(ge=0, le=1)] = Field(
-        default=1.0, description="Share of the traces begun here that are recorded; a caller's decision is followed."
     )

@@ -27,15 +27,14 @@ from ._rooms import (
     EventSettings,
     JobSettings,
     LimitSettings,
-    LogSettings,
     MiddlewareSettings,
     OAuthSettings,
-    ObservabilitySettings,
     SecuritySettings,
     SessionSettings,
     StackSettings,
     StoreSettings,
 )
+from ._rooms_watching import LogSettings, ObservabilitySettings
 from .errors import ConfigurationError, SettingsError
 
 
@@ -123,6 +122,16 @@ class Settings(BaseSettings):
     def channel_url(self) -> str:
         """The channel of broadcast events, with its password."""
         return _reveal(self.events.url) or "memory://"
+
+    @property
+    def searches(self) -> bool:
+        """Whether this machine's log records are kept to be searched."""
+        return self.stack.environment != "test" if self.log.search is None else self.log.search
+
+    @property
+    def watches(self) -> bool:
+        """Whether this process may do what one of all does."""
+        return self.stack.environment != "test" if self.observability.watch is None else self.observability.watch
 
     def key_ring(self) -> KeyRing:
         """The encryption keys, read at first use; development makes one in ``data_dir/secret.key`` (mode 0600)."""
