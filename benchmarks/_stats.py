@@ -19,6 +19,7 @@ ENDINGS = {
     "_ms": "lower",
     "_over_structlog": "lower",
     "_us": "lower",
+    "_per_line": "lower",
     "_s": "lower",
     "_bytes": "lower",
 }

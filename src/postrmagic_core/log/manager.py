@@ -23,6 +23,7 @@ from .._metrics import Metrics
 from ..errors import ConfigurationError
 from .adapters.file import FileSink
 from .adapters.stream import StreamSink
+from .adapters.tee import Tee
 from .aside import Aside
 from .chain import Chain, everywhere
 from .hooks import Hooks
@@ -34,6 +35,7 @@ from .records import OURS, instant
 from .render import console, render_json
 from .repeats import Repeats
 from .sampling import Sampler
+from .spool import SPOOL_BYTES, Spool
 from .writer import Writer
 
 Format = Literal["auto", "json", "console"]
@@ -51,7 +53,8 @@ class More(TypedDict, total=False):
     when ``file`` is put aside; never by default. ``backlog``: lines that may wait. ``sampling``: of which requests and
     jobs records are kept; all by default. ``repeats``: how often a minute a record of one logger, level and event below
     ERROR is written; then they are counted. ``levels_file``: followed while the process runs. ``sink``: where lines go
-    in place of ``file`` and ``stream``; the handle closes it.
+    in place of ``file`` and ``stream``; the handle closes it. ``spool``: a directory where the lines are kept as JSON
+    too, up to ``spool_bytes`` (256 MiB), for search and forwarding.
     """
 
     levels: Mapping[str, str | int]
@@ -62,6 +65,8 @@ class More(TypedDict, total=False):
     repeats: int | None
     levels_file: str | Path | None
     sink: Sink | None
+    spool: str | Path | None
+    spool_bytes: int
 
 
 @dataclass(frozen=True)
@@ -82,6 +87,8 @@ class _Plan:
     repeats: int | None = None
     levels_file: Path | None = None
     sink: Sink | None = None
+    spool: Path | None = None
+    spool_bytes: int = SPOOL_BYTES
 
 
 class LogHandle:
@@ -151,8 +158,9 @@ def configure(
     libraries are kept to WARNING, unless ``level`` is DEBUG or somebody gave their logger a level.
     """
     given: dict[str, Any] = {**more, "levels": dict(more.get("levels", {}))}
-    if given.get("levels_file") is not None:
-        given["levels_file"] = Path(given["levels_file"]).absolute()
+    for name in ("levels_file", "spool"):
+        if given.get(name) is not None:
+            given[name] = Path(given[name]).absolute()
     where = Path(file).absolute() if file is not None else None
     plan = _Plan(level, format, where, frozenset(redact), service, stream, **given)
     with _Installed.lock:
@@ -203,6 +211,10 @@ def _parts(plan: _Plan, metrics: Metrics) -> tuple[Writer, Chain]:
     )
     people = plan.format == "console" or (plan.format == "auto" and terminal)
     render = console(colour=terminal) if people else render_json
+    if plan.spool is not None:
+        # Callers make JSON, the cheaper of both; what people see is made of it by the thread that writes.
+        look, render = render if people else None, render_json
+        sink = Tee(sink, Spool(plan.spool, plan.spool_bytes), metrics, look)
     constants = {name: value for name in ("service", "release") if (value := str(getattr(plan, name)))}
 
     def notice(told: dict[str, Any]) -> bytes:

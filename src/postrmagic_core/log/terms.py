@@ -8,6 +8,9 @@ from .interface import Rotation, Sampling
 from .levels import LEVELS_FILE
 from .manager import LogHandle, configure, joined
 
+SPOOL, INDEX = "logs/spool", "logs/index"
+"""Where in the data directory lines are on their way, and where they are searched."""
+
 
 def configured(settings: Settings, metrics: Metrics | None = None) -> LogHandle:
     """:func:`configure` with what ``settings`` say; raises what it raises.
@@ -18,6 +21,7 @@ def configured(settings: Settings, metrics: Metrics | None = None) -> LogHandle:
     if present is not None:
         return present
     room, stack = settings.log, settings.stack
+    spooled = settings.searches or bool(room.forward)
     return configure(
         metrics=metrics,
         level=room.level,
@@ -32,4 +36,6 @@ def configured(settings: Settings, metrics: Metrics | None = None) -> LogHandle:
         sampling=Sampling(room.sample, room.slow),
         repeats=room.repeats,
         levels_file=stack.data_dir / LEVELS_FILE,
+        spool=stack.data_dir / SPOOL if spooled else None,
+        spool_bytes=room.spool_bytes,
     )

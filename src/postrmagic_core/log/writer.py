@@ -31,7 +31,7 @@ _YIELD = 0.0001
 _YIELDS = 10
 
 
-class _Urgent(bytes):
+class Urgent(bytes):
     """A line that must not be lost."""
 
 
@@ -111,7 +111,7 @@ class Writer:
 
     def put_bare(self, line: bytes) -> None:
         """Have an urgent ``line`` written soon, where there is hardly any stack left."""
-        self._queue.append(_Urgent(line))
+        self._queue.append(Urgent(line))
         try:
             self._wake()
         except RecursionError:  # the thread looks once a second, if it has begun; else the next line begins it
@@ -181,7 +181,7 @@ class Writer:
         if self._closed:
             return self._refused(line, urgent)
         if urgent:
-            return self._put_urgent(_Urgent(line))
+            return self._put_urgent(Urgent(line))
         if waiting == self._many:
             self._ring()
         if waiting >= self._backlog // 2 and self._yields < _YIELDS:
@@ -202,7 +202,7 @@ class Writer:
             self._wake()
         return True
 
-    def _put_urgent(self, line: _Urgent) -> bool:
+    def _put_urgent(self, line: Urgent) -> bool:
         with self._changed:
             if not self._room_for(line) and self._patient:
                 self._patient = self._changed.wait_for(lambda: self._room_for(line), PATIENCE)
@@ -345,7 +345,7 @@ class Writer:
         least, most = _BACKOFF
         self._pause = min(most, max(least, 2 * self._pause))
         with self._changed:
-            kept: list[bytes] = [line for line in self._batch if isinstance(line, _Urgent)]
+            kept: list[bytes] = [line for line in self._batch if isinstance(line, Urgent)]
             lost = len(self._batch) - len(kept)
             self._batch = kept
             self._dropped.add(lost)
@@ -354,7 +354,7 @@ class Writer:
     def _weigh(self) -> None:
         """Count again what waits; callers that wait for room may have it."""
         waiting = [*self._batch, *self._queue]
-        urgent = sum(len(line) for line in waiting if isinstance(line, _Urgent))
+        urgent = sum(len(line) for line in waiting if isinstance(line, Urgent))
         self._patient = self._patient or urgent < self._urgent_bytes
         self._urgent_bytes = urgent
         self._large_bytes = sum(len(line) for line in waiting if isinstance(line, _Large))
@@ -370,6 +370,6 @@ class Writer:
         left = [*self._batch, *self._queue]
         self._batch, self._urgent_bytes, self._large_bytes = [], 0, 0
         self._queue.clear()
-        urgent = [line for line in left if isinstance(line, _Urgent)]
+        urgent = [line for line in left if isinstance(line, Urgent)]
         self._dropped.add(len(left) - len(urgent))
         self._in_emergency(urgent)
