@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # See that the machine has what a target needs; as root with apt, install what it lacks.
 #   need.sh venv PYTHON   that it is 3.11 or newer, and can make virtual environments
-#   need.sh servers       Redis, MariaDB, RabbitMQ, Prometheus, Chromium, a font, strace, for the tests (never started as services)
+#   need.sh servers       Redis, MariaDB, RabbitMQ, Prometheus, Alertmanager, rsyslog, Chromium, a font, strace, for the tests (never started as services)
 set -euo pipefail
 
 policy=/usr/sbin/policy-rc.d
@@ -48,6 +48,8 @@ need_servers() {
     PATH="$PATH:/usr/sbin" command -v mariadbd >/dev/null || missing+=(mariadb-server)
     PATH="$PATH:/usr/sbin:/usr/lib/rabbitmq/bin" command -v rabbitmq-server >/dev/null || missing+=(rabbitmq-server)
     command -v prometheus >/dev/null && command -v promtool >/dev/null || missing+=(prometheus)
+    command -v prometheus-alertmanager >/dev/null || missing+=(prometheus-alertmanager)
+    PATH="$PATH:/usr/sbin" command -v rsyslogd >/dev/null || missing+=(rsyslog)
     command -v chromium >/dev/null || missing+=(chromium)
     # Elsewhere than on Debian the browser itself does its work, at the cost of time.
     command -v chromium-headless-shell >/dev/null || ! grep -qx 'ID=debian' /etc/os-release \

@@ -107,6 +107,7 @@ def demo(port: Port = 8000) -> None:
     console.print(
         f"\n  Open [bold]{address}[/bold]  (name: {DEMO['name']}, password: {DEMO['password']}; "
         f"an administrator: {KEEPER['name']}, {KEEPER['password']})\n"
+        f"  How it does, for the administrator: [bold]{address}/observability/[/bold]\n"
     )
     serve(port=port)
 

@@ -8,6 +8,7 @@ from postrmagic_core.stack import Stack
 
 from . import tables, tasks, warming
 from .accounts import Accounts
+from .events import PosterDeleted, PosterUploaded
 from .library import Library
 from .logins import Logins
 from .notifications import Notifications
@@ -44,8 +45,16 @@ def assemble(stack: Stack) -> Application:
     notifications = Notifications(stack.database, stack.cache)
     stack.provide(library=library, notifications=notifications)
     stack.include(tasks)
+    _count_features(stack)
     pages = Pages(library, stack.cache)
     warming.register(stack.cache, library, pages)
     accounts = Accounts(stack.database, stack.security, stack.events, stack.clock, keys)
     logins = Logins(accounts, stack.database, stack.security, stack.clock)
     return Application(stack, accounts, logins, library, pages, notifications)
+
+
+def _count_features(stack: Stack) -> None:
+    """Who uses what, by the day: from what happens in the library anyway."""
+    count = stack.observability.experience.count
+    for event, feature in ((PosterUploaded, "upload"), (PosterDeleted, "delete")):
+        stack.events.include(count(event, feature=feature, user=lambda changed: changed.user_id))

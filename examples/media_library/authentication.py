@@ -24,6 +24,8 @@ _TAKEN = (
 )
 _MOVED = "You were logged out because your session was used from another place."
 _CHANGED = "You were logged out because your password was changed."
+# What is for some alone.
+_ASKED = ("/api/", "/observability/")
 
 
 def who_asks(application: Application) -> Authenticate:
@@ -46,7 +48,7 @@ def who_asks(application: Application) -> Authenticate:
 
     async def who(request: Request) -> Identity | Refused | None:
         # The page and its parts, and the reference, are everybody's: they need no session, and may be cached.
-        if not request.path.startswith("/api/") or request.path in _REFERENCE:
+        if not request.path.startswith(_ASKED) or request.path in _REFERENCE:
             return None
         sent = await tokens(request)
         if sent is not None:

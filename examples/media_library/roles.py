@@ -21,9 +21,10 @@ ROLES = Roles(
         Role(
             ADMIN,
             inherits=[USER],
-            allow=["user:read", "user:grant", "audit:read"],
+            allow=["user:read", "user:grant", "audit:read", "observability:read", "observability:act"],
             keep_one=True,
-            about="Sees who has which role and why, and changes it; sees nobody else's posters.",
+            about="Sees who has which role and why, and changes it, and how the application does; sees nobody else's "
+            "posters.",
         ),
     ],
     permissions=[
@@ -36,6 +37,8 @@ ROLES = Roles(
         "audit:read",
         "account:manage",
         "notification:read",
+        "observability:read",
+        "observability:act",
     ],
 )
 
@@ -65,3 +68,6 @@ def _whoever(who: object, obj: object = None) -> bool:
 
 # Before anybody is logged in, beside what the interface says of itself.
 PUBLIC = ["/", "GET /static/*", "GET /oauth/authorize"]
+
+# The dashboard asks besides whether one may act.
+RULES = {"/observability": "observability:read", "/observability/*": "observability:read"}

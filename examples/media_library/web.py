@@ -27,6 +27,7 @@ from postrmagic_core.middleware.body_limit import body_limit
 from postrmagic_core.middleware.csp_reports import csp_reports
 from postrmagic_core.middleware.csrf import csrf
 from postrmagic_core.middleware.errors import errors
+from postrmagic_core.middleware.experience import experience
 from postrmagic_core.middleware.groups import Group
 from postrmagic_core.middleware.header_limits import header_limits
 from postrmagic_core.middleware.idempotency import idempotency
@@ -40,6 +41,7 @@ from postrmagic_core.middleware.sessions import sessions
 from postrmagic_core.middleware.time_limits import time_limits
 from postrmagic_core.middleware.trace_context import trace_context
 from postrmagic_core.middleware.trusted_proxies import trusted_proxies
+from postrmagic_core.observability.dashboard import dashboard
 from postrmagic_core.validation import AsyncUploads
 
 from .account_api import AccountApi, LoginApi
@@ -51,7 +53,7 @@ from .calls import LOCALES
 from .library import POLICY
 from .media_api import MediaApi
 from .problems import PROBLEMS
-from .roles import PUBLIC, SCOPES
+from .roles import PUBLIC, RULES, SCOPES
 from .specification import SPECIFICATION, VERSIONS
 from .token_api import TokenApi
 
@@ -87,6 +89,7 @@ def site(application: Application) -> Starlette:
         *([Route("/oauth/authorize", page, methods=["GET"])] if stack.security.has_oauth else []),
         *interface_routes(interface(application, uploads)),
         Mount("/static", StaticFiles(directory=_STATIC)),
+        Mount("/observability", dashboard(stack, title="Media library")),
     ]
     app = Starlette(routes=routes, exception_handlers=_MISTAKES, lifespan=lifespan)
     # Its redirect of a path with a slash too many names whatever host the client wrote.
@@ -142,6 +145,13 @@ def pipeline(application: Application) -> Pipeline:
             *([oauth_endpoints(stack.security.oauth)] if stack.security.has_oauth else []),
             known_devices(secure=settings.cookie_secure),
             sessions(stack.sessions, cookie_name=settings.cookie_name, cookie_secure=settings.cookie_secure),
+            experience(
+                stack.observability.experience,
+                metrics=stack.metrics,
+                pages=["/", "/oauth/authorize"],
+                survey="library",
+                question="How well does the library do what you need?",
+            ),
             csrf(keys=stack.settings.key_ring(), cookie_secure=settings.cookie_secure),
             authentication(who_asks(application)),
             authorization(stack.security.access, challenge=_CHALLENGE, scopes=SCOPES, **_rules()),
@@ -156,7 +166,7 @@ def pipeline(application: Application) -> Pipeline:
 def _rules() -> dict[str, Any]:
     """What each route needs: the interface's, and everybody's page."""
     rules = SPECIFICATION.rules()
-    return rules | {"public": [*rules["public"], *PUBLIC]}
+    return rules | {"public": [*rules["public"], *PUBLIC], "rules": {**rules["rules"], **RULES}}
 
 
 async def page(_: Request) -> Response:

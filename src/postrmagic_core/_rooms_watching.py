@@ -86,7 +86,9 @@ class ObservabilitySettings(StoreSettings):
         default=5.0, description="Seconds between two publications of a process's figures."
     )
     token: Annotated[SecretStr, Field(min_length=16)] | None = Field(
-        default=None, description="Bearer token for `/metrics` and the details of `/readyz`, 16 characters or more."
+        default=None,
+        description="Bearer token for `/metrics` and the details of `/readyz`, 16 characters or more; the dashboard's "
+        "password where nobody logs in.",
     )
     networks: tuple[str, ...] = Field(
         default=(), description="Networks that need no token for them: `10.0.0.0/8`. In development, this machine."
@@ -106,7 +108,7 @@ class ObservabilitySettings(StoreSettings):
         description="Let this process do what one of all does: probes, alerts, history; on, unless the environment is "
         "`test`.",
     )
-    probes: dict[str, str] = Field(
+    probes: dict[str, SecretStr] = Field(
         default_factory=dict,
         description='What is asked whether it is up: `{"site": "https://example.org/"}`, `tcp://host:port`, '
         "`tls://host:port` for its certificate, `internal:` for the checks of `/readyz`.",
@@ -114,9 +116,9 @@ class ObservabilitySettings(StoreSettings):
     probe_every: Annotated[float, Field(ge=5, le=86_400)] = Field(
         default=60.0, description="Seconds between two looks at each of them."
     )
-    rules: dict[str, dict[str, Any]] = Field(
+    rules: dict[str, dict[str, Any] | Literal[False]] = Field(
         default_factory=dict,
-        description="Alerts by name; see the how-to on alerts. One of a default's name replaces it.",
+        description="Alerts by name, and changes of the shipped ones, `false` to leave one out; see the how-to.",
     )
     channels: dict[str, SecretStr] = Field(
         default_factory=dict,

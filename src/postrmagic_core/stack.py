@@ -189,7 +189,7 @@ class Stack(Lifecycle):
 
         queue.include(deliver)
         queue.upkeep += [lambda: self.events.sweep(), lambda: self.security.sweep(), lambda: sweep(self.database)]
-        queue.upkeep.append(lambda: self.observability.errors.sweep())
+        queue.upkeep.append(lambda: self.observability.sweep())
         return queue
 
     @cached_property
@@ -231,7 +231,7 @@ class Stack(Lifecycle):
 
     @cached_property
     def observability(self) -> Observability:
-        """Metrics of all processes, traces, errors in groups, releases, and whether all backends answer."""
+        """What all processes do and suffer: figures, traces, errors, releases, uptime, alerts; logs to be searched."""
         from .log.manager import tap
         from .observability.manager import Observability
 
@@ -288,7 +288,7 @@ class Stack(Lifecycle):
     def relay(self) -> Relay:
         """A relay for this Stack's outbox; it runs while it is open."""
         routes = {"events": self.events.deliver, "jobs": self.jobs.deliver, "cache": self.cache.deliver}
-        return self.database.relay(routes)
+        return self.database.relay(routes | {"alerts": self.observability.alerts.deliver})
 
     def scheduler(self) -> Scheduler:
         """A scheduler for this Stack's schedules, to run where a relay does; it runs while it is open."""

@@ -96,11 +96,11 @@ def test_what_was_not_begun_does_not_end(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def test_no_room_knows_opentelemetry() -> None:
-    """Whoever does not trace neither needs it nor pays for it: only what records imports it."""
+    """Whoever does not trace neither needs it nor pays for it: only what records imports it, and what sends logs."""
     root = Path(postrmagic_core.__file__).parent
     imports = re.compile(r"^\s*(?:from|import)\s+opentelemetry", re.MULTILINE)
     found = {path.relative_to(root).parts[:2] for path in root.rglob("*.py") if imports.search(path.read_text("utf-8"))}
-    assert found == {("observability", "traces")}
+    assert found == {("observability", "traces"), ("log", "forwarding")}
 
 
 def test_within_what_is_not_recorded_nothing_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -119,6 +119,22 @@ def test_what_is_being_answered_is_told(metrics: Metrics, answer: Any, call: Any
     assert counted(metrics)["GET", "", "200"] == 800
 
 
+def test_a_stream_is_answered_with_its_head(metrics: Metrics, call: Any) -> None:
+    """Given somebody who listens to events for a minute, that minute is no time of response."""
+    clock = FakeClock()
+
+    async def app(_: Any, receive: Any, send: Any) -> None:
+        clock.sleep(0.2)
+        headers = [(b"content-type", b"text/event-stream")]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        clock.sleep(60)
+        await send({"type": "http.response.body", "body": b"data: 1"})
+
+    call(Pipeline([request_metrics(metrics, clock)]).asgi(app))
+    (seconds,) = [one.sum for name, _, one in metrics.histograms() if name == "http_request_duration_seconds"]
+    assert seconds == pytest.approx(0.2)
+
+
 def test_it_stands_outside_of_what_makes_responses(metrics: Metrics) -> None:
     """Else a failure would have been made a response already, and the log would not be timed."""
     with pytest.raises(ConfigurationError, match="request_metrics must stand outside"):

@@ -141,7 +141,10 @@ def test_the_database_adapter_of_the_guide_keeps_its_contract(tmp_path: Path) ->
     "guide",
     [
         "write-a-store.md",
-        *(pytest.param(f"write-a-{what}.md", marks=pytest.mark.soak) for what in ("channel", "log-sink")),
+        *(
+            pytest.param(f"write-a-{what}.md", marks=pytest.mark.soak)
+            for what in ("channel", "log-sink", "alert-channel")
+        ),
     ],
 )
 def test_the_adapter_of_the_guide_keeps_its_contracts(guide: str, tmp_path: Path) -> None:

@@ -44,9 +44,13 @@ _PARTS = {
     "middleware": "middleware:middleware",
     "worker": "worker:worker",
     "log": "log:log",
+    "logs": "logs:logs",
     "metrics": "metrics:metrics",
     "errors": "errors:errors",
     "release": "release:release",
+    "uptime": "uptime:uptime",
+    "alerts": "alerts:alerts",
+    "experience": "experience:experience",
 }
 
 

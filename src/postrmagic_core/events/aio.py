@@ -32,6 +32,11 @@ class AsyncEventManager:
         self._emitter = emitter
         self._bridge = bridge
 
+    @property
+    def listeners(self) -> Mapping[str, Listener[Any]]:
+        """See :attr:`EventManager.listeners`."""
+        return self._events.listeners
+
     def include(self, *sources: ModuleType | str | Listener[Any]) -> None:
         """See :meth:`EventManager.include`."""
         self._events.include(*sources)

@@ -81,6 +81,11 @@ class EventManager(Lifecycle):
 
         return AsyncEventManager(self, self._emitter, self._bridge)
 
+    @property
+    def listeners(self) -> Mapping[str, Listener[Any]]:
+        """The listeners included here, by name."""
+        return self._dispatch.listeners
+
     def include(self, *sources: ModuleType | str | Listener[Any]) -> None:
         """Make listeners known: listeners themselves, or modules (or their dotted names) with every one in them.
 

@@ -49,6 +49,7 @@ OWN: Mapping[str, Callable[[Any], dict[str, Any]]] = {
     "request_metrics": lambda stack: {"metrics": stack.metrics},
     "security_headers": lambda _: {},
     "csp_reports": lambda _: {},
+    "experience": lambda stack: {"felt": stack.observability.experience, "metrics": stack.metrics},
     "cors": lambda _: {},
     "errors": lambda _: {},
     "time_limits": lambda _: {},

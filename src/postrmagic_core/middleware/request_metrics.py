@@ -14,6 +14,8 @@ from .routes import METHODS
 
 # Distinct combinations of method, route and status: an application has hundreds. Beyond, the route is not told.
 _MOST = 5_000
+# Of a stream of events (HTML, section 9.2) the rest is how long somebody listens.
+_STREAM = "text/event-stream"
 
 
 def request_metrics(metrics: Metrics, clock: Clock | None = None) -> Middleware:
@@ -21,14 +23,15 @@ def request_metrics(metrics: Metrics, clock: Clock | None = None) -> Middleware:
 
     ``http_requests_total``, ``http_request_duration_seconds``, ``http_response_bytes_total`` and
     ``http_requests_in_flight``. The route is the router's pattern, ``/media/{id}``; a request that no route took has an
-    empty one, since a path is whatever a client sends. Status 499: the client left before there was one.
+    empty one, since a path is whatever a client sends. Status 499: the client left before there was one. The seconds
+    of a stream of server-sent events end with its head.
     """
     time = clock or SystemClock()
     tally = _Tally(metrics)
 
     @middleware(name="request_metrics", before=["access_log", "errors", "header_limits"])
     def layer(request: Request) -> Layer:
-        started = time.monotonic()
+        started, heard = time.monotonic(), None
         in_flight = tally.in_flight
         in_flight.add(request)
         head: Head | None = None
@@ -36,15 +39,22 @@ def request_metrics(metrics: Metrics, clock: Clock | None = None) -> Middleware:
         status = 499
         try:
             head = yield
+            if _streams(head):
+                heard = time.monotonic() - started
             done = yield
         except Exception:
             status = 500
             raise
         finally:
             in_flight.discard(request)
-            tally.note(request, head.status if head is not None else status, done, time.monotonic() - started)
+            seconds = time.monotonic() - started if heard is None else heard
+            tally.note(request, head.status if head is not None else status, done, seconds)
 
     return layer
+
+
+def _streams(head: Head | None) -> bool:
+    return head is not None and (head.get("content-type") or "").startswith(_STREAM)
 
 
 class _Meters(NamedTuple):

@@ -29,6 +29,7 @@ class Saving(Generic[M]):
         self._limits = rows.limits
         self._clock = clock
         self._created = metrics.counter("sessions_created_total", namespace=namespace)
+        self._saved = metrics.counter("sessions_saved_total", namespace=namespace)
         self._merged = metrics.counter("sessions_merged_total", namespace=namespace)
         self._unprolonged = metrics.counter("sessions_unprolonged_total", namespace=namespace)
         self._refused = metrics.counter("sessions_refused_total", namespace=namespace)
@@ -59,6 +60,7 @@ class Saving(Generic[M]):
                     raise
                 self._unprolonged.add()  # it was read, and is as good as it was: the next request prolongs it
                 return None
+            self._saved.add()
         return self._reissued(draft)
 
     def delete(self, session: Session[M]) -> Steps[None]:
@@ -100,6 +102,7 @@ class Saving(Generic[M]):
             failures += 1
             yield from pause(failures)
         self._created.add()
+        self._saved.add()
         row = Row(session_id, self._vault.write(session_id), key, 1, record)
         draft.stored(row)
         yield from self._drop(draft)

@@ -107,7 +107,7 @@ class TestDelivery:
     def test_it_names_the_process(self) -> None:
         """Service, release, an id of this process and its number."""
         shipment = shipping.Shipment("http://127.0.0.1:9/v1/traces", Metrics())
-        found = dict(shipping.provider_of(shipment, "media", "1.4").resource.attributes)
+        found = dict(shipping.provider_of([shipment], "media", "1.4").resource.attributes)
         shipment.close(1.0)
         assert found["service.name"] == "media"
         assert found["service.version"] == "1.4"

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import threading
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from ..._lifecycle import Lifecycle, after_fork
@@ -14,9 +16,12 @@ from ...errors import ConfigurationError, MissingExtra
 if TYPE_CHECKING:
     from opentelemetry.trace import Tracer, TracerProvider
 
+    from .keeping import Keeper
     from .shipping import Shipment
 
 _SCOPE = "postrmagic_core"
+# By these operators say where spans go.
+_ENDPOINTS = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
 # Seconds that closing waits for what is not delivered yet.
 _GRACE = 5.0
 
@@ -32,7 +37,8 @@ class Tracing(Lifecycle):
     ``http://localhost:4318/v1/traces``; left out, OpenTelemetry's own variables say it (``OTEL_EXPORTER_OTLP_*``).
     ``share``, 0 to 1, is how many of the traces begun here are recorded; what a caller has decided is followed.
     Given a ``provider``, or where the application has set OpenTelemetry's global one, that is used instead, with its
-    own sampler, resource and exporter; the global one is never set here.
+    own sampler, resource and exporter; the global one is never set here. ``keep`` is given spans too, as events of a
+    log; with it, and with nobody named whom to send them to, they stay here.
 
     Raises :class:`ConfigurationError` for an endpoint that is no URL, and when it opens :class:`MissingExtra`.
     ``metrics`` counts ``traces_spans_total`` and, of what could not be delivered, ``traces_dropped_total``.
@@ -47,6 +53,7 @@ class Tracing(Lifecycle):
         share: float = 1.0,
         provider: TracerProvider | None = None,
         metrics: Metrics | None = None,
+        keep: Callable[[Sequence[Mapping[str, Any]]], object] | None = None,
     ) -> None:
         super().__init__()
         if endpoint is not None:
@@ -60,7 +67,9 @@ class Tracing(Lifecycle):
         self._given = provider
         self._metrics = metrics or Metrics()
         self._recorder: Recorder | None = None
+        self._keep = keep
         self._shipment: Shipment | None = None
+        self._keeper: Keeper | None = None
         after_fork(self._forget)
 
     def _open(self) -> None:
@@ -85,9 +94,11 @@ class Tracing(Lifecycle):
             with _changing:
                 _open.remove(recorder)
                 spans.installed = _open[0] if _open else None
-        shipment, self._shipment = self._shipment, None
-        if shipment is not None:
-            shipment.close(_GRACE)
+        takers: list[Shipment | Keeper | None] = [self._shipment, self._keeper]
+        self._shipment = self._keeper = None
+        for taker in takers:
+            if taker is not None:
+                taker.close(_GRACE)
 
     def _decides(self) -> bool:
         """Whether the share does: an application's own provider has a sampler of its own."""
@@ -106,16 +117,21 @@ class Tracing(Lifecycle):
         return provider.get_tracer(_SCOPE)
 
     def _own(self) -> TracerProvider:
+        from .keeping import Keeper
         from .shipping import Shipment, provider_of
 
-        self._shipment = Shipment(self._endpoint, self._metrics)
-        return provider_of(self._shipment, self._service, self._release)
+        if self._keep is None or self._endpoint is not None or any(os.environ.get(name) for name in _ENDPOINTS):
+            self._shipment = Shipment(self._endpoint, self._metrics)
+        if self._keep is not None:
+            self._keeper = Keeper(self._keep, self._metrics, service=self._service, release=self._release)
+        takers = [taker for taker in (self._shipment, self._keeper) if taker is not None]
+        return provider_of(takers, self._service, self._release)
 
     def _forget(self) -> None:
         """In a forked child: what the parent has not delivered is the parent's."""
         global _changing  # noqa: PLW0603 - another thread of the parent may have held it
         _changing = threading.Lock()
-        self._shipment = None
+        self._shipment = self._keeper = None
 
 
 def _check(endpoint: str) -> None:

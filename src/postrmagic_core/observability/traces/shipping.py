@@ -10,6 +10,7 @@ import logging
 import os
 import threading
 from collections import deque
+from collections.abc import Iterable
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -43,8 +44,8 @@ _BATCH = ("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", 512)
 _LITTLE_HOPE = 0.5
 
 
-def provider_of(shipment: Shipment, service: str, release: str) -> TracerProvider:
-    """A provider of this process's own, whose spans ``shipment`` takes."""
+def provider_of(takers: Iterable[SpanProcessor], service: str, release: str) -> TracerProvider:
+    """A provider of this process's own, whose spans ``takers`` take."""
     told: dict[str, str | int] = {
         "service.name": service,
         "service.instance.id": uuid7_text(),
@@ -54,7 +55,8 @@ def provider_of(shipment: Shipment, service: str, release: str) -> TracerProvide
         told["service.version"] = release
     sampler = ParentBased(ALWAYS_ON)  # the recorder has decided what begins here
     provider = TracerProvider(sampler=sampler, resource=Resource.create(told), shutdown_on_exit=False)
-    provider.add_span_processor(shipment)
+    for taker in takers:
+        provider.add_span_processor(taker)
     return provider
 
 

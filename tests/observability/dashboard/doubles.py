@@ -1,0 +1,23 @@
+"""What stands in a guard's place while its tests are run without it."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from postrmagic_core.observability.dashboard import Part
+
+
+async def anew(self: Any, key: Any, make: Any) -> Any:
+    """Each who asks has the page made."""
+    return await make()
+
+
+def bare(self: Any, name: str, call: Any) -> Any:
+    """What a source raises is the whole page's."""
+    return Part(name, call())
+
+
+async def deaf(receive: Any) -> None:
+    """Nobody hears that the client went."""
+    await asyncio.Event().wait()
