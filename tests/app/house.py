@@ -153,6 +153,7 @@ def arrived(application: Application, data: bytes) -> tuple[Path, ImageInfo]:
 
 def row_counts(application: Application) -> dict[str, object]:
     """How many rows each table of the application's database has, the package's own included."""
+    application.stack.observability.experience.flush()  # what waits to be counted is of before
     with application.stack.database.read() as unit:
         names = inspect(unit.connection).get_table_names()
         counts = [

@@ -71,6 +71,7 @@ TABLE: dict[tuple[str, str], set[str]] = {
     ("DELETE", "/api/v1/admin/users/{id}/roles/{role}"): {ADMIN},
     ("GET", "/api/v1/admin/users/{id}/explain"): {ADMIN},
     ("GET", "/api/v1/admin/audit"): {ADMIN},
+    ("GET", "/observability/"): {ADMIN},
     # Declared nowhere: denied to everybody.
     ("GET", "/api/v1/nowhere"): set(),
     ("GET", "/api/v1/account"): set(),
@@ -147,7 +148,7 @@ def test_a_method_that_a_path_has_not_changes_nothing(
 
 def test_no_route_is_left_out_of_the_table(house: House) -> None:
     """What the application answers is in the table above, and so in the rules."""
-    mounted = {"/static": "/static/app.js"}
+    mounted = {"/static": "/static/app.js", "/observability": "/observability/"}
     operations: dict[str, set[str]] = {}
     for one in SPECIFICATION.operations:
         operations.setdefault(f"{SPECIFICATION.base}{one.path}", set()).add(one.method)
@@ -325,5 +326,6 @@ def test_the_book_of_roles_is_the_documented_one() -> None:
     assert users is not None
     assert admins is not None
     assert users.allow == ("media:create", "media:read:own", "media:edit:own", "media:delete:own")
-    assert (admins.inherits, admins.allow) == ((USER,), ("user:read", "user:grant", "audit:read"))
+    watching = ("observability:read", "observability:act")
+    assert (admins.inherits, admins.allow) == ((USER,), ("user:read", "user:grant", "audit:read", *watching))
     assert admins.keep_one
