@@ -77,9 +77,9 @@ def environment(folder: Path) -> dict[str, str]:
     }
 
 
-def library(command: str, environment: dict[str, str]) -> None:
+def library(command: str, environment: dict[str, str], *options: str) -> None:
     """Run a command of the media library's to its end."""
-    argv = [sys.executable, "-m", "media_library", command]
+    argv = [sys.executable, "-m", "media_library", command, *options]
     subprocess.run(argv, env=environment, check=True, stdout=subprocess.DEVNULL)
 
 
@@ -101,16 +101,16 @@ def running(
             process.wait(_PATIENCE)
 
 
-def logged_in(port: int) -> str:
-    """The cookie of a session, which every server here knows."""
+def logged_in(port: int, account: str = "DEMO") -> str:
+    """The cookie of a session, which every server here knows; ``KEEPER`` is an administrator's account."""
     sys.path.insert(0, str(_ROOT / "examples"))
     try:
-        from media_library.seed import DEMO
+        from media_library import seed
     finally:
         sys.path.pop(0)
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=_PATIENCE)
     headers = {"Content-Type": "application/json", "Sec-Fetch-Site": "same-origin"}
-    connection.request("POST", "/api/v1/login", json.dumps(DEMO), headers)
+    connection.request("POST", "/api/v1/login", json.dumps(getattr(seed, account)), headers)
     answer = connection.getresponse()
     if answer.status != 200:
         raise RuntimeError(f"the login was answered {answer.status}")
