@@ -283,6 +283,7 @@ def test_a_person_without_a_mouse_makes_a_token_and_revokes_it(person: Callable[
         assert script.get("/api/v1/media").status_code == 401
 
 
+@pytest.mark.soak
 def test_a_token_is_offered_what_its_owner_may(person: Callable[[], Page]) -> None:
     """An administrator's may administrate; of others that is not asked. To see is what is chosen at first."""
     page = person()
@@ -303,6 +304,7 @@ def test_a_token_is_offered_what_its_owner_may(person: Callable[[], Page]) -> No
         page.goto(page.url.partition("#")[0])
 
 
+@pytest.mark.soak
 def test_a_link_of_the_operator_s_sets_a_password(person: Callable[[], Page], site: Served) -> None:
     """Its token leaves the address at once and is sent to nobody but the site; a used link says so."""
     page = person()
@@ -369,6 +371,7 @@ def test_a_person_without_a_mouse_gives_and_takes_roles(person: Callable[[], Pag
     expect(page.get_by_role("heading", name="Administration")).to_be_hidden()
 
 
+@pytest.mark.soak
 def test_whoever_was_robbed_is_told_at_the_login(person: Callable[[], Page], site: Served) -> None:
     """Given an id that was replaced and is used after its grace: the page says why everybody is out."""
     page = person()

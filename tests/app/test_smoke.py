@@ -52,6 +52,7 @@ def test_every_step_succeeds_on_the_embedded_default(capfd: pytest.CaptureFixtur
     assert steps(capfd.readouterr().out) == EXPECTED
 
 
+@pytest.mark.soak  # as above; what its steps do is tested by itself on these servers
 @pytest.mark.mysql
 @pytest.mark.redis
 def test_every_step_succeeds_on_mariadb_and_redis(capfd: pytest.CaptureFixture[str]) -> None:
