@@ -25,7 +25,7 @@ _TAKEN = (
 _MOVED = "You were logged out because your session was used from another place."
 _CHANGED = "You were logged out because your password was changed."
 # What is for some alone.
-_ASKED = ("/api/", "/observability/")
+_ASKED = ("/api/", "/observability")
 
 
 def who_asks(application: Application) -> Authenticate:

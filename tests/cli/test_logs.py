@@ -168,3 +168,11 @@ def test_tail_follows_until_it_is_interrupted(data: Path, spool: Spool) -> None:
         assert json.loads(said.readline())["event"] == "third"
         process.send_signal(signal.SIGINT)
         assert process.wait(30) == 0
+
+
+def test_another_user_indexes_nothing(data: Path, spool: Spool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What root would make, the application could not write any more."""
+    put(spool, "seen")
+    monkeypatch.setattr("os.geteuid", lambda: data.stat().st_uid + 1)
+    run("search", status=1)
+    assert not (data / "logs" / "index").exists()

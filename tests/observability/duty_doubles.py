@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from postrmagic_core.errors import NotOpen
 from postrmagic_core.stores.lease import Grant, request
 
 
@@ -26,3 +27,13 @@ def uncaught(duties: Any, duty: Any) -> None:
     """What a duty raises ends it."""
     duty.call()
     duty.thread = None
+
+
+def told_whenever(duties: Any, duty: Any) -> None:
+    """What is broken off by closing is a failure as any other."""
+    try:
+        duty.call()
+    except NotOpen:
+        duties._failures(duty)
+    finally:
+        duty.thread = None

@@ -7,7 +7,7 @@ import os
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from postrmagic_core._metrics import Metrics
+from postrmagic_core.errors import NotOpen
 from postrmagic_core.observability.duties import Duties
 from postrmagic_core.stores import Store, open_store
 from postrmagic_core.testing import FakeClock, FaultProxy, spawn, until
@@ -81,6 +82,40 @@ def test_a_duty_is_added_once_and_sensibly() -> None:
             duties.add("b", every, int)
     with pytest.raises(ValueError, match="ttl= is a positive"):
         Duties(open_store("memory://"), namespace="app", ttl=0)
+
+
+def test_who_is_over_soon_takes_them_from_nobody() -> None:
+    """A command that opens a Stack for a second begins no duty and asks for no lease."""
+    store, done = open_store("memory://"), list[int]()
+    with Duties(store, namespace="app", ttl=60.0) as duties:
+        duties.add("note", 0.01, lambda: done.append(1))
+        time.sleep(0.3)
+        began = time.monotonic()
+    assert time.monotonic() - began < 2
+    assert done == []
+    other = Duties(store, namespace="app", ttl=60.0)
+    other.turn()
+    assert other.held
+
+
+@pytest.mark.fault
+def test_what_is_broken_off_by_closing_is_no_failure(caplog: pytest.LogCaptureFixture) -> None:
+    """What it works with is closed after it, whether it has ended or not: nobody is to look after that."""
+    begun, free, metrics = threading.Event(), threading.Event(), Metrics()
+
+    def work() -> None:
+        begun.set()
+        free.wait(10)
+        raise NotOpen("the database was closed")
+
+    duties = Duties(open_store("memory://"), namespace="app", metrics=metrics, ttl=TTL).open()
+    duties.add("work", 1.0, work)
+    assert begun.wait(10)
+    threading.Timer(0.1, free.set).start()
+    duties.close()
+    assert duties.settle(10)
+    assert [record.message for record in caplog.records if record.levelno >= logging.WARNING] == []
+    assert metrics.counter("duty_failures_total", duty="work").value == 0
 
 
 @pytest.mark.fault
@@ -180,7 +215,11 @@ def test_while_the_store_is_away_nobody_does_them(redis_url: str, caplog: pytest
     """Rather than two; it is told once, and heals by itself."""
     caplog.set_level(logging.INFO, "postrmagic_core.observability")
     done: list[float] = []
-    with FaultProxy(redis_url) as proxy, Duties(open_store(proxy.url, timeout=0.2), namespace="a", ttl=TTL) as duties:
+    with (
+        FaultProxy(redis_url) as proxy,
+        closing(open_store(proxy.url, timeout=0.2)) as store,
+        Duties(store, namespace="a", ttl=TTL) as duties,
+    ):
         duties.add("note", 0.01, lambda: done.append(time.monotonic()))
         until(lambda: done)
         proxy.refuse()

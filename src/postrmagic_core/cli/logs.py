@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -51,7 +53,7 @@ def search(
 ) -> None:
     """Show the newest records that the query asks for, the newest last; with --all all of them, the newest first.
 
-    Exit status 1 if there is none. What is not indexed yet is indexed first, if nobody does it.
+    Exit status 1 if there is none. What is not indexed yet is indexed first, if nobody does it and it is the caller's.
     """
     text = _text(query)
     index = _opened(directory)
@@ -191,21 +193,21 @@ def _opened(directory: Path | None) -> LogIndex:
             f"nothing was collected in {data / 'logs'}: an application's Stack collects what it logs while"
             " POSTRMAGIC_LOG__SEARCH is true, as it is by default outside of tests; --dir names another data directory"
         )
-    with contextlib.suppress(OSError):  # a directory that one may only read
-        _collector(data).catch_up(_CATCH_UP)
+    _catch_up(data, _collector(data), _CATCH_UP)
     return LogIndex(data / INDEX)
+
+
+def _catch_up(data: Path, collector: Collector, seconds: float) -> None:
+    """Index what nobody did, as its owner alone: what root makes, the application could not write any more."""
+    with contextlib.suppress(OSError):  # a directory that one may only read
+        if (data / SPOOL).stat().st_uid == os.geteuid():
+            collector.catch_up(seconds)
 
 
 def _followed(directory: Path | None) -> tuple[LogIndex, Callable[[], object]]:
     """The index, and what keeps it fresh while nobody else does."""
-    index = _opened(directory)
-    collector = _collector(_data(directory))
-
-    def collect() -> None:
-        with contextlib.suppress(OSError):
-            collector.catch_up(1.0)
-
-    return index, collect
+    index, data = _opened(directory), _data(directory)
+    return index, partial(_catch_up, data, _collector(data), 1.0)
 
 
 def _all(index: LogIndex, text: str) -> Iterator[dict[str, Any]]:

@@ -13,6 +13,8 @@ from rich.console import Console
 from rich.text import Text
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
+# Further back or ahead of now there is no date on which anything could lie.
+_LONGEST = 36_525 * 86_400.0
 
 
 def duration(text: str) -> float:
@@ -20,7 +22,10 @@ def duration(text: str) -> float:
     found = re.fullmatch(r"(\d+)([smhd])", text)
     if found is None:
         raise typer.BadParameter(f"expected a number with its unit, as 90s, 30m, 12h or 7d; got {text!r}")
-    return float(found[1]) * _UNITS[found[2]]
+    seconds = float(found[1]) * _UNITS[found[2]]
+    if seconds > _LONGEST:
+        raise typer.BadParameter(f"expected a hundred years at most; got {text[:40]!r}")
+    return seconds
 
 
 def span(seconds: float) -> str:

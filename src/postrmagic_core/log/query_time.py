@@ -9,6 +9,7 @@ from typing import Final
 from .._clock import from_us, to_us
 
 _AGO = re.compile(r"(\d{1,9})([smhdw])", re.IGNORECASE)
+_LAST: Final = to_us(datetime.max.replace(tzinfo=UTC))
 _UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 
 
@@ -28,7 +29,7 @@ def instant_of(text: str, now_us: int) -> int:
         return to_us(midnight - timedelta(days=word == "yesterday"))
     try:
         found = datetime.fromisoformat(text)
-        return to_us(found.astimezone(UTC) if found.tzinfo is not None else found.replace(tzinfo=UTC))
+        return max(0, to_us(found.astimezone(UTC) if found.tzinfo is not None else found.replace(tzinfo=UTC)))
     except (ValueError, OverflowError):
         raise ValueError(
             "expected a time: 30s, 5m, 1h, 2d or 1w ago, today, yesterday, or as 2026-01-31T12:00:00Z"
@@ -41,11 +42,12 @@ def instant_text(us: int) -> str:
 
 
 def us_of(ts: object) -> int | None:
-    """The microseconds since the epoch of a record's ``ts``; ``None`` where it says no instant."""
+    """The microseconds since the epoch of a record's ``ts``; ``None`` where it says no instant, or one before 1970."""
     if not isinstance(ts, str):
         return None
     try:
         found = datetime.fromisoformat(ts)
-        return to_us(found if found.tzinfo is not None else found.replace(tzinfo=UTC))
+        us = to_us(found if found.tzinfo is not None else found.replace(tzinfo=UTC))
     except (ValueError, OverflowError):
         return None
+    return us if 0 <= us <= _LAST else None  # what an offset leads out of the calendar could not be shown

@@ -200,6 +200,9 @@ class Duties(Lifecycle):
         try:
             duty.call()
         except Exception as error:
+            if self._stopping.is_set():  # what it works with is closed meanwhile
+                _log.debug("a duty was broken off", exc_info=error, extra={"duty": duty.name})
+                return
             self._failures(duty)
             if not duty.failing:
                 duty.failing = True
@@ -247,8 +250,9 @@ class Duties(Lifecycle):
         self._thread.start()
 
     def _loop(self, stopping: threading.Event) -> None:
-        # Not at once: in a forked child others have not yet dropped what they inherited.
-        pause = min(0.2, self._ttl / 20)
+        # Not at once: in a forked child others have not yet dropped what they inherited, and a command that is over
+        # in a second is not to take from others what it lets go of again.
+        pause = 0.0 if stopping.wait(self._ttl / 5) else 0.01
         while True:
             self._wake.wait(pause)
             if stopping.is_set():

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from datetime import timedelta
 from functools import cached_property
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from .alerts.rules import Rule
     from .answers import Answers
     from .duties import Duties
-    from .errors import Errors, ErrorTracker
+    from .errors import ErrorGroup, Errors, ErrorTracker
     from .experience import Experience
     from .history import History
     from .metrics import MetricsHub
@@ -37,6 +38,8 @@ if TYPE_CHECKING:
 _THREADS = 2
 # Seconds between two looks, each by one process of all.
 _SAMPLE, _LOOK, _EVALUATE = 15.0, 5.0, 15.0
+# More groups of errors than are kept.
+_GROUPS = 20_000
 
 
 class Observability(Lifecycle):
@@ -176,6 +179,10 @@ class Observability(Lifecycle):
     def _open(self) -> None:
         room, stack = self._settings.observability, self._settings.stack
         opened = self._opened
+        # What settings say wrongly of them is refused now, before anything is begun, and not when it is due.
+        _ = self.alerts
+        if room.probes:
+            _ = self.uptime
         if room.traces:
             opened.enter_context(self._tracing())
         if room.metrics:
@@ -200,6 +207,13 @@ class Observability(Lifecycle):
 
     def _open_logs(self) -> None:
         """What reads the spool: the collector, and who forwards."""
+        readers: list[Lifecycle] = []
+        self._opened.callback(_end, readers)
+        for reader in self._readers():
+            reader.open()
+            readers.append(reader)
+
+    def _readers(self) -> Iterator[Lifecycle]:
         from ..log.terms import INDEX, SPOOL
 
         room, data = self._settings.log, self._settings.stack.data_dir
@@ -208,28 +222,32 @@ class Observability(Lifecycle):
             from ..log.search import Collector
 
             kept: dict[str, Any] = {"days": room.search_days, "max_bytes": room.search_bytes}
-            self._opened.enter_context(Collector(data / SPOOL, data / INDEX, **kept, **how))
+            yield Collector(data / SPOOL, data / INDEX, **kept, **how)
         if room.forward:
             from ..log.forwarding import Forwarder, name_for, shipper_for
 
             token = None if room.forward_token is None else room.forward_token.get_secret_value()
             for url in room.forward:
                 shipper = shipper_for(url, token if "http" in url.partition("://")[0] else None, clock=self._clock)
-                self._opened.enter_context(Forwarder(data / SPOOL, shipper, name=name_for(url), **how))
-        self._opened.callback(_flush_log)  # before they read for the last time
+                yield Forwarder(data / SPOOL, shipper, name=name_for(url), **how)
 
     def _sources(self) -> Sources:
         """What alerts ask: as much as there is."""
         from .alerts import Sources
         from .history.reading import everything
 
-        found: dict[str, Any] = {"errors": lambda state: self.errors.find(state=state), "uptime": self._probes}
+        found: dict[str, Any] = {"errors": self._groups, "uptime": self._probes}
+        found["probes"] = self._settings.observability.probes
         if self._settings.observability.metrics:
             found["series"] = lambda: self.history.latest()
             found["totals"] = everything(self.metrics.everybody, self._metrics)
         if self.logs is not None:
             found["logs"] = self._records
         return Sources(clock=self._clock, **found)
+
+    def _groups(self, state: Any) -> list[ErrorGroup]:
+        """All in a state, not those alone that came last: of one that is left out it would be said that it is over."""
+        return self.errors.find(state=state, limit=_GROUPS)
 
     def _probes(self) -> Any:
         return self.uptime.status()
@@ -269,13 +287,25 @@ class Observability(Lifecycle):
         return ErrorTracker(self._database, clock=self._clock, metrics=self._metrics, **how)
 
 
-def _flush_log() -> None:
+def _end(readers: list[Lifecycle]) -> None:
+    """Close who reads the spool, at once: several receivers that hang take no longer than one."""
     from ..log.manager import joined
 
-    handle = joined()
+    handle = joined() if readers else None
     if handle is not None:
         with handle:
-            handle.flush(1.0)
+            handle.flush(1.0)  # before they read for the last time
+    closing = []
+    for reader in readers:
+        thread = threading.Thread(target=reader.close, name="postrmagic-logs-end")
+        try:
+            thread.start()
+        except RuntimeError:  # the interpreter ends, or has no threads left
+            reader.close()
+        else:
+            closing.append(thread)
+    for thread in closing:
+        thread.join()
 
 
 def _is_known(sources: Sources, rule: Rule) -> bool:

@@ -425,3 +425,12 @@ def test_after_a_kill_another_process_takes_over(tmp_path: Path, spool: Spool, r
     arrived = receiver.texts
     assert list(dict.fromkeys(arrived)) == texts(600)
     assert arrived[:300] == texts(300)
+
+
+def test_nobody_else_may_read_its_files(make: Make, spool: Spool, tmp_path: Path) -> None:
+    """As those of the spool that they lie in."""
+    spool.write(numbered(1))
+    make().step()
+    modes = {path.suffix: path.stat().st_mode & 0o777 for path in (tmp_path / "spool").iterdir()}
+    assert {".lock", ".position"} < modes.keys()
+    assert not any(mode & 0o137 for mode in modes.values())

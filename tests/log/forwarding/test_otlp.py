@@ -134,3 +134,15 @@ def test_without_opentelemetry_the_extra_is_named(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(builtins, "__import__", absent)
     with pytest.raises(MissingExtra, match=r"postrmagic-core\[otel\]"):
         shipper_for("otlp+http://localhost:4318")
+
+
+def test_a_value_that_is_too_deep_is_cut(receiver: HttpReceiver) -> None:
+    """Protobuf reads a hundred messages in each other; a line that nobody can send would be tried for ever."""
+    deep: Any = 7
+    for _ in range(500):
+        deep = {"a": deep}
+    with closing(shipper_for(f"otlp+{receiver.url}", "t")) as shipper:
+        shipper.ship([line("deep", deep=deep)])
+    (record,) = OtlpReceiver(receiver).records
+    assert str(attributes(record)).count("'a'") == 26
+    assert "[too deep]" in str(attributes(record))

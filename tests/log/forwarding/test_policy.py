@@ -28,6 +28,7 @@ def test_pauses_grow_from_half_a_second_to_a_minute() -> None:
         ("Thu, 01 Jan 2026 11:00:00 GMT", 0),
         ("Fri, 01 Jan 2027 12:00:00 GMT", 3600),
         ("Thu, 01 Jan 2026 12:01:30", None),
+        ("Thu, 01 Jan 99999999999999999999 12:01:30 GMT", None),
         ("-5", None),
         ("1.5", None),
         ("٣", None),

@@ -179,3 +179,11 @@ def test_a_closed_port_of_udp_is_noticed() -> None:
         with pytest.raises(ConnectionRefusedError):
             until(lambda: shipper.ship([line("a")]), "nobody said so")
         assert shipper.ship([line("b")]) == 0
+
+
+def test_a_value_that_is_too_deep_stops_nothing() -> None:
+    """A line that could never be sent would be tried for ever, and those after it with it."""
+    deep: list[Any] = []
+    for _ in range(300):
+        deep = [deep]
+    assert 'd="[too deep\\]" n="7"' in told(d=deep, n=7)

@@ -95,9 +95,11 @@ def test_an_authority_that_cannot_be_read(tmp_path: Path) -> None:
 def test_a_name_is_the_same_each_time() -> None:
     """And another one for another place, so that each keeps its own position."""
     assert name_for("syslog+tls://logs.example.com") == "syslog-tls-logs-example-com-6514"
-    assert name_for("otlp+http://[::1]:4318/") == "otlp-http-1-4318"
-    paths = {name_for(f"https://host/{path}") for path in ("", "a", "b", "b?c=d")}
-    assert len(paths) == 4
+    assert name_for("otlp+http://[::1]:4318/").startswith("otlp-http-1-4318-")
+    paths = {name_for(f"https://host/{path}") for path in ("", "a", "a/", "b", "b?c=d")}
+    assert len(paths) == 5
+    hosts = {name_for(f"http://{host}/") for host in ("a.b", "a-b", "a_b", "[1::2:3]", "[1:2::3]")}
+    assert len(hosts) == 5
     assert all(name.startswith("https-host-443") for name in paths)
     with pytest.raises(UnknownScheme):
         name_for("ftp://host")

@@ -2,27 +2,30 @@
 
 from __future__ import annotations
 
+import fcntl
 import io
 import logging
 import os
 import sqlite3
+import stat
 import subprocess
 import sys
-from contextlib import closing
+from contextlib import closing, suppress
 from functools import partial
 from pathlib import Path
 
 import orjson
 import pytest
 
+from postrmagic_core._clock import from_us
 from postrmagic_core.errors import ConfigurationError
 from postrmagic_core.log import configure
 from postrmagic_core.log.search import Collector, LogIndex, segment
 from postrmagic_core.log.search.packing import LONGEST
 from postrmagic_core.log.search.writer import LINES
 from postrmagic_core.log.spool import LEAST, Spool
-from postrmagic_core.testing import until
-from tests.log.search.rig import PATIENCE, Logs
+from postrmagic_core.testing import FakeClock, until
+from tests.log.search.rig import NOON, PATIENCE, Logs
 
 
 def test_what_is_logged_is_found_soon(tmp_path: Path) -> None:
@@ -179,3 +182,80 @@ def test_a_process_that_only_logs_loads_no_search() -> None:
     code = "import sys, postrmagic_core.log; print([m for m in sys.modules if 'log.search' in m or 'log.query' in m])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_nobody_else_may_read_the_index(logs: Logs) -> None:
+    """Nor what lies beside it while it is written."""
+    with logs.collector():
+        logs.log("seen")
+        until(lambda: _indexed(logs, 1), timeout=PATIENCE)
+        modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in logs.index.iterdir()}
+        assert {"00000001.db", "00000001.db-wal"} < modes.keys()
+        assert not any(mode & 0o137 for mode in modes.values())
+    assert stat.S_IMODE(logs.index.stat().st_mode) == 0o750
+
+
+def test_a_record_of_the_future_keeps_no_others(logs: Logs) -> None:
+    """What is collected long ago goes, whatever time it says to be of."""
+    logs.log("old", at=0)
+    logs.log("of another century", at=10**9)
+    logs.collect(days=2.5)
+    for day in range(1, 6):
+        logs.clock.advance(86_400)
+        logs.collect(days=2.5)  # turns
+        logs.log(f"day {day}", at=day * 86_400)
+        logs.collect(days=2.5)
+    assert logs.events() == ["day 5", "day 4", "day 3"]
+
+
+def test_the_place_in_the_spool_outlives_all_segments(logs: Logs) -> None:
+    """Also where nothing was logged for longer than anything is kept."""
+    logs.log("old")
+    logs.collect(days=2.5)
+    logs.clock.advance(10 * 86_400)
+    logs.collect(days=2.5)  # turns, and removes
+    logs.collect(days=2.5)
+    assert (logs.events(), logs.count("log_indexed_lines_total")) == ([], 1)
+
+
+def test_what_was_put_aside_is_not_kept_for_ever(logs: Logs) -> None:
+    """It is of the log, too."""
+    logs.log("seen")
+    logs.collect(days=2.5)
+    aside = [logs.index / f"0000000{number}.db{segment.ASIDE}" for number in (7, 8)]
+    for path, age in zip(aside, (3, 2), strict=True):
+        path.write_bytes(b"nothing that can be read")
+        at = NOON / 1e6 - age * 86_400
+        os.utime(path, (at, at))
+    logs.collect(days=2.5)
+    assert [path.exists() for path in aside] == [False, True]
+
+
+def test_who_cannot_index_leaves_it_to_others(logs: Logs, caplog: pytest.LogCaptureFixture) -> None:
+    """An older version that finds an index of a later one does not hold the lock."""
+    test_an_index_of_a_later_version_is_refused(logs)
+    with logs.collector(), (logs.index / "collector.lock").open("rb") as lock:
+        until(lambda: "the log cannot be indexed" in caplog.text, timeout=PATIENCE)
+        until(lambda: _taken(lock), timeout=PATIENCE)
+
+
+def _taken(lock: io.BufferedReader) -> bool:
+    with suppress(BlockingIOError):
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return True
+    return False
+
+
+def test_a_clock_that_was_put_back_ends_its_segment(logs: Logs) -> None:
+    """Else nothing would leave it before that time comes."""
+    day = 86_400
+    logs.clock.advance(1000 * day)
+    logs.log("too early", at=1000 * day)
+    logs.collect(days=2.5)
+    logs.clock = logs.found._clock = FakeClock(start=from_us(NOON))
+    for number in range(5):
+        logs.log(f"day {number}", at=number * day)
+        logs.collect(days=2.5)
+        logs.clock.advance(day)
+    assert "too early" not in logs.events()
+    assert logs.events("day")[-1] == "day 1"

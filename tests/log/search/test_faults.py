@@ -196,3 +196,63 @@ def test_a_forked_child_leaves_the_collecting_to_its_parent(logs: Logs) -> None:
     assert os.waitpid(child, 0)[1] == 0
     assert taken_over
     assert logs.events() == ["second", "first"]
+
+
+@pytest.mark.fault
+@pytest.mark.parametrize("removed", ["*", "*.db*"])
+def test_an_index_that_is_removed_is_begun_anew(logs: Logs, removed: str) -> None:
+    """While it is written: from what the spool has, which another process could collect meanwhile too."""
+    with logs.collector():
+        logs.log("first")
+        until(lambda: logs.events() == ["first"], timeout=PATIENCE)
+        for path in logs.index.glob(removed):
+            path.unlink()
+        logs.log("second")
+        until(lambda: logs.events() == ["second", "first"], timeout=PATIENCE)
+        assert not logs.collector().catch_up(1.0)  # its lock is the one that is there
+
+
+@pytest.mark.fault
+def test_an_open_block_that_cannot_be_unpacked_is_put_aside(logs: Logs) -> None:
+    """It is read again from the spool, as of any segment that cannot be read."""
+    logs.log("first")
+    logs.collect()
+    with sqlite3.connect(segment.path_of(logs.index, 1)) as connection:
+        connection.execute("UPDATE blocks SET body = x'00'")
+    connection.close()
+    logs.collect()
+    assert logs.events() == ["first"]
+    assert logs.count("log_index_unreadable_total") == 1
+
+
+@pytest.mark.fault
+def test_words_that_lead_nowhere_are_told_and_searched_without(logs: Logs, caplog: pytest.LogCaptureFixture) -> None:
+    """Where the disk changed them."""
+    logs.log_all(logs.record(f"e{number}") for number in range(LINES))
+    logs.collect()
+    with sqlite3.connect(segment.path_of(logs.index, 1)) as connection:
+        connection.execute("UPDATE terms SET hashes = x'000000'")
+    connection.close()
+    assert logs.events("e7") == ["e7"]
+    assert "could not be read" in caplog.text
+
+
+@pytest.mark.fault
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may become somebody else")
+def test_who_may_only_read_the_directory_searches(logs: Logs, tmp_path: Path) -> None:
+    """Also while nobody writes, when SQLite's files beside it are not there."""
+    logs.log("seen")
+    logs.collect()
+    for path in (logs.index, *logs.index.iterdir()):
+        path.chmod(0o755 if path.is_dir() else 0o644)
+    above = [path for path in (tmp_path, *tmp_path.parents[:-2]) if not path.stat().st_mode & 0o001]
+    modes = [path.stat().st_mode for path in above]
+    for path in above:
+        path.chmod(0o755)
+    os.seteuid(65534)
+    try:
+        assert logs.events() == ["seen"]
+    finally:
+        os.seteuid(0)
+        for path, mode in zip(above, modes, strict=True):
+            path.chmod(mode)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from datetime import timedelta
 
 import pytest
 
 from postrmagic_core._clock import from_us
+from postrmagic_core.log.query import parse
 from postrmagic_core.log.search import LogIndex
 from postrmagic_core.log.search.writer import LINES
 from postrmagic_core.testing import FakeClock
@@ -144,7 +146,7 @@ def test_a_cursor_of_the_tail_is_where_a_search_begins(many: Logs) -> None:
     assert [record["number"] for record in many.found.tail("", cursor).records] == [-1]
 
 
-@pytest.mark.parametrize("cursor", ["", "1", "1.x", "-1.2", "1.2.3", "\u0661.2", "1." + "9" * 50])
+@pytest.mark.parametrize("cursor", ["", "1", "1.x", "-1.2", "1.2.3", "\u0661.2", "1." + "9" * 50, "1." + "9" * 19])
 def test_a_cursor_of_nobody_is_refused(logs: Logs, cursor: str) -> None:
     """Whatever it says."""
     with pytest.raises(ValueError, match="cursor"):
@@ -201,3 +203,27 @@ def test_stats_tell_what_is_new(logs: Logs) -> None:
     ]
     assert [one.event for one in found.new] == ["disk full"]
     assert sum(sum(levels.values()) for _, levels in found.rates) == 12
+
+
+@pytest.mark.parametrize(
+    "ts", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00", "1900-01-01T00:00:00Z", "1970-01-01T00:00:00Z"]
+)
+def test_a_time_out_of_the_calendar_harms_no_search(logs: Logs, ts: str) -> None:
+    """The record that says it is found, and those beside it."""
+    logs.log("before", trace_id="a" * 32)
+    logs.log("odd", ts=ts, trace_id="a" * 32, duration_ms=1e11)
+    logs.collect()
+    assert logs.events() == ["odd", "before"]
+    assert logs.events(limit=1) == ["odd"]
+    assert logs.found.story("a" * 32).records == 2
+    assert len(logs.found.histogram("odd until:0001-01-01T00:00:00Z", buckets=3)) == 3
+
+
+def test_a_phrase_takes_no_longer_for_being_long(logs: Logs) -> None:
+    """Words that repeat are not compared again at each place."""
+    event = "a " * 100_000
+    asked = parse('"' + "a " * 1900 + 'b"', 0)
+    begun = time.process_time()
+    assert not asked.matches({"event": event})
+    assert asked.matches({"event": f"{event}b"})
+    assert time.process_time() - begun < 0.5

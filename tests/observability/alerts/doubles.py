@@ -8,7 +8,7 @@ import threading
 from collections.abc import Sequence
 from typing import Any
 
-from postrmagic_core.observability.alerts import rows
+from postrmagic_core.observability.alerts import policy, rows
 from postrmagic_core.observability.alerts.evaluation import Found
 from postrmagic_core.observability.alerts.interface import Notification
 from postrmagic_core.observability.alerts.rules import Rule
@@ -73,3 +73,13 @@ def trusting_all(channel: Any) -> ssl.SSLContext:
 def unsigned(keys: Sequence[bytes], name: str, at: str, body: bytes) -> str:
     """Something that is no signature."""
     return "v1,AAAA"
+
+
+def due_by_any_clock(notice: rows.Notice, now_us: int) -> bool:
+    """What a clock that was ahead put off waits until then."""
+    return notice.due_us <= now_us
+
+
+def pending_by_any_clock(rule: Rule, seen: policy.Held, judged: str, now_us: int) -> policy.Held:
+    """What a clock that was ahead began is pending until then."""
+    return policy._fires(seen, now_us) if now_us - seen.since_us >= rule.for_ * policy.SECOND else seen

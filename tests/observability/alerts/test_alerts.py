@@ -260,6 +260,15 @@ def test_what_is_old_is_forgotten(database: DatabaseManager, clock: FakeClock) -
     assert watch.alerts.history() == []
 
 
+@pytest.mark.parametrize("name", ["", "x", "a" * 33, "a" * 64, "a" * 100_000, "é" * 32, "\ud800", "\x00", "a\n"])
+def test_an_id_that_is_none_is_unknown(database: DatabaseManager, clock: FakeClock, name: str) -> None:
+    """Whatever it is: an address or a command may hold anything."""
+    alerts = Watch(database, clock).alerts
+    assert alerts.get(name) is None
+    assert not alerts.acknowledge(name)
+    assert not alerts.unsilence(name)
+
+
 def test_a_channel_can_be_tried(database: DatabaseManager, clock: FakeClock) -> None:
     """It tells a test; what goes wrong is said without what nobody may see."""
     watch = Watch(database, clock)

@@ -243,12 +243,14 @@ def test_channels_are_made_from_urls() -> None:
 
 def test_slack_is_given_no_markup_but_ours() -> None:
     """No mention, no link, no formatting comes out of an alert; and no more than Slack takes."""
-    found = payload(notification(summary="<!channel> & <https://evil|x> *b* `c`"))
+    found = payload(notification(summary="<!channel> & <https://evil|x> *b* `c` @all ![x](https://evil/)"))
     assert found["blocks"].pop(0)["text"]["type"] == "plain_text"
     told = json.dumps(found, ensure_ascii=False)
     assert "<" not in told
     assert "&lt;!channel&gt; &amp;" in told
     assert "*b*" not in told
+    assert "@all" not in told
+    assert "](" not in told
     made = payload(notification(summary="x" * 5000, alerts=20))
     assert len(made["blocks"]) <= 50
     assert len(made["blocks"][0]["text"]["text"]) <= 150

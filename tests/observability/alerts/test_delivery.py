@@ -57,6 +57,20 @@ def test_a_channel_that_is_away_for_an_hour_loses_nothing(database: DatabaseMana
 
 
 @pytest.mark.fault
+def test_what_a_clock_that_was_ahead_put_off_is_told(database: DatabaseManager, clock: FakeClock) -> None:
+    """Now, and not when that time has come."""
+    place = Place(a=5)
+    watch = Watch(database, clock, full(place))
+    watch.mail.error = BackendUnavailable("away")
+    clock.jump(12 * 3600)
+    watch.look()
+    watch.mail.error = None
+    clock.jump(-12 * 3600)
+    watch.look()
+    assert watch.told() == [("firing", 1)]
+
+
+@pytest.mark.fault
 def test_a_refusal_for_good_is_kept_and_told_elsewhere(
     database: DatabaseManager, clock: FakeClock, caplog: pytest.LogCaptureFixture
 ) -> None:

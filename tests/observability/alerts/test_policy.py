@@ -53,6 +53,24 @@ def test_it_fires_once_it_is_broken_for_long_enough() -> None:
     assert names(run(rule(), [11])) == ["firing"]
 
 
+@pytest.mark.fault
+def test_a_clock_that_was_ahead_puts_nothing_off() -> None:
+    """Not for longer than it would have taken without: what was noted in a year from now counts from now."""
+    of, ahead = rule(for_=30, clear_for=30), START + 365 * policy.DAY
+    held = policy.step(of, {}, 11, None, ahead)
+    for number in range(3):
+        held = policy.step(of, {}, 11, held, START + number * EVERY)
+    assert names([held]) == ["firing"]
+    assert held is not None
+    told = replace(held, told_us=ahead, told=("mail",))
+    assert telling.wanted(told, [], START) == "repeat"
+    assert telling.wanted(replace(told, told_us=START + SECOND), [], START) is None
+    held = policy.step(of, {}, 1, held, ahead)
+    for number in range(3):
+        held = policy.step(of, {}, 1, held, START + number * EVERY)
+    assert names([held]) == ["resolved"]
+
+
 def test_between_both_thresholds_it_stays_as_it_is() -> None:
     """Firing it goes on firing, and the time for which it is well begins anew."""
     of = rule(clear_below=5, clear_for=30)
@@ -122,6 +140,7 @@ def test_a_rate_of_change_is_judged_by_what_was() -> None:
     assert policy.change(of, [(START - 60 * SECOND, 5)], 10, START) == 1.0
     assert policy.change(of, [(START - 121 * SECOND, 5)], 10, START) is None
     assert policy.change(of, [(START - 60 * SECOND, 0)], 10, START) is None
+    assert policy.change(of, [(START - 60 * SECOND, 5e-324)], 10, START) is None  # no number that JSON has
     absolute = replace(of, share=False, by=-3)
     assert policy.change(absolute, [(START - 60 * SECOND, 0)], 10, START) == 10
     assert [policy.verdict(absolute, value) for value in (-4, -3, 0)] == ["broken", "well", "well"]
@@ -173,6 +192,8 @@ def test_a_summary_is_one_line(text: str, labels: dict[str, str]) -> None:
     assert policy.summary(replace(of, summary="{a} of {b.__class__} {c}"), {"a": "{value}"}, 2) == (
         "{value} of {b.__class__} {c}"
     )
+    numbers = [policy.summary(replace(of, summary="{value}"), {}, value) for value in (0.12345, 9999, 1209600, 1e300)]
+    assert numbers == ["0.1235", "9999", "1209600", "1e+300"]
 
 
 # Who is told

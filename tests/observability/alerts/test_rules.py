@@ -9,6 +9,7 @@ import pytest
 
 from postrmagic_core.errors import ConfigurationError
 from postrmagic_core.observability.alerts import Absence, Alerts, RateOfChange, Reading, Sources, Threshold, metric
+from postrmagic_core.observability.alerts.evaluation import UNKNOWN
 from postrmagic_core.observability.alerts.from_settings import expression, rules_from
 from postrmagic_core.observability.alerts.rules import defaults, errors, logs, time_left, uptime
 from postrmagic_core.observability.metrics.catalogue import BY_NAME
@@ -25,6 +26,9 @@ from postrmagic_core.testing import FakeClock
         {"above": 1, "clear_above": 1},
         {"below": 1, "clear_above": 0.5},
         {"above": 1, "for_": -1},
+        {"above": float("nan")},
+        {"below": float("inf")},
+        {"above": 1, "clear_below": float("nan")},
         {"above": 1, "clear_for": float("inf")},
         {"above": 1, "severity": "loud"},
     ],
@@ -105,7 +109,8 @@ def test_settings_that_are_wrong_say_where(table: Any, said: str) -> None:
 
 def test_expressions_are_shown_as_they_are_written() -> None:
     """And read again."""
-    for one in (metric("a"), time_left("b"), logs("level>=error", 60), errors("new"), uptime("site"), uptime()):
+    quoted = logs('event:"backup done"', 60)
+    for one in (metric("a"), time_left("b"), logs("level>=error", 60), quoted, errors("new"), uptime("site"), uptime()):
         assert expression(str(one)) == one
 
 
@@ -202,7 +207,7 @@ def test_a_rule_without_its_source_or_channel_is_refused() -> None:
     """When the alerts are made, not when something is wrong already."""
     nowhere: Any = None
     for of in (metric("x"), time_left("x"), logs("x"), errors("new"), uptime()):
-        with pytest.raises(ConfigurationError, match="no source"):
+        with pytest.raises(ConfigurationError, match=r"alert rule 'r': .* no source"):
             Alerts(nowhere, rules=[Absence("r", of)])
     with pytest.raises(ConfigurationError, match="no channel 'ops', known are mail"):
         Alerts(nowhere, rules=[Absence("r", list, channels=("ops",))], channels={"mail": nowhere})
@@ -210,3 +215,15 @@ def test_a_rule_without_its_source_or_channel_is_refused() -> None:
         Alerts(nowhere, rules=[Absence("r", list), Absence("r", list)])
     with pytest.raises(ConfigurationError, match="channel's name"):
         Alerts(nowhere, channels={"a b": nowhere})
+    with pytest.raises(ConfigurationError, match="two alert rules"):
+        Alerts(nowhere, rules=[Absence(UNKNOWN, list)])
+
+
+def test_what_can_never_have_an_answer_is_refused() -> None:
+    """A query that is none, a time that is none, a probe that is not looked at."""
+    sources = Sources(logs=lambda query, seconds: 0, uptime=list, probes=["site"])
+    for of in (logs("level>="), logs("a", 0), logs("a", 1e20), logs("a", float("nan")), uptime("gone")):
+        with pytest.raises(ConfigurationError, match="it asks for"):
+            sources.check(of)
+    for of in (logs('level>=error "disk full" since:1h', 86400), uptime("site"), uptime()):
+        sources.check(of)

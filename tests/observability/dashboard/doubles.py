@@ -21,3 +21,12 @@ def bare(self: Any, name: str, call: Any) -> Any:
 async def deaf(receive: Any) -> None:
     """Nobody hears that the client went."""
     await asyncio.Event().wait()
+
+
+NO_SHARE = 0.0
+"""What was dear is read again at once."""
+
+
+async def patient(send: Any, message: Any) -> None:
+    """Who takes nothing is waited for."""
+    await send(message)

@@ -10,8 +10,10 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +32,7 @@ from postrmagic_core.observability.dashboard.messages import NAME
 from postrmagic_core.security import Role, Roles
 from postrmagic_core.security.access import User
 from postrmagic_core.stack import Stack
-from tests.observability.dashboard.asking import Watcher, ask, asked, pressed
+from tests.observability.dashboard.asking import Watcher, ask, asked, pressed, scope_of
 from tests.observability.dashboard.made_up import TOKEN, QuickStack, settings, watch
 
 ROOT = Path(__file__).parents[3]
@@ -351,7 +353,7 @@ def test_fifty_watchers_cost_one(house: Dashboard, probe: Counted) -> None:
     """One page is made for all who look at it; each hears what changed, and nothing is made once all have left."""
 
     async def look() -> None:
-        watchers = [Watcher(house, "/live/probe") for _ in range(50)]
+        watchers = [Watcher(house, "/live/probe", f"u{n}") for n in range(50)]
         firsts = [await watcher.event() for watcher in watchers]
         assert firsts[0] == {"parts": {"made": firsts[0]["parts"]["made"], "still": "same"}, "trouble": ""}
         seconds = [await watcher.event() for watcher in watchers]
@@ -489,3 +491,128 @@ def test_a_server_that_is_told_to_stop_does_not_wait_for_who_looks(server: tuple
             pass
         process.wait(20)
         assert time.monotonic() - began < 10
+
+
+def test_what_is_no_origin_is_refused(house: Dashboard, probe: Counted) -> None:
+    """An origin that cannot even be read is somebody else's, and breaks nothing."""
+    for origin in ("http://[evil", "https://dash.example@evil.example", "https://evil.example#dash.example"):
+        answer = asked(house, "POST", "/probe", headers={"origin": origin}, body=b"do=note&what=x")
+        assert answer.status == 403
+    assert probe.did == []
+
+
+def test_a_long_message_is_told_too(house: Dashboard, probe: Counted) -> None:
+    """Its cookie stays within what browsers keep, whatever the signs are."""
+    text = "\N{PILE OF POO}" * 600
+    cookie = pressed(house, "/probe", "note", {"what": text}).headers["set-cookie"].split(";")[0]
+    assert len(cookie) < 4000
+    after = asked(house, "GET", "/probe", headers={"cookie": cookie})
+    assert text[:400] in after.text
+
+
+def test_a_view_that_hangs_holds_up_nobody(house: Dashboard, probe: Counted, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pages come in bounded time and say so, who looks is told, who may not is told that; nothing piles up."""
+    monkeypatch.setattr(live, "PATIENCE", 0.2)
+    monkeypatch.setattr(live, "_MAKING", 3)
+    hang, still = threading.Event(), probe.page.view
+
+    def view(asking: Ask) -> Shown:
+        hang.wait(2)
+        return still(asking)
+
+    house.pages["probe"] = replace(probe.page, view=view)
+
+    async def look() -> None:
+        watcher = Watcher(house, "/live/probe")
+        began = time.monotonic()
+        answers = await asyncio.gather(
+            *(ask(house, "GET", f"/probe?n={n}", headers={"x-user": "anna"}) for n in range(8)),
+            ask(house, "GET", "/probe"),
+        )
+        assert [answer.status for answer in answers] == [503] * 8 + [403]
+        assert all("backend.timeout" in answer.text and "<nav" in answer.text for answer in answers[:8])
+        assert await watcher.event() == {"parts": {}, "trouble": "backend.timeout"}
+        assert time.monotonic() - began < 1.8  # nobody waited for the view
+        assert len(house._kept._making) == 3
+        hang.set()
+        while (told := await watcher.event())["trouble"]:
+            pass
+        assert told["parts"]["still"] == "same"
+        await watcher.leave()
+
+    try:
+        asyncio.run(look())
+    finally:
+        hang.set()
+
+
+def test_who_takes_nothing_is_let_go(house: Dashboard, probe: Counted, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A client that does not read holds no stream for good."""
+    monkeypatch.setattr(live, "SLOWEST", 0.1)
+
+    async def look() -> None:
+        never = asyncio.Event()
+
+        async def send(message: Any) -> None:
+            if message["type"] == "http.response.body":
+                await never.wait()
+
+        async def receive() -> dict[str, Any]:
+            await never.wait()
+            return {"type": "http.disconnect"}
+
+        await asyncio.wait_for(house(scope_of("GET", "/live/probe", {"x-user": "anna"}), receive, send), 5)
+        assert house.watching == 0
+
+    asyncio.run(look())
+
+
+def test_nobody_takes_all_streams(house: Dashboard, probe: Counted, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One user has so many at once, and there is room for others."""
+    monkeypatch.setattr(live, "MOST_OF_ONE", 2)
+    monkeypatch.setattr(live, "LIFE", 5.0)
+
+    async def look() -> None:
+        mine = [Watcher(house, "/live/probe") for _ in range(2)]
+        await mine[0].event()
+        assert (await ask(house, "GET", "/live/probe", headers={"x-user": "anna"})).status == 503
+        other = Watcher(house, "/live/probe", "berta")
+        await other.event()
+        await mine[0].leave()
+        again = Watcher(house, "/live/probe")
+        await again.event()
+        await asyncio.gather(*(watcher.leave() for watcher in (mine[1], other, again)))
+
+    asyncio.run(look())
+
+
+def test_a_stream_ends_so_that_its_owner_is_asked_for_anew(
+    house: Dashboard, probe: Counted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After a logout, or once the permission is gone, nobody looks on for longer than a minute."""
+    assert live.LIFE <= 60
+    monkeypatch.setattr(live, "LIFE", 0.2)
+
+    async def look() -> None:
+        watcher = Watcher(house, "/live/probe")
+        await watcher.event()
+        await asyncio.wait_for(watcher.ended.wait(), 5)
+        await watcher.task
+
+    asyncio.run(look())
+
+
+def test_signs_that_nobody_sees_are_told_by_number(
+    house: Dashboard, probe: Counted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What turns text around, rules a terminal or is no Unicode at all stands there as text, in links too."""
+    from postrmagic_core.observability.dashboard.rendering import environment
+
+    signs = '<b>{{ made }}</b><a href="{{ url("logs", q=made) }}">\n</a>'
+    monkeypatch.setitem(environment().loader.__dict__, "load", _with(environment().loader, "signs.html", signs))
+    text = "a\u202eb\x1b[31m\x00\ud800<i>\u2066\N{PILE OF POO}"
+    house.pages["probe"] = replace(probe.page, view=lambda _: Shown("signs.html", {"made": text}))
+    answer = asked(house, "GET", "/probe?visit=1")
+    assert answer.status == 200
+    assert r"<b>a\u202eb\x1b[31m\x00\ud800&lt;i&gt;\u2066" + "\N{PILE OF POO}</b>" in answer.text
+    assert 'href="/logs?q=a%E2%80%AEb%1B%5B31m%00%3F%3Ci%3E' in answer.text

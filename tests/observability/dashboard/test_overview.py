@@ -7,6 +7,7 @@ import re
 from datetime import UTC, datetime, timedelta
 from html.parser import HTMLParser
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from postrmagic_core.observability.dashboard import Ask, Dashboard, Window, word
 from postrmagic_core.observability.dashboard.charts import WIDTH, Chart, Line, Mark, Tile
 from postrmagic_core.observability.dashboard.interface import pace
 from postrmagic_core.observability.dashboard.pages import experience, overview, requests
+from postrmagic_core.observability.dashboard.reading_adoption import adoption
 from postrmagic_core.observability.dashboard.signals import tone
 from postrmagic_core.observability.history import SERIES
 from postrmagic_core.stack import Stack
@@ -327,3 +329,31 @@ def test_time_is_the_stacks(tmp_path: Path) -> None:
         stack.add(house)
         clock.advance(3 * 86_400)
         assert "3 d ago" in asked(house, "GET", "/").text
+
+
+class Dear:
+    """An experience whose adoption takes two seconds to count."""
+
+    def __init__(self, clock: FakeClock) -> None:
+        self._clock = clock
+        self.counted = 0
+
+    def adoption(self, since: datetime) -> list[Any]:
+        """Nothing, after a while."""
+        self.counted += 1
+        self._clock.advance(2.0)
+        return []
+
+
+def test_what_is_dear_is_read_seldom() -> None:
+    """All users of a month are counted again only after a hundred times as long as that took, each span by itself."""
+    clock = FakeClock()
+    dear = Dear(clock)
+    watched: Any = SimpleNamespace(observability=SimpleNamespace(experience=dear))
+    asking = Ask(watched, clock=clock)
+    for days, wait, counted in ((30, 0, 1), (30, 10, 1), (7, 0, 2), (30, 150, 2), (30, 60, 3)):
+        clock.advance(wait)
+        assert adoption(asking, days) == []
+        assert dear.counted == counted
+    watched.observability.experience = None
+    assert adoption(asking, 30) is None

@@ -19,10 +19,11 @@ from postrmagic_core.errors import BackendRejected
 from postrmagic_core.log.query_time import instant_text
 from postrmagic_core.log.search import Collector, LogIndex
 from postrmagic_core.log.spool import Spool
-from postrmagic_core.observability.alerts import Alerts, Reading, Sources, Threshold, metric
+from postrmagic_core.observability.alerts import Alerts, RateOfChange, Reading, Sources, Threshold, metric
 from postrmagic_core.observability.alerts.channels.memory import MemoryChannel
-from postrmagic_core.observability.alerts.rules import errors, logs, uptime
+from postrmagic_core.observability.alerts.rules import errors, logs, time_left, uptime
 from postrmagic_core.observability.dashboard import reading_traces
+from postrmagic_core.observability.dashboard.reading_alerts import condition
 from postrmagic_core.observability.dashboard.reading_logs import columns, like, plain, quoted
 from postrmagic_core.observability.tables import uptime_hours
 from postrmagic_core.observability.uptime import Uptime
@@ -508,3 +509,19 @@ def test_alerts_say_what_is_off_or_cannot_be_read(watch: Watch, monkeypatch: pyt
         assert "This cannot be read now" in shown(watch.get("/alerts", **query))
     monkeypatch.setattr(seen, "alerts", None)
     assert "POSTRMAGIC_OBSERVABILITY__WATCH=true" in watch.get("/alerts")
+
+
+def test_a_rule_is_told_in_words() -> None:
+    """Times as such, numbers without powers of ten, and which way it goes."""
+    told = [
+        condition(Threshold("a", of=time_left("expires"), below=14 * 86_400)),
+        condition(Threshold("b", of=metric("bytes"), above=1.5e6)),
+        condition(RateOfChange("c", of=metric("lost"), by=0, share=False)),
+        condition(RateOfChange("d", of=metric("requests"), by=-0.5, within=300)),
+    ]
+    assert told == [
+        "below 14 d",
+        "above 1.5\N{NARROW NO-BREAK SPACE}M",
+        "grows by more than 0 within 10 min",
+        "falls by more than 50% within 5 min",
+    ]

@@ -313,3 +313,10 @@ def test_bars_stand_in_proportion() -> None:
         bars([1, 0, 2, 4], width=40, height=20)
         == "M0.0 20v-5.0h9.0v5.0zM20.0 20v-10.0h9.0v10.0zM30.0 20v-20.0h9.0v20.0z"
     )
+
+
+def test_a_queue_that_cannot_be_has_no_jobs(visit: tuple[Stack, Visitor]) -> None:
+    """Names that the database would refuse are asked for in vain, and break nothing."""
+    _, admin = visit
+    for name in ("\N{PILE OF POO}" * 50, "'; --", "\x00"):
+        assert "cannot be read" not in admin.get("/jobs", queue=name)

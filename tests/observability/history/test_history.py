@@ -125,6 +125,20 @@ def test_a_clock_that_is_set_back_does_no_harm(rig: Rig) -> None:
     assert rig.since(1)[-1] == 10.0
 
 
+@pytest.mark.fault
+def test_a_clock_that_was_ahead_stops_no_means(rig: Rig, database: DatabaseManager) -> None:
+    """Those of now are written and told, whatever there is of a time to come."""
+    rig.pass_by(30)
+    rig.clock.jump(30 * 3600)
+    rig.pass_by(600)
+    rig.clock.jump(-30 * 3600)
+    before = stored(database, rows.SLOT)
+    rig.pass_by(900)
+    assert stored(database, rows.SLOT) >= before + 2
+    assert rig.since(15, points=3)[1:] == [10.0] * 2
+    assert rig.since(25 * 60, points=100)[-1] == 10.0
+
+
 def test_a_process_that_takes_over_begins_anew(rig: Rig, database: DatabaseManager) -> None:
     """It knows no former reading: one gap, and what was sampled before is there."""
     rig.pass_by(60)

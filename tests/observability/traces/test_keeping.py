@@ -62,3 +62,13 @@ def test_what_cannot_be_kept_is_counted() -> None:
             pass
         until(lambda: metrics.counter("traces_dropped_total").value == 1)
     assert tried == [1]
+
+
+def test_half_a_character_costs_no_span(tmp_path: Path) -> None:
+    """It is told as U+FFFD, as in other records; what could drive a terminal is escaped, as there."""
+    lines = SpanLines(tmp_path, 1 << 20)
+    lines([{"event": "span", "name": "a\ud800\u202eb"}, {"event": "span", "name": "c"}])
+    lines.close()
+    first, second = SpoolReader(tmp_path, None).read().lines
+    assert first.isascii()
+    assert [json.loads(line)["name"] for line in (first, second)] == ["a\ufffd\u202eb", "c"]

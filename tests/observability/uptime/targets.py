@@ -82,9 +82,9 @@ class Target:
         with suppress(OSError):
             self._listening.shutdown(socket.SHUT_RDWR)
         self._listening.close()
+        self._thread.join(20)  # it may have taken one more
         for each in self._open:
             each.close()
-        self._thread.join(20)
 
     def _serve(self) -> None:
         while True:

@@ -196,6 +196,10 @@ def test_probes_are_read_from_text() -> None:
         ("https://h#every=0", "every= as a positive"),
         ("https://h#timeout=-1", "timeout= as a positive"),
         ("https://h#timeout=nan", "timeout= as a positive"),
+        ("https://h#timeout=61", "timeout= of at most 60"),
+        ("https://h:0", "expected a port"),
+        ("tcp://h:0", "expected a port"),
+        ("https://a b/", "expected a host"),
     ):
         with pytest.raises(ConfigurationError, match=sentence):
             probe("a", url)

@@ -107,6 +107,7 @@ def test_what_has_passed_since_the_last_look_counts_as_far_as_it_is_known() -> N
     assert policy.until_now(down, now, 60.0, 10.0) == Spent(MINUTE, MINUTE)
     assert policy.until_now(up, now + HOUR_US, 60.0, 10.0) == Spent(MINUTE, 0)
     assert policy.until_now(State(), now, 60.0, 10.0) == Spent()
+    assert policy.until_now(played("x")[0], now, 60.0, 10.0) == Spent()  # nobody knows yet
     assert [policy.stale(up, now + HOUR_US * number, 60.0, 10.0) for number in (0, 1)] == [False, True]
     assert policy.stale(State(), now, 60.0, 10.0)
 

@@ -193,7 +193,8 @@ class Forwarder(Lifecycle):
             return
         with suppress(OSError):
             unfinished = self._position_file.with_suffix(".unfinished")
-            unfinished.write_text(position, "ascii")
+            with open(unfinished, "w", encoding="ascii", opener=_ours) as file:
+                file.write(position)
             unfinished.replace(self._position_file)
             self._kept = position
 
@@ -230,6 +231,10 @@ class Forwarder(Lifecycle):
         self._shipper.close()
         self._reader.close()
         self._release()
+
+
+def _ours(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_CLOEXEC | os.O_NOFOLLOW, _MODE)
 
 
 def _told(error: Exception) -> str:

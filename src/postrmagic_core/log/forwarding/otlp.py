@@ -13,10 +13,12 @@ import orjson
 from ..._clock import Clock, to_us
 from ...errors import MissingExtra
 from .http import Place, Poster
+from .rfc5424 import TOO_DEEP
 
 SEVERITIES: Final = {"debug": 5, "info": 9, "warning": 13, "error": 17, "critical": 21}
 """The least SeverityNumber of each level (logs data model, SeverityNumber)."""
 _UNKNOWN = 9
+_DEEPEST = 25  # a list or a field in another is three messages, of which protobuf reads a hundred in each other
 _SCOPE = "postrmagic_core"
 _APART = {"ts", "level", "event", "service", "release", "exception"}
 _IDS = {"trace_id": 16, "span_id": 8}
@@ -116,7 +118,9 @@ def _id(value: object, size: int) -> bytes | None:
         return None
 
 
-def _put(place: Any, value: object) -> None:
+def _put(place: Any, value: object, depth: int = 0) -> None:
+    if depth > _DEEPEST:
+        value = TOO_DEEP
     if isinstance(value, bool):
         place.bool_value = value
     elif isinstance(value, int) and -(2**63) <= value < 2**63:
@@ -126,10 +130,10 @@ def _put(place: Any, value: object) -> None:
     elif isinstance(value, list):
         place.array_value.SetInParent()
         for each in value:
-            _put(place.array_value.values.add(), each)
+            _put(place.array_value.values.add(), each, depth + 1)
     elif isinstance(value, dict):
         place.kvlist_value.SetInParent()
         for name, each in value.items():
-            _put(place.kvlist_value.values.add(key=name).value, each)
+            _put(place.kvlist_value.values.add(key=name).value, each, depth + 1)
     elif value is not None:
         place.string_value = str(value)

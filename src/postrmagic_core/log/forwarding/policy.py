@@ -36,7 +36,7 @@ def asked_pause(retry_after: str | None, now: datetime) -> float | None:
     try:
         at = parsedate_to_datetime(told)
         return min(LONGEST_ASKED, max(0.0, (at - now).total_seconds()))
-    except (TypeError, ValueError):  # no date, or one without a time zone
+    except (TypeError, ValueError, OverflowError):  # no date, one without a time zone, or of no year
         return None
 
 

@@ -18,6 +18,8 @@ SD_ID: Final = "postrmagic@32473"
 """Section 7.2.2 asks for a number of a private enterprise; this one is for whoever has none (RFC 5612)."""
 _BOM = b"\xef\xbb\xbf"
 _NIL = "-"
+TOO_DEEP: Final = "[too deep]"
+"""In place of a value that a receiver could not read."""
 _FIRST = ("trace_id", "span_id", "request_id", "job_id", "session", "user", "logger")
 _APART = {"ts", "level", "event", "service"}
 _SPECIAL = re.compile(r'["\\\]]')
@@ -80,7 +82,10 @@ def _fields(event: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
 
 def _value(value: object) -> str:
     """Section 6.3.3: a quotation mark, a backslash and a closing bracket are escaped by a backslash."""
-    text = value if isinstance(value, str) else orjson.dumps(value).decode()
+    try:
+        text = value if isinstance(value, str) else orjson.dumps(value).decode()
+    except TypeError:  # deeper than it writes, and than anybody reads
+        text = TOO_DEEP
     return _SPECIAL.sub(r"\\\g<0>", escaped(text))
 
 

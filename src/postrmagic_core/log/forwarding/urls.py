@@ -20,6 +20,7 @@ from .wire import trust
 _SYSLOG: Final = {"syslog+tcp": 514, "syslog+udp": 514, "syslog+tls": 6514}
 _HTTP: Final = {"http": 80, "https": 443, "otlp+http": 80, "otlp+https": 443}
 
+_SAME_IN_A_NAME = re.compile(r"[a-z0-9.]+")
 _NOT_IN_A_NAME = re.compile(r"[^a-z0-9]+")
 
 
@@ -52,14 +53,17 @@ def shipper_for(
 
 
 def name_for(url: str) -> str:
-    """What a forwarder to ``url`` is called, the same each time: scheme, host, port, and a digest where a path follows.
+    """What a forwarder to ``url`` is called, the same each time: scheme, host, port, and a digest of what is left.
 
     Raises as :func:`shipper_for`.
     """
     parts = _parts(url)
     port = parts.port or {**_SYSLOG, **_HTTP}[parts.scheme]
     name = _NOT_IN_A_NAME.sub("-", f"{parts.scheme}-{parts.hostname}-{port}").strip("-")
-    rest = f"{parts.path.strip('/')}?{parts.query}"
+    rest = f"{'' if parts.path == '/' else parts.path}?{parts.query}"
+    host = parts.hostname or ""
+    if _SAME_IN_A_NAME.fullmatch(host) is None:  # a-b, a.b and a:b would be one
+        rest = f"{host}{rest}"
     return f"{name}-{sha256(rest.encode()).hexdigest()[:8]}" if rest != "?" else name
 
 

@@ -15,6 +15,7 @@ from ..._errand import Errand
 from ..._lifecycle import Lifecycle, after_fork
 from ..._metrics import Metrics
 from ..spool import Batch, SpoolReader
+from . import segment
 from .writer import IndexWriter
 
 logger = logging.getLogger("postrmagic_core.log")
@@ -99,7 +100,7 @@ class Collector(Lifecycle):
             return self._turn()
         except Exception:  # an index of a later version, or what nobody thought of: not at once again
             logger.exception("the log cannot be indexed")
-            self._stop()
+            self._release()  # another process may be of a version that can
             return _FAILED[1]
 
     def _turn(self) -> float:
@@ -118,6 +119,8 @@ class Collector(Lifecycle):
 
     def _collect(self) -> bool:
         """Whether anything was there."""
+        if self._reader is not None and not self._writer.is_there():
+            self._stop()  # somebody removed what is written: it is begun anew
         if self._reader is None:
             self._writer.open()
             self._told_aside()
@@ -167,8 +170,10 @@ class Collector(Lifecycle):
 
     def _held(self) -> bool:
         if self._lock >= 0:
-            return True
-        self._index.mkdir(parents=True, exist_ok=True)
+            if os.fstat(self._lock).st_nlink:
+                return True
+            self._release()  # somebody removed the directory: others may hold another lock by now
+        segment.prepare(self._index)
         lock = os.open(self._index / "collector.lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW, 0o640)
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -22,6 +22,7 @@ from .terms import Both, Has, OneOf, Wanted, bounds, needles, plain, ranks, want
 logger = logging.getLogger("postrmagic_core.log")
 _FEW = 200
 _SOME = 500
+_DIGITS = 18  # SQLite takes no number that is longer
 
 
 class Place(NamedTuple):
@@ -37,8 +38,10 @@ class Place(NamedTuple):
     def of(text: str) -> Place:
         """What :meth:`__str__` wrote; :class:`ValueError`: it did not."""
         number, dot, line = text.partition(".")
-        if not (dot and number.isascii() and number.isdigit() and line.isascii() and line.isdigit() and len(text) < 40):
+        if not (dot and number.isascii() and number.isdigit() and line.isascii() and line.isdigit()):
             raise ValueError(f"{text!r} is no cursor of a search")
+        if max(len(number), len(line)) > _DIGITS:
+            raise ValueError("a cursor of a search has no numbers as long as that")
         return Place(int(number), int(line))
 
 
@@ -139,7 +142,7 @@ class Opened:
             return None
         try:
             found = self._blocks(wanted)
-        except (sqlite3.DatabaseError, zlib.error) as error:
+        except (sqlite3.DatabaseError, zlib.error, IndexError, ValueError) as error:
             self._tell(self.number, error)
             return None
         return found.union(*self._rows("SELECT id FROM blocks WHERE sealed = 0"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sqlite3
 from contextlib import suppress
@@ -17,6 +18,7 @@ ASIDE: Final = ".unreadable"
 """What follows the name of a segment that was put aside."""
 _NAME = re.compile(r"(\d{8})\.db")
 _BUSY = 5.0  # seconds
+_MODE, _DIRECTORY = 0o640, 0o750
 _RANKS = ", ".join(f"rank{rank}" for rank in range(OTHER + 1))
 HEADER: Final = f"id, lines, first_us, last_us, {_RANKS}"
 _SCHEMA = (
@@ -53,6 +55,11 @@ class Header(NamedTuple):
         return Header(row[0], row[1], row[2], row[3], row[4:])
 
 
+def prepare(directory: Path) -> None:
+    """Have the directory of an index, which others than its owner and group may not look into."""
+    directory.mkdir(_DIRECTORY, parents=True, exist_ok=True)
+
+
 def segments(directory: Path) -> list[int]:
     """The numbers of the segments in ``directory``, oldest first; none where it does not exist."""
     found = []
@@ -82,16 +89,23 @@ def read(path: Path) -> sqlite3.Connection | None:
     """
     if not path.exists():
         return None
-    connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=_BUSY, isolation_level=None)
+    try:
+        return _read(path, "mode=ro")
+    except sqlite3.OperationalError:
+        if not path.exists():
+            return None
+        if path.with_name(f"{path.name}-wal").exists():
+            raise
+        # Nobody writes it, and this process may not make the files that a reader of a WAL shares.
+        return _read(path, "mode=ro&immutable=1")
+
+
+def _read(path: Path, how: str) -> sqlite3.Connection | None:
+    connection = sqlite3.connect(f"{path.absolute().as_uri()}?{how}", uri=True, timeout=_BUSY, isolation_level=None)
     try:
         if _version(connection) == 0:
             connection.close()
             return None
-    except sqlite3.DatabaseError:
-        connection.close()
-        if not path.exists():
-            return None
-        raise
     except BaseException:
         connection.close()
         raise
@@ -100,6 +114,8 @@ def read(path: Path) -> sqlite3.Connection | None:
 
 def write(path: Path) -> sqlite3.Connection:
     """Open a segment for writing, made where there is none; one process does it at a time."""
+    with suppress(FileExistsError):  # SQLite would let everybody read it; the files beside it follow this one
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, _MODE))
     connection = sqlite3.connect(path, timeout=_BUSY, isolation_level=None, check_same_thread=False)
     try:
         connection.execute("PRAGMA journal_mode = WAL")
@@ -136,3 +152,11 @@ def put_aside(path: Path) -> None:
     for name in (path.name, f"{path.name}-wal", f"{path.name}-shm"):
         with suppress(FileNotFoundError):
             path.with_name(name).replace(path.with_name(f"{name}{ASIDE}"))
+
+
+def remove_aside(directory: Path, before: float) -> None:
+    """Remove what was put aside and not written since ``before`` (seconds since the epoch)."""
+    for path in directory.glob(f"*{ASIDE}"):
+        with suppress(FileNotFoundError):
+            if path.stat().st_mtime < before:
+                path.unlink()

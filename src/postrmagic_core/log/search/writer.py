@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import sqlite3
+import zlib
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, suppress
+from itertools import pairwise
 from pathlib import Path
 from typing import Final
 
@@ -72,7 +74,7 @@ class IndexWriter:
 
         :class:`OSError`, :class:`sqlite3.Error`: it cannot be written now.
         """
-        self._directory.mkdir(parents=True, exist_ok=True)
+        segment.prepare(self._directory)
         for attempt in range(_TRIES):
             numbers = segment.segments(self._directory)
             path = segment.path_of(self._directory, numbers[-1] if numbers else 1)
@@ -86,7 +88,7 @@ class IndexWriter:
             except sqlite3.OperationalError:
                 self.close()
                 raise
-            except sqlite3.DatabaseError:
+            except (sqlite3.DatabaseError, zlib.error):
                 self.close()
                 segment.put_aside(path)
                 self.put_aside.append(path)
@@ -117,6 +119,10 @@ class IndexWriter:
                     if found is not None:
                         return str(found[0])
         return None
+
+    def is_there(self) -> bool:
+        """Whether nobody removed the segment that is written."""
+        return segment.path_of(self._directory, self._number).exists()
 
     def close(self) -> None:
         """Close the file."""
@@ -233,13 +239,14 @@ class IndexWriter:
         numbers = segment.segments(self._directory)
         sizes = {number: segment.size_of(segment.path_of(self._directory, number)) for number in numbers}
         total = sum(sizes.values())
-        for number in numbers[:-1]:
+        for number, following in pairwise(numbers):
             path = segment.path_of(self._directory, number)
-            if total > self._max_bytes or self._over(path, now_us):
+            if total > self._max_bytes or self._over(path, segment.path_of(self._directory, following), now_us):
                 segment.remove(path)
                 total -= sizes[number]
             else:
                 break
+        segment.remove_aside(self._directory, (now_us - self._days * _DAY_US) / 1e6)
 
     def bytes(self) -> int:
         """How much the index takes."""
@@ -250,24 +257,35 @@ class IndexWriter:
         if self._next == 0:
             return False
         size = segment.size_of(segment.path_of(self._directory, self._number))
-        old = now_us - self._began_us >= _DAY_US
+        old = abs(now_us - self._began_us) >= _DAY_US  # or begun by a clock that was put back since
         return old or self._next >= self._segment_lines or size >= self._max_bytes // _SHARES
 
-    def _over(self, path: Path, now_us: int) -> bool:
-        """Whether everything in a segment is too old."""
+    def _over(self, path: Path, following: Path, now_us: int) -> bool:
+        """Whether everything in a segment is too old: by its records, or by when the segment after it was begun.
+
+        One record that says to be of the future so keeps no others.
+        """
+        before = now_us - self._days * _DAY_US
         try:
             connection = segment.read(path)
             if connection is None:
                 return True
             with closing(connection):
                 last = connection.execute("SELECT max(last_us) FROM blocks").fetchone()[0]
+            if last is None or last < before:
+                return last is not None
+            connection = segment.read(following)
+            if connection is None:
+                return False
+            with closing(connection):
+                begun = connection.execute("SELECT value FROM meta WHERE key = 'began_us'").fetchone()
         except sqlite3.OperationalError:
             return False
         except sqlite3.DatabaseError:
             segment.put_aside(path)
             self.put_aside.append(path)
             return False
-        return last is not None and last < now_us - self._days * _DAY_US
+        return begun is not None and begun[0] < before
 
     def _turn(self) -> None:
         """Seal and merge what is left, and begin another segment from the same position."""
@@ -288,6 +306,8 @@ class IndexWriter:
             raise
         position, number = self.position, self._number
         following = segment.write(segment.path_of(self._directory, number + 1))
+        # Kept at once: until lines come, those before it may be removed.
+        following.execute("INSERT OR REPLACE INTO meta VALUES ('position', ?)", (position,))
         self.close()
         self._connection, self._number = following, number + 1
         self._take_up(following)

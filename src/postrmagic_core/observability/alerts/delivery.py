@@ -36,6 +36,7 @@ LEASE_US = 60 * SECOND
 # A channel is tried every few minutes, and given up after three days.
 RETRY = RetryPolicy(attempts=1_000_000, base=5.0, cap=300.0)
 _PATIENCE_US = 3 * DAY
+_LATEST_US = 600 * SECOND
 _TRIES = 12
 # Seconds between looks at what others may have left.
 _LOOK = 15.0
@@ -102,7 +103,7 @@ class Sender:
                 with self._database.read() as tx:
                     waiting = rows.waiting(tx)
                 now_us = self._clock.now_us()
-                due = [one for one in waiting if one.due_us <= now_us and one.channel in self._channels]
+                due = [one for one in waiting if _is_due(one, now_us) and one.channel in self._channels]
                 tried = 0
                 for one in due:
                     # Taken only to be told at once: who ends keeps none back from others.
@@ -123,14 +124,14 @@ class Sender:
         try:
             self.send()
             with self._database.read() as tx:
-                due = [one.due_us for one in rows.waiting(tx) if one.channel in self._channels]
+                due = [one for one in rows.waiting(tx) if one.channel in self._channels]
         except BackendError as error:
             level = logging.DEBUG if self._failing else logging.WARNING
             self._failing = True
             logger.log(level, "the database does not say what alerts tell: it is asked again", exc_info=error)
             return _LOOK
         self._failing = False
-        return min(max((min(due) - self._clock.now_us()) / SECOND, 0.2), _LOOK) if due else None
+        return min(max((min(one.due_us for one in due) - self._clock.now_us()) / SECOND, 0.2), _LOOK) if due else None
 
     def _take(self, notice: rows.Notice) -> bool:
         until_us = self._clock.now_us() + LEASE_US
@@ -184,6 +185,11 @@ class Sender:
         in_own_unit(self._database, work)
         self._metrics.counter("alerts_undelivered_total", channel=notice.channel).add()
         logger.error("a channel cannot tell of an alert: it is given up", extra=_told(notice, reason))
+
+
+def _is_due(notice: rows.Notice, now_us: int) -> bool:
+    """What is due later than anything is ever put off was put off by a clock that was ahead."""
+    return not now_us < notice.due_us <= now_us + _LATEST_US
 
 
 def _add(tx: Any, notification: Notification, channel: str, at_us: int) -> None:

@@ -150,8 +150,10 @@ def _bounded(rule: Rule, judged: Sequence[Labelled], after: Mapping[str, Held]) 
     if len(judged) <= MOST:
         return judged
     logger.warning("an alert rule has too many readings: some are left out", extra={"rule": rule.name})
-    known = [one for one in judged if policy.identity(rule.name, one[0]) in after]
-    others = [one for one in judged if policy.identity(rule.name, one[0]) not in after]
+    known: list[Labelled] = []
+    others: list[Labelled] = []
+    for one in judged:
+        (known if policy.identity(rule.name, one[0]) in after else others).append(one)
     return [*known, *others][: max(MOST, len(known))]
 
 

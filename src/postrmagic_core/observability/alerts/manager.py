@@ -20,7 +20,7 @@ from ..._unit import in_own_unit
 from ...errors import ConfigurationError
 from . import policy, rows, telling
 from .delivery import TOPIC, Sender, why
-from .evaluation import Evaluation, Found
+from .evaluation import UNKNOWN, Evaluation, Found
 from .interface import Alert, AlertChannel, Change, Evaluated, Notification, Silence, State, Undelivered
 from .policy import DAY, Held
 from .rules import Rule
@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("postrmagic_core.observability")
 _NAME = re.compile(r"[A-Za-z0-9_.-]{1,31}").fullmatch
+# Ids of alerts, and of silences; the database takes no longer ones.
+_ID = re.compile(r"[0-9a-f]{32}").fullmatch
+_SILENCE = re.compile(r"[0-9a-f-]{36}").fullmatch
 _KEEP_US = 90 * DAY
 _KEEP_RESOLVED_US = 7 * DAY
 _BATCH = 500
@@ -148,6 +151,8 @@ class Alerts(Lifecycle):
 
     def get(self, name: str) -> Alert | None:
         """An alert by its id; ``None`` if there is none such."""
+        if not _ID(name):
+            return None
         now_us = self._clock.now_us()
         with self._database.read() as tx:
             found, silences = rows.get(tx, name), rows.silences(tx, now_us)
@@ -190,6 +195,8 @@ class Alerts(Lifecycle):
 
     def unsilence(self, name: str) -> bool:
         """End a silence now. ``False`` if there is none such, or it has ended."""
+        if not _SILENCE(name):
+            return False
         done = in_own_unit(self._database, lambda tx: rows.end_silence(tx, name, self._clock.now_us()))
         if done:
             _log.info("a silence of alerts was ended", extra={"silence": name})
@@ -202,6 +209,8 @@ class Alerts(Lifecycle):
 
     def acknowledge(self, name: str, by: str = "") -> bool:
         """Say that somebody looks at an alert: nothing of it is repeated. ``False`` if it does not fire."""
+        if not _ID(name):
+            return False
         done = in_own_unit(self._database, partial(self._acknowledge, name, policy.line(by, 45) or "?"))
         if done:
             _log.info("an alert was acknowledged", extra={"alert": name, "by": by})
@@ -274,12 +283,15 @@ class Alerts(Lifecycle):
         for name in self.channels:
             if _NAME(name) is None:
                 raise ConfigurationError("expected as a channel's name 1 to 31 letters, digits and _ . -")
-        names: set[str] = set()
+        names = {UNKNOWN}
         for rule in self.rules:
             if rule.name in names:
                 raise ConfigurationError(f"there are two alert rules of the name {rule.name!r}")
             names.add(rule.name)
-            self._sources.check(rule.of)
+            try:
+                self._sources.check(rule.of)
+            except ConfigurationError as error:
+                raise ConfigurationError(f"alert rule {rule.name!r}: {error}") from None
             for channel in rule.channels:
                 if channel not in self.channels:
                     known = _listed(self.channels)

@@ -91,8 +91,9 @@ def change(rule: RateOfChange, samples: Samples, value: float, now_us: int) -> f
     if not old:
         return None
     if not rule.share:
-        return value - old[-1]
-    return (value - old[-1]) / abs(old[-1]) if old[-1] else None
+        return known(value - old[-1])
+    # Infinite beside what was nearly nothing: no JSON has that.
+    return known((value - old[-1]) / abs(old[-1])) if old[-1] else None
 
 
 def verdict(rule: Rule, value: float) -> Verdict:
@@ -136,7 +137,8 @@ def step(rule: Rule, labels: Mapping[str, str], value: float | None, held: Held 
         return _pending(rule, seen, judged, now_us)
     if judged != "well":
         return replace(seen, clear_us=None)
-    clear_us = now_us if held.clear_us is None else held.clear_us
+    # What a clock that was ahead has noted counts from now: else it would count from when that has come.
+    clear_us = now_us if held.clear_us is None else min(held.clear_us, now_us)
     wanted = round(rule.clear_for * SECOND)
     if held.flapping(now_us):
         wanted = max(wanted, CALM)
@@ -171,6 +173,7 @@ def _pending(rule: Rule, seen: Held, judged: Verdict, now_us: int) -> Held | Non
         # That it fired is remembered while it tells whether the next time is one of many.
         recent = seen.told or any(at > now_us - _HOUR for at in seen.fired)
         return replace(seen, state="resolved", over=not seen.told, since_us=now_us) if recent else None
+    seen = replace(seen, since_us=min(seen.since_us, now_us))
     return _fires(seen, now_us) if now_us - seen.since_us >= rule.for_ * SECOND else seen
 
 
@@ -204,10 +207,15 @@ def summary(rule: Rule, labels: Mapping[str, str], value: float | None) -> str:
 
     def filled(blank: re.Match[str]) -> str:
         if blank[1] == "value":
-            return "?" if value is None else f"{value:.4g}"
+            return "?" if value is None else _number(value)
         return line(labels[blank[1]], _VALUE_BYTES) if blank[1] in labels else blank[0]
 
     return line(_FIELD.sub(filled, rule.summary or rule.name), 1000)
+
+
+def _number(value: float) -> str:
+    # Seconds and bytes are read more easily whole.
+    return f"{value:.0f}" if 10_000 <= abs(value) < 1e15 else f"{value:.4g}"
 
 
 def line(text: object, size: int) -> str:

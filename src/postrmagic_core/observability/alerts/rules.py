@@ -31,7 +31,8 @@ class Expression:
 
     def __str__(self) -> str:
         window = f", window={self.window:g}" if self.source == "logs" else ""
-        return f'{self.source}("{self.text}"{window})'
+        quote = "'" if '"' in self.text else '"'
+        return f"{self.source}({quote}{self.text}{quote}{window})"
 
 
 def metric(name: str) -> Expression:
@@ -86,7 +87,9 @@ class Rule:
 
     def __post_init__(self) -> None:
         if not 0 < len(self.name.encode()) <= _NAME_BYTES or not self.name.isprintable():
-            raise ConfigurationError("expected as a rule's name 1 to 190 bytes in one line")
+            raise ConfigurationError(
+                f"expected as an alert rule's name 1 to 190 bytes in one line, got {self.name[:40]!a}"
+            )
         if self.severity not in get_args(Severity):
             self._refuse(f"severity is one of {', '.join(get_args(Severity))}")
         for name in ("for_", "clear_for"):
@@ -117,6 +120,10 @@ class Threshold(Rule):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        for name in ("above", "below", "clear_below", "clear_above"):
+            value = getattr(self, name)
+            if value is not None and not math.isfinite(value):
+                self._refuse(f"{name} is a number")
         if (self.above is None) == (self.below is None):
             self._refuse("give either above or below")
         if self.clear_below is not None and (self.above is None or self.clear_below > self.above):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Protocol, TypeVar
 
 from ..._clock import Clock, SystemClock
@@ -14,6 +14,8 @@ from .rules import Expression
 T = TypeVar("T")
 
 _SECOND = 1_000_000
+# Seconds that a count of log records may look back.
+_LONGEST = 366 * 86_400.0
 
 
 class Group(Protocol):
@@ -64,7 +66,7 @@ class Sources:
 
     ``series`` gives the newest value of each series of the history; ``totals`` the figures of all processes; ``logs``
     counts the records that a query finds in the last so many seconds; ``errors`` gives the groups in a state;
-    ``uptime`` the probes.
+    ``uptime`` the probes, whose names are ``probes``, where they are known.
     """
 
     def __init__(
@@ -75,6 +77,7 @@ class Sources:
         logs: Callable[[str, float], int] | None = None,
         errors: Callable[[str], Iterable[Group]] | None = None,
         uptime: Callable[[], Iterable[Probe]] | None = None,
+        probes: Collection[str] | None = None,
         clock: Clock | None = None,
     ) -> None:
         self._series = series
@@ -82,6 +85,7 @@ class Sources:
         self._logs = logs
         self._errors = errors
         self._uptime = uptime
+        self._probes = probes
         self._clock = clock or SystemClock()
 
     def once(self) -> Sources:
@@ -96,7 +100,7 @@ class Sources:
         )
 
     def check(self, of: Expression | Source) -> None:
-        """Raise :class:`ConfigurationError` if there is no source for it."""
+        """Raise :class:`ConfigurationError` if there is no source for it, or if it can never have an answer."""
         if not isinstance(of, Expression):
             return
         given = {
@@ -107,7 +111,12 @@ class Sources:
             "uptime": self._uptime,
         }
         if given[of.source] is None:
-            raise ConfigurationError(f"an alert rule asks for {of}, and there is no source of that kind here")
+            raise ConfigurationError(f"it asks for {of}, and there is no source of that kind here")
+        if of.source == "logs":
+            self._check_logs(of)
+        if of.source == "uptime" and self._probes is not None and of.text not in ("*", *self._probes):
+            known = ", ".join(sorted(self._probes)) or "none"
+            raise ConfigurationError(f"it asks for {of}, and there is no probe of that name, known are {known}")
 
     def read(self, of: Expression | Source) -> list[Reading]:
         """The readings now; whatever a source raises passes."""
@@ -121,6 +130,16 @@ class Sources:
             "uptime": self._probe,
         }
         return read[of.source](of)
+
+    def _check_logs(self, of: Expression) -> None:
+        from ...log.query import QueryError, parse
+
+        if not 0 < of.window <= _LONGEST:
+            raise ConfigurationError(f"it asks for {of}: window is a number of seconds, a year at most")
+        try:
+            parse(of.text, self._clock.now_us())
+        except QueryError as error:
+            raise ConfigurationError(f"it asks for {of}: {error}") from None
 
     def _metric(self, of: Expression) -> list[Reading]:
         if self._series is not None:

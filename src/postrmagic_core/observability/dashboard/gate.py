@@ -108,5 +108,8 @@ def is_own(request: Request) -> bool:
     origin, host = request.headers.get("origin"), request.headers.get("host")
     if not origin or not host:
         return False
-    parts = urlsplit(origin)
+    try:
+        parts = urlsplit(origin)
+    except ValueError:  # it is no origin
+        return False
     return parts.scheme in ("http", "https") and parts.netloc.lower() == host.lower()

@@ -82,6 +82,8 @@ class Dashboard(Lifecycle):
         self._gate = Gate(stack, allows)
         self._title = title or stack.settings.stack.service
         self._bridge = Bridge(_THREADS, "postrmagic-dashboard")
+        # Of its own: frames are shown, and who may not look is told so, while views wait for what does not answer.
+        self._frames = Bridge(1, "postrmagic-dashboard-frame")
         self._kept = live.Kept(stack.clock.monotonic)
         self._streams = live.Streams(self._kept)
         self._stop = Stop()
@@ -103,6 +105,7 @@ class Dashboard(Lifecycle):
     def _close(self) -> None:
         self._stop.set()
         self._bridge.close()
+        self._frames.close()
 
     async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
         """ASGI 3.0, HTTP."""
@@ -132,7 +135,10 @@ class Dashboard(Lifecycle):
         elif path.startswith("live/"):
             await self._stream(asked, page, receive, send)
         elif method in ("GET", "HEAD"):
-            content = await self._kept.get(_key(asked, page), partial(self._make, asked, page))
+            try:
+                content = await self._kept.get(_key(asked, page), partial(self._make, asked, page))
+            except TimeoutError:
+                content = _late(page)
             await self._frame(asked, page, content, send)
         elif method == "POST":
             await self._act(asked, page, receive, send)
@@ -153,11 +159,10 @@ class Dashboard(Lifecycle):
         headers = [("www-authenticate", CHALLENGE)] if status == 401 else []
         here = Here(base, "", {}, self._now())
 
-        def refused() -> str:
-            self._gate.note(request)
-            return render(here, "refused.html", {"assets": assets.version(), "status": status})
-
-        text = await self._bridge.lift(refused)
+        data = {"assets": assets.version(), "status": status}
+        text = await self._frames.lift(lambda: render(here, "refused.html", data))
+        noted = asyncio.ensure_future(self._bridge.lift(lambda: self._gate.note(request)))
+        await asyncio.wait({noted}, timeout=live.PATIENCE)  # later it is noted still
         await answers.answer(send, status, text.encode(), headers=headers, head=request.method == "HEAD")
 
     async def _make(self, asked: _Asked, page: Page) -> Content:
@@ -166,6 +171,8 @@ class Dashboard(Lifecycle):
 
     def _content(self, asked: _Asked, page: Page) -> Content:
         here = Here(asked.base, page.path, asked.query, self._now())
+        if self._stop:  # nobody sees it any more: what waited for a thread is not worth one
+            return _late(page)
         try:
             shown = page.view(Ask(self._stack, asked.query, clock=self._stack.clock))
             text = render(here, shown.template, shown.data)
@@ -177,7 +184,7 @@ class Dashboard(Lifecycle):
 
     async def _frame(self, asked: _Asked, page: Page | None, content: Content, send: Send) -> None:
         kept = asked.request.cookies.get(messages.NAME, "")
-        text, shown = await self._bridge.lift(lambda: self._framed(asked, page, content, kept))
+        text, shown = await self._frames.lift(lambda: self._framed(asked, page, content, kept))
         cookie = messages.forget(f"{asked.base}/", secure=asked.secure)
         headers = [("set-cookie", cookie)] if shown else []
         await answers.answer(send, content.status, text.encode("utf-8", "replace"), headers=headers, head=asked.head)
@@ -214,26 +221,30 @@ class Dashboard(Lifecycle):
         call = partial(action, Ask(self._stack, asked.query, asked.user, self._stack.clock), form)
         message = await self._bridge.lift(lambda: _done(call, page, name, asked.user))
         self._kept.forget()
-        cookie = await self._bridge.lift(
+        cookie = await self._frames.lift(
             lambda: messages.keep(self._keys, message, asked.user, f"{asked.base}/", secure=asked.secure)
         )
         to = Here(asked.base, page.path, {}, self._now()).url(page.path, asked.query)
         await answers.redirect(send, to, headers=[("set-cookie", cookie)] if cookie else [])
 
     async def _stream(self, asked: _Asked, page: Page, receive: Receive, send: Send) -> None:
-        """The changes of a page, until the client goes, the server stops, or five minutes are over."""
-        if self._streams.count >= live.MOST_STREAMS or self._stop:
+        """The changes of a page, until the client goes or takes nothing, the server stops, or a minute is over."""
+        if self._streams.full(asked.user) or self._stop:
             await answers.answer(send, 503, b"", headers=[("retry-after", "10")])
             return
         key = _key(asked, page)
-        watch = self._streams.join(key, partial(self._make, asked, page), pace(page, asked.query))
+        watch = self._streams.join(key, asked.user, partial(self._make, asked, page), pace(page, asked.query))
         gone = asyncio.ensure_future(_gone(receive))
         try:
             await answers.start(send, 200, [("content-type", "text/event-stream"), ("x-accel-buffering", "no")])
-            await self._tell(watch, gone, send)
+            await self._tell(watch, gone, partial(_said, send))
+        except TimeoutError:  # the server closes what was not ended
+            _log.info(
+                "a stream of the dashboard ended, as its client took nothing", extra={"client": asked.request.client}
+            )
         finally:
             gone.cancel()
-            self._streams.leave(key, watch)
+            self._streams.leave(key, asked.user, watch)
 
     async def _tell(self, watch: live.Watch, gone: asyncio.Future[None], send: Send) -> None:
         loop = asyncio.get_running_loop()
@@ -285,9 +296,18 @@ async def _first(news: asyncio.Event, gone: asyncio.Future[None]) -> None:
         heard.cancel()
 
 
+async def _said(send: Send, message: answers.Message) -> None:
+    await asyncio.wait_for(send(message), live.SLOWEST)
+
+
 async def _gone(receive: Receive) -> None:
     while (await receive())["type"] != "http.disconnect":
         pass
+
+
+def _late(page: Page) -> Content:
+    text = environment().get_template("broken.html").render(code=live.LATE)
+    return Content(page.title, text, {}, 503, live.LATE)
 
 
 def _note(title: str, template: str, status: int) -> Content:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections import Counter
 from collections.abc import Callable, Coroutine, Hashable
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -12,11 +13,22 @@ FRESH = 2.0
 """Seconds for which a page that was made is shown to whoever asks for it."""
 MOST_STREAMS = 100
 """Streams of one process: a browser has at most six to one host, over HTTP/2 some more."""
+MOST_OF_ONE = 30
+"""Streams of one user: who opens too many takes them from nobody else."""
 _KEPT = 64
+_MAKING = 64
+PATIENCE = 10.0
+"""Seconds for which somebody waits for a page; it is made to its end meanwhile, for who asks again."""
+SLOWEST = 10.0
+"""Seconds in which a client takes what a stream tells it, else the stream ends."""
 HEARTBEAT = 15.0
 """Seconds after which a stream that has nothing to tell says that it lives, so that no proxy ends it."""
-LIFE = 300.0
+LIFE = 60.0
 """Seconds after which a stream ends, and the browser asks anew: by then its owner may no longer be allowed to look."""
+
+
+LATE = "backend.timeout"
+"""The code of a page that takes too long."""
 
 
 class Content(NamedTuple):
@@ -41,16 +53,21 @@ class Kept:
         self._making: dict[Hashable, asyncio.Task[Content]] = {}
 
     async def get(self, key: Hashable, make: Make) -> Content:
-        """The content, no older than :data:`FRESH` seconds when it was asked for."""
+        """The content, no older than :data:`FRESH` seconds when it was asked for.
+
+        :class:`TimeoutError` after :data:`PATIENCE`, and at once where too many are being made already.
+        """
         found = self._made.get(key)
         if found is not None and self._monotonic() - found[0] < FRESH:
             return found[1]
         task = self._making.get(key)
         if task is None or task.get_loop() is not asyncio.get_running_loop():
+            if len(self._making) >= _MAKING:
+                raise TimeoutError
             task = asyncio.ensure_future(self._make(key, make))
             self._making[key] = task
         # Who asked may leave; the others wait for it still.
-        return await asyncio.shield(task)
+        return await asyncio.wait_for(asyncio.shield(task), PATIENCE)
 
     def forget(self) -> None:
         """Something was changed: what was made before is not shown any more."""
@@ -91,9 +108,14 @@ class Streams:
     def __init__(self, kept: Kept) -> None:
         self._kept = kept
         self._watches: dict[Hashable, Watch] = {}
+        self._users = Counter[str]()
         self.count = 0
 
-    def join(self, key: Hashable, make: Make, every: float) -> Watch:
+    def full(self, user: str) -> bool:
+        """Whether there is no room for one more, of this user or of all."""
+        return self.count >= MOST_STREAMS or self._users[user] >= MOST_OF_ONE
+
+    def join(self, key: Hashable, user: str, make: Make, every: float) -> Watch:
         """Look too; the first one has it made from now on."""
         key = (key, id(asyncio.get_running_loop()))
         watch = self._watches.get(key)
@@ -102,11 +124,13 @@ class Streams:
             watch.task = asyncio.ensure_future(self._run(key[0], watch, make, every))
         watch.watchers += 1
         self.count += 1
+        self._users[user] += 1
         return watch
 
-    def leave(self, key: Hashable, watch: Watch) -> None:
+    def leave(self, key: Hashable, user: str, watch: Watch) -> None:
         """Look no more; after the last one nothing is made."""
         self.count -= 1
+        self._users -= Counter((user,))
         watch.watchers -= 1
         if watch.watchers == 0:
             self._watches.pop((key, id(asyncio.get_running_loop())), None)
@@ -115,7 +139,10 @@ class Streams:
 
     async def _run(self, key: Hashable, watch: Watch, make: Make, every: float) -> None:
         while True:
-            content = await self._kept.get(key, make)
+            try:
+                content = await self._kept.get(key, make)
+            except TimeoutError:  # what was shown stays, and is said to be of before
+                content = (watch.content or Content("", "", {}))._replace(trouble=LATE)
             before = {} if watch.content is None else watch.content.parts
             changed = {name: text for name, text in content.parts.items() if before.get(name) != text}
             watch.number, watch.content = watch.number + 1, content

@@ -12,7 +12,7 @@ from ...errors import ConfigurationError, SealBroken
 
 NAME = "postrmagic-dashboard"
 _PURPOSE = "dashboard-message"
-_MOST = 500  # characters
+_MOST = 500  # characters: of four bytes each, sealed and encoded, they fit in the 4096 bytes of a cookie
 _AGE = 60  # seconds
 
 
@@ -26,7 +26,7 @@ class Told(NamedTuple):
 def keep(keys: KeyRing, told: Told, user: str, path: str, *, secure: bool) -> str:
     """The header's value that keeps it for the next page; an empty text where there are no keys to seal it with."""
     try:
-        body = json.dumps([told.text[:_MOST], told.good]).encode()
+        body = json.dumps([told.text[:_MOST], told.good], ensure_ascii=False).encode("utf-8", "replace")
         sealed = urlsafe_b64encode(keys.seal(body, purpose=_PURPOSE, context=user.encode())).decode()
     except ConfigurationError:
         return ""

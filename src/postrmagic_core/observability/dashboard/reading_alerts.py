@@ -149,10 +149,10 @@ def leads(rule: Rule | None, of: Mapping[str, str], since: datetime | None = Non
 def condition(rule: Rule) -> str:
     """When a rule is broken, in words."""
     if isinstance(rule, Threshold):
-        return f"above {rule.above:g}" if rule.above is not None else f"below {rule.below:g}"
+        return f"above {_value(rule, rule.above)}" if rule.above is not None else f"below {_value(rule, rule.below)}"
     if isinstance(rule, RateOfChange):
-        by = f"{rule.by:+.0%}" if rule.share else f"{rule.by:+g}"
-        return f"changes by more than {by} within {words.duration(rule.within)}"
+        by = f"{abs(rule.by):.0%}" if rule.share else f"{abs(rule.by):g}"
+        return f"{'falls' if rule.by < 0 else 'grows'} by more than {by} within {words.duration(rule.within)}"
     return "is not there" if isinstance(rule, Absence) else ""
 
 
@@ -172,7 +172,7 @@ def ruled(ask: Ask, rules: Sequence[Rule], current: Sequence[Alert]) -> list[Rul
                 TONES.get(rule.severity, ""),
                 rule.for_,
                 plain(", ".join(rule.channels) or "all", 200),
-                [_told(one) for one in (readings.value or ())[:_READINGS]],
+                [_told(rule, one) for one in (readings.value or ())[:_READINGS]],
                 readings.trouble,
                 leads(rule, {}),
                 sum(one.rule == rule.name and one.state == "firing" for one in current),
@@ -181,9 +181,15 @@ def ruled(ask: Ask, rules: Sequence[Rule], current: Sequence[Alert]) -> list[Rul
     return found
 
 
-def _told(reading: Reading) -> tuple[str, str]:
+def _told(rule: Rule, reading: Reading) -> tuple[str, str]:
     told = ", ".join(value for _, value in labels(reading.labels))
-    return told, words.number(reading.value)
+    return told, _value(rule, reading.value)
+
+
+def _value(rule: Rule, value: float | None) -> str:
+    """How long it is until an instant is in seconds; of the rest nobody knows the unit."""
+    seconds = isinstance(rule.of, Expression) and rule.of.source == "time_left"
+    return words.duration(value) if seconds else words.number(value)
 
 
 def _read(read: Callable[[Expression], list[Reading]], rule: Rule) -> list[Reading] | None:

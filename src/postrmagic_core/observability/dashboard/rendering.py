@@ -13,6 +13,7 @@ from urllib.parse import quote, urlencode
 
 from ...errors import MissingExtra
 from . import charts, words
+from .reading_logs import plain
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -31,9 +32,13 @@ class Here:
     parts: dict[str, str] = field(default_factory=dict)
 
     def url(self, page: str, query: Mapping[str, object]) -> str:
-        """The address of a page; what is ``None`` or empty is left out of the query."""
+        """The address of a page; what is ``None`` or empty is left out of the query.
+
+        Of a text that is no Unicode (a lone surrogate) a sign remains.
+        """
         given = {name: str(value) for name, value in query.items() if value is not None and value != ""}
-        return f"{self.base}/{quote(page)}" + (f"?{urlencode(given)}" if given else "")
+        asked = urlencode(given, errors="replace")
+        return f"{self.base}/{quote(page)}" + (f"?{asked}" if asked else "")
 
 
 _here: ContextVar[Here] = ContextVar("postrmagic_dashboard_here")
@@ -62,6 +67,7 @@ def environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
         auto_reload=False,
+        finalize=_still,
     )
     made.filters |= {
         "ago": _ago,
@@ -83,6 +89,11 @@ def environment() -> Environment:
         "url": _url,
     }
     return made
+
+
+def _still(value: object) -> object:
+    """What a template shows, without signs that turn the text around, are not seen, or that no text has."""
+    return value if type(value) is not str or value.isprintable() else plain(value, len(value), lines=True)
 
 
 def _ago(value: object) -> object:

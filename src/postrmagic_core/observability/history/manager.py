@@ -155,7 +155,7 @@ class History:
         """Write the means of slots that are over, a few at a time; another process may have, which is as well."""
         for _ in range(_SLOTS):
             with self._database.read() as tx:
-                after = rows.newest(tx, SLOT) or 0
+                after = rows.newest(tx, SLOT, now_us) or 0
                 begun = rows.first(tx, STEP, after)
                 if begun is None:
                     return
@@ -182,7 +182,7 @@ class History:
 def _parts(tx: Any, since_us: int, until_us: int, *, over: bool, coarse: bool) -> list[tuple[int, int, int]]:
     """Which steps tell of which time: means as far as there are any, samples after that."""
     steps = [(STEP, since_us, until_us + over * _GAP_US)]
-    rolled = rows.newest(tx, SLOT) if coarse else None
+    rolled = rows.newest(tx, SLOT, until_us) if coarse else None
     if rolled is None or rolled <= since_us:
         return steps
     return [(SLOT, since_us, until_us + over * _SLOT_US), (STEP, rolled, until_us + over * _GAP_US)]

@@ -47,9 +47,9 @@ def routes(tx: Any, step: int, after_us: int, until_us: int) -> Iterator[Counted
         yield from _unpacked(packed)
 
 
-def newest(tx: Any, step: int) -> int | None:
-    """When the last one was."""
-    found: int | None = tx.scalar(select(func.max(c.at_us)).where(c.step == step))
+def newest(tx: Any, step: int, until_us: int) -> int | None:
+    """When the last one until an instant was; a clock that was ahead may have left later ones."""
+    found: int | None = tx.scalar(select(func.max(c.at_us)).where(c.step == step, c.at_us <= until_us))
     return found
 
 

@@ -6,9 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import orjson
-
 from ...log.policy import Redactor
+from ...log.render import render_json
 from ...log.spool import Spool
 
 
@@ -24,7 +23,7 @@ class SpanLines:
 
     def __call__(self, events: Sequence[Mapping[str, Any]]) -> None:
         """Write ``events``, in order."""
-        lines = [orjson.dumps(self._redactor.clean(event)) for event in events]
+        lines = [render_json(self._redactor.clean(event)) for event in events]
         while lines:
             del lines[: self._spool.write(lines)]
 

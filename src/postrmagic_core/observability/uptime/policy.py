@@ -91,7 +91,9 @@ def advance(state: State, look: Look, *, failures: int, every: float, timeout: f
 
 
 def until_now(state: State, now_us: int, every: float, timeout: float) -> Spent:
-    """What has passed since the last look, as far as it is known."""
+    """What has passed since the last look, as far as it is known; nothing, while it is not decided how it is."""
+    if state.up is None:
+        return Spent()
     known_us, _ = _known(state, Look(now_us, 0, ""), every, timeout)
     return Spent(known_us, known_us if state.up is False else 0)
 

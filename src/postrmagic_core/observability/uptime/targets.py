@@ -11,6 +11,7 @@ from ...errors import ConfigurationError
 from .interface import Kind, Probe
 
 _IS_NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}").fullmatch
+_IS_HOST = re.compile(r"[^\s/\\@\[\]]{1,253}").fullmatch
 _KINDS: Final[Mapping[str, Kind]] = {
     "internal": "internal",
     "http": "http",
@@ -27,6 +28,7 @@ _OPTIONS: Final[Mapping[str, type]] = {
     "text": str,
     "days": float,
 }
+_TIMEOUT = 60.0
 _OF_HTTP = {"status", "text"}
 # RFC 3986, section 3.3 and 3.4; what is percent-encoded stays so.
 _SAFE = "/%:@!$&'()*+,;=~?"
@@ -49,9 +51,9 @@ def probe(name: str, url: str, *, every: float = 60.0) -> Probe:
     kind = _KINDS.get(parts.scheme)
     if kind is None:
         raise _wrong(name, "https://…, http://…, tcp://host:port, tls://host:port or internal:")
-    if kind != "internal" and not parts.hostname:
+    if kind != "internal" and not _IS_HOST(parts.hostname or ""):
         raise _wrong(name, "a host")
-    if kind == "tcp" and port is None:
+    if port == 0 or (kind == "tcp" and port is None):
         raise _wrong(name, "a port, as in tcp://host:port")
     options = _options(name, kind, parts.fragment)
     made: dict[str, Any] = {"every": every, **options}
@@ -95,6 +97,9 @@ def _options(name: str, kind: Kind, fragment: str) -> dict[str, Any]:
             raise _wrong(name, f"{option}= as a number") from None
         if made is not str and not 0 <= found[option] < 1e9:
             raise _wrong(name, f"{option}= as a positive number")
+    # The others wait for it, those of the same round.
+    if found.get("timeout", 0) > _TIMEOUT:
+        raise _wrong(name, f"timeout= of at most {_TIMEOUT:g} seconds")
     for option in ("every", "timeout", "failures"):
         if option in found and not found[option]:
             raise _wrong(name, f"{option}= as a positive number")

@@ -53,10 +53,11 @@ def escaped(text: str) -> str:
     """Text without Slack's markup: no mention, no link, no formatting.
 
     ``&``, ``<`` and ``>`` are control characters (https://docs.slack.dev/messaging/formatting-message-text); what
-    would begin bold, italic, struck or code text is parted from its word by a zero-width space.
+    would begin bold, italic, struck or code text is parted from its word by a zero-width space; so are, for Mattermost
+    and Rocket.Chat, what mentions somebody and what is a link or an image.
     """
     text = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    return "".join(f"\u200b{letter}\u200b" if letter in "*_~`" else letter for letter in text)
+    return "".join(f"\u200b{letter}\u200b" if letter in "*_~`@[]" else letter for letter in text)
 
 
 def _alert(alert: Told) -> str:

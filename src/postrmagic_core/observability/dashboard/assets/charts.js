@@ -119,6 +119,7 @@ function lay(plot, data, { limit, mark, text }) {
     }
   }
   ctx.font = `${10 * ratio}px system-ui, sans-serif`;
+  ctx.textAlign = "left"; // the axes leave theirs
   let free = -Infinity;
   for (const [at, label, kind] of data.marks) {
     const x = Math.round(plot.valToPos(at, "x", true));

@@ -6,11 +6,12 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from ..interface import Ask, Page, Shown
+from ..reading_adoption import adoption
 from ..reading_series import Drawn
 from ..signals import alerts, drawn, marks, releases, signals
 
 if TYPE_CHECKING:
-    from ...experience import Adoption, PageFigures, Survey
+    from ...experience import PageFigures, Survey
 
 _CHARTS = (Drawn("loads", "Page load", [("page_load_p75", "75 of 100", "")]),)
 _SPANS = {"7d": 7, "30d": 30, "90d": 90}
@@ -39,7 +40,7 @@ def view(ask: Ask) -> Shown:
     if question not in (questions.value or ()):
         question = next(iter(questions.value or ()), "")
     data = {
-        "adoption": ask.part("adoption", lambda: _adoption(source, since)),
+        "adoption": ask.part("adoption", lambda: adoption(ask, _SPANS[name])),
         "charts": drawn(found, _CHARTS, marks(ask.window, releases(ask), alerts(ask))),
         "signals": found,
         "days": _SPANS[name],
@@ -60,10 +61,6 @@ def judged(figure: str, value: float | None) -> str:
         return ""
     good, poor = VITALS[figure]
     return "good" if value <= good else "warn" if value <= poor else "bad"
-
-
-def _adoption(source: Any, since: Any) -> list[Adoption] | None:
-    return None if source is None else source.adoption(since)
 
 
 def _questions(source: Any) -> list[str] | None:

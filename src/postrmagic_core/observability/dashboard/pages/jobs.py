@@ -90,12 +90,13 @@ def view(ask: Ask) -> Shown:
     queues = ask.part("the queues", lambda: ask.sorted(_queues(ask.stack.jobs, told), QUEUE_SORTS, "name"))
     crowded = tab == "waiting" and sum(one.due + one.later for one in queues.value or ()) > _LISTED
     queue, task = ask.text("queue", 64), ask.text("task")
+    known = queue.isascii()  # no queue is called anything else, and the database would not take it
 
     def listed() -> list[JobStatus]:
         # One more than is shown tells whether there are more.
         return ask.stack.jobs.find(TABS[tab], queue=queue or None, task=task or None, limit=limit + 1)
 
-    jobs = ask.part("the jobs", listed if not crowded else list)
+    jobs = ask.part("the jobs", listed if known and not crowded else list)
     return Shown(
         "jobs.html",
         {

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from .. import words
 from ..charts import Tile, Tone
 from ..interface import Ask, Page, Part, Shown
+from ..reading_adoption import adoption
 from ..reading_series import Drawn
 from ..signals import Signals, alerts, drawn, marks, releases, signals
 
@@ -39,7 +40,7 @@ _CHARTS = (
 )
 _NEWEST = 6
 _WEEKS = 4
-_MONTH = timedelta(days=30)
+_MONTH = 30  # days
 
 
 def view(ask: Ask) -> Shown:
@@ -126,7 +127,7 @@ def _felt(ask: Ask, found: Signals | None) -> list[Tile]:
             *tiles,
             *(Tile(title, words.NOTHING, "not measured here", page=page) for title in ("Adoption", "Satisfaction")),
         ]
-    adopted = ask.part("adoption", lambda: source.adoption(ask.now - _MONTH))
+    adopted = ask.part("adoption", lambda: adoption(ask, _MONTH))
     first = next(iter(adopted.value or ()), None)
     tiles.append(
         Tile("Adoption", words.NOTHING, adopted.trouble or "no use was counted yet", page=page)
