@@ -27,12 +27,21 @@ def test_every_figure_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     """And says that the data was smaller."""
     monkeypatch.setattr(search, "BATCH", 5000)
     bench = Short(Options(quick=True))
-    search.run(bench)
+    search.ten_million(bench)
+    search.peers(bench)
     named = {"ingest_rate", "bytes_per_line", "search_10m_ms", "search_10m_typical_ms", "story_10m_ms"}
     peers = {"fts5_ingest_speedup", "fts5_bytes_per_line", "grep_speedup", "histogram_10m_ms"}
     assert set(bench.figures) | ({"grep_speedup"} & set(bench.missing)) == named | peers
     assert all(value > 0 for value in bench.figures.values())
     assert bench.scale < 0.01
+
+
+@pytest.mark.soak
+def test_the_dashboard_is_watched_and_not() -> None:
+    """Against a running application."""
+    bench = Short(Options(quick=True, duration=0.2))
+    search.dashboard_open(bench)
+    assert bench.figures["dashboard_open_rate_ratio"] > 0
 
 
 def test_lines_are_the_same_for_the_same_seed_and_all_different() -> None:

@@ -154,7 +154,11 @@ def test_tail_follows_until_it_is_interrupted(data: Path, spool: Spool) -> None:
     """The last ones first, then what comes; Ctrl-C is no error."""
     put(spool, "first")
     put(spool, "second")
-    code = "from postrmagic_core.cli.logs import logs; logs()"
+    # Where the tests run in the background Ctrl-C is ignored, and children inherit that.
+    code = (
+        "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        "from postrmagic_core.cli.logs import logs; logs()"
+    )
     process = subprocess.Popen(
         [sys.executable, "-c", code, "tail", "-n", "1", "--json", "event:*"],
         stdout=subprocess.PIPE,

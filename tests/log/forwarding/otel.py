@@ -61,7 +61,7 @@ class Tap:
     def __init__(self, receiver: HttpReceiver) -> None:
         self._port = free_port()
         self._said: list[str] = []
-        command = [sys.executable, "-m", "oteltap", "--port", str(self._port)]
+        command = [sys.executable, "-u", "-m", "oteltap", "--port", str(self._port)]
         self._process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()

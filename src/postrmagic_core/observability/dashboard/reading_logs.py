@@ -8,7 +8,7 @@ import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from hashlib import blake2s
+from hashlib import blake2b
 from typing import Any, Final
 
 from ..._clock import from_us
@@ -130,7 +130,7 @@ def row_of(record: Mapping[str, Any], asked: str | None = None) -> Row:
 
 def _key(record: Mapping[str, Any]) -> str:
     told = json.dumps(record, sort_keys=True, default=str)
-    return "r" + blake2s(told.encode("utf-8", "replace"), digest_size=6).hexdigest()
+    return "r" + blake2b(told.encode("utf-8", "replace"), digest_size=6).hexdigest()
 
 
 def _brief(record: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
