@@ -8,6 +8,7 @@ import pytest
 
 from benchmarks import search
 from benchmarks._harness import Bench, Options
+from benchmarks._search_dashboard import dashboard_open
 from benchmarks._search_lines import Lines
 
 
@@ -40,7 +41,7 @@ def test_every_figure_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_dashboard_is_watched_and_not() -> None:
     """Against a running application."""
     bench = Short(Options(quick=True, duration=0.2))
-    search.dashboard_open(bench)
+    dashboard_open(bench)
     assert bench.figures["dashboard_open_rate_ratio"] > 0
 
 
