@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import MetaData, inspect
+from sqlalchemy import MetaData, Table, delete, inspect
 
 from postrmagic_core.database import DatabaseManager
 
@@ -39,6 +39,30 @@ def kept_url(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
     """URL of a database that the tests of a module share; each leaves it empty."""
     with empty_database(request.param, request, tmp_path_factory.mktemp("database")) as url:
         yield url
+
+
+def create_tables(database: DatabaseManager, tables: Sequence[Table]) -> None:
+    """Make these tables: faster than by the migrations, which tests hold equal."""
+    with database.write() as tx:
+        for table in tables:
+            table.create(tx.connection)
+
+
+@contextmanager
+def with_tables(url: str, tables: Sequence[Table]) -> Iterator[DatabaseManager]:
+    """A database, open, in which these tables are made."""
+    with DatabaseManager(url) as manager:
+        create_tables(manager, tables)
+        yield manager
+
+
+@contextmanager
+def emptied(database: DatabaseManager, tables: Sequence[Table]) -> Iterator[DatabaseManager]:
+    """The same for one test, which leaves the tables empty."""
+    yield database
+    with database.write() as tx:
+        for table in tables:
+            tx.execute(delete(table))
 
 
 @pytest.fixture(params=KINDS)

@@ -133,6 +133,11 @@ def carried() -> dict[str, str]:
 def put_context(**context: Any) -> None:
     """Add ``context`` to the present context for good: for callers whose context ends by itself, as a request's."""
     bind_contextvars(**context)
+    _begin_following()
+
+
+def _begin_following() -> None:
+    """Where records are sampled, the request or job whose context this is begins to be followed."""
     handler = only_hearer.handler
     if handler is not None and handler.sampler is not None:
         handler.sampler.begin()
@@ -158,9 +163,7 @@ class ContextField:
             self._variable = next(variable for variable in copy_context() if variable.name == named)
         else:
             self._variable.set(value)
-        handler = only_hearer.handler
-        if handler is not None and handler.sampler is not None:
-            handler.sampler.begin()
+        _begin_following()
 
     def drop(self) -> None:
         """Take it out of the present context."""

@@ -157,7 +157,8 @@ class Observability(Lifecycle):
         )
         if self._settings.observability.metrics:
             duties.add("history", _SAMPLE, lambda: self.history.sample())
-        duties.add("uptime", _LOOK, lambda: self.uptime.run_due())
+        if self._settings.observability.probes:
+            duties.add("uptime", _LOOK, lambda: self.uptime.run_due())
         duties.add("alerts", _EVALUATE, lambda: self.alerts.evaluate())
         return duties
 

@@ -156,13 +156,16 @@ def test_lines_that_the_spool_removed_are_counted(logs: Logs) -> None:
     assert logs.events(limit=1) == ["e2999"]
 
 
-def test_an_index_of_a_later_version_is_refused(logs: Logs) -> None:
-    """By its number, to whoever reads, and it is not written."""
+def _of_a_later_version(logs: Logs) -> None:
     logs.log("seen")
     logs.collect()
-    path = segment.path_of(logs.index, 1)
-    with closing(sqlite3.connect(path)) as connection:
+    with closing(sqlite3.connect(segment.path_of(logs.index, 1))) as connection:
         connection.execute("PRAGMA user_version = 99")
+
+
+def test_an_index_of_a_later_version_is_refused(logs: Logs) -> None:
+    """By its number, to whoever reads, and it is not written."""
+    _of_a_later_version(logs)
     with pytest.raises(ConfigurationError, match="version 99"):
         logs.found.search("")
     with pytest.raises(ConfigurationError, match="version 99"):
@@ -171,7 +174,7 @@ def test_an_index_of_a_later_version_is_refused(logs: Logs) -> None:
 
 def test_what_cannot_be_indexed_at_all_is_told_and_does_not_spin(logs: Logs, caplog: pytest.LogCaptureFixture) -> None:
     """Its thread waits a minute."""
-    test_an_index_of_a_later_version_is_refused(logs)
+    _of_a_later_version(logs)
     with logs.collector():
         until(lambda: "the log cannot be indexed" in caplog.text, timeout=PATIENCE)
     assert caplog.text.count("the log cannot be indexed") == 1

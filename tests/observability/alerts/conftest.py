@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from sqlalchemy import delete
 
 from postrmagic_core.database import DatabaseManager
 from postrmagic_core.database.tables import outbox, outbox_keys
 from postrmagic_core.observability import tables
 from postrmagic_core.testing import FakeClock
-from tests.databases import kept_url  # noqa: F401 - pytest looks for fixtures here
+from tests.databases import emptied, kept_url, with_tables  # noqa: F401 - pytest looks for fixtures here
 
 TABLES = [
     outbox,
@@ -27,20 +26,15 @@ TABLES = [
 @pytest.fixture(scope="module")
 def kept_database(kept_url: str) -> Iterator[DatabaseManager]:  # noqa: F811 - the fixture imported
     """A database, open, with the tables: faster than by the migrations, which test_tables holds equal."""
-    with DatabaseManager(kept_url) as manager:
-        with manager.write() as tx:
-            for table in TABLES:
-                table.create(tx.connection)
+    with with_tables(kept_url, TABLES) as manager:
         yield manager
 
 
 @pytest.fixture
 def database(kept_database: DatabaseManager) -> Iterator[DatabaseManager]:
     """An open database whose tables are empty."""
-    yield kept_database
-    with kept_database.write() as tx:
-        for table in TABLES:
-            tx.execute(delete(table))
+    with emptied(kept_database, TABLES) as empty:
+        yield empty
 
 
 @pytest.fixture
