@@ -49,7 +49,7 @@ def run(*arguments: str, answer: str | None = None) -> Result:
 def test_the_guide_works_line_by_line() -> None:
     """Every `postrmagic db` line of the how-to, in its order, on the embedded default."""
     lines = re.findall(r"^\$ postrmagic db (.*)$", GUIDE.read_text(encoding="utf-8"), re.M)
-    assert len(lines) == 10
+    assert len(lines) == 13
     for line in lines:
         arguments = [found.strip('"') for found in re.findall(r'"[^"]*"|\S+', line)]
         assert run(*arguments).exit_code == 0, line

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 from rich.console import Console
@@ -19,7 +19,8 @@ from .words import print_json
 
 if TYPE_CHECKING:
     from ..database import DatabaseManager
-    from ..database.migrating.interface import Report, SchemaState, Step
+    from ..database.compatibility.compatible import Judgement
+    from ..database.migrating.interface import Migrations, Report, SchemaState, Step
     from ..database.migrating.migrator import Migrator
     from ..stack import Stack
 
@@ -31,6 +32,7 @@ App = Annotated[
 ]
 _CURRENT = ("history", "database", "code", "state")
 Sql = Annotated[bool, typer.Option("--sql", help="Print the SQL, run nothing.")]
+Dialect = Literal["sqlite", "mysql"]
 _WARNING = (
     "[bold red]These are the package's own tables: jobs, events and outbox rows that wait in them are lost, and the "
     "application does not work without them.[/bold red]"
@@ -38,9 +40,21 @@ _WARNING = (
 
 
 @database.command()
-def upgrade(app: App = None, sql: Sql = False) -> None:
+def upgrade(
+    app: App = None,
+    sql: Sql = False,
+    compatible: Annotated[
+        bool, typer.Option("--compatible", help="Refuse, before anything runs, what the running release breaks on.")
+    ] = False,
+) -> None:
     """Bring the package's tables, then the application's, to the newest revision; safe to run from several machines."""
     with _migrator(app) as (manager, migrator):
+        if compatible:
+            from ..database.compatibility.compatible import refuse_incompatible
+            from ..database.schema import PACKAGE
+
+            application = [] if manager.migrations is None else [manager.migrations]
+            refuse_incompatible(_pending(manager, [PACKAGE, *application]))
         current = not sql and manager.schema_current()
         migrator(_shown).upgrade(sql=sys.stdout if sql else None)
     if not sql:
@@ -140,6 +154,70 @@ def history(
     for revision, title in found:
         table.add_row(revision, escape(title))
     Console().print(table)
+
+
+@database.command()
+def compatible(
+    app: App = None,
+    since: Annotated[
+        list[str] | None,
+        typer.Option(metavar="REVISION", help="The newest of the release that runs (`base`: none); asks no database."),
+    ] = None,
+    package: Annotated[bool, typer.Option("--package", help="The package's own history instead.")] = False,
+    dialect: Annotated[
+        Dialect | None, typer.Option(help="With --since: sqlite or mysql (MariaDB is as MySQL); both if not given.")
+    ] = None,
+    each: Annotated[
+        bool, typer.Option("--each", help="With --since: each revision is a release, judged beside the one before.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Exit with 0 if the running release can live with what is not yet applied; else 1, and each line with why."""
+    from .schema_told import judgement_as_json, show_judgement
+
+    if since is None and (dialect is not None or each):
+        raise typer.BadParameter(
+            "the database says by itself what it is and lacks: give --dialect and --each with --since"
+        )
+    found = _pending_of(app, package) if since is None else _beyond(app, package, since, dialect, each)
+    if as_json:
+        print_json(judgement_as_json(found))
+    else:
+        show_judgement(found)
+    if not found.compatible:
+        raise typer.Exit(1)
+
+
+def _pending_of(app: str | None, package: bool) -> Judgement:
+    with _migrator(app) as (manager, migrator):
+        return _pending(manager, [migrator(_shown).history(package=package)])[0]
+
+
+def _beyond(app: str | None, package: bool, since: list[str], dialect: Dialect | None, each: bool) -> Judgement:
+    from ..database.compatibility.compatible import BOTH, judge
+    from ..database.schema import PACKAGE
+
+    look_here()
+    history = PACKAGE if package else _stack(app).database.migrations
+    if history is None:
+        raise ConfigurationError(
+            "this application has no migrations: set POSTRMAGIC_DATABASE__MIGRATIONS, name with --app the Stack that "
+            "uses some, or judge the package's own with --package"
+        )
+    with redirect_stdout(sys.stderr):  # a revision may print, and a program reads the answer
+        return judge(history, since, BOTH if dialect is None else (dialect,), each=each)
+
+
+def _pending(manager: DatabaseManager, histories: list[Migrations]) -> list[Judgement]:
+    """The revisions of each history that are not applied yet, judged."""
+    from ..database.compatibility.compatible import dialects_of, judge_pending
+    from ..database.schema import state_of
+
+    dialects = dialects_of(manager.backend.name)
+    with manager.backend.engine("read").connect() as connection:
+        found = [state_of(connection, history).found for history in histories]
+    with redirect_stdout(sys.stderr):  # a revision may print, and a program reads the answer
+        return [judge_pending(history, each, dialects) for history, each in zip(histories, found, strict=True)]
 
 
 @contextmanager
