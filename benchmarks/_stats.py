@@ -12,6 +12,7 @@ ENDINGS = {
     "_time_ratio": "lower",
     "_rate_ratio": "higher",
     "rss_ratio": "lower",
+    "size_ratio": "lower",
     "_ratio": "higher",
     "_speedup": "higher",
     "_rate": "higher",

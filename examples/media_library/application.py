@@ -13,6 +13,7 @@ from .library import Library
 from .logins import Logins
 from .notifications import Notifications
 from .pages import Pages
+from .recovery import every_row_has_its_file
 from .roles import ROLES, SCOPES, decide
 from .storage import Storage
 
@@ -40,7 +41,9 @@ def assemble(stack: Stack) -> Application:
     stack.security.use_scopes(SCOPES)
     decide(stack.security.access)
     keys = stack.settings.key_ring()
-    library = Library(stack.database, stack.cache, stack.events, storage, stack.security.access, keys)
+    held = stack.backups.holds
+    library = Library(stack.database, stack.cache, stack.events, storage, stack.security.access, keys, held)
+    _back_up(stack, storage)
     stack.use_migrations("media_library:migrations", tables.metadata)
     notifications = Notifications(stack.database, stack.cache)
     stack.provide(library=library, notifications=notifications)
@@ -58,3 +61,10 @@ def _count_features(stack: Stack) -> None:
     count = stack.observability.experience.count
     for event, feature in ((PosterUploaded, "upload"), (PosterDeleted, "delete")):
         stack.events.include(count(event, feature=feature, user=lambda changed: changed.user_id))
+
+
+def _back_up(stack: Stack, storage: Storage) -> None:
+    """The files go with the database; what is restored for a trial is whole when each row has its file."""
+    for name, directory in storage.kept.items():
+        stack.backups.add_directory(name, directory)
+    stack.backups.check(every_row_has_its_file)

@@ -96,6 +96,7 @@ def tag_of(user_id: int) -> str:
 class Library:
     """The library over a database, a cache, events, a place for files, who may do what, and keys that sign cursors.
 
+    ``held`` says whether files are to stay where they are for now, rows or not: while a backup copies them.
     ``get`` and ``stats`` are the methods of these names with an underscore, answered from the cache until the user's
     media change.
     """
@@ -108,6 +109,7 @@ class Library:
         storage: Storage,
         access: Access,
         keys: KeyRing,
+        held: Callable[[Unit], bool] = lambda _: False,
     ) -> None:
         self.database = database
         self.cache = cache
@@ -115,6 +117,7 @@ class Library:
         self.storage = storage
         self._access = access
         self._keys = keys
+        self._held = held
         self._clock = SystemClock()
         self.get = cache.cached("medium:{user_id}:{media_id}", **KEPT)(self._get)
         stats_kept: Keeping = {**KEPT, "tags": [_USERS_MEDIA, _USERS_STATISTICS]}
@@ -324,16 +327,17 @@ class Library:
     def discard(self, digest: str) -> bool:
         """Remove a file unless a row names it; whether it was removed.
 
-        An upload of the same content waits meanwhile, and then brings its own file.
+        An upload of the same content waits meanwhile, and then brings its own file. While a backup goes on the file
+        stays, for a later sweep: a row that the backup has may name it.
         """
+        return self.database.transact(lambda tx: not self.holds(tx, digest) and self.remove_file(tx, digest))
 
-        def unit(tx: Unit) -> bool:
-            if self.holds(tx, digest):
-                return False
-            self.storage.remove(digest)
-            return True
-
-        return self.database.transact(unit)
+    def remove_file(self, tx: Unit, digest: str) -> bool:
+        """Remove a file that ``tx`` has seen no row to name, unless a backup goes on; whether it was removed."""
+        if self._held(tx):
+            return False
+        self.storage.remove(digest)
+        return True
 
     def sweep(self, now: float | None = None) -> int:
         """Remove the files that a crash left and no row names; how many. ``now``: seconds since the epoch."""

@@ -21,6 +21,8 @@ _NAME = re.compile(r"[0-9a-f]{64}(\.(jpeg|webp))?")
 # An upload may sit in `incoming`, or in place before its commit, for as long as a slow client takes.
 _ABANDONED_AFTER = 3600.0
 _BATCH = 500
+KINDS = ("blobs", "renditions")
+"""Of files that rows name; each has a directory of its own."""
 
 
 class Damaged(PostrMagicError):
@@ -39,9 +41,14 @@ class Storage:
         self.root = root
         self.incoming = root / "incoming"
 
+    @property
+    def kept(self) -> dict[str, Path]:
+        """The directories of files that rows name, by name."""
+        return {kind: self.root / kind for kind in KINDS}
+
     def prepare(self) -> None:
         """Create the directories."""
-        for directory in (self.incoming, self.root / "blobs", self.root / "renditions"):
+        for directory in (self.incoming, *self.kept.values()):
             directory.mkdir(parents=True, exist_ok=True, mode=0o700)
 
     def blob(self, digest: str) -> Path:
@@ -102,7 +109,7 @@ class Storage:
         for path in self._files(self.incoming, oldest):
             path.unlink(missing_ok=True)
             removed += 1
-        stored = {path.stem for kind in ("blobs", "renditions") for path in self._files(self.root / kind, oldest)}
+        stored = {path.stem for directory in self.kept.values() for path in self._files(directory, oldest)}
         digests = sorted(stored)
         return removed + sum(discard(digests[start : start + _BATCH]) for start in range(0, len(digests), _BATCH))
 
@@ -112,9 +119,14 @@ class Storage:
                 yield path
 
     def _path(self, kind: str, name: str) -> Path:
-        if not _NAME.fullmatch(name):
-            raise ValueError("expected a SHA-256 in hexadecimal as a file's name")
-        return self.root / kind / name[:2] / name
+        return self.root / kind / place_of(name)
+
+
+def place_of(name: str) -> Path:
+    """Where a file of this name stands in the directory of its kind."""
+    if not _NAME.fullmatch(name):
+        raise ValueError("expected a SHA-256 in hexadecimal as a file's name")
+    return Path(name[:2], name)
 
 
 def _has_digest(path: Path, digest: str) -> bool:

@@ -81,7 +81,7 @@ def make_thumbnails(ctx: JobContext, digest: str) -> None:
         sizes[format_.lower()] = len(picture)
     with ctx.write() as tx:
         if not library.holds(tx, digest):
-            storage.remove(digest)
+            library.remove_file(tx, digest)
             return
         if tx.scalar(select(renditions.c.digest).where(renditions.c.digest == digest)) is None:
             rows = [{"digest": digest, "format": name, "size": size} for name, size in sizes.items()]

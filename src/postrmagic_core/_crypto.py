@@ -81,6 +81,15 @@ class KeyRing:
         """Whether ``sealed`` was made with the first key; if not, seal it anew at the next write."""
         return sealed[1:5] == self._keys[0].id
 
+    @property
+    def key_id(self) -> bytes:
+        """The four bytes that name the first key: what a sealed blob has after its version."""
+        return self._keys[0].id
+
+    def knows(self, key_id: bytes) -> bool:
+        """Whether a key of this id is in the ring: what tells a key that is missing from a blob that is damaged."""
+        return key_id in self._by_id
+
     def mac(self, message: bytes, *, purpose: str) -> bytes:
         """HMAC-SHA256 (32 bytes) of ``message`` under the first key's sub-key for ``purpose``."""
         return hmac.digest(self._keys[0].derive("mac:" + purpose), message, "sha256")

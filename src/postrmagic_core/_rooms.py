@@ -46,6 +46,11 @@ class StackSettings(Room):
     release: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.+-]{0,64}$")] = Field(
         default="", description="Version of the application that runs here: in logs, metrics, errors and traces."
     )
+    remember_settings: bool | None = Field(
+        default=None,
+        description="Keep versions of the settings in `data_dir/settings`, for `postrmagic config`; on, unless the "
+        "environment is `test`.",
+    )
 
 
 class SecuritySettings(Room):

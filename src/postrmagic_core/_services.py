@@ -9,7 +9,7 @@ from typing import Any
 class Services(Mapping[str, Any]):
     """What a job's context offers besides its own: looked up when asked for, so that wiring stays lazy."""
 
-    _managers = ("cache", "events", "database", "security", "settings")
+    _managers = ("backups", "cache", "database", "events", "flags", "security", "settings")
 
     def __init__(self, stack: object, provided: Mapping[str, object]) -> None:
         self._stack = stack

@@ -9,7 +9,8 @@
     │   ├── MissingExtra              the adapter is known, its driver is not installed
     │   ├── PluginRejected            an adapter does not fulfil its Protocol
     │   ├── SchemaMismatch            the database's schema is not the one this version needs
-    │   └── PlanRefused               a plan of a transfer cannot run as it stands
+    │   ├── PlanRefused               a plan of a transfer cannot run as it stands
+    │   └── IncompatibleChange        revisions that the release which runs could not live with
     ├── UsageError                    the calling code must change
     │   ├── NotOpen                   used before open() or after close()
     │   ├── NestedUnit                a unit inside a unit, or a unit borrowed by another task
@@ -54,6 +55,13 @@
     │   ├── FetchFailed               not reached, no valid certificate, no HTTP; it may have got the request
     │   ├── FetchTimeout              not complete within the time-out; it may have got the request
     │   └── AnswerTooLarge            more bytes than allowed
+    ├── BackupError                   a backup was not made, or cannot be used
+    │   ├── BackupNotFound            there is none of this name
+    │   ├── BackupDamaged             what is stored is not what was written
+    │   ├── BackupKeyUnknown          it is sealed with a key that is not at hand
+    │   ├── BackupFailed              it was not finished; older ones are as they were
+    │   ├── RestoreRefused            the target is in use, of another kind, or not what was looked at
+    │   └── DrillFailed               what was restored for a trial is not what was backed up
     ├── Overloaded (r)                more is asked for than can be worked off
     ├── ResponseTooSlow               the application took longer to answer than it may
     ├── Overtaken                     another request with the same Idempotency-Key goes on in this one's place
@@ -129,6 +137,12 @@ class PlanRefused(ConfigurationError):
     """A plan of a transfer cannot run as it stands: something in it is undecided, impossible, or of another schema."""
 
     code = "configuration.plan"
+
+
+class IncompatibleChange(ConfigurationError):
+    """Revisions would break the release that runs while they are applied, or the one that is rolled back to."""
+
+    code = "config.incompatible_change"
 
 
 class UsageError(PostrMagicError):
@@ -480,6 +494,48 @@ class AnswerTooLarge(FetchError):
     """The answer has more bytes than were allowed; reading it ended there."""
 
     code = "fetch.too_large"
+
+
+class BackupError(PostrMagicError):
+    """A backup was not made, or cannot be used."""
+
+    code = "backup"
+
+
+class BackupNotFound(BackupError):
+    """There is no backup of this name, or none at all."""
+
+    code = "backup.not_found"
+
+
+class BackupDamaged(BackupError):
+    """What is stored is not what was written: bytes were changed, lost or added. The message says where."""
+
+    code = "backup.damaged"
+
+
+class BackupKeyUnknown(BackupError):
+    """The backup is sealed with a key that is not among ``backups.keys``."""
+
+    code = "backup.key_unknown"
+
+
+class BackupFailed(BackupError):
+    """The backup was not finished; nothing of it counts, and older ones are as they were."""
+
+    code = "backup.failed"
+
+
+class RestoreRefused(BackupError):
+    """The target is in use, of another kind, or not what it was when it was looked at. Nothing was changed."""
+
+    code = "backup.restore_refused"
+
+
+class DrillFailed(BackupError):
+    """What was restored for a trial is not what was backed up, or the application finds fault with it."""
+
+    code = "backup.drill_failed"
 
 
 class Overloaded(PostrMagicError):

@@ -99,7 +99,14 @@ CHANNELS = Kind(
     {"redis": "redis", "rediss": "redis"},
 )
 
-KINDS: tuple[Kind, ...] = (DATABASES, STORES, BROKERS, CHANNELS)
+VAULTS = Kind(
+    "vault",
+    "postrmagic_core.vaults",
+    "postrmagic_core.backups.interface:Vault",
+    {"file": "postrmagic_core.backups.vaults.directory:DirectoryVault"},
+)
+
+KINDS: tuple[Kind, ...] = (DATABASES, STORES, BROKERS, CHANNELS, VAULTS)
 
 
 @dataclass(frozen=True, slots=True)

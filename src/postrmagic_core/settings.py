@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import secrets
+import tomllib
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -19,6 +20,7 @@ from pydantic_settings import (
     SettingsConfigDict,
     TomlConfigSettingsSource,
 )
+from pydantic_settings import SettingsError as NotJson
 
 from ._crypto import KeyRing
 from ._rooms import (
@@ -34,6 +36,7 @@ from ._rooms import (
     StackSettings,
     StoreSettings,
 )
+from ._rooms_recovery import BackupSettings, FlagSettings
 from ._rooms_watching import LogSettings, ObservabilitySettings
 from .errors import ConfigurationError, SettingsError
 
@@ -68,6 +71,8 @@ class Settings(BaseSettings):
     middleware: MiddlewareSettings = Field(default_factory=MiddlewareSettings)
     log: LogSettings = Field(default_factory=LogSettings)
     observability: ObservabilitySettings = Field(default_factory=ObservabilitySettings)
+    backups: BackupSettings = Field(default_factory=BackupSettings)
+    flags: FlagSettings = Field(default_factory=FlagSettings)
 
     def __init__(self, **values: Any) -> None:
         problems = _misspelt(set(type(self).model_fields), self._reserved)
@@ -76,6 +81,12 @@ class Settings(BaseSettings):
         except ValidationError as error:
             for item in error.errors(include_url=False, include_input=False, include_context=False):
                 problems[".".join(str(part) for part in item["loc"])] = item["msg"].removeprefix("Value error, ")
+        except NotJson as error:
+            problems["environment"] = f"{error}: expected JSON"
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            problems[_file()] = f"it cannot be read as TOML: {error}"
+        except OSError as error:
+            problems[_file()] = f"it cannot be read: {error.strerror}"
         else:
             problems |= self._unsafe()
         if problems:
@@ -94,7 +105,7 @@ class Settings(BaseSettings):
         config = os.environ.get("POSTRMAGIC_CONFIG")
         if config is not None and not Path(config).is_file():
             raise SettingsError({"POSTRMAGIC_CONFIG": f"no such file: {config}"})
-        file = TomlConfigSettingsSource(settings_cls, toml_file=config or "postrmagic.toml")
+        file = TomlConfigSettingsSource(settings_cls, toml_file=_file())
         return init_settings, env_settings, file
 
     def _unsafe(self) -> dict[str, str]:
@@ -123,6 +134,16 @@ class Settings(BaseSettings):
         """The channel of broadcast events, with its password."""
         return _reveal(self.events.url) or "memory://"
 
+    def vault_url(self) -> str:
+        """Where backups are kept, with its password."""
+        return _reveal(self.backups.url) or (self.stack.data_dir.absolute() / "backups").as_uri()
+
+    @property
+    def remembers(self) -> bool:
+        """Whether versions of these settings are kept."""
+        kept = self.stack.remember_settings
+        return self.stack.environment != "test" if kept is None else kept
+
     @property
     def searches(self) -> bool:
         """Whether this machine's log records are kept to be searched."""
@@ -136,6 +157,11 @@ class Settings(BaseSettings):
     def key_ring(self) -> KeyRing:
         """The encryption keys, read at first use; development makes one in ``data_dir/secret.key`` (mode 0600)."""
         return KeyRing(self._master_keys)
+
+    def backup_keys(self) -> KeyRing:
+        """The keys of backups; where there are none of their own, :meth:`key_ring`."""
+        own = [key.get_secret_value() for key in self.backups.keys]
+        return KeyRing(own) if own else self.key_ring()
 
     def _master_keys(self) -> list[str]:
         keys = [key.get_secret_value() for key in self.security.keys]
@@ -152,6 +178,10 @@ class Settings(BaseSettings):
         """A copy with some rooms' fields changed, validated: ``settings.replace(jobs={"threads": 8})``."""
         merged = {name: getattr(self, name).model_dump() | rooms.get(name, {}) for name in type(self).model_fields}
         return type(self)(**merged)
+
+
+def _file() -> str:
+    return os.environ.get("POSTRMAGIC_CONFIG") or "postrmagic.toml"
 
 
 def _reveal(url: SecretStr | None) -> str | None:

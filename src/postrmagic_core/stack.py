@@ -25,11 +25,12 @@ if TYPE_CHECKING:
     from sqlalchemy import MetaData
 
     from ._rooms import StoreSettings
+    from .backups import Backups
     from .cache import CacheManager, QueryCache
-    from .database import DatabaseManager, Migrations
-    from .database.analysis.options import QueryLogOptions
+    from .database import DatabaseManager
     from .database.relay import Relay
     from .events import EventManager
+    from .flags import Flags
     from .jobs import JobContext, JobQueue
     from .jobs.schedules.scheduler import Scheduler
     from .jobs.worker import Worker
@@ -84,42 +85,9 @@ class Stack(Lifecycle):
     @cached_property
     def database(self) -> DatabaseManager:
         """The application's database."""
-        from ._sql.interface import PoolLimits, Timeouts
-        from .database import DatabaseManager
+        from .database.from_settings import database_of
 
-        room = self.settings.database
-        database = DatabaseManager(
-            self.settings.database_url(),
-            migrations=self._migrations(),
-            pool=PoolLimits(
-                size=room.pool_size,
-                overflow=room.pool_overflow,
-                timeout=room.pool_timeout,
-                max_age=room.pool_max_age,
-                idle_check=room.pool_idle_check,
-                hold_budget=room.pool_hold_budget,
-            ),
-            timeouts=Timeouts(connect=room.connect_timeout, statement=room.statement_timeout, lock=room.lock_timeout),
-            clock=self.clock,
-            metrics=self.metrics,
-            registry=self.registry,
-            queries=self._query_log(),
-        )
-        database.comments = room.comments
-        return database
-
-    def _query_log(self) -> QueryLogOptions | None:
-        from .database.analysis.options import QueryLogOptions
-
-        room = self.settings.database
-        if not room.query_log:
-            return None
-        return QueryLogOptions(
-            directory=self.settings.stack.data_dir / "queries",
-            slow=room.slow_query,
-            budget=room.query_budget,
-            repeated=room.repeated_query,
-        )
+        return database_of(self.settings, clock=self.clock, metrics=self.metrics, registry=self.registry)
 
     @cached_property
     def cache(self) -> CacheManager:
@@ -190,7 +158,15 @@ class Stack(Lifecycle):
         queue.include(deliver)
         queue.upkeep += [lambda: self.events.sweep(), lambda: self.security.sweep(), lambda: sweep(self.database)]
         queue.upkeep.append(lambda: self.observability.sweep())
+        self._schedule_backups(queue)
         return queue
+
+    def _schedule_backups(self, queue: JobQueue) -> None:
+        room = self.settings.backups
+        if room.schedule is not None or room.drill_schedule is not None:
+            from .backups.work import scheduled
+
+            queue.include(*scheduled(lambda: self.backups, take=room.schedule, drills=room.drill_schedule))
 
     @cached_property
     def events(self) -> EventManager:
@@ -228,6 +204,24 @@ class Stack(Lifecycle):
 
         how: dict[str, Any] = {"terms": SecurityTerms.of(self.settings), "clock": self.clock, "metrics": self.metrics}
         return Security(self.database, self.limiter, self.settings.key_ring(), **how)
+
+    @cached_property
+    def flags(self) -> Flags:
+        """Features that are on for some users, and by and by for all."""
+        from .flags import Flags
+
+        room = self.settings.flags
+        how: dict[str, Any] = {"clock": self.clock, "metrics": self.metrics}
+        how["strict"] = self.settings.stack.environment == "development"
+        return Flags(self.database, audit=self.security.audit, rules=room.rules, max_age=room.max_age, **how)
+
+    @cached_property
+    def backups(self) -> Backups:
+        """Backups of the database, and of the directories that settings name and code adds."""
+        from .backups.from_settings import backups_of
+
+        how: dict[str, Any] = {"clock": self.clock, "metrics": self.metrics, "registry": self.registry}
+        return backups_of(self.settings, self.database, **how)
 
     @cached_property
     def observability(self) -> Observability:
@@ -342,6 +336,10 @@ class Stack(Lifecycle):
 
         if self._configure_logging:
             self._opened.enter_context(self.logging())
+        if self.settings.remembers:
+            from .configuration import record
+
+            record(self.settings, clock=self.clock)
         self._opened.enter_context(self.database)
         self._migrate()
         if self.settings.cache.queries:
@@ -353,6 +351,8 @@ class Stack(Lifecycle):
             self.sessions,
             self.limiter,
             self.security,
+            self.flags,
+            self.backups,
             self.jobs,
             self.events,
             self.observability,
@@ -379,12 +379,6 @@ class Stack(Lifecycle):
             refuse_outdated(self.database.backend, self.database.migrations)
         elif not self.database.schema_current():
             self.database.upgrade()
-
-    def _migrations(self) -> Migrations | None:
-        from .database import Migrations
-
-        room = self.settings.database
-        return None if room.migrations is None else Migrations(room.migrations, room.metadata)
 
     @property
     def cache_subject(self) -> str:

@@ -61,6 +61,16 @@ def test_rotation_opens_old_blobs_and_seals_with_the_new_key() -> None:
         new.open(before, purpose="p")
 
 
+def test_a_ring_knows_its_keys_by_their_ids() -> None:
+    """Given a ring of two, then blobs name the first by its id, and both are known; another ring's key is not."""
+    ring, other = KeyRing([SECOND, FIRST]), KeyRing([FIRST])
+    assert ring.seal(b"", purpose="p")[1:5] == ring.key_id != other.key_id
+    assert ring.knows(ring.key_id)
+    assert ring.knows(other.key_id)
+    assert not other.knows(ring.key_id)
+    assert not ring.knows(b"")
+
+
 def test_macs_list_every_key_newest_first() -> None:
     """What an older key named can still be looked up."""
     ring = KeyRing([SECOND, FIRST])

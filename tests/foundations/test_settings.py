@@ -61,6 +61,23 @@ def test_every_wrong_setting_is_listed_at_once(monkeypatch: pytest.MonkeyPatch) 
     }
 
 
+def test_what_cannot_be_read_at_all_is_told_like_the_rest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A variable that is no JSON, a file that is no TOML or no text: one of our errors, with the place."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("POSTRMAGIC_JOBS", "{canary")
+    with pytest.raises(SettingsError, match=r'"jobs".*JSON') as caught:
+        Settings()
+    assert "canary" not in str(caught.value)
+    monkeypatch.delenv("POSTRMAGIC_JOBS")
+    for content in (b"[jobs\nthreads = 4", b"\xff\xfe[jobs]"):
+        Path("postrmagic.toml").write_bytes(content)
+        with pytest.raises(SettingsError, match=r"postrmagic\.toml.*TOML"):
+            Settings()
+    Path("postrmagic.toml").unlink()
+    Path("postrmagic.toml").mkdir()
+    assert Settings().jobs.threads == 4
+
+
 def test_no_secret_is_in_errors_or_representations(monkeypatch: pytest.MonkeyPatch) -> None:
     """URLs carry passwords: neither repr nor an error about one shows it."""
     monkeypatch.setenv("POSTRMAGIC_DATABASE__URL", "mysql://u:hunter2@h/d")

@@ -29,8 +29,10 @@ from sqlalchemy.dialects import mysql, sqlite
 from sqlalchemy.schema import CreateColumn
 
 from postrmagic_core._sql.types import BinaryKey, Id, Key
+from postrmagic_core.backups import tables as of_backups
 from postrmagic_core.database import tables as of_units
 from postrmagic_core.events import tables as of_events
+from postrmagic_core.flags import tables as of_flags
 from postrmagic_core.jobs import tables as of_jobs
 from postrmagic_core.observability import tables as of_observability
 from postrmagic_core.security import tables as of_security
@@ -100,6 +102,8 @@ def rooms() -> list[Room]:
         Room("Events", of_events),
         Room("Security", of_security),
         Room("Observability", of_observability),
+        Room("Backups", of_backups),
+        Room("Flags", of_flags),
     ]
 
 

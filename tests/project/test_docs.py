@@ -143,7 +143,7 @@ def test_the_database_adapter_of_the_guide_keeps_its_contract(tmp_path: Path) ->
         "write-a-store.md",
         *(
             pytest.param(f"write-a-{what}.md", marks=pytest.mark.soak)
-            for what in ("channel", "log-sink", "alert-channel")
+            for what in ("channel", "log-sink", "alert-channel", "vault")
         ),
     ],
 )

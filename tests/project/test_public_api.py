@@ -189,7 +189,11 @@ def test_of_a_contract_is_told_what_a_subclass_sets(monkeypatch: pytest.MonkeyPa
 
 
 # Packages all of whose names are told of the modules they are from, and the pages that name them.
-_PASSES_ON = {"postrmagic_core": "stack.md", "postrmagic_core.security": "security.md"}
+_PASSES_ON = {
+    "postrmagic_core": "stack.md",
+    "postrmagic_core.configuration": "configuration.md",
+    "postrmagic_core.security": "security.md",
+}
 
 
 def test_the_pages_show_what_is_imported_late() -> None:

@@ -119,7 +119,7 @@ def test_what_is_shipped_looks_at_what_there_is() -> None:
     known = {"error_share", "response_p95", "job_failures_per_second", "pool_in_use_share", "jobs_dead_letters"}
     known |= {"uptime_certificate_expires_timestamp_seconds", *BY_NAME}
     found = defaults()
-    assert len({rule.name for rule in found}) == len(found) == 12
+    assert len({rule.name for rule in found}) == len(found) == 16
     for rule in found:
         assert rule.runbook
         assert rule.summary

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 Direction: TypeAlias = Literal["upgrade", "downgrade"]
 PACKAGE_TABLE = "pm_alembic_version"
+# While it is there a backup is being restored, and the other tables are not all of one time.
+RESTORE_TABLE = "pm_restore_progress"
 
 
 @dataclass(frozen=True, slots=True)

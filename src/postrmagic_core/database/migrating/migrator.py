@@ -11,7 +11,7 @@ from typing import Any, TextIO
 
 from alembic.runtime.migration import MigrationContext, RevisionStep
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection
+from sqlalchemy import Connection, inspect
 from sqlalchemy.exc import DBAPIError
 
 from ..._sql import Backend
@@ -19,7 +19,7 @@ from ...errors import ConfigurationError, SchemaMismatch
 from ..schema import PACKAGE, state_of
 from .compare import differences
 from .environment import complaints, environment, known, script
-from .interface import Direction, Migrations, Report, Step, unreported
+from .interface import RESTORE_TABLE, Direction, Migrations, Report, Step, unreported
 from .keys import dangling, keys_off, refuse_new
 from .lock import alone
 from .progress import Interrupted, Progress
@@ -194,7 +194,17 @@ class Migrator:
             if not sqlite:
                 _be_patient(connection)
             with settled, alone(self._backend, connection):
+                _refuse_half_restored(connection)
                 yield connection
+
+
+def _refuse_half_restored(connection: Connection) -> None:
+    if inspect(connection).has_table(RESTORE_TABLE):
+        raise SchemaMismatch(
+            "a restore of this database was begun and has not ended: run `postrmagic db restore` again, it goes on "
+            "where it was"
+        )
+    connection.rollback()
 
 
 class _Guards:

@@ -9,7 +9,7 @@ _GUIDE = "docs/how-to/handle-an-alert.md"
 
 def shipped() -> tuple[Rule, ...]:
     """All of them."""
-    return (*_requests(), *_work(), *_resources(), *_errors(), *_uptime())
+    return (*_requests(), *_work(), *_resources(), *_errors(), *_uptime(), *_backups())
 
 
 def _requests() -> tuple[Rule, ...]:
@@ -129,6 +129,42 @@ def _uptime() -> tuple[Rule, ...]:
             below=14 * 86_400,
             for_=60,
             summary="the certificate of {probe} expires in {value} seconds",
+            runbook=_GUIDE,
+        ),
+    )
+
+
+def _backups() -> tuple[Rule, ...]:
+    """Quiet where nobody ever took a backup, nor means to: then there is no such figure."""
+    return (
+        Threshold(
+            "a backup is overdue",
+            metric("backup_age_seconds"),
+            above=26 * 3600,
+            severity="critical",
+            summary="the newest backup is {value} seconds old",
+            runbook=_GUIDE,
+        ),
+        Threshold(
+            "a backup failed",
+            metric("backup_failures"),
+            above=0,
+            summary="{value} backups failed since one was taken",
+            runbook=_GUIDE,
+        ),
+        Threshold(
+            "a drill failed",
+            metric("backup_drill_failures"),
+            above=0,
+            severity="critical",
+            summary="a backup could not be restored for a trial, or is not what was backed up",
+            runbook=_GUIDE,
+        ),
+        Threshold(
+            "no drill for long",
+            metric("backup_drill_age_seconds"),
+            above=8 * 86_400,
+            summary="for {value} seconds nobody has tried whether a backup can be restored",
             runbook=_GUIDE,
         ),
     )

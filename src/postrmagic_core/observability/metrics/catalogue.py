@@ -212,6 +212,16 @@ ALL: tuple[Described, ...] = (
     _c("alerts_told_total", "channel", "Notifications of alerts that a channel told."),
     _c("alerts_send_failures_total", "channel", "Tries of a channel to tell of an alert that failed."),
     _c("alerts_undelivered_total", "channel", "Notifications of alerts that were given up."),
+    # Backups
+    _g("backup_age_seconds", "", "Since when the newest backup has been there, or none that was meant to be.", "max"),
+    _g("backup_size_bytes", "", "Bytes of the newest backup.", "max"),
+    _g("backup_failures", "", "Backups that failed since one was taken.", "max"),
+    _g("backup_drill_age_seconds", "", "Since when no backup was restored for a trial.", "max"),
+    _g("backup_drill_failures", "", "Drills that failed since one succeeded.", "max"),
+    # Flags
+    _c("flag_changes_total", "", "Flags that were set or cleared."),
+    _c("flag_load_failures_total", "", "Times the flags could not be read; the last rules known stood."),
+    _g("flag_rules_age_seconds", "", "Age of the rules by which a process that asks for flags decides.", "max"),
     # What users feel
     _h("page_load_seconds", "page", "From navigation to the end of the load event, as browsers tell."),
     _h("page_first_byte_seconds", "page", "From navigation to the first byte, as browsers tell."),
