@@ -9,8 +9,10 @@ from random import Random
 from typing import Any
 
 from postrmagic_core._clock import from_us
+from postrmagic_core.backups.tables import metadata as backups_tables
 from postrmagic_core.database.tables import metadata as database_tables
 from postrmagic_core.events.tables import metadata as events_tables
+from postrmagic_core.flags.tables import metadata as flags_tables
 from postrmagic_core.jobs.tables import metadata as jobs_tables
 from postrmagic_core.observability.alerts import Alerts, Reading, Threshold
 from postrmagic_core.observability.errors import ErrorTracker
@@ -24,7 +26,15 @@ from postrmagic_core.security.tables import metadata as security_tables
 from postrmagic_core.settings import Settings
 from postrmagic_core.stack import Stack
 
-TABLES = (database_tables, jobs_tables, events_tables, security_tables, observability_tables)
+TABLES = (
+    database_tables,
+    jobs_tables,
+    events_tables,
+    security_tables,
+    observability_tables,
+    backups_tables,
+    flags_tables,
+)
 TOKEN = "the-token-of-this-test"
 BOUNDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
 ROUTES = {

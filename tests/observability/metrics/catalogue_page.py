@@ -34,6 +34,7 @@ ROOMS = {
     "events": "Events",
     "log errors sentry spans traces release releases": "Log, errors and traces",
     "build processes process gc metrics": "Processes, and these figures themselves",
+    "backup flag": "Backups and flags",
     "": "Security",
 }
 

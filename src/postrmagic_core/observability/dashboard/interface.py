@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from ...cache import CacheManager
     from ...database import DatabaseManager
     from ...events import EventManager
+    from ...flags import Flags
     from ...jobs import JobQueue
     from ...security.manager import Security
     from ...sessions import SessionStore
@@ -66,6 +67,11 @@ class Rooms(Protocol):
     @property
     def events(self) -> EventManager:
         """The events."""
+        ...
+
+    @property
+    def flags(self) -> Flags:
+        """Features that are on for some."""
         ...
 
 

@@ -20,6 +20,7 @@ NAMES = (
     "sessions",
     "jobs",
     "events",
+    "recovery",
 )
 
 
