@@ -46,15 +46,18 @@ class Errand:
             self._asked = True
             self._changed.notify()
 
-    def close(self, *, finish: bool = True) -> None:
-        """End the thread once what it is doing is done; to ``finish``, what was asked for meanwhile too."""
+    def close(self, *, finish: bool = True, patience: float | None = None) -> None:
+        """End the thread once what it is doing is done; to ``finish``, what was asked for meanwhile too.
+
+        This waits for it, ``patience`` seconds at most if it is given.
+        """
         with self._changed:
             self.is_open = False
             self._asked = self._asked and finish
             thread, self._thread = self._thread, None
             self._changed.notify()
         if thread is not None and thread is not threading.current_thread():
-            thread.join()
+            thread.join(patience)
 
     def _run(self) -> None:
         pause: float | None = None

@@ -161,7 +161,12 @@ class Settings(BaseSettings):
     def backup_keys(self) -> KeyRing:
         """The keys of backups; where there are none of their own, :meth:`key_ring`."""
         own = [key.get_secret_value() for key in self.backups.keys]
-        return KeyRing(own) if own else self.key_ring()
+        if not own:
+            return self.key_ring()
+        try:
+            return KeyRing(own)
+        except ConfigurationError as error:
+            raise ConfigurationError(f"POSTRMAGIC_BACKUPS__KEYS: {error}") from None
 
     def _master_keys(self) -> list[str]:
         keys = [key.get_secret_value() for key in self.security.keys]

@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 import hashlib
+import re
+import sqlite3
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
 from sqlalchemy import select
 
 from media_library.recovery import every_row_has_its_file
-from media_library.tables import blobs, renditions
+from media_library.tables import blobs, media, renditions, tags, users
 from postrmagic_core.backups import Backups
 from postrmagic_core.backups.drill import tried
+from postrmagic_core.backups.dumps.sqlite import path_from
 from postrmagic_core.backups.holding import holding
 from postrmagic_core.database import DatabaseManager
 from tests.app.house import House, small
 
 LATER = 2 * 3600.0
+RECOVER = Path(__file__).parents[2] / "docs/how-to/recover.md"
 
 
 def stored(house: House, digest: str) -> bool:
@@ -151,3 +155,54 @@ def test_a_lost_library_comes_back(house: House, tmp_path: Path) -> None:
     with DatabaseManager(url) as restored:
         assert every_row_has_its_file(restored, elsewhere) == []
         assert hashlib.sha256(data).hexdigest() in {row.digest for row in restored.rows(select(blobs.c.digest))}
+
+
+def copied_back(house: House, beside: str) -> None:
+    """Do what the how-to says, with the database ``beside`` being a file or another of the server's."""
+    attaching, copying = re.findall(r"```sql\n(.*?)```", RECOVER.read_text(), re.DOTALL)[:2]
+    database = house.application.stack.database
+    if beside.startswith("sqlite"):
+        script = f"{attaching}{copying}".replace("/tmp/beside.db", str(path_from(beside)))
+        with closing(sqlite3.connect(path_from(house.application.stack.settings.database_url()))) as connection:
+            connection.executescript(script)
+        return
+    with database.write() as tx:
+        for statement in copying.replace("beside.", f"{beside.rpartition('/')[2]}.").split(";"):
+            if statement.strip() not in ("", "BEGIN", "COMMIT"):
+                tx.connection.exec_driver_sql(statement)
+        tx.connection.exec_driver_sql("DROP TEMPORARY TABLE lost")
+
+
+def rows_of(house: House) -> dict[str, list[tuple[object, ...]]]:
+    """What a library is, row by row."""
+    wanted = {table.name: select(table) for table in (blobs, media, tags)}
+    wanted["users"] = select(users.c.id, users.c.used_bytes)
+    database = house.application.stack.database
+    return {name: sorted(map(tuple, database.rows(statement))) for name, statement in wanted.items()}
+
+
+def test_what_was_deleted_is_copied_back_by_the_how_to(any_house: House, tmp_path: Path) -> None:
+    """Its file first, then each row after those that it names; what the user has used is counted again."""
+    house, stack, library = any_house, any_house.application.stack, any_house.application.library
+    data = small()
+    house.add(small())
+    lost = house.add(data).media_id
+    with stack.database.write() as tx:
+        tx.execute(tags.insert().values(media_id=lost, name="night"))
+    before, taken = rows_of(house), stack.backups.take()
+    library.delete(house.who(), lost)
+    library.discard(hashlib.sha256(data).hexdigest())
+    assert rows_of(house) != before
+    url = stack.settings.database_url()
+    beside = f"sqlite:///{tmp_path}/beside.db" if url.startswith("sqlite") else f"{url}_beside"
+    backups = stack.backups
+    backups.restore(backups.plan_restore(taken.name, database=False))
+    backups.restore(backups.plan_restore(taken.name, database_url=beside, directories={}))
+    try:
+        copied_back(house, beside)
+    finally:
+        if not beside.startswith("sqlite"):
+            with stack.database.write() as tx:
+                tx.connection.exec_driver_sql(f"DROP DATABASE {beside.rpartition('/')[2]}")
+    assert rows_of(house) == before
+    assert every_row_has_its_file(stack.database, library.storage.kept) == []

@@ -22,7 +22,8 @@ from postrmagic_core.backups.drill import drill, tried
 from postrmagic_core.backups.tables import runs
 from postrmagic_core.backups.vaults.directory import DirectoryVault
 from postrmagic_core.database import DatabaseManager
-from postrmagic_core.errors import BackupError, ConfigurationError, DrillFailed
+from postrmagic_core.errors import BackupError, ConfigurationError, DrillFailed, PostrMagicError
+from postrmagic_core.flags.tables import flags
 from postrmagic_core.testing.servers import MariaDBServer
 from tests.copies import packaged
 from tests.databases import KINDS, empty_database
@@ -200,6 +201,29 @@ def test_a_schema_that_this_code_does_not_know_is_a_fault(file_shop: Shop) -> No
     file_shop.backups.take()
     (fault,) = tried(file_shop.backups).faults
     assert fault == "its package tables are at revision 9999, which this code does not know"
+
+
+def test_a_backup_of_an_earlier_release_is_brought_to_this_one(file_shop: Shop) -> None:
+    """As in an emergency: what this code asks of the tables they have by then."""
+    with file_shop.database.write() as tx:
+        for statement in ("DROP TABLE pm_flags", "UPDATE pm_alembic_version SET version_num = '0121'"):
+            tx.execute(text(statement))
+    file_shop.backups.take()
+    file_shop.backups.check(lambda database, _: [row.name for row in database.rows(select(flags.c.name))])
+    done = tried(file_shop.backups)
+    assert done.faults == ()
+    with pytest.raises(PostrMagicError):  # what runs was not touched
+        list(file_shop.database.rows(select(flags.c.name)))
+
+
+def test_a_schema_that_cannot_be_brought_to_this_release_is_a_fault(file_shop: Shop) -> None:
+    """Here a table is missing that a revision alters."""
+    with file_shop.database.write() as tx:
+        for statement in ("DROP TABLE pm_survey_answers", "UPDATE pm_alembic_version SET version_num = '0118'"):
+            tx.execute(text(statement))
+    file_shop.backups.take()
+    (fault,) = tried(file_shop.backups).faults
+    assert fault.startswith("its schema cannot be brought to this release: backend.rejected")
 
 
 def test_a_damaged_backup_fails_the_drill(shop: Shop) -> None:

@@ -15,6 +15,7 @@ import pytest
 from postrmagic_core._crypto import KeyRing
 from postrmagic_core.backups import placing
 from postrmagic_core.backups.dumps import open_target
+from postrmagic_core.backups.dumps.sqlite import SqliteTarget
 from postrmagic_core.errors import BackupDamaged, BackupKeyUnknown, BackupNotFound, OutOfSpace, RestoreRefused
 from tests.backups.site import ACCOUNTS, BALANCE, CountedVault, Site, noise
 
@@ -105,9 +106,22 @@ def test_only_what_is_asked_for(site: Site, tmp_path: Path) -> None:
 
 def test_a_restored_database_can_be_backed_up_at_once(site: Site) -> None:
     """Given a backup that was under way when it was read, when it is restored, then it does not hold the next one."""
-    site.take()
+    name = site.take()
     site.restore()
+    with closing(sqlite3.connect(site.path)) as connection:
+        told = "SELECT kind, outcome, backup FROM pm_backup_runs WHERE ended_us IS NOT NULL"
+        assert connection.execute(told).fetchall() == [("backup", "done", name)]
     site.take()
+
+
+def test_a_backup_under_the_name_of_a_newer_one_is_found_out(site: Site) -> None:
+    """Given an old backup that somebody renamed as a new one, when it is read, then it says of when it is."""
+    name = site.take()
+    (site.root / "vault" / name).rename(site.root / "vault" / name.replace("postrmagic-20", "postrmagic-30"))
+    with site.backups() as backups:
+        for read in (backups.verify, backups.plan_restore):
+            with pytest.raises(BackupDamaged, match=r"was renamed: it is of 20\d\d-"):
+                read()
 
 
 def test_where_files_belong_has_to_be_known(site: Site) -> None:
@@ -230,6 +244,16 @@ def test_a_half_written_draft_with_a_wrong_byte_is_found_at_the_end(site: Site) 
             backups.restore(backups.plan_restore())
         backups.restore(backups.plan_restore())
     assert site.rows(TOTAL) == [(ACCOUNTS * BALANCE,)]
+
+
+def test_a_name_that_looks_like_a_pattern_is_a_name(site: Site, tmp_path: Path) -> None:
+    """What was begun is found beside a file whose name has brackets."""
+    site.take()
+    with site.backups() as backups:
+        manifest = backups.find()[0].manifest
+    (tmp_path / f".app[1].db.{manifest.id}.restoring").touch()
+    target = SqliteTarget(f"sqlite:///{tmp_path}/app[1].db", tmp_path)
+    assert target.look(manifest).begun == manifest.id
 
 
 def test_two_restores_at_once_are_one(site: Site) -> None:

@@ -13,7 +13,7 @@ import pytest
 
 from postrmagic_core.backups import scratch
 from postrmagic_core.backups.scratch import Urls
-from postrmagic_core.errors import ConfigurationError
+from postrmagic_core.errors import ConfigurationError, DrillFailed
 from postrmagic_core.testing import FakeClock, spawn
 from postrmagic_core.testing.servers import MariaDBServer
 
@@ -188,13 +188,17 @@ def test_a_database_that_a_killed_drill_left_is_dropped_by_the_next(
 def test_a_database_made_for_drills_is_empty_afterwards(
     tmp_path: Path, mariadb_server: MariaDBServer, server: Server, clock: FakeClock
 ) -> None:
-    """It stands there still, since its user may not make another."""
+    """It stands there still, since its user may not make another; a second drill meanwhile leaves it alone."""
     server.run("CREATE DATABASE drill_of_shop")
     try:
         given = urlsplit(mariadb_server.url)._replace(path="/drill_of_shop").geturl()
         with scratch.database("mariadb", tmp_path, Urls("sqlite:////app.db", given), clock) as url:
             assert urlsplit(url).path == "/drill_of_shop"
             server.run("CREATE TABLE drill_of_shop.t (a INT)")
+            another = scratch.database("mariadb", tmp_path, Urls("sqlite:////app.db", given), clock)
+            with pytest.raises(DrillFailed, match="another drill"), another:
+                pass
+            assert server.run("SHOW TABLES FROM drill_of_shop") == ["t"]
         assert server.run("SHOW TABLES FROM drill_of_shop") == []
     finally:
         server.run("DROP DATABASE IF EXISTS drill_of_shop")

@@ -157,6 +157,19 @@ def test_a_backup_answers_programs(machine: Machine) -> None:
     assert machine.json("backup", "--no-files")["files"] == 0
 
 
+def test_directories_that_were_forgotten_are_told(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the backup before has files that this one has not; once, and not where they were left out on purpose."""
+    first = machine.json("backup")["name"]
+    assert "and this backup has not" not in machine.said("backup", "--no-files")
+    (machine.vault / machine.json("backups")[0]["name"]).unlink()
+    monkeypatch.delenv("POSTRMAGIC_BACKUPS__FILES")
+    told = f"{first} has the files of media, and this backup has not: give --app"
+    assert told in machine.said("backup")
+    assert told in machine.said("restore", status=2)
+    assert told not in machine.said("backup")
+    assert "has no files" in str(machine.run("restore", "--only-files").exception)
+
+
 def test_where_there_is_none_it_says_how_to_take_one(machine: Machine) -> None:
     """In a list it is no error; to use one it is."""
     assert "take one with `postrmagic db backup`" in machine.said("backups")
@@ -205,6 +218,33 @@ def test_nothing_is_replaced_without_a_yes(machine: Machine, monkeypatch: pytest
     assert (machine.media / "one.jpeg").read_bytes() == b"changed"
     assert machine.run("restore", answer="y\n").exit_code == 0
     assert machine.rows == 3
+
+
+def test_what_would_be_lost_is_told_first(machine: Machine) -> None:
+    """How old the backup is, the application's tables before the package's, and whether what is there is kept."""
+    machine.said("backup")
+    machine.add()
+    for _ in range(3):
+        machine.said("backup", "--no-prune")
+    oldest = machine.json("backups")[-1]["name"]
+    told = machine.said("restore", oldest, status=2)
+    assert re.search(r"UTC \(\d+s ago\)", told)
+    assert "what was written since the backup is lost" in told
+    assert "as app.db.replaced-" in told
+    assert told.index(" notes ") < told.index(" pm_backup_runs ")
+
+
+def test_what_is_no_database_is_not_replaced_unasked_either(machine: Machine) -> None:
+    """It has no tables to count, and is somebody's nevertheless; a directory is left alone altogether."""
+    machine.said("backup")
+    other = machine.directory / "thesis.pdf"
+    other.write_bytes(b"years of work")
+    told = machine.said("restore", "--no-files", "--to", f"sqlite:///{other}", status=2)
+    assert "it cannot be read as a database" in told
+    assert other.read_bytes() == b"years of work"
+    told = str(machine.run("restore", "--yes", "--no-files", "--to", f"sqlite:///{machine.media}").exception)
+    assert "is no file" in told
+    assert (machine.media / "one.jpeg").exists()
 
 
 def test_with_a_yes_it_is_as_it_was(machine: Machine) -> None:
@@ -352,6 +392,7 @@ def test_what_is_no_longer_kept_goes(machine: Machine, monkeypatch: pytest.Monke
     assert f"removed: {old}" in machine.said("prune")
     assert "nothing to remove" in machine.said("prune")
     shutil.copy(machine.vault / first, machine.vault / old)
+    assert machine.json("backup", "--no-prune")["removed"] == []
     assert old in machine.json("backup")["removed"]
 
 

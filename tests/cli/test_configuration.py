@@ -172,3 +172,16 @@ def test_what_is_no_version_is_told(application: Application, tmp_path: Path) ->
     told = application.run("history").output
     assert "skipped" in told
     assert "\x1b" not in told
+
+
+def test_a_history_that_cannot_be_read_is_not_called_empty(application: Application, tmp_path: Path) -> None:
+    """Each command names what is in the way."""
+    (tmp_path / "var").mkdir()
+    (tmp_path / "var" / "settings").write_text("a file where the directory was")
+    told = application.run("history").output
+    assert "cannot be read: Not a directory" in told
+    assert "there is no version" not in told
+    for command in (["diff"], ["show", "1"], ["rollback", "1"]):
+        error = application.run(*command).exception
+        assert isinstance(error, ConfigurationError)
+        assert "cannot be read" in str(error)

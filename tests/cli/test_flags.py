@@ -142,6 +142,7 @@ def test_explain_says_why(house: InProcess) -> None:
         (["set", "gallery", "--user", "x" * 191], "191 bytes"),
         (["clear", "x" * 65], "flag's name"),
         (["explain", "gallery", "--user", "x" * 191], "190 bytes"),
+        (["explain", "gallery", "--role", "staff"], "say --user"),
     ],
     ids=lambda value: str(value)[:40],
 )

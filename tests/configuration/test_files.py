@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -110,6 +111,20 @@ def test_a_version_of_a_later_release_is_shown_as_far_as_it_is_understood(place:
     assert version.newer
     assert {"jobs.threads", "jobs.lease"} & version.fields.keys() == set()
     assert version.fields["space.warp"] == Field(9, "file")
+
+
+@pytest.mark.parametrize("seconds", [10**14, -(10**14)])
+@pytest.mark.skipif(not os.access("/dev/shm", os.W_OK), reason="not every file system has such times")
+def test_a_time_that_no_calendar_has_hides_nothing(place: Place, seconds: int) -> None:
+    """Given a clock that was wrong by ages, when the history is read, then the version is there."""
+    path, _ = written(place)
+    with TemporaryDirectory(dir="/dev/shm") as memory:
+        for one in (path, path.with_name(f"{path.stem}.web.seen")):
+            copy = Path(memory, one.name)
+            copy.write_bytes(one.read_bytes())
+            os.utime(copy, (seconds, seconds))
+        (version,) = VersionFiles(Path(memory)).read().versions
+    assert version.last_seen.year in {1, 9999}
 
 
 def test_no_directory_is_no_history(tmp_path: Path) -> None:

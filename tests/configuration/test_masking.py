@@ -132,6 +132,8 @@ def test_secrets_come_back_only_where_they_are_known() -> None:
 def test_no_url_shows_what_stands_before_its_last_at(secret: str, head: str, tail: str) -> None:
     """Whatever its characters are, unless the host says the same; and every text comes back."""
     masker = Masker(KeyRing([FIRST]))
+    if head in {"", "redis://"}:
+        secret = secret.replace(":", "")  # else what stands before it is a scheme, or a user's name: both are shown
     url = f"{head}{CANARY}{secret}{CANARY}@{tail.replace('@', '')}"
     for name in ("database.url", "security.issuer", "log.file_url", "observability.sentry_dsn"):
         masked = masker.field(name, SecretStr(url))

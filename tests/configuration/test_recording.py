@@ -140,6 +140,25 @@ def test_the_oldest_go(place: Place) -> None:
     assert KEEP == 200
 
 
+def test_a_crowd_in_the_directory_hinders_nobody(place: Place) -> None:
+    """Given thousands of files called as versions are, when a process begins, then it begins, and they are gone."""
+    place.versions.mkdir(parents=True)
+    for number in range(4000):
+        (place.versions / f"{number:04d}-{number:012x}.json").touch()
+        (place.versions / f"{number:04d}-{number:012x}.web.seen").touch()
+    begun = time.monotonic()
+    assert place.begin() == 4000
+    assert time.monotonic() - begun < 5
+    assert len(list(place.versions.glob("*.json"))) == KEEP
+
+
+def test_numbers_have_no_end(place: Place) -> None:
+    """Given a file of a great number, when versions come, then they are found again."""
+    place.versions.mkdir(parents=True)
+    (place.versions / f"{10**9 - 1}-{'a' * 12}.json").touch()
+    assert [place.begin(), place.begin(), place.begin("[jobs]\nthreads = 3\n")] == [10**9, 10**9, 10**9 + 1]
+
+
 def test_processes_that_begin_at_once_lose_none_and_double_none(place: Place) -> None:
     """Six of them, with three settings: numbers one to three, and each pair has the same."""
     children = [spawn(begin_with, str(place.directory), str(number % 3 + 1)) for number in range(6)]

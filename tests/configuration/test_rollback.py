@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import shlex
 import stat
 import time
 import tomllib
@@ -91,7 +92,8 @@ def test_the_environment_wins_and_it_is_said_what_to_run(place: Place) -> None:
     )
     place.begin("")
     plan, left = back(place)
-    assert "take it out of POSTRMAGIC_JOBS" in left["jobs.lease"]
+    assert left["jobs.lease"].endswith("take it out of POSTRMAGIC_JOBS; without it the default holds")
+    assert left["jobs.threads"].endswith("the file will say it")
     commands = [command for one in plan.left for command in one.commands]
     assert commands == [
         "unset POSTRMAGIC_CACHE__QUERIES",
@@ -119,6 +121,34 @@ def test_a_variable_of_a_whole_room_is_left_to_say_the_rest(place: Place) -> Non
     ]
     place.environment(JOBS__THREADS="3", MIDDLEWARE__OPTIONS__A__B=None)
     assert place.begin() == 1
+
+
+def test_a_table_of_the_environment_is_not_mixed_with_the_files(place: Place) -> None:
+    """Given a table in a variable, when the file has one too, then going back leaves it to the variable alone."""
+    place.environment(FLAGS__RULES='{"a": {"percent": 5}}')
+    place.begin("")
+    place.environment(FLAGS__RULES='{"a": {"percent": 7}}')
+    place.begin("[flags.rules]\nb = { percent = 1 }\n[jobs]\nthreads = 3\n")
+    plan = plan_rollback(place.version(1), place.now())
+    assert roll_back(plan) == []
+    (left,) = plan.left
+    (command,) = left.commands
+    place.environment(FLAGS__RULES=shlex.split(command)[1].partition("=")[2])
+    assert Settings().flags.rules == {"a": {"percent": 5}}
+
+
+def test_the_lines_to_run_are_right_whatever_is_in_them(place: Place) -> None:
+    """Given names that the stored form escapes, and a text of two lines, when told, then it is what was there."""
+    options = '{"$a": {"b": 5}}'
+    place.environment(MIDDLEWARE__OPTIONS=options, LOG__FILE="a\nb")
+    place.begin("")
+    place.environment(MIDDLEWARE__OPTIONS="{}", LOG__FILE="c")
+    place.begin("")
+    plan, left = back(place)
+    assert [command for one in plan.left for command in one.commands] == [
+        f"export POSTRMAGIC_MIDDLEWARE__OPTIONS='{options}'"
+    ]
+    assert left["log.file"].endswith('set POSTRMAGIC_LOG__FILE to what is "a\\nb" in JSON')
 
 
 def test_a_secret_that_is_not_there_is_named(place: Place) -> None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Self
 
 import pytest
+from pydantic import BaseModel, model_validator
 
 from postrmagic_core.configuration.current import present
-from postrmagic_core.configuration.sources import effective, read_sources
+from postrmagic_core.configuration.sources import effective, made_of, read_sources
 from postrmagic_core.errors import SettingsError
 from postrmagic_core.settings import Settings
 from tests.configuration.place import Place
@@ -105,6 +107,24 @@ def test_a_wrong_variable_stops_nobody_who_only_looks(place: Place, variable: st
     now = place.now()
     assert now.fields["cache.timeout"].value == 0.25
     assert [name for name in now.problems if problem in name], now.problems
+
+
+def test_what_is_refused_together_ends(place: Place) -> None:
+    """Given a room whose fields are right each and wrong together, when it is read, then it is told, and its own."""
+
+    class Room(BaseModel):
+        low: int = 1
+        high: int = 2
+
+        @model_validator(mode="after")
+        def ordered(self) -> Self:
+            if self.low > self.high:
+                raise ValueError("low is above high")
+            return self
+
+    problems: dict[str, str] = {}
+    assert made_of("x", Room, {"low": 5}, problems) == Room()
+    assert problems == {"x": "low is above high"}
 
 
 def test_bytes_that_are_no_text_are_a_problem(place: Place) -> None:

@@ -84,6 +84,11 @@ def cases(sql: str, dialects: Sequence[Dialect] = BOTH) -> list[str]:
     return sorted(found)
 
 
+def no_case(*_: object) -> tuple[()]:
+    """What is judged by nobody."""
+    return ()
+
+
 @pytest.fixture
 def shop(tmp_path: Path) -> Shop:
     """A shop whose release runs."""

@@ -21,6 +21,10 @@ BREAKING = {
     'op.alter_column("shops", "town", new_column_name="city")': "rename-column",
     'op.add_column("shops", sa.Column("street", sa.String(9), nullable=False))': "add-not-null",
     'op.add_column("shops", sa.Column("street", sa.String(9), nullable=False, default="x"))': "add-not-null",
+    'op.add_column("shops", sa.Column("street", sa.String(9), server_default=sa.FetchedValue(), nullable=False))': (
+        "add-not-null"
+    ),
+    'op.add_column("shops", sa.Column("n", sa.Integer, sa.Identity(), nullable=False))': "add-not-null",
     'op.alter_column("shops", "town", nullable=False)': "set-not-null",
     'op.alter_column("shops", "name", type_=sa.String(20))': "change-type",
     'op.alter_column("shops", "name", type_=sa.Integer)': "change-type",
@@ -91,7 +95,7 @@ def test_what_the_running_release_breaks_on_is_refused_with_its_line(shop: Shop,
 def test_every_rule_that_refuses_has_a_case_here() -> None:
     """No rule stands in the catalogue that nothing shows to work."""
     refusing = {name for name, rule in RULES.items() if rule.verdict != "note"}
-    assert refusing - set(BREAKING.values()) == {"no-reason", "unknown-operation"}
+    assert refusing - set(BREAKING.values()) == {"no-reason", "unknown-operation", "drop-fulltext"}
 
 
 @pytest.mark.parametrize(("up", "rules"), LIVED_WITH.items(), ids=range(len(LIVED_WITH)))
@@ -119,6 +123,65 @@ def test_what_the_pending_revisions_made_themselves_may_be_changed_by_them(shop:
         )
         == []
     )
+
+
+STRICT_AT_LAST = [
+    ("sa.Integer", 'op.alter_column("shops", "n", nullable=False, existing_type=sa.Integer)', "add-not-null"),
+    ("sa.Integer", 'op.execute("ALTER TABLE shops MODIFY n INT NOT NULL")', "add-not-null"),
+    (
+        'sa.Integer, server_default="0", nullable=False',
+        'op.alter_column("shops", "n", server_default=None, existing_type=sa.Integer, existing_nullable=False)',
+        "add-not-null",
+    ),
+    (
+        "sa.Integer, unique=True",
+        'op.alter_column("shops", "n", server_default="0", existing_type=sa.Integer)',
+        "add-unique",
+    ),
+]
+
+
+@pytest.mark.parametrize(("column", "up", "rule"), STRICT_AT_LAST)
+def test_what_they_made_must_still_take_rows_without_it(shop: Shop, column: str, up: str, rule: str) -> None:  # noqa: F811 - the fixture imported
+    """Given a new column on an old table, when it becomes strict before the roll-out is over, then it is refused."""
+    add = f'op.add_column("shops", sa.Column("n", {column}))\nop.execute("UPDATE shops SET n = id")'
+    assert rule in shop.rules(f"{add}\n{up}")
+    assert rule in shop.rules(add, up)
+    assert shop.judge(add).compatible
+
+
+def test_strict_with_a_default_is_well(shop: Shop) -> None:  # noqa: F811 - the fixture imported
+    """Given a new column with a server default, when the default stays, then NOT NULL hinders nobody."""
+    add = 'op.add_column("shops", sa.Column("n", sa.Integer, server_default="0"))'
+    alter = 'op.alter_column("shops", "n", nullable=False, existing_type=sa.Integer'
+    assert shop.rules(add, f'{alter}, existing_server_default="0")') == []
+    assert shop.rules(add, f"{alter})", dialects=["mysql"]) == ["add-not-null"]  # there it is lost
+
+
+def test_a_comment_on_mysql_gives_the_whole_column_anew(shop: Shop) -> None:  # noqa: F811 - the fixture imported
+    """Given only the type, when a comment is set, then MySQL forgets NOT NULL and the default."""
+    up = 'op.alter_column("shops", "stars", comment="x", existing_type=sa.Integer'
+    assert shop.rules(f"{up})") == ["change-default", "set-nullable"]
+    assert shop.rules(f'{up}, existing_nullable=False, existing_server_default="0")') == []
+
+
+WIDER_ID = 'op.alter_column("shops", "id", type_=sa.BigInteger, existing_type=sa.Integer, existing_nullable=False'
+
+
+def test_what_counts_by_itself_must_go_on(shop: Shop) -> None:  # noqa: F811 - the fixture imported
+    """Given a key that the server numbers, when its type is given without saying so, then it is refused."""
+    assert "change-primary-key" in shop.rules(f"{WIDER_ID}, existing_server_default=None)", dialects=["mysql"])
+    assert "change-primary-key" in shop.rules(f"{WIDER_ID})", dialects=["sqlite"])  # only an INTEGER does there
+    for kept in ("autoincrement=True", "existing_autoincrement=True"):
+        assert shop.judge(f"{WIDER_ID}, existing_server_default=None, {kept})", dialects=["mysql"]).compatible
+    assert "change-primary-key" in shop.rules('op.alter_column("shops", "id", autoincrement=False)')
+    begins = 'op.alter_column("shops", "stars", autoincrement=True, existing_type=sa.Integer)'
+    assert "change-primary-key" in shop.rules(begins)
+
+
+def test_on_sqlite_an_index_is_found_by_its_name_alone(shop: Shop) -> None:  # noqa: F811 - the fixture imported
+    """Given a unique index of one table, when it is dropped as if it were another's, then it is told."""
+    assert shop.rules('op.drop_index("ux_items_price", "shops")', dialects=["sqlite"]) == ["drop-unique"]
 
 
 def test_a_name_that_is_taken_again_is_not_forgotten(shop: Shop) -> None:  # noqa: F811 - the fixture imported

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from postrmagic_core.database.compatibility import changes as c
+from postrmagic_core.database.compatibility.compatible import judge
 from postrmagic_core.database.compatibility.rules import RULES
 from postrmagic_core.database.compatibility.statements import read
-from tests.database.judged import Shop, cases, shop  # noqa: F401 - pytest looks for fixtures here
+from tests.database.histories import written
+from tests.database.judged import SHOP, Shop, cases, shop  # noqa: F401 - pytest looks for fixtures here
 
 REFUSED = {
     "DROP TABLE items": "drop-table",
@@ -75,6 +79,16 @@ REFUSED = {
     "PRAGMA main.user_version = 3": "unread-sql",
     "LOAD DATA INFILE 'x' REPLACE INTO TABLE items": "unread-sql",
     "CREATE TEMPORARY TABLE shops (id INT)": "unread-sql",
+    "ALTER TABLE shops WAIT 10 DROP COLUMN town": "drop-column",
+    "ALTER TABLE shops NOWAIT DROP COLUMN town": "drop-column",
+    "ALTER TABLE shops LOCK=NONE DROP COLUMN town": "unread-sql",
+    "ALTER TABLE shops MODIFY id BIGINT NOT NULL": "change-primary-key",
+    "ALTER TABLE shops ENGINE=MyISAM": "unread-sql",
+    "ALTER TABLE shops ADD SYSTEM VERSIONING": "unread-sql",
+    "ALTER TABLE shops ADD COLUMN IF NOT EXISTS town VARCHAR(20); ALTER TABLE shops DROP town": "drop-column",
+    "CREATE INDEX IF NOT EXISTS ux_items_price ON items (price); DROP INDEX ux_items_price ON items": "drop-unique",
+    "CREATE VIEW IF NOT EXISTS v AS SELECT 1; DROP VIEW v": "drop-view",
+    "CREATE OR REPLACE TRIGGER t AFTER INSERT ON shops FOR EACH ROW SET @a = 1": "drop-trigger",
 }
 PASSED = [
     "",
@@ -94,9 +108,12 @@ PASSED = [
     "ALTER TABLE shops ADD note TEXT NOT NULL DEFAULT ''",
     "ALTER TABLE shops ADD total INT GENERATED ALWAYS AS (stars + 1) STORED",
     "ALTER TABLE shops ADD INDEX ix (town)",
+    "ALTER TABLE shops WAIT 10 ADD COLUMN street TEXT, COMMENT 'x', ALGORITHM=INPLACE",
     "ALTER TABLE shops ADD a INT UNIQUE",
     "ALTER TABLE shops RENAME INDEX ix_shops_town TO ix_town",
     "CREATE VIEW v AS SELECT * FROM shops",
+    "CREATE VIEW v AS SELECT 1; DROP VIEW v; CREATE VIEW V AS SELECT 2; CREATE OR REPLACE VIEW V AS SELECT 3",
+    "CREATE TABLE n (id INT); CREATE TRIGGER t AFTER INSERT ON n BEGIN DELETE FROM n; END; DROP TRIGGER t",
     "WITH x AS (SELECT 1) SELECT * FROM x",
     "SET foreign_key_checks = 0",
     "PRAGMA table_info(shops)",
@@ -121,6 +138,21 @@ NOTED = {
     "CREATE TABLE visits (shop_id INT, FOREIGN KEY (shop_id) REFERENCES shops (id))": "refers-to",
     "CREATE TABLE visits (shop_id INT REFERENCES shops)": "refers-to",
 }
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        'op.execute("CREATE FULLTEXT INDEX ft ON shops (name)")',
+        'op.execute("ALTER TABLE shops ADD FULLTEXT INDEX ft (name)")',
+        'op.create_index("ft", "shops", ["name"], mysql_prefix="FULLTEXT")',
+    ],
+)
+def test_an_index_that_is_searched_by_is_no_matter_of_speed(tmp_path: Path, made: str) -> None:
+    """Given one that the running release knows, when it is dropped, then it is refused; not one that is new."""
+    history = written(tmp_path, {"r1": (SHOP, ""), "r2": (made, ""), "r3": ('op.drop_index("ft", "shops")', "")})
+    assert [one.rule.name for one in judge(history, ["r2"], ["mysql"]).findings] == ["drop-fulltext"]
+    assert judge(history, ["r1"], ["mysql"]).compatible
 
 
 @pytest.mark.parametrize(("sql", "rule"), REFUSED.items())
@@ -159,7 +191,7 @@ def test_a_server_reads_what_others_take_for_a_comment_or_a_string() -> None:
 def test_a_body_of_statements_is_one_statement() -> None:
     """Given a trigger, when read, then the semicolons of its body end nothing, and what comes after it is read."""
     trigger = "CREATE TRIGGER t AFTER INSERT ON shops BEGIN DELETE FROM items; SELECT CASE 1 WHEN 2 THEN 3 END; END"
-    told: list[c.Change] = [c.Other("trigger", "trigger t is made on shops", "shops")]
+    told: list[c.Change] = [c.AddNamed("trigger", "t", "shops")]
     assert read(trigger, "sqlite") == told
     assert read(f"{trigger}; DROP TABLE items", "sqlite") == [*told, c.DropTable("items")]
     conditional = "CREATE TRIGGER t BEFORE INSERT ON shops FOR EACH ROW BEGIN IF 1 THEN SET @a = 1; END IF; END"

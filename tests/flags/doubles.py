@@ -36,3 +36,17 @@ def read_each_time(standing: Any) -> None:
 def trusting(row: Row) -> Rule | str:
     """Rows are what this package wrote."""
     return Rule(**json.loads(row.rule))
+
+
+def asked_first(standing: Any) -> None:
+    """The thread of a child may be the first to read, and its first answer gives way to it."""
+    if not standing.watched:
+        standing.watched = True
+        standing._errand.ask()
+        standing.load()
+
+
+def waited_for(standing: Any) -> None:
+    """Closing takes as long as the server is silent."""
+    standing.watched = False
+    standing._errand.close(finish=False)

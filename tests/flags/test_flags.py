@@ -184,6 +184,19 @@ def test_an_unknown_flag_is_off_and_told_once(flags: Flags, caplog: pytest.LogCa
     assert flags.on(wrong) is False
 
 
+def test_names_without_end_cost_little(flags: Flags, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Given more unknown names than are told of, then nobody looks for what the rest resemble: that takes a while."""
+    looked: list[str] = []
+
+    def matches(name: str, known: Any, number: int) -> list[str]:
+        looked.append(name)
+        return []
+
+    monkeypatch.setattr("postrmagic_core.flags.manager.get_close_matches", matches)
+    assert not any(flags.on(f"name-{n}") for n in range(1500))
+    assert len(looked) == 1000
+
+
 def test_strictly_a_misspelt_flag_is_an_error(open_flags: Opener) -> None:
     """Given development, then a flag that nobody declared raises, again and again, and names the one that was meant."""
     strict = open_flags(strict=True, max_age=3600.0)
@@ -329,9 +342,14 @@ def test_wrong_arguments_are_refused(flags: Flags, database: DatabaseManager, au
     for name in ("New", "", "a" * 65):
         with pytest.raises(ValueError, match="flag's name"):
             flags.set(name, Rule(), actor="1")
-    for actor in ("", "x" * 191):
-        with pytest.raises(Exception, match="bytes"):
-            flags.set("new", Rule(), actor=actor)
+    wrong: list[Any] = ["", "x" * 191, "é" * 96, "\ud800", 7]
+    for actor in wrong:
+        # Within a transaction that goes on all the same: neither the flag without its row of the audit, nor the row.
+        with database.write() as tx:
+            with pytest.raises(ValueError, match="expected as actor a text of 1 to 190 bytes"):
+                flags.set("new", Rule(), actor=actor, tx=tx)
+            with pytest.raises(ValueError, match="expected as actor a text of 1 to 190 bytes"):
+                flags.clear("new", actor=actor, tx=tx)
     for age in (0, -1, float("nan")):
         with pytest.raises(ValueError, match="max_age"):
             Flags(database, audit=audit, max_age=age)

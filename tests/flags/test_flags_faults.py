@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -123,6 +124,61 @@ def test_a_server_that_hangs_holds_up_nobody(server: MariaDBServer) -> None:
         finally:
             server.resume()
         until(lambda: flags.set("new", Rule(), actor="1") or not flags.on("new", "7"))
+
+
+class Silent:
+    """A database that answers when it may."""
+
+    def __init__(self, database: DatabaseManager) -> None:
+        self._database = database
+        self.asked, self.may = threading.Event(), threading.Event()
+        self.may.set()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._database, name)
+
+    @contextmanager
+    def read(self) -> Iterator[Any]:
+        """One more read."""
+        self.asked.set()
+        assert self.may.wait(5)
+        with self._database.read() as tx:
+            yield tx
+
+
+def test_closing_does_not_wait_for_a_silent_server(tmp_path: Any) -> None:
+    """Given a read that is not answered, when flags are closed, then that is over; the thread ends with its read."""
+    url = f"sqlite:///{tmp_path / 'app.db'}"
+    made(url)
+    with DatabaseManager(url) as database, AuditLog(database) as audit:
+        silent: Any = Silent(database)
+        flags = Flags(silent, audit=audit, max_age=0.01).open()
+        assert flags.on("new", "7")
+        silent.may.clear()
+        silent.asked.clear()
+        assert silent.asked.wait(30)
+        try:
+            flags.close()
+            running = [thread for thread in threading.enumerate() if thread.name == "postrmagic-flags"]
+            assert running, "it has waited for the read"
+        finally:
+            silent.may.set()
+        for thread in running:
+            thread.join(30)
+            assert not thread.is_alive()
+
+
+def test_a_child_s_first_answer_does_not_give_way_to_its_thread(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Given a thread of the child's that is as quick as can be, then the first answer is of now all the same."""
+    url = f"sqlite:///{tmp_path / 'app.db'}"
+    made(url)
+    with opened(url) as (database, flags):
+        standing = flags._standing
+        standing._forget()  # as in the child of a fork
+        with Flags(database, audit=flags._audit) as other:
+            other.set("new", Rule(), actor="1")
+        monkeypatch.setattr(standing._errand, "ask", lambda: standing._loading.acquire())
+        assert not flags.on("new", "7")
 
 
 def fork_and_ask(url: str) -> None:

@@ -118,7 +118,7 @@ def test_who_is_asked_about(who: Any, user: str | None) -> None:
     assert policy.parted(who) == (user, frozenset())
 
 
-WRONG: list[Any] = [7, 7.5, b"7", ["7"], True, SimpleNamespace(id=7, roles=frozenset())]
+WRONG: list[Any] = [7, 7.5, b"7", ["7"], True, SimpleNamespace(id=7, roles=frozenset()), SimpleNamespace(id="7")]
 
 
 @pytest.mark.parametrize("who", WRONG, ids=repr)

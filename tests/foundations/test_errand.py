@@ -152,3 +152,16 @@ def test_a_forked_child_has_a_thread_of_its_own() -> None:
             os._exit(0 if len(work.done) == 1 else 1)
         work.go.set()
         assert os.waitpid(child, 0)[1] == 0
+
+
+def test_who_closes_it_waits_no_longer_than_said() -> None:
+    """Given work that goes on, when it is closed with patience, then that is over before the work; then it ends."""
+    held = Held()
+    with errand(held) as made:
+        made.ask()
+        assert held.began.wait(LONG)
+        made.close(patience=0.01)
+        assert held.done == []
+        held.go.set()
+        until(lambda: not runs())
+    assert held.done == [1]

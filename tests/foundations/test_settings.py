@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import multiprocessing
+import secrets
 import stat
 from pathlib import Path
 
 import pytest
 
+from postrmagic_core._crypto import KeyRing
 from postrmagic_core.errors import ConfigurationError, SettingsError
 from postrmagic_core.settings import Settings
 
@@ -117,6 +119,16 @@ def test_processes_that_start_at_once_share_the_generated_key(tmp_path: Path) ->
     ring = Settings().key_ring()
     assert {ring.open(blob, purpose="p") for blob in sealed} == {b"x"}
     assert [path.name for path in (tmp_path / "var").iterdir()] == ["secret.key"]
+
+
+def test_backups_are_sealed_with_their_own_keys_if_there_are_any(tmp_path: Path) -> None:
+    """Else with those of everything; a key that is none is told by the setting that has it."""
+    own, rest = secrets.token_urlsafe(32), secrets.token_urlsafe(32)
+    settings = Settings(security={"keys": [rest]}, backups={"keys": [own]})
+    assert settings.backup_keys().key_id == KeyRing([own]).key_id
+    assert Settings(security={"keys": [rest]}).backup_keys().key_id == KeyRing([rest]).key_id
+    with pytest.raises(ConfigurationError, match=r"POSTRMAGIC_BACKUPS__KEYS.*32"):
+        Settings(backups={"keys": ["short"]}).backup_keys()
 
 
 def test_production_refuses_a_generated_key(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -50,7 +50,12 @@ def test_plugins_names_the_extra_to_install() -> None:
 
 def test_settings_shows_values_and_masks_secrets() -> None:
     """The table may be pasted into a ticket."""
-    given = {"POSTRMAGIC_CACHE__URL": "redis://:hunter2@h/0", "POSTRMAGIC_JOBS__THREADS": "9"}
+    given = {
+        "POSTRMAGIC_CACHE__URL": "redis://:hunter2@h/0",
+        "POSTRMAGIC_JOBS__THREADS": "9",
+        "POSTRMAGIC_MIDDLEWARE__OPTIONS": '{"compression": {"api_key": "hunter2", "url": "https://u:hunter2@h/"}}',
+        "POSTRMAGIC_OBSERVABILITY__CHANNELS": '{"team": "https://hooks.example.org/hunter2"}',
+    }
     shown = run("settings", environment=given).stdout
     assert "POSTRMAGIC_JOBS__THREADS" in shown
     told = run("settings", "--json", environment=given).stdout

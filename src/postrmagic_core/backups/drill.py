@@ -197,18 +197,27 @@ def _files(manifest: Manifest, directories: Mapping[str, Path], report: Report) 
 
 
 def _looked_at(backups: Backups, url: str, directories: Mapping[str, Path], report: Report) -> Iterator[str]:
-    """What this code, and the application itself, find wrong with it."""
+    """What this code, and the application itself, find wrong with it.
+
+    Before the application is asked the tables are brought to its release, as in an emergency: they may be older.
+    """
     from ..database import DatabaseManager
     from ..database.schema import states
 
-    report("asking the application", 0, None)
     own = backups.database
     migrations = None if own is None else own.migrations
     with DatabaseManager(url, migrations=migrations, clock=backups.clock) as restored:
-        for state in states(restored.backend, restored.migrations):
-            if state.unknown:
-                unknown = ", ".join(sorted(state.unknown))
-                yield f"its {state.history} tables are at revision {unknown}, which this code does not know"
+        ahead = [state for state in states(restored.backend, restored.migrations) if state.unknown]
+        for state in ahead:
+            unknown = ", ".join(sorted(state.unknown))
+            yield f"its {state.history} tables are at revision {unknown}, which this code does not know"
+        if not ahead:
+            report("upgrading the schema", 0, None)
+            try:
+                restored.upgrade()
+            except PostrMagicError as error:
+                yield f"its schema cannot be brought to this release: {error.code}: {error}"
+        report("asking the application", 0, None)
         for check in backups.checks:
             yield from _asked(check, restored, directories)
 

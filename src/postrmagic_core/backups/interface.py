@@ -156,12 +156,14 @@ class Standing:
     """What a restore finds where it is to put a database.
 
     ``tables`` with their rows are what would be replaced, ``users`` how many others are connected now, ``begun`` the id
-    of the backup of which a restore was begun there and not ended.
+    of the backup of which a restore was begun there and not ended. ``unreadable``: there is something whose tables
+    nobody can count.
     """
 
     tables: Mapping[str, int]
     users: int = 0
     begun: str | None = None
+    unreadable: bool = False
 
 
 class Archive(Protocol):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -14,7 +14,7 @@ from .._clock import Clock, SystemClock
 from .._crypto import KeyRing
 from .._lifecycle import Lifecycle
 from ..database import DatabaseManager
-from ..errors import BackupFailed, BackupNotFound, RestoreRefused, UsageError
+from ..errors import BackupDamaged, BackupFailed, BackupNotFound, PostrMagicError, RestoreRefused, UsageError
 from ..registry import scheme_of
 from . import restoring
 from .archive.reader import ArchiveReader, open_archive
@@ -112,11 +112,12 @@ class Backups(Lifecycle):
         notes = [note] if note else []
         if not files and self._directories:
             notes.append(f"the files of {', '.join(self._directories)} are not in the backup")
+        warnings = self._forgotten() if files else []
         means = Means(self.terms, self.vault, self.keys, self.clock)
         with self._opened_database() as database, holding(database, self.clock) as hold:
-            taken = take(means, hold, directories, report, notes)
+            taken = take(means, hold, directories, report, [*notes, *warnings])
             hold.end("done", backup=taken.name, size=taken.size, detail=_described(taken))
-        return taken
+        return replace(taken, warnings=[*taken.warnings, *warnings])
 
     def list(self) -> _Infos:
         """The backups in the vault, the newest first; files of other names are none."""
@@ -138,7 +139,11 @@ class Backups(Lifecycle):
             if not known:
                 raise BackupNotFound("there is no backup: take one with `postrmagic db backup`")
             name = known[0].name
-        return open_archive(self.vault, name, self.keys), name
+        archive = open_archive(self.vault, name, self.keys)
+        at, said = archive.manifest.taken_at.replace(microsecond=0), taken_at(name)
+        if said is not None and said != at:
+            raise BackupDamaged(f"backup {name} was renamed: it is of {at:%Y-%m-%d %H:%M:%S} UTC")
+        return archive, name
 
     def verify(self, name: str | None = None, report: Report = unreported) -> str:
         """Read every byte of the backup ``name``, or of the newest, and see that it is what was written; its name.
@@ -173,6 +178,8 @@ class Backups(Lifecycle):
                     "POSTRMAGIC_BACKUPS__FILES, or say where with --files, or restore without files"
                 )
             directories = {each: self._directories[each] for each in archive.manifest.directories}
+        if not database and not directories:
+            raise RestoreRefused(f"{found} has no files: choose another backup, as `postrmagic db backups` lists them")
         url = (database_url or self.terms.database_url) if database else None
         return restoring.plan(found, archive, url, directories, self.terms.workspace, report)
 
@@ -202,6 +209,20 @@ class Backups(Lifecycle):
         from .drill import drill
 
         return drill(self, report, name=name, keep=keep)
+
+    def _forgotten(self) -> _Names:
+        """A warning where the newest backup has directories that nobody has named this time."""
+        try:
+            archive, name = self.find()
+        except PostrMagicError:  # there is none, or it cannot be read: a new one is needed all the more
+            return []
+        missing = sorted(set(archive.manifest.directories) - set(self._directories))
+        if not missing:
+            return []
+        return [
+            f"{name} has the files of {', '.join(missing)}, and this backup has not: give --app if the application "
+            "names those directories, or name them in POSTRMAGIC_BACKUPS__FILES"
+        ]
 
     @contextmanager
     def _opened_database(self) -> Iterator[DatabaseManager]:

@@ -88,7 +88,7 @@ def put_back(plan: DirectoryPlan, archive: Archive, entries: Sequence[Entry], re
 
 def _write(tree: Tree, parent: int, last: str, archive: Archive, entry: Entry, there: os.stat_result | None) -> None:
     # Not by its own name, which may be as long as names can be.
-    draft = f".{hashlib.sha256(last.encode()).hexdigest()[:16]}.{archive.manifest.id}.restoring"
+    draft = f".{hashlib.sha256(os.fsencode(last)).hexdigest()[:16]}.{archive.manifest.id}.restoring"
     if there is not None and not stat.S_ISREG(there.st_mode):
         raise RestoreRefused(f"{entry.name} would replace what is no file: move that away")
     with contextlib.suppress(FileNotFoundError):

@@ -38,9 +38,9 @@ class RestorePlan:
 
     @property
     def replaces(self) -> bool:
-        """Whether anything that is there now would be gone: tables, or files that differ."""
-        tables = self.standing is not None and bool(self.standing.tables)
-        return tables or any(each.differing for each in self.directories)
+        """Whether anything that is there now would be gone: tables, what cannot be read, or files that differ."""
+        there = self.standing is not None and (bool(self.standing.tables) or self.standing.unreadable)
+        return there or any(each.differing for each in self.directories)
 
 
 def plan(
@@ -87,7 +87,7 @@ def restore(plan: RestorePlan, archive: Archive, workspace: Path, clock: Clock, 
         if target is not None:
             target.restore(archive, report)
     if plan.database_url is not None:
-        _end_runs(plan.database_url, clock)
+        _end_runs(plan.database_url, plan.name, clock)
 
 
 def _refuse_changed(plan: RestorePlan, now: Standing) -> None:
@@ -95,16 +95,20 @@ def _refuse_changed(plan: RestorePlan, now: Standing) -> None:
         raise RestoreRefused(
             f"{now.users} others use the database: stop the application and its workers, then run it again"
         )
-    if plan.standing is None or dict(now.tables) != dict(plan.standing.tables):
+    was = plan.standing
+    if was is None or (dict(now.tables), now.unreadable) != (dict(was.tables), was.unreadable):
         raise RestoreRefused("the database is not what it was when it was looked at: look again")
 
 
-def _end_runs(url: str, clock: Clock) -> None:
-    """The backup that is restored was under way when its rows were read: it is no more."""
-    lost = {"ended_us": clock.now_us(), "outcome": "restored"}
+def _end_runs(url: str, name: str, clock: Clock) -> None:
+    """When its rows were read the backup that is restored was under way itself: it is done."""
+    ended = {"ended_us": clock.now_us()}
+    under_way = runs.c.ended_us.is_(None)
     try:
         with DatabaseManager(url) as database, database.write() as tx:
-            tx.execute(update(runs).where(runs.c.ended_us.is_(None)).values(lost))
+            itself = ended | {"outcome": "done", "backup": name}
+            tx.execute(update(runs).where(under_way, runs.c.kind == "backup").values(itself))
+            tx.execute(update(runs).where(under_way).values(ended | {"outcome": "restored"}))
     except PostrMagicError as error:  # an older schema has no such table
         _log.debug("runs of backups in the restored database were not ended", extra={"error": error.code})
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import hashlib
 import logging
 import os
 import re
@@ -20,12 +21,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .._sql import Timeouts
-from .._sql.mysql_server import MysqlServer
-from ..errors import ConfigurationError, PostrMagicError, translating
+from ..errors import ConfigurationError, DrillFailed, PostrMagicError, translating
+from .dumps.mysql.session import place_of, quoted
 from .interface import DatabaseKind
 
 if TYPE_CHECKING:
     from .._clock import Clock
+    from .._sql.mysql_server import MysqlServer
 
 _log = logging.getLogger("postrmagic_core.backups")
 
@@ -122,31 +124,37 @@ def database(kind: DatabaseKind, place: Path, urls: Urls, clock: Clock, *, keep:
             f"the backup is of a {kind} database, and the settings name a file: set POSTRMAGIC_BACKUPS__DRILL_URL to "
             "a database of such a server, whose name holds `drill`"
         )
-    with _beside(MysqlServer.from_url(url), clock, keep=keep) as found:
+    with _beside(place_of(url), clock, keep=keep) as found:
         yield found
 
 
 def _for_drills(drill_url: str, url: str) -> MysqlServer:
-    server = MysqlServer.from_url(drill_url)
+    server = place_of(drill_url)
     if "drill" not in server.database.lower():
         raise ConfigurationError(
             f"POSTRMAGIC_BACKUPS__DRILL_URL names the database {server.database}: everything in it would be replaced, "
             "so its name has to hold `drill`"
         )
-    if not url.startswith("sqlite") and MysqlServer.from_url(url).database_id == server.database_id:
+    if not url.startswith("sqlite") and place_of(url).database_id == server.database_id:
         raise ConfigurationError("POSTRMAGIC_BACKUPS__DRILL_URL is the application's own database")
     return server
 
 
 @contextmanager
 def _given(server: MysqlServer) -> Iterator[str]:
-    """One that an operator made: emptied, by dropping it and making it anew."""
-    try:
-        yield server.url(secret=True)
-    finally:
-        with _session(server) as session, contextlib.suppress(PostrMagicError):
-            _run(session, f"DROP DATABASE IF EXISTS {_quoted(server.database)}")
-            _run(session, f"CREATE DATABASE {_quoted(server.database)}")
+    """One that an operator made: emptied, by dropping it and making it anew, when no other drill uses it."""
+    lock = "pm_drill_" + hashlib.sha256(server.database.encode()).hexdigest()[:32]
+    with _session(server) as session:
+        _run(session, f"SET SESSION wait_timeout={_SILENT}")
+        ((got,),) = _run(session, f"SELECT GET_LOCK('{lock}', 0)")
+        if not got:
+            raise DrillFailed(f"another drill uses the database {server.database}: wait until it has ended")
+        try:
+            yield server.url(secret=True)
+        finally:
+            with contextlib.suppress(PostrMagicError), _session(server) as another:
+                _run(another, f"DROP DATABASE IF EXISTS {quoted(server.database)}")
+                _run(another, f"CREATE DATABASE {quoted(server.database)}")
 
 
 @contextmanager
@@ -156,12 +164,12 @@ def _beside(server: MysqlServer, clock: Clock, *, keep: bool) -> Iterator[str]:
         prefix = server.database[: _LONGEST - len("_drill_") - 16]
         for name in _left(session, prefix, clock):
             _log.info("what a killed drill left is removed", extra={"place": name})
-            _run(session, f"DROP DATABASE IF EXISTS {_quoted(name)}")
+            _run(session, f"DROP DATABASE IF EXISTS {quoted(name)}")
         purpose = "kept" if keep else "drill"
         name = f"{prefix}_{purpose}_{_stamp(clock)}"
         _run(session, f"SELECT GET_LOCK('{_told(name)}', 0)")
         try:
-            _run(session, f"CREATE DATABASE {_quoted(name)}")
+            _run(session, f"CREATE DATABASE {quoted(name)}")
         except PostrMagicError as error:
             raise ConfigurationError(
                 f"a drill needs a database beside {server.database}, and the user may not make one: grant it ALL ON "
@@ -177,10 +185,10 @@ def _beside(server: MysqlServer, clock: Clock, *, keep: bool) -> Iterator[str]:
 
 def _drop(server: MysqlServer, session: Any, name: str) -> None:
     try:
-        _run(session, f"DROP DATABASE IF EXISTS {_quoted(name)}")
+        _run(session, f"DROP DATABASE IF EXISTS {quoted(name)}")
     except PostrMagicError:  # the session may have been lost during hours of silence
         with _session(server) as another:
-            _run(another, f"DROP DATABASE IF EXISTS {_quoted(name)}")
+            _run(another, f"DROP DATABASE IF EXISTS {quoted(name)}")
 
 
 def _left(session: Any, prefix: str, clock: Clock) -> list[str]:
@@ -225,10 +233,6 @@ def _stamp(clock: Clock) -> str:
 def _age(pattern: re.Pattern[str], name: str, clock: Clock) -> float:
     found = pattern.fullmatch(name)
     return 0.0 if found is None else clock.now_us() / 1e6 - int(found[1], 16)
-
-
-def _quoted(name: str) -> str:
-    return "`" + name.replace("`", "``") + "`"
 
 
 def _told(text: str) -> str:

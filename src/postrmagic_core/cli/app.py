@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Sequence
 from importlib import import_module
@@ -118,13 +119,19 @@ def plugins(as_json: AsJson = False) -> None:
 @app.command()
 def settings(as_json: AsJson = False) -> None:
     """Show every setting with its present value (secrets masked), or list what is wrong with them."""
+    from ..configuration.masking import Masker
     from ..settings import Settings
 
     names = ("variable", "value", "meaning")
+    mask = Masker(None).field  # options and rules are of any form: what is called like a secret in them is one, too
     found = [
-        (f"POSTRMAGIC_{room.upper()}__{name.upper()}", value, type(values).model_fields[name].description or "")
+        (
+            f"POSTRMAGIC_{room.upper()}__{name.upper()}",
+            json.loads(json.dumps(mask(f"{room}.{name}", value), default=str)),
+            type(values).model_fields[name].description or "",
+        )
         for room, values in Settings()
-        for name, value in values.model_dump(mode="json" if as_json else "python").items()
+        for name, value in values
     ]
     if as_json:
         print_json([dict(zip(names, one, strict=True)) for one in found])

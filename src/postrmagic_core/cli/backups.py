@@ -39,11 +39,13 @@ def backup(
     app: App = None,
     no_files: Annotated[bool, typer.Option("--no-files", help="The database alone.")] = False,
     note: Annotated[str, typer.Option(help="A line for whoever restores it.")] = "",
+    no_prune: Annotated[bool, typer.Option("--no-prune", help="Remove no older one afterwards.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Take a backup of the database and of the files, then remove those that are no longer kept.
 
-    The application goes on meanwhile. Killed or failed, it leaves nothing, and older backups are as they were.
+    The application goes on meanwhile. Failed, it leaves nothing; killed, what the next one removes. Older backups are
+    as they were.
 
     Exit status: 0 if it is there, whole; 1 if not.
     """
@@ -52,7 +54,7 @@ def backup(
         with told.bars() as report:
             taken = manager.take(report, files=not no_files, note=note)
         warnings = [*taken.warnings, *_of_one_disk(manager)]
-        removed = manager.prune()
+        removed = [] if no_prune else manager.prune()
     if as_json:
         print_json(told.taken_as_json(taken, warnings, removed))
     else:
@@ -116,7 +118,7 @@ def restore(
                 database=not only_files,
                 report=report,
             )
-        told.show_plan(console, plan)
+        told.show_plan(console, plan, datetime.now(UTC))
         _agreed(plan, yes=yes)
         began = time.monotonic()
         with told.bars() as report:

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Column, Table
 
 from ..errors import PostrMagicError
+from . import progress
 from .words import plain, span
 
 if TYPE_CHECKING:
@@ -24,28 +25,9 @@ _UNITS = ("bytes", "KiB", "MiB", "GiB", "TiB")
 _FAULTS, _TABLES = 50, 12
 
 
-@contextmanager
-def bars() -> Iterator[Report]:
+def bars() -> AbstractContextManager[Report]:
     """What long work reports to: a bar on standard error for each thing under way, with the time left."""
-    console = Console(stderr=True)
-    with Progress(
-        TextColumn("{task.description}", markup=False),
-        BarColumn(),
-        TextColumn("{task.percentage:>3.0f}%"),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-        console=console,
-        transient=True,
-        disable=not console.is_terminal,
-    ) as progress:
-        steps: dict[str, TaskID] = {}
-
-        def report(what: str, done: int, total: int | None) -> None:
-            if what not in steps:
-                steps[what] = progress.add_task(plain(what).plain, total=total)
-            progress.update(steps[what], completed=done, total=total, visible=total is None or done < total)
-
-        yield report
+    return progress.bars(TextColumn("{task.percentage:>3.0f}%"), TimeElapsedColumn(), TimeRemainingColumn())
 
 
 def amount(size: float) -> str:
@@ -144,11 +126,12 @@ def show_drilled(console: Console, done: Drilled) -> None:
         _say(console, f"what was restored stays at {done.kept}")
 
 
-def show_plan(console: Console, plan: RestorePlan) -> None:
-    """What a restore would put where, and what of it is there now."""
+def show_plan(console: Console, plan: RestorePlan, now: datetime) -> None:
+    """What a restore would put where, what of it is there now, and what of that would be lost."""
     manifest = plan.manifest
     by = f"{manifest.service} {manifest.release}".strip()
-    _say(console, f"{plan.name}, of {_minute(manifest.taken_at)}, by {by}", "bold")
+    age = span((now - manifest.taken_at).total_seconds())
+    _say(console, f"{plan.name}, of {_minute(manifest.taken_at)} ({age} ago), by {by}", "bold")
     for note in manifest.notes:
         _say(console, f"note: {note}", "yellow")
     if plan.database_url is not None:
@@ -164,29 +147,45 @@ def show_plan(console: Console, plan: RestorePlan) -> None:
 def _database(console: Console, plan: RestorePlan) -> None:
     facts, standing = plan.manifest.database, plan.standing
     rows = sum(facts.tables.values())
-    _say(console, f"{facts.kind} database to {shown(plan.database_url)}: {len(facts.tables):,} tables, {rows:,} rows")
+    where = shown(plan.database_url)
+    _say(console, f"{facts.kind} database to {where}: {len(facts.tables):,} tables, {rows:,} rows")
     if standing is None:
         return
     if standing.begun is not None:
         again = standing.begun == plan.manifest.id
         goes = "goes on" if again else "was of another backup, and begins anew with this one"
         _say(console, f"  a restore was begun there: it {goes}", "yellow")
-    if not standing.tables:
+    if not standing.tables and not standing.unreadable:
         _say(console, "  there is nothing that would be replaced")
         return
     held = f"{len(standing.tables):,} tables with {sum(standing.tables.values()):,} rows"
-    _say(console, f"  replaces everything that is there: {held}", "bold red")
-    changed = {name: rows for name, rows in standing.tables.items() if rows != facts.tables.get(name)}
+    if standing.unreadable:
+        held = "it cannot be read as a database"
+    _say(console, f"  replaces everything that is there: {held}; what was written since the backup is lost", "bold red")
+    if facts.kind == "sqlite":
+        _say(console, f"  the file that is there stays beside the new one, as {Path(where).name}.replaced-…")
+    else:
+        _say(console, "  nothing of it is kept: if it is worth anything, back it up first", "bold red")
+    _changed(console, standing.tables, facts.tables)
+    if standing.users:
+        _say(console, f"  {standing.users:,} others use it now: stop the application and its workers", "bold red")
+
+
+def _changed(console: Console, there: Mapping[str, int], backed_up: Mapping[str, int]) -> None:
+    """The tables whose rows are not as many; the application's own first, for what they lose somebody misses."""
+    changed = {name: rows for name, rows in there.items() if rows != backed_up.get(name)}
     table = Table("table", Column("there now", justify="right"), Column("in the backup", justify="right"))
-    for name in sorted(changed, key=lambda name: -abs(changed[name] - facts.tables.get(name, 0)))[:_TABLES]:
-        backed = f"{facts.tables[name]:,}" if name in facts.tables else "none"
+
+    def weight(name: str) -> tuple[bool, int]:
+        return name.startswith("pm_"), -abs(changed[name] - backed_up.get(name, 0))
+
+    for name in sorted(changed, key=weight)[:_TABLES]:
+        backed = f"{backed_up[name]:,}" if name in backed_up else "none"
         table.add_row(plain(name), f"{changed[name]:,}", backed)
     if changed:
         console.print(table)
     if len(changed) > _TABLES:
         _say(console, f"  and {len(changed) - _TABLES:,} more tables whose rows are not as many")
-    if standing.users:
-        _say(console, f"  {standing.users:,} others use it now: stop the application and its workers", "bold red")
 
 
 def show_restored(console: Console, plan: RestorePlan, seconds: float) -> None:
@@ -220,10 +219,10 @@ _NEXT = (
 
 def shown(url: str | None) -> str:
     """Where a database is, without its password."""
-    from .._sql.mysql_server import MysqlServer
-
     if url is None or url.startswith("sqlite"):
         return (url or "").removeprefix("sqlite:///")
+    from .._sql.mysql_server import MysqlServer
+
     return MysqlServer.from_url(url).url(secret=False)
 
 

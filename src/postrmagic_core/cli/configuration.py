@@ -78,7 +78,7 @@ def diff(
     now, found = _read(data_dir)
     first = before(found.versions, now.fields) if old is None else _version(found, old)
     if first is None:
-        raise ConfigurationError(f"there is no other version in {now.directory} to compare with")
+        raise ConfigurationError(f"there is no other version in {now.directory} to compare with{_skipped(found)}")
     second = None if new is None else _version(found, new)
     differing = changes(first.fields, now.fields if second is None else second.fields)
     problems = now.problems if second is None else {}
@@ -142,4 +142,10 @@ def _version(found: History, number: int) -> Version:
         if version.number == number:
             return version
     there = f"{found.versions[0].number} to {found.versions[-1].number}" if found.versions else "none"
-    raise ConfigurationError(f"there is no version {number} of the settings; `postrmagic config history` has {there}")
+    raise ConfigurationError(
+        f"there is no version {number} of the settings; `postrmagic config history` has {there}{_skipped(found)}"
+    )
+
+
+def _skipped(found: History) -> str:
+    return f"; skipped {', '.join(found.faults)}" if found.faults else ""

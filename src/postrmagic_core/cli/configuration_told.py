@@ -57,9 +57,9 @@ def _changed(found: History, at: int) -> list[str] | None:
 def show_history(console: Console, found: History, now: Present) -> None:
     """A line a version, the present one marked."""
     _faults(console, found.faults)
-    if not found.versions:
+    if not found.versions and not found.faults:
         _say(console, f"there is no version in {now.directory}: a process that begins writes one")
-    else:
+    elif found.versions:
         table = Table(
             Column("", no_wrap=True), Column("first seen"), Column("last seen"), "by", "release", "what changed"
         )

@@ -138,6 +138,8 @@ def explain(
     """
     from ..security.access import User
 
+    if role and not user:
+        raise refused("whose role is it? say --user, too: who is not logged in has none")
     with opened_flags(app) as (opened, security):
         who = None
         if user and role:

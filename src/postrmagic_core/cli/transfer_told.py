@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TaskID, TextColumn
+from rich.progress import MofNCompleteColumn, ProgressColumn, Task
 from rich.progress import TimeRemainingColumn as Remaining
 from rich.table import Column, Table
 from rich.text import Text
@@ -17,6 +17,7 @@ from rich.text import Text
 from ..database.transfer.interface import Finding, Plan, Report
 from ..database.transfer.planfile.differences import counted, place
 from ..database.transfer.planfile.edits import blocking_first
+from . import progress
 from .words import plain
 
 if TYPE_CHECKING:
@@ -36,28 +37,9 @@ class _Rate(ProgressColumn):
         return Text("" if speed is None else f"{speed:,.0f}/s", style="progress.data.speed")
 
 
-@contextmanager
-def bars() -> Iterator[Report]:
+def bars() -> AbstractContextManager[Report]:
     """What long work reports to: a bar on standard error for each thing under way, with its rate and the time left."""
-    console = Console(stderr=True)
-    with Progress(
-        TextColumn("{task.description}", markup=False),
-        BarColumn(),
-        MofNCompleteColumn(),
-        _Rate(),
-        Remaining(),
-        console=console,
-        transient=True,
-        disable=not console.is_terminal,
-    ) as progress:
-        steps: dict[str, TaskID] = {}
-
-        def report(what: str, done: int, total: int | None) -> None:
-            if what not in steps:
-                steps[what] = progress.add_task(plain(what).plain, total=total)
-            progress.update(steps[what], completed=done, total=total, visible=total is None or done < total)
-
-        yield report
+    return progress.bars(MofNCompleteColumn(), _Rate(), Remaining())
 
 
 def stands(plan: Plan) -> int:

@@ -16,6 +16,7 @@ import secrets
 import stat
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from time import monotonic, sleep
 
@@ -28,8 +29,8 @@ KEEP = 200
 _PATIENCE = 1.0
 _LARGEST = 1024 * 1024
 _KINDS = 16
-_FILE = re.compile(r"(\d{4,9})-([0-9a-f]{12})\.json")
-_SEEN = re.compile(r"(\d{4,9}-[0-9a-f]{12})\.([a-z0-9-]{1,32})\.seen")
+_FILE = re.compile(r"(\d{4,})-([0-9a-f]{12})\.json")
+_SEEN = re.compile(r"(\d{4,}-[0-9a-f]{12})\.([a-z0-9-]{1,32})\.seen")
 _NOT_KIND = re.compile(r"[^a-z0-9-]+")
 
 
@@ -96,8 +97,8 @@ class VersionFiles:
             marker = _SEEN.fullmatch(one)
             if marker is not None and f"{marker[1]}.json" == name:
                 with contextlib.suppress(OSError):
-                    seen_by[marker[2]] = from_us(os.lstat(self.directory / one).st_mtime_ns // 1000)
-        return from_json(content, Named(int(found[1]), found[2], from_us(last_seen // 1000), seen_by))
+                    seen_by[marker[2]] = _time(os.lstat(self.directory / one).st_mtime_ns)
+        return from_json(content, Named(int(found[1]), found[2], _time(last_seen), seen_by))
 
     def _known(self, fingerprint: str) -> _Found | None:
         return next(self._all(f"-{fingerprint}.json"), None)
@@ -145,9 +146,10 @@ class VersionFiles:
         """Remove those beyond ``keep``. The newest stays, so that no number is given twice."""
         times = {one: one.path.lstat().st_mtime_ns for one in self._all() if one.number != newest.number}
         spare = max(0, len(times) + 1 - self._keep)
-        for old in sorted(times, key=lambda one: (times[one], one.number))[:spare]:
-            for path in (old.path, *self.directory.glob(f"{old.path.stem}.*.seen")):
-                path.unlink(missing_ok=True)
+        gone = {one.path.stem for one in sorted(times, key=lambda one: (times[one], one.number))[:spare]}
+        for name in _names(self.directory) if gone else ():
+            if name.partition(".")[0] in gone and name.endswith((".json", ".seen")):
+                (self.directory / name).unlink(missing_ok=True)
 
     @contextlib.contextmanager
     def _locked(self) -> Iterator[None]:
@@ -191,6 +193,14 @@ def _content(path: Path) -> tuple[bytes, int]:
         if status.st_size > _LARGEST:
             raise DecodeError("it is too large")
         return file.read(_LARGEST + 1), status.st_mtime_ns
+
+
+def _time(ns: int) -> datetime:
+    """A file's time; what no calendar has is its first or last day."""
+    try:
+        return from_us(ns // 1000)
+    except OverflowError:
+        return datetime.max.replace(tzinfo=UTC) if ns > 0 else datetime.min.replace(tzinfo=UTC)
 
 
 def _shown(name: str) -> str:

@@ -23,7 +23,6 @@ from .recording import masked
 from .replacing import replace_file
 from .sources import effective, rooms
 from .toml_edit import REMOVED, applied, edited, inline
-from .written import encoded
 
 # What a version has, and going back to it does not bring back.
 _STAYS = {
@@ -141,17 +140,27 @@ class _Planner:
         wanted = _variable(name)
         wins = f"{', '.join(variables)} wins over the file"
         rooms_of = [one for one in variables if one.count("__") == 0]  # these say more than this one setting
+        out = f"; take it out of {', '.join(rooms_of)}" if rooms_of else ""
         commands = [f"unset {one}" for one in variables if one not in (*rooms_of, wanted)]
         if old.source != "environment":
             if wanted in variables:
                 commands.append(f"unset {wanted}")
             if self._by_file(name, old):
-                out = f"; take it out of {', '.join(rooms_of)}" if rooms_of else ""
-                self._leave(name, f"{wins}{out}; the file will say it", *commands)
-        elif secrets_in(old.value):
+                stays = None if self._now.sources.in_file(name) else REMOVED
+                said = self._edits.get(name, stays) is not REMOVED
+                holds = "the file will say it" if said else "without it the default holds"
+                self._leave(name, f"{wins}{out}; {holds}", *commands)
+            return
+        if isinstance(old.value, Mapping):  # tables of several sources become one
+            wins += out
+            if self._now.sources.in_file(name):
+                self._edits[name] = REMOVED
+        if secrets_in(old.value):
             self._leave(name, f"{wins}: {_needed(name, old.value)}", *commands)
         elif old.value is None or old.value == "":
-            self._leave(name, wins, *commands, f"unset {wanted}")
+            self._leave(name, wins + out, *commands, f"unset {wanted}")
+        elif isinstance(old.value, str) and not old.value.isprintable():  # a terminal would show another text
+            self._leave(name, f"{wins}: set {wanted} to what is {json.dumps(old.value)} in JSON", *commands)
         else:
             self._leave(name, wins, *commands, _export(wanted, old.value))
 
@@ -238,8 +247,9 @@ class _Planner:
             name = ".".join(place.split(".")[:2])
             if self._unknown(name):
                 for one, variables in self._now.sources.variables.items():
-                    if f"{one}.".startswith(f"{name}."):
-                        self._leave(one, "this release does not know it", *(f"unset {each}" for each in variables))
+                    untold = [f"unset {each}" for each in variables if each not in self._now.problems]
+                    if untold and f"{one}.".startswith(f"{name}."):
+                        self._leave(one, "this release does not know it", *untold)
 
 
 def _variable(name: str) -> str:
@@ -248,7 +258,7 @@ def _variable(name: str) -> str:
 
 
 def _export(variable: str, value: Value) -> str:
-    told = value if isinstance(value, str) else json.dumps(encoded(value))
+    told = value if isinstance(value, str) else json.dumps(value)
     return f"export {variable}={shlex.quote(told)}"
 
 

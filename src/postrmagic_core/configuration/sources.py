@@ -44,11 +44,13 @@ class Sources:
 
     def place(self, name: str) -> Literal["environment", "file"] | None:
         """Where ``room.field`` is set: ``environment`` or ``file``."""
-        if name in self.variables:
-            return "environment"
+        return "environment" if name in self.variables else "file" if self.in_file(name) else None
+
+    def in_file(self, name: str) -> bool:
+        """Whether the file says something of ``room.field``."""
         room, _, last = name.partition(".")
         table = self.file.get(room)
-        return "file" if isinstance(table, dict) and last in table else None
+        return isinstance(table, dict) and last in table
 
 
 def read_sources(path: Path | None = None) -> Sources:
@@ -147,12 +149,12 @@ class Effective:
     problems: dict[str, str] = field(default_factory=dict)
 
 
-def effective(sources: Sources, *, environment: bool = True) -> Effective:
-    """The settings by these sources, each field by itself; without the environment, what the file alone says."""
+def effective(sources: Sources) -> Effective:
+    """The settings by these sources, each field by itself."""
     found = Effective({}, {str(sources.path): sources.problem} if sources.problem else {})
-    found.problems.update(sources.unread if environment else {})
+    found.problems.update(sources.unread)
     known = dict(rooms())
-    above = sources.environment if environment else {}
+    above = sources.environment
     for name in {**sources.file, **above}.keys() - known.keys():
         found.problems[name] = "there is no such room"
     for name, model in known.items():
@@ -160,16 +162,17 @@ def effective(sources: Sources, *, environment: bool = True) -> Effective:
         if not isinstance(below, Mapping):
             found.problems[name] = "expected a table"
             below = {}
-        made = _made(name, model, merged(below, above.get(name, {})), found.problems)
+        made = made_of(name, model, merged(below, above.get(name, {})), found.problems)
         for last in model.model_fields:
             if f"{name}.{last}" not in found.problems:
                 found.values[f"{name}.{last}"] = getattr(made, last)
     return found
 
 
-def _made(room: str, model: type[BaseModel], given: dict[str, Any], problems: dict[str, str]) -> BaseModel:
-    """A room of what is ``given``, without those fields that are refused."""
+def made_of(room: str, model: type[BaseModel], given: dict[str, Any], problems: dict[str, str]) -> BaseModel:
+    """A room of what is ``given``, without those fields that are refused; of none, where they are refused together."""
     while True:
+        before = len(problems), dict(given)
         try:
             return model.model_validate(given)
         except ValidationError as error:
@@ -183,5 +186,8 @@ def _made(room: str, model: type[BaseModel], given: dict[str, Any], problems: di
                     continue
                 problems[f"{room}.{name}"] = one["msg"].removeprefix("Value error, ")
                 del given[name]
-            if not given and not model.model_fields:
-                raise
+            if before == (len(problems), given):
+                if not given:
+                    raise
+                problems[room] = error.errors()[0]["msg"].removeprefix("Value error, ")
+                given.clear()

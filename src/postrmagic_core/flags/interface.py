@@ -19,6 +19,7 @@ _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}\Z")
 _SETS = {"users": 190, "roles": 64, "off_for": 190}
 _NOTE = 500
 _KEY = 64
+_ACTOR = 190
 
 Source: TypeAlias = Literal["database", "settings", "nowhere"]
 """Where a flag's rule comes from; ``nowhere``: nobody has declared it."""
@@ -159,6 +160,17 @@ def check_name(name: object) -> str:
         return name
     got = f"{shown(name, 80)!r}" if isinstance(name, str) else type(name).__name__
     raise ValueError(f"expected as a flag's name 1 to 64 of a-z, 0-9, '_' and '-', the first a-z or 0-9; got {got}")
+
+
+def check_actor(actor: object) -> None:
+    """:class:`ValueError` unless it is ``None``, or a text of 1 to 190 bytes, which the row and the audit log take."""
+    try:
+        fits = actor is None or (isinstance(actor, str) and 0 < len(actor.encode()) <= _ACTOR)
+    except UnicodeEncodeError:
+        fits = False
+    if not fits:
+        got = repr(shown(actor, 40)) if isinstance(actor, str) else type(actor).__name__
+        raise ValueError(f"expected as actor a text of 1 to {_ACTOR} bytes, or None for nobody; got {got}")
 
 
 def check_key(name: object) -> str:

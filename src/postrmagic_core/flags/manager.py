@@ -17,7 +17,7 @@ from .._protocols import Identity, UnitLike, Units
 from .._unit import in_own_unit
 from ..errors import ConfigurationError, Conflict, OutsideUnit, UsageError
 from . import policy, rows
-from .interface import Audit, Explanation, Flag, Rule, Source, check_key, check_name, shown
+from .interface import Audit, Explanation, Flag, Rule, Source, check_actor, check_key, check_name, shown
 from .standing import Standing
 from .view import View
 
@@ -33,8 +33,8 @@ class Flags(Lifecycle):
     """Features that are on for some: by the ``rules`` of settings, and by those in ``database``, which win.
 
     A change counts in this process once it has committed, in others at most ``max_age`` seconds later. A decision
-    looks up what a thread of the first one keeps up to date, and never waits. While the database is away the last rules
-    known stand; from the start, those of settings. To open it takes one ``SELECT``, whose failure is borne and logged.
+    looks up what a thread of the first one keeps up to date. While the database is away the last rules known stand;
+    from the start, those of settings. To open it takes one ``SELECT``, whose failure is borne and logged.
 
     A flag that nobody has declared is off and logged once, as the code may be deployed before the flag; ``strict``
     raises :class:`UsageError`, for development, where it is a misspelt one. ``audit`` notes changes and is borrowed.
@@ -76,7 +76,8 @@ class Flags(Lifecycle):
     def on(self, name: str, who: Identity | str | None = None) -> bool:
         """Whether the feature is on for a user, for an id that has no roles, or for ``None``: nobody is logged in.
 
-        It never waits, and raises for no state of the database. Ask :meth:`fixed` where one answer must not change.
+        It raises for no state of the database, and does not wait for it, but for the first question in a forked child,
+        which reads what changed since the fork. Ask :meth:`fixed` where one answer must not change.
         """
         if not self._standing.watched:
             self._watch()
@@ -126,10 +127,11 @@ class Flags(Lifecycle):
 
         ``actor`` did it, as the audit log tells with both rules (``flag.set``). With ``tx`` it is part of that
         transaction. Of two who set it at once the last one wins, and both are noted. :class:`ValueError` for a name
-        that is none; :class:`UsageError` where the database has 1,000 flags.
+        or an actor that is none; :class:`UsageError` where the database has 1,000 flags.
         """
         self.ensure_open()
         check_name(name)
+        check_actor(actor)
         if not isinstance(rule, Rule):
             raise TypeError(f"expected a Rule, got {type(rule).__name__}: Rule(percent=10), or Rule.of(mapping)")
         return self._changed(partial(self._set, name, rule, actor), tx)
@@ -141,6 +143,7 @@ class Flags(Lifecycle):
         """
         self.ensure_open()
         check_key(name)
+        check_actor(actor)
         return self._changed(partial(self._clear, name, actor), tx)
 
     def _changed(self, change: Callable[[UnitLike], bool], tx: UnitLike | None) -> bool:
@@ -187,17 +190,17 @@ class Flags(Lifecycle):
 
     def _missing(self, name: str) -> bool:
         """Of a flag that nobody has declared: it is off."""
-        if name in self._unknown and not self._strict:
+        # Names may come from outside: from a thousand of them on, what they resemble is not looked for.
+        if not self._strict and (name in self._unknown or len(self._unknown) >= _UNKNOWN_NAMES):
             return False
         known = self._standing.now.rules
         near = get_close_matches(str(name)[:64], known, 1)
         hint = f"did you mean {near[0]}?" if near else "declare it in flags.rules, or run `postrmagic flags set`"
         if self._strict:
             raise UsageError(f"there is no flag {shown(str(name), 80)!r}; {hint}")
-        if len(self._unknown) < _UNKNOWN_NAMES:  # names may come from outside
-            self._unknown.add(name)
-            fields = {"event": "flags.unknown", "flag": shown(str(name), 80), "hint": hint}
-            _log.warning("a flag was asked for that nobody has declared: it is off", extra=fields)
+        self._unknown.add(name)
+        fields = {"event": "flags.unknown", "flag": shown(str(name), 80), "hint": hint}
+        _log.warning("a flag was asked for that nobody has declared: it is off", extra=fields)
         return False
 
     def _open(self) -> None:

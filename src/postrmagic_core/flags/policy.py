@@ -48,7 +48,7 @@ def parted(who: Identity | str | None) -> tuple[str | None, frozenset[str]]:
     """
     if who is None or isinstance(who, str):
         return who or None, _NOBODY
-    user_id = getattr(who, "id", None)
-    if not isinstance(user_id, str):
+    user_id, roles = getattr(who, "id", None), getattr(who, "roles", None)
+    if not isinstance(user_id, str) or roles is None:
         raise TypeError(f"expected an Identity, a user's id as text, or None for nobody; got {type(who).__name__}")
-    return user_id or None, who.roles
+    return user_id or None, roles

@@ -20,6 +20,9 @@ from .interface import Rule, Source, shown
 
 _log = logging.getLogger("postrmagic_core.flags")
 
+# Seconds for which close() waits for a read that is under way.
+_PATIENCE = 1.0
+
 
 @dataclass(frozen=True, slots=True)
 class Rules:
@@ -74,9 +77,9 @@ class Standing:
         self.load()
 
     def close(self) -> None:
-        """End the thread."""
+        """End the thread; one that waits for a silent server is left to its time-out, as it has nothing to lose."""
         self.watched = False
-        self._errand.close(finish=False)
+        self._errand.close(finish=False, patience=_PATIENCE)
 
     def watch(self) -> None:
         """Keep up with the database from here on; in a forked child, read first what changed since the fork.
@@ -86,9 +89,9 @@ class Standing:
         if self.watched:
             return
         self.watched = True
-        self._errand.ask()
         if self._forked and asyncio._get_running_loop() is None and not self._in_unit():
-            self.load()
+            self.load()  # before there is a thread, whose own load would have this one give way
+        self._errand.ask()
 
     def put(self, name: str, rule: Rule | None) -> None:
         """This process has changed a flag, and knows it before it reads it: its rule, or ``None`` for settings'."""

@@ -114,6 +114,16 @@ class ListsNames(Shelf):
         return [Stored(name, 0) for name in self.files]
 
 
+class Remembers(Shelf):
+    """What it saw once is there for ever."""
+
+    seen: Sequence[Stored] = ()
+
+    def list(self) -> Sequence[Stored]:
+        self.seen = self.seen or super().list()
+        return self.seen
+
+
 class LacksRemove:
     """Not all of it."""
 
@@ -134,6 +144,7 @@ class LacksRemove:
         (Fails, "test_what_is_not_there_is_not_found", {}),
         (MissesWhatItRemoves, "test_what_is_removed_is_gone", {}),
         (RemovesAll, "test_what_is_removed_is_gone", {}),
+        (Remembers, "test_what_is_removed_is_gone", {}),
         (TakesAnyName, "test_no_name_leads_elsewhere", {"name": "../x"}),
         (SaysItsPassword, "test_no_secret_is_shown", {}),
         (LacksRemove, "test_it_has_what_the_protocol_has", {}),

@@ -250,6 +250,23 @@ def test_what_the_disk_says_is_told_in_our_words(
         assert names(place) == []
 
 
+def test_where_there_are_no_locks_nothing_is_left(
+    tmp_path: Path, vault: DirectoryVault, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Given a file system that knows no flock(2), when a backup is begun, then that is told, and no file stays open."""
+
+    def failing(number: int, how: int) -> None:
+        raise OSError(errno.ENOLCK, "failed")
+
+    monkeypatch.setattr("postrmagic_core.backups.vaults.directory.fcntl.flock", failing)
+    before = len(os.listdir("/proc/self/fd"))  # noqa: PTH208 - counted
+    for _ in range(3):
+        with pytest.raises(BackendUnavailable, match="ENOLCK"), vault.create("b"):
+            raise AssertionError("it began to write it")
+    assert names(directory_of(tmp_path)) == []
+    assert len(os.listdir("/proc/self/fd")) == before  # noqa: PTH208 - counted
+
+
 def test_a_directory_that_cannot_be_synced_has_no_new_backup(
     tmp_path: Path, vault: DirectoryVault, monkeypatch: pytest.MonkeyPatch
 ) -> None:

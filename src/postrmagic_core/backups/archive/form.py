@@ -141,4 +141,8 @@ def refusal(name: str) -> str | None:
         return "it begins or ends with /, or a part of it is empty"
     if "." in parts or ".." in parts:
         return "there is a . or .. in it"
+    try:
+        name.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        return "there is half a character in it"
     return None

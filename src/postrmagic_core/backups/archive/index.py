@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from array import array
 from collections.abc import Iterable, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from itertools import accumulate, pairwise
 from typing import Any, cast
 
@@ -16,6 +16,8 @@ from ..interface import DatabaseFacts, DatabaseKind, Entry, Manifest
 from .form import HEAD, HEADER, PIECE, SEAL, Broken, refusal
 
 _KINDS = ("sqlite", "mysql", "mariadb")
+# Characters of what is wrong that a message repeats: a name may be as long as the index.
+_TOLD = 200
 
 
 def written(manifest: Manifest, ends: Sequence[int]) -> bytes:
@@ -46,7 +48,7 @@ def written(manifest: Manifest, ends: Sequence[int]) -> bytes:
 def read(data: bytes) -> tuple[Manifest, array[int]]:
     """What :func:`written` wrote: the manifest, and where each data chunk begins and the last one ends.
 
-    :class:`Broken` where it is not that, and where an entry has a name that may lead elsewhere.
+    :class:`Broken` where it is not that, and where an entry or a directory has a name that may lead elsewhere.
     """
     try:
         said = json.loads(data)
@@ -65,16 +67,16 @@ def read(data: bytes) -> tuple[Manifest, array[int]]:
                 revisions={_text(name): _texts(heads) for name, heads in database["revisions"].items()},
                 how=_text(database["how"]),
             ),
-            directories=_texts(said["directories"]),
+            directories=_directories(said["directories"]),
             entries=entries,
             notes=_texts(said["notes"]),
         )
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError, RecursionError) as error:
-        raise Broken(f"the index is not what this release writes: {error}") from None
+        raise Broken(f"the index is not what this release writes: {str(error)[:_TOLD]}") from None
     if len(bounds) - 1 != -(-manifest.size // PIECE):
         raise Broken("the index has another number of chunks than its entries need")
-    if any(end - begin < HEAD + SEAL for begin, end in pairwise(bounds)):
-        raise Broken("the index has a chunk that is shorter than one can be")
+    if not all(HEAD + SEAL <= end - begin <= HEAD + SEAL + PIECE for begin, end in pairwise(bounds)):
+        raise Broken("the index has a chunk that is shorter or longer than one can be")
     return manifest, bounds
 
 
@@ -90,6 +92,15 @@ def _entries(told: Iterable[Any]) -> tuple[Entry, ...]:
         entries.append(Entry(name, _count(size), _text(sha256), *divmod(begin, PIECE)))
         begin += size
     return tuple(entries)
+
+
+def _directories(told: object) -> tuple[str, ...]:
+    names = _texts(told)
+    for name in names:
+        refused = refusal(name) or ("there is a / in it" if "/" in name else None)
+        if refused:
+            raise ValueError(f"the name {name!r} of a directory: {refused}")
+    return names
 
 
 def _text(value: object) -> str:
@@ -120,4 +131,4 @@ def _moment(value: object) -> datetime:
     moment = datetime.fromisoformat(_text(value))
     if moment.tzinfo is None:
         raise ValueError("a moment has no time zone")
-    return moment
+    return moment.astimezone(UTC)

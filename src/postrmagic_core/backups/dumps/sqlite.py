@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import fcntl
+import glob
 import hashlib
 import os
+import secrets
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 from urllib.parse import quote
-from uuid import uuid4
 
 from ..._metrics import Metrics
 from ..._sql import PoolLimits, Timeouts
@@ -51,9 +51,9 @@ def snapshot(url: str, *, how: Literal["own", "tool"], workspace: Path, report: 
     database, :class:`OutOfSpace` where its copy has no room.
     """
     source = path_from(url)
-    for left in workspace.glob(f".{source.name}.{_OURS}*"):  # of a backup that was killed
+    for left in workspace.glob(f".{glob.escape(source.name)}.{_OURS}*"):  # of a backup that was killed
         left.unlink(missing_ok=True)
-    copy = path_of(workspace, str(source), f"{_OURS}{uuid4().hex}")
+    copy = path_of(workspace, str(source), f"{_OURS}{secrets.token_hex(16)}")
     try:
         try:
             make_snapshot(str(source), copy, report)
@@ -103,17 +103,23 @@ class SqliteTarget:
         """Nothing is held."""
 
     def look(self, manifest: Manifest) -> Standing:
-        """See :class:`Target`; a file that is no database, or damaged, has no tables that could be lost."""
+        """See :class:`Target`; a file that is no database, or a damaged one, is ``unreadable``."""
         _entry_of(manifest)
         begun = [name.split(".")[-2] for name in self._drafts()]
         if not self.path.exists():
             return Standing({}, 0, begun[0] if begun else None)
+        if not self.path.is_file():
+            raise RestoreRefused(f"{self.path} is no file: name another")
         with translating(_ours):
             users = max(users_of(self.path), int(busy(self.path)))
         tables: dict[str, int] = {}
-        with contextlib.suppress(sqlite3.DatabaseError):
+        unreadable = False
+        try:
             tables = self._count()
-        return Standing(tables, users, manifest.id if manifest.id in begun else begun[0] if begun else None)
+        except sqlite3.DatabaseError:
+            unreadable = True
+        goes_on = manifest.id if manifest.id in begun else begun[0] if begun else None
+        return Standing(tables, users, goes_on, unreadable)
 
     def examine(self, archive: Archive, report: Report) -> None:
         """Nothing: :meth:`restore` proves the whole new file before it touches the old one."""
@@ -156,7 +162,7 @@ class SqliteTarget:
     def _drafts(self) -> list[str]:
         if not self.path.parent.is_dir():
             return []
-        return sorted(each.name for each in self.path.parent.glob(f".{self.path.name}.*.restoring"))
+        return sorted(each.name for each in self.path.parent.glob(f".{glob.escape(self.path.name)}.*.restoring"))
 
     def _count(self) -> dict[str, int]:
         with self._reading() as connection:
@@ -238,7 +244,7 @@ def _extract(archive: Archive, entry: Entry, file: int, report: Report) -> None:
     os.fsync(file)
 
 
-def _written_so_far(file: int, size: int) -> hashlib._Hash:
+def _written_so_far(file: int, size: int) -> Any:
     digest, at = hashlib.sha256(), 0
     while at < size:
         block = os.pread(file, min(_BLOCK, size - at), at)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import glob
 import os
 import sqlite3
 from collections.abc import Iterator
@@ -133,7 +134,7 @@ def _free(path: Path, now: str) -> Path:
 
 def _keep(path: Path, kept: Path) -> Path:
     """A second name for the file: so there is no moment in which nothing stands at the first."""
-    for earlier in path.parent.glob(f"{path.name}.replaced-*"):
+    for earlier in path.parent.glob(f"{glob.escape(path.name)}.replaced-*"):
         if earlier.is_file() and earlier.samefile(path):  # named by a restore that was killed right here
             return earlier
     try:

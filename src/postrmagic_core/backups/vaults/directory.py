@@ -226,9 +226,14 @@ class _Directory:
             part = f".{name}.{os.getpid()}.{secrets.token_hex(4)}.part"
             flags = os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_NOFOLLOW
             number = os.open(part, flags, 0o600, dir_fd=self._number)
-            # Who sweeps may have come between: it is theirs then, or gone already.
-            if _held(number) and os.fstat(number).st_nlink:
-                return part, number
+            try:
+                # Who sweeps may have come between: it is theirs then, or gone already.
+                if _held(number) and os.fstat(number).st_nlink:
+                    return part, number
+            except BaseException:  # where there are no locks
+                self.drop(part)
+                os.close(number)
+                raise
             os.close(number)
         raise BackupFailed("another process removes the file as often as it is begun")
 

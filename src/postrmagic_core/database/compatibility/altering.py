@@ -10,11 +10,11 @@ from .sqlwords import Token, parts
 from .words import Unread, Words
 
 # Parts that change how it is done, or what is said of the table, not what it holds.
-_MANNER = {"ALGORITHM", "LOCK", "COMMENT", "NOWAIT", "WAIT", "WITHOUT"}
+_MANNER = {"ALGORITHM", "LOCK", "COMMENT", "WITHOUT"}
 # Words by which a type ends and the column's other properties begin.
 _PROPERTIES = {"NOT", "NULL", "DEFAULT", "UNIQUE", "PRIMARY", "KEY", "REFERENCES", "CHECK", "CONSTRAINT", "COMMENT"}
 _PROPERTIES |= {"AUTO_INCREMENT", "AUTOINCREMENT", "GENERATED", "AS", "AFTER", "FIRST", "ON", "INVISIBLE", "VISIBLE"}
-_FILLS = {"DEFAULT", "AUTO_INCREMENT", "GENERATED", "AS"}
+_FILLS = {"DEFAULT", "GENERATED", "AS"}
 
 
 def altered(table: str, words: Words) -> Iterator[c.Change]:
@@ -34,9 +34,15 @@ def altered(table: str, words: Words) -> Iterator[c.Change]:
         case "CONVERT" | "ENGINE" | "ROW_FORMAT" | "FORCE":
             if verb == "CONVERT":
                 yield c.Other("unread-sql", f"the text of {table} is converted to another character set", table)
+            words.take("=")
+            if verb == "ENGINE" and not words.at("INNODB"):
+                raise Unread  # one without transactions or foreign keys
             yield c.Other("copies-table", f"{table} is made anew", table)
         case _ if verb in _MANNER:
-            return
+            words.take("=")
+            words.next()
+            if not words.done:  # a change that no comma parts from it
+                raise Unread
         case _:
             raise Unread
 
@@ -95,12 +101,13 @@ def _added(table: str, words: Words) -> Iterator[c.Change]:
     if (key := _constraint(words)) is not None:
         yield c.AddKey(table, key)
         return
+    searched = words.at("FULLTEXT", "SPATIAL")
     if words.take_any("INDEX", "KEY", "FULLTEXT", "SPATIAL"):
         words.take("IF", "NOT", "EXISTS")
         name = words.named()
-        yield c.AddIndex(table, name, _columns(words))
+        yield c.AddIndex(table, name, _columns(words), searched=searched)
         return
-    if words.at("PARTITION"):
+    if words.at("PARTITION") or words.take("SYSTEM", "VERSIONING") or words.take("PERIOD", "FOR"):
         raise Unread
     words.take("COLUMN")
     words.take("IF", "NOT", "EXISTS")
@@ -116,7 +123,7 @@ def _column(words: Words) -> tuple[c.Column, tuple[c.Key, ...]]:
     found = words.rest()
     keywords = [token.word for token in found]
     nullable = not _follows(keywords, "NOT", "NULL") and not _follows(keywords, "PRIMARY", "KEY")
-    column = c.Column(name, _type(found), nullable, _filled(keywords))
+    column = c.Column(name, _type(found), nullable, _filled(keywords), "AUTO_INCREMENT" in keywords)
     return column, tuple(_column_keys(name, found))
 
 
@@ -199,6 +206,7 @@ def _given_anew(table: str, words: Words, *, renames: bool) -> Iterator[c.Change
         type=_type(found),
         nullable=not strict,
         default="set" if _filled(keywords) else "dropped",
+        counts="AUTO_INCREMENT" in keywords or None,
     )
     for key in _column_keys(after, found):
         yield c.AddKey(table, key)

@@ -7,6 +7,7 @@ from typing import Literal, TypeAlias
 
 KeyKind: TypeAlias = Literal["primary", "unique", "foreign", "check"]
 Default: TypeAlias = Literal["unchanged", "dropped", "set"]
+NamedKind: TypeAlias = Literal["view", "trigger"]
 Writing: TypeAlias = Literal["insert", "update", "delete"]
 
 
@@ -26,12 +27,16 @@ class Key:
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column: ``type`` as the dialect writes it, ``filled`` whether the server has a value when none is given."""
+    """A column: ``type`` as the dialect writes it, ``filled`` whether it has a server default.
+
+    ``counts``: the server gives it the next number, as AUTO_INCREMENT says.
+    """
 
     name: str
     type: str | None = None
     nullable: bool | None = True
     filled: bool = False
+    counts: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +87,7 @@ class AlterColumn:
 
     ``was`` is what the revision says of the column as it was, each part ``None`` where it does not say, and
     ``filled_before`` whether it had a default. ``anew``: on MySQL the statement gives the whole column, so that what
-    is not said is lost.
+    is not said is lost. ``counts``: whether it is to count by itself.
     """
 
     table: str
@@ -93,6 +98,7 @@ class AlterColumn:
     default: Default = "unchanged"
     filled_before: bool | None = None
     anew: bool = False
+    counts: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,12 +120,13 @@ class DropKey:
 
 @dataclass(frozen=True, slots=True)
 class AddIndex:
-    """``CREATE INDEX``."""
+    """``CREATE INDEX``; ``searched``: a FULLTEXT or SPATIAL one, without which some queries are refused."""
 
     table: str
     name: str | None
     columns: tuple[str, ...]
     unique: bool = False
+    searched: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +135,25 @@ class DropIndex:
 
     table: str | None
     name: str
+
+
+@dataclass(frozen=True, slots=True)
+class AddNamed:
+    """``CREATE VIEW`` or ``CREATE TRIGGER``; ``table`` is the trigger's, ``if_absent`` as of a table."""
+
+    kind: NamedKind
+    name: str
+    table: str | None = None
+    if_absent: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class DropNamed:
+    """``DROP VIEW`` or ``DROP TRIGGER``, or that another takes its place."""
+
+    kind: NamedKind
+    name: str
+    replaced: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +184,8 @@ Change: TypeAlias = (
     | DropKey
     | AddIndex
     | DropIndex
+    | AddNamed
+    | DropNamed
     | WriteRows
     | Other
 )

@@ -41,6 +41,10 @@ def _cases(change: c.Change, known: Known) -> Iterator[Case]:
             yield from _referring(change.table, change.keys, known)
         case c.DropIndex():
             yield from _index_dropped(change, known)
+        case c.DropNamed():
+            if not known.is_made_named(change.kind, change.name):
+                verb = "replaced" if change.replaced else "dropped"
+                yield f"drop-{change.kind}", f"{change.kind} {change.name} is {verb}"
         case c.WriteRows(table=None):
             yield from _rows_written(change)
         case c.Other(table=None):
@@ -66,8 +70,9 @@ def _of_table(change: c.Change, known: Known) -> Iterator[Case]:
             if not known.is_made(change.table, change.name):
                 yield "drop-column", f"column {change.table}.{change.name} is dropped"
         case c.AlterColumn():
-            if not known.is_made(change.table, change.was.name):
-                yield from _altered(change, known)
+            yield from (_made_strict if known.is_made(change.table, change.was.name) else _altered)(change, known)
+        case c.AddNamed():
+            yield "trigger", f"trigger {change.name} is made on {change.table}"
         case c.Other():
             yield change.rule, change.what
         case _:
@@ -98,7 +103,7 @@ def _referring(table: str, keys: tuple[c.Key, ...], known: Known) -> Iterator[Ca
 
 def _column_added(change: c.AddColumn, known: Known) -> Iterator[Case]:
     column, shown = change.column, f"{change.table}.{change.column.name}"
-    if not column.nullable and not column.filled:
+    if not column.nullable and not (column.filled or column.counts):
         yield "add-not-null", f"column {shown} is NOT NULL and has no server default"
     after = Known(known.dialect, made_tables=set(known.made_tables))
     after.learn(c.AddColumn(change.table, column), new=True)
@@ -136,6 +141,8 @@ def _index_dropped(change: c.DropIndex, known: Known) -> Iterator[Case]:
     table, unique = known.index(change.table, change.name)
     if table is None or not known.is_made_key(table, change.name):
         rule = "unknown-index" if unique is None else "drop-unique" if unique else "drop-index"
+        if table is not None and known.part(table, change.name) in known.searched:
+            rule = "drop-fulltext"
         yield rule, f"index {change.name}{f' of {table}' if table else ''} is dropped"
 
 
@@ -164,8 +171,34 @@ def _altered(change: c.AlterColumn, known: Known) -> Iterator[Case]:
         types = dict.fromkeys(each for each in (before.type if before else None, change.was.type) if each is not None)
         cases = [_retyped(shown, each, change.type, known) for each in types or [None]]
         yield from dict.fromkeys(case for each in cases for case in each)
+    yield from _counting(shown, change, before, known)
     if known.dialect == "mysql" and change.anew:
         yield from _lost(shown, change, before)
+
+
+def _counting(shown: str, change: c.AlterColumn, before: c.Column | None, known: Known) -> Iterator[Case]:
+    """Whether a column that counted by itself does so still; the running release's INSERTs leave it out."""
+    counted = before is not None and before.counts
+    if known.dialect == "sqlite":  # there it is the type INTEGER that counts
+        lost = change.type is not None and change.type.upper() != "INTEGER"
+    else:
+        lost = not change.counts and (change.anew or change.type is not None)
+    if (counted and lost) or (change.counts is False and (counted or before is None)):
+        yield "change-primary-key", f"column {shown} no longer counts by itself: autoincrement=True is not given"
+    elif change.counts and before is not None and not counted:
+        yield "change-primary-key", f"column {shown} begins to count by itself"
+
+
+def _made_strict(change: c.AlterColumn, known: Known) -> Iterator[Case]:
+    """The running release does not know the column: its INSERTs leave it out, and must still be taken."""
+    shown = f"{change.table}.{change.to or change.was.name}"
+    after = known.altered(change)
+    if after.nullable is False and not after.filled:
+        yield "add-not-null", f"column {shown} becomes NOT NULL and has no server default"
+    if after.filled:
+        for columns in known.unique_with(change.table, change.was.name):
+            if not known.stays_empty(change.table, tuple(each for each in columns if each != change.was.name.lower())):
+                yield "add-unique", f"column {shown} of UNIQUE ({', '.join(columns)}) gets a server default"
 
 
 def _lost(shown: str, change: c.AlterColumn, before: c.Column | None) -> Iterator[Case]:

@@ -20,10 +20,12 @@ class Known:
     columns: dict[_Name, c.Column] = field(default_factory=dict)
     keys: dict[_Name, c.Key] = field(default_factory=dict)
     indexes: dict[_Name, bool] = field(default_factory=dict)
+    searched: set[_Name] = field(default_factory=set)
     tables: set[str] = field(default_factory=set)
     made_tables: set[str] = field(default_factory=set)
     made: set[_Name] = field(default_factory=set)
     made_keys: set[_Name] = field(default_factory=set)
+    made_named: set[_Name] = field(default_factory=set)
 
     def table(self, name: str) -> str:
         """``name`` as it is compared here."""
@@ -41,6 +43,10 @@ class Known:
         """Whether the running release cannot know this constraint or index."""
         return self.is_made(table) or (name is not None and self.part(table, name) in self.made_keys)
 
+    def is_made_named(self, kind: c.NamedKind, name: str) -> bool:
+        """Whether the running release cannot know this view or trigger."""
+        return (kind, self.table(name)) in self.made_named
+
     def column(self, table: str, name: str) -> c.Column | None:
         """A column as it is now, if a revision told."""
         return self.columns.get(self.part(table, name))
@@ -52,10 +58,28 @@ class Known:
             for name in names
         )
 
+    def unique_with(self, table: str, column: str) -> list[tuple[str, ...]]:
+        """The columns of each UNIQUE constraint or index that holds this one."""
+        of_table = [key for part, key in self.keys.items() if part[0] == self.table(table) and key.kind == "unique"]
+        found = [tuple(each.lower() for each in key.columns) for key in of_table]
+        return [columns for columns in found if column.lower() in columns]
+
+    def altered(self, change: c.AlterColumn) -> c.Column:
+        """The column as it is after ``change``."""
+        found = self.columns.get(self.part(change.table, change.was.name), change.was)
+        nullable = found.nullable if change.nullable is None else change.nullable
+        filled = found.filled if change.default == "unchanged" else change.default == "set"
+        if self.dialect == "mysql" and change.anew:  # what is not said is lost
+            nullable = change.was.nullable is not False if change.nullable is None else change.nullable
+            filled = change.filled_before is True if change.default == "unchanged" else filled
+        name, type_ = change.to or found.name, change.type or found.type
+        counts = found.counts if change.counts is None else change.counts
+        return replace(found, name=name, type=type_, nullable=nullable, filled=filled, counts=counts)
+
     def index(self, table: str | None, name: str) -> tuple[str | None, bool | None]:
         """The table of an index, and whether it is unique; ``None`` for what is not known."""
-        if table is None:
-            table = next((on for on, called in self.indexes if called == name.lower()), None)
+        if table is None or self.dialect == "sqlite":  # there an index is found by its name alone
+            table = next((on for on, called in self.indexes if called == name.lower()), table)
         return (table, None) if table is None else (table, self.indexes.get(self.part(table, name)))
 
     def settle(self) -> None:
@@ -63,6 +87,7 @@ class Known:
         self.made_tables.clear()
         self.made.clear()
         self.made_keys.clear()
+        self.made_named.clear()
 
     def learn(self, change: c.Change, *, new: bool) -> None:
         """Take ``change`` in; ``new`` when it is not in the schema that the running release was made for."""
@@ -82,6 +107,8 @@ class Known:
                 self._rename_table(change)
             case c.AddColumn():
                 part = self.part(change.table, change.column.name)
+                if part in self.columns:  # IF NOT EXISTS: it was there, and is still what it was
+                    return
                 self.columns[part] = change.column
                 self.made |= {part} if new else set()
                 for key in change.keys:
@@ -92,50 +119,58 @@ class Known:
             case c.AlterColumn():
                 self._alter(change)
             case _:
-                self._learn_key(change, new=new)
+                self._learn_named(change, new=new)
 
-    def _learn_key(self, change: c.Change, *, new: bool) -> None:
+    def _learn_named(self, change: c.Change, *, new: bool) -> None:
         match change:
             case c.AddKey():
                 self._add_key(change.table, change.key, new=new)
             case c.DropKey(name=str(name)):
                 self.keys.pop(self.part(change.table, name), None)
+                self.indexes.pop(self.part(change.table, name), None)
                 self.made_keys.discard(self.part(change.table, name))
             case c.AddIndex(name=str(name)):
                 part = self.part(change.table, name)
+                if self.index(change.table, name)[1] is not None:  # IF NOT EXISTS, as above
+                    return
                 self.indexes[part] = change.unique
+                self.searched |= {part} if change.searched else set()
                 self.made_keys |= {part} if new else set()
+                if change.unique:
+                    self.keys[part] = c.Key("unique", change.columns, name)
             case c.DropIndex():
                 table, _ = self.index(change.table, change.name)
                 if table is not None:
                     self.indexes.pop(self.part(table, change.name), None)
+                    self.searched.discard(self.part(table, change.name))
+                    self.keys.pop(self.part(table, change.name), None)
                     self.made_keys.discard(self.part(table, change.name))
+            case c.AddNamed(if_absent=False) if new:
+                self.made_named.add((change.kind, self.table(change.name)))
+            case c.DropNamed():
+                self.made_named.discard((change.kind, self.table(change.name)))
             case _:
                 pass
 
     def _add_key(self, table: str, key: c.Key, *, new: bool) -> None:
-        if key.name is not None:
-            self.keys[self.part(table, key.name)] = key
+        name = key.name
+        if name is None and key.kind == "unique" and key.columns:
+            name = key.columns[0]  # so MySQL calls it
+        if name is not None and self.part(table, name) not in self.keys:
+            self.keys[self.part(table, name)] = key
             if new:
-                self.made_keys.add(self.part(table, key.name))
+                self.made_keys.add(self.part(table, name))
             if key.kind == "unique":
-                self.indexes[self.part(table, key.name)] = True  # MySQL drops it as an index, too
+                self.indexes[self.part(table, name)] = True  # MySQL drops it as an index, too
 
     def _alter(self, change: c.AlterColumn) -> None:
-        before = self.part(change.table, change.was.name)
-        found = self.columns.pop(before, change.was)
-        name = change.to or found.name
-        after = self.part(change.table, name)
-        self.columns[after] = replace(
-            found,
-            name=name,
-            type=change.type or found.type,
-            nullable=found.nullable if change.nullable is None else change.nullable,
-            filled=found.filled if change.default == "unchanged" else change.default == "set",
-        )
+        after = self.altered(change)
+        before, part = self.part(change.table, change.was.name), self.part(change.table, after.name)
+        self.columns.pop(before, None)
+        self.columns[part] = after
         if before in self.made:
             self.made.remove(before)
-            self.made.add(after)
+            self.made.add(part)
 
     def _rename_table(self, change: c.RenameTable) -> None:
         before, after = self.table(change.table), self.table(change.to)
@@ -147,6 +182,7 @@ class Known:
         self.columns = {_moved(part, before, after): found for part, found in self.columns.items()}
         self.keys = {_moved(part, before, after): found for part, found in self.keys.items()}
         self.indexes = {_moved(part, before, after): found for part, found in self.indexes.items()}
+        self.searched = {_moved(part, before, after) for part in self.searched}
         self.made = {_moved(part, before, after) for part in self.made}
         self.made_keys = {_moved(part, before, after) for part in self.made_keys}
 
@@ -157,6 +193,7 @@ class Known:
         self.columns = {part: found for part, found in self.columns.items() if part[0] != gone}
         self.keys = {part: found for part, found in self.keys.items() if part[0] != gone}
         self.indexes = {part: found for part, found in self.indexes.items() if part[0] != gone}
+        self.searched = {part for part in self.searched if part[0] != gone}
         self.made = {part for part in self.made if part[0] != gone}
         self.made_keys = {part for part in self.made_keys if part[0] != gone}
 

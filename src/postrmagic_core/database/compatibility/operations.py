@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import sqlalchemy as sa
@@ -51,13 +52,15 @@ def _full(table: Any) -> str:
 
 def _table_made(operation: ops.CreateTableOp, context: MigrationContext) -> c.AddTable:
     table = operation.to_table(context)
-    columns = tuple(_column(column, context) for column in table.columns)
+    counts = table.autoincrement_column
+    columns = tuple(replace(_column(column, context), counts=column is counts) for column in table.columns)
     keys = [*_keys(table.constraints), *(_unique(index) for index in table.indexes if index.unique)]
     return c.AddTable(_full(table), columns, tuple(keys), bool(operation.if_not_exists))
 
 
 def _column(column: sa.Column[Any], context: MigrationContext) -> c.Column:
-    filled = column.server_default is not None or column.identity is not None or column.computed is not None
+    # A FetchedValue promises one that a trigger gives, and Identity neither dialect has: the DDL says nothing of them.
+    filled = isinstance(column.server_default, sa.DefaultClause | sa.Computed)
     return c.Column(column.name, _type(column.type, context), bool(column.nullable), filled)
 
 
@@ -112,7 +115,8 @@ def _columns(index: sa.Index) -> tuple[str, ...]:
 
 def _indexed(index: sa.Index) -> c.AddIndex:
     name = None if index.name is None else str(index.name)
-    return c.AddIndex(_full(index.table), name, _columns(index), bool(index.unique))
+    searched = bool(index.dialect_kwargs.get("mysql_prefix"))
+    return c.AddIndex(_full(index.table), name, _columns(index), bool(index.unique), searched)
 
 
 def _altered(operation: ops.AlterColumnOp, context: MigrationContext) -> list[c.Change]:
@@ -121,7 +125,8 @@ def _altered(operation: ops.AlterColumnOp, context: MigrationContext) -> list[c.
     existing = operation.existing_server_default
     type_ = operation.modify_type
     retyped = None if type_ is None else _type(type_, context)
-    anew = type_ is not None or operation.modify_nullable is not None or operation.modify_name is not None
+    given = (type_, operation.modify_nullable, operation.modify_name)
+    anew = any(each is not None for each in given) or operation.modify_comment is not False
     was_type = None if operation.existing_type is None else _type(operation.existing_type, context)
     found: list[c.Change] = [
         c.AlterColumn(
@@ -133,13 +138,11 @@ def _altered(operation: ops.AlterColumnOp, context: MigrationContext) -> list[c.
             default="unchanged" if default is False else "dropped" if default is None else "set",
             filled_before=None if existing is False else existing is not None,
             anew=anew,
+            counts=operation.kw.get("autoincrement", operation.kw.get("existing_autoincrement")),
         )
     ]
     if type_ is not None and retyped is None:
         found.append(c.Other("unknown-type", f"column {table}.{operation.column_name} changes its type", table))
-    if "autoincrement" in operation.kw:
-        what = f"column {table}.{operation.column_name} begins or ends to count by itself"
-        found.append(c.Other("change-primary-key", what, table))
     return found
 
 

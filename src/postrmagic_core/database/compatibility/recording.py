@@ -13,11 +13,12 @@ from types import FrameType
 from typing import Any, NoReturn
 
 import alembic
+import sqlalchemy
 from alembic import op
 from alembic.operations import BatchOperations, Operations, ops
 from alembic.operations.batch import BatchOperationsImpl
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import make_url
+from sqlalchemy import Dialect, make_url
 
 from . import changes as c
 from .apart import Reached, apart
@@ -26,6 +27,9 @@ from .operations import changes_of, written
 _WORK = RLock()  # alembic.op has one place for who carries its functions out
 _BATCH = signature(Operations.batch_alter_table)
 _OWN = (str(Path(alembic.__file__).parent), str(Path(__file__).parents[1] / "migrations"))
+_DIALECTS = (str(Path(sqlalchemy.__file__).parent), *_OWN)
+# Of a dialect, what only a server tells.
+_TOLD_BY_SERVER = ("is_mariadb", "server_version_info")
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,8 +120,9 @@ class _Context(MigrationContext):
     def __init__(self, recorder: _Recorder, dialect: str) -> None:
         self._recorder = recorder
         self._only_written = True
-        made = make_url(f"{dialect}://").get_dialect()()
+        made = _asked(make_url(f"{dialect}://").get_dialect()(), recorder)
         super().__init__(made, None, {"as_sql": True, "output_buffer": _Writing(recorder)})
+        del self.opts["as_sql"]  # who asks here is told what a run tells
 
     @property
     def as_sql(self) -> bool:
@@ -130,6 +135,24 @@ class _Context(MigrationContext):
     @as_sql.setter
     def as_sql(self, value: bool) -> None:
         self._only_written = value
+
+
+def _asked(dialect: Dialect, recorder: _Recorder) -> Dialect:
+    """The dialect, which notes that a revision asks what the judged server is: there is none."""
+
+    def told(name: str) -> property:
+        value = getattr(dialect, name, None)
+
+        def get(_: object) -> object:
+            if not sys._getframe(1).f_code.co_filename.startswith(_DIALECTS):
+                recorder.asked(f"it asks for the server's {name}")
+            return value
+
+        return property(get)
+
+    kind = type(dialect)
+    dialect.__class__ = type(kind.__name__, (kind,), {name: told(name) for name in _TOLD_BY_SERVER})
+    return dialect
 
 
 class _Writing:

@@ -173,6 +173,13 @@ _RULES = (
         "drop it when no release that runs needs it",
     ),
     Rule(
+        "drop-fulltext",
+        "breaks",
+        "a FULLTEXT or SPATIAL index is dropped",
+        "the running release's MATCH … AGAINST is refused without it",
+        "drop it in the release after the one that does not search by it",
+    ),
+    Rule(
         "unknown-index",
         "untold",
         "an index is dropped that no earlier revision made",

@@ -113,7 +113,7 @@ def _create(words: Words) -> Iterator[c.Change]:
         if not words.skip_option():
             raise Unread
     kind = words.next()
-    unique = kind == "UNIQUE"
+    unique, searched = kind == "UNIQUE", kind in {"FULLTEXT", "SPATIAL"}
     if kind in {"FULLTEXT", "SPATIAL", "UNIQUE"}:
         words.need("INDEX")
         kind = "INDEX"
@@ -126,13 +126,12 @@ def _create(words: Words) -> Iterator[c.Change]:
         case "TABLE":
             yield from _table(words, replaces=replaces, temporary=temporary)
         case "INDEX":
-            yield _index(words, unique=unique)
-        case "VIEW":
-            words.take("IF", "NOT", "EXISTS")
+            yield _index(words, unique=unique, searched=searched)
+        case "VIEW" | "TRIGGER":
+            made = _trigger(words) if kind == "TRIGGER" else _view(words)
             if replaces:
-                yield c.Other("drop-view", f"view {words.name()} is replaced")
-        case "TRIGGER":
-            yield _trigger(words)
+                yield c.DropNamed(made.kind, made.name, replaced=True)
+            yield made
         case _:
             raise Unread
 
@@ -150,7 +149,7 @@ def _table(words: Words, *, replaces: bool, temporary: bool) -> Iterator[c.Chang
     yield c.AddTable(table, columns, tuple(key for _, keys in found for key in keys), if_absent)
 
 
-def _index(words: Words, *, unique: bool) -> c.AddIndex:
+def _index(words: Words, *, unique: bool, searched: bool) -> c.AddIndex:
     words.take("IF", "NOT", "EXISTS")
     name = words.name()
     if words.take("USING"):
@@ -158,18 +157,23 @@ def _index(words: Words, *, unique: bool) -> c.AddIndex:
     words.need("ON")
     table = words.name()
     columns = tuple((Words(part).named() or "") if len(part) < 3 else "" for part in parts(words.inside()))
-    return c.AddIndex(table, name, columns, unique)
+    return c.AddIndex(table, name, columns, unique, searched)
 
 
-def _trigger(words: Words) -> c.Other:
-    words.take("IF", "NOT", "EXISTS")
+def _view(words: Words) -> c.AddNamed:
+    if_absent = words.take("IF", "NOT", "EXISTS")
+    return c.AddNamed("view", words.name(), None, if_absent)
+
+
+def _trigger(words: Words) -> c.AddNamed:
+    if_absent = words.take("IF", "NOT", "EXISTS")
     name = words.name()
     while not words.take("ON"):
         words.next()
     table = words.name()
     if open_bodies(words.rest()):
         raise Unread
-    return c.Other("trigger", f"trigger {name} is made on {table}", table)
+    return c.AddNamed("trigger", name, table, if_absent)
 
 
 def _drop(words: Words) -> Iterator[c.Change]:
@@ -180,12 +184,12 @@ def _drop(words: Words) -> Iterator[c.Change]:
         case "TABLE" | "VIEW":
             for part in parts(words.rest()):
                 name = Words(part).name()
-                yield c.DropTable(name) if kind == "TABLE" else c.Other("drop-view", f"view {name} is dropped")
+                yield c.DropTable(name) if kind == "TABLE" else c.DropNamed("view", name)
         case "INDEX":
             name = words.name()
             yield c.DropIndex(words.name() if words.take("ON") else None, name)
         case "TRIGGER":
-            yield c.Other("drop-trigger", f"trigger {words.name()} is dropped")
+            yield c.DropNamed("trigger", words.name())
         case _:
             raise Unread
 
@@ -206,6 +210,8 @@ def _alter(words: Words) -> Iterator[c.Change]:
         raise Unread
     words.take("IF", "EXISTS")
     table = words.name()
+    if not words.take("NOWAIT") and words.take("WAIT"):
+        words.next()
     specs = parts(words.rest())
     if not specs:
         raise Unread
@@ -222,7 +228,7 @@ def _pragma(words: Words) -> Iterator[c.Change]:
 
 def _set(words: Words) -> Iterator[c.Change]:
     # MariaDB's SET STATEMENT … FOR runs another statement.
-    if any(words.holds(each) for each in ("GLOBAL", "PERSIST", "PASSWORD", "STATEMENT", "ROLE")):
+    if any(words.holds(each) for each in ("GLOBAL", "PERSIST", "PERSIST_ONLY", "PASSWORD", "STATEMENT", "ROLE")):
         raise Unread
     return iter(())
 

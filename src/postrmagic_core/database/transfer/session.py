@@ -21,6 +21,9 @@ SQL_MODE = (
     "STRICT_ALL_TABLES,STRICT_TRANS_TABLES,NO_AUTO_VALUE_ON_ZERO,NO_ZERO_DATE,NO_ZERO_IN_DATE,"
     "ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION"
 )
+# What an operator may have set for all sessions, by which rows would be left out of an answer, a statement refused, or
+# the session ended by its commit.
+_HABITS = "sql_select_limit=18446744073709551615, sql_safe_updates=0, sql_big_selects=1, completion_type=0"
 # The file that LOAD DATA LOCAL names; a server that asks for any other is told nothing.
 FILE = "pm_transfer_rows"
 # Seconds between two questions to a server that says nothing for long, which an ALTER TABLE may; and how many in vain.
@@ -50,7 +53,7 @@ class Session(ServerConnection):
         self.query(
             f"SET SESSION autocommit=0, sql_mode='{SQL_MODE}', time_zone='+00:00', foreign_key_checks=1, "
             f"unique_checks=1, innodb_lock_wait_timeout=50, net_read_timeout=600, net_write_timeout=600, "
-            f"wait_timeout=86400, {limit}"
+            f"wait_timeout=86400, {_HABITS}, {limit}"
         )
         (packet,) = self.rows("SELECT @@max_allowed_packet")[0]
         self.max_packet = int(packet)

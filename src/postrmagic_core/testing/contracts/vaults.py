@@ -185,14 +185,17 @@ class VaultContract(Applicable):
         assert {stored.name: vault.read(stored.name, 0, 9) for stored in vault.list()} == {_NAME: b"11", _OTHER: b"2"}
 
     def test_what_is_removed_is_gone(self, place: Place, vault: Vault) -> None:
-        """For everybody, and nothing else is; to remove it again is no error."""
+        """For everybody, also who saw it before, and nothing else is; to remove it again is no error."""
         _write(vault, _NAME, b"1")
         _write(vault, _OTHER, b"2")
+        assert {stored.name for stored in vault.list()} == {_NAME, _OTHER}
+        assert vault.read(_NAME, 0, 1) == b"1"
         for _ in range(2):
-            vault.remove(_NAME)
-        assert [stored.name for stored in place.open().list()] == [_OTHER]
-        with pytest.raises(BackupNotFound):
-            vault.read(_NAME, 0, 1)
+            place.open().remove(_NAME)
+        for looking in (vault, place.open()):
+            assert [stored.name for stored in looking.list()] == [_OTHER]
+            with pytest.raises(BackupNotFound):
+                looking.read(_NAME, 0, 1)
 
     def test_what_is_not_there_is_not_found(self, vault: Vault) -> None:
         """Before anything was written, and after."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 
 from ....database.migrating.interface import RESTORE_TABLE
@@ -18,6 +18,19 @@ PROGRESS = RESTORE_TABLE
 _ROUTINES = ("PACKAGE", "PACKAGE BODY", "FUNCTION", "PROCEDURE")
 _KINDS = {"BASE TABLE", "VIEW", "SYSTEM VERSIONED", "SEQUENCE"}
 _WORDS = re.compile(rb"'(?:[^'\\]|\\.|'')*'|`(?:[^`]|``)*`|[^'`]+|['`]", re.DOTALL)
+_FROM = re.compile(rb"\b(?:from|join)[\s(]*\Z", re.IGNORECASE)
+# Up to the table of a trigger, with the database before the trigger's name and before the table's.
+_TRIGGER = re.compile(
+    rb"""
+    (\A\s*CREATE\s+(?:DEFINER\s*=\s*`(?:[^`]|``)*`(?:@`(?:[^`]|``)*`)?\s+)?TRIGGER\s+(?:IF\s+NOT\s+EXISTS\s+)?)
+    (?:(?:`(?:[^`]|``)*`|"(?:[^"]|"")*"|[^\s`".]+)\s*\.\s*)?
+    ((?:`(?:[^`]|``)*`|"(?:[^"]|"")*"|[^\s`".]+)\s+(?:BEFORE|AFTER)\s[\w\s]*?\sON\s+)
+    (?:(?:`(?:[^`]|``)*`|"(?:[^"]|"")*"|[^\s`".]+)\s*\.\s*)?
+    """,
+    re.VERBOSE | re.IGNORECASE,
+)
+# Engines of tables that show the rows of others.
+_ELSEWHERE = frozenset({"mrg_myisam", "federated", "connect", "spider", "s3"})
 _INVALID_VIEW = 1356
 _NUMBER = re.compile(rb" AUTO_INCREMENT=\d+")
 _OF_MARIADB = frozenset({"inet4", "inet6", "uuid", "xmltype"})
@@ -60,11 +73,14 @@ class Catalogue:
             if table.engine.lower() != "innodb"
         ]
         told += [f"{what}: there may be some that are not in the backup" for what in self.hidden]
+        if "events" in self.later:
+            told.append("events are restored disabled where the database has another name")
         return told + [f"the view {name} does not work; it is kept, and left out by a restore" for name in self.broken]
 
 
 def read(server: Opened) -> Catalogue:
     """What there is now; :class:`BackupFailed` names what cannot be backed up, or may not be read."""
+    server.let("show_gipk_in_create_table_and_information_schema = 1")
     kinds = dict(server.rows(_TABLES))
     unknown = [f"{name} ({kind})" for name, kind in kinds.items() if kind not in _KINDS]
     if unknown:
@@ -79,6 +95,12 @@ def read(server: Opened) -> Catalogue:
         for name, kind in kinds.items()
         if kind in ("BASE TABLE", "SYSTEM VERSIONED")
     ]
+    elsewhere = [f"{table.name} ({table.engine})" for table in tables if table.engine.lower() in _ELSEWHERE]
+    if elsewhere:
+        raise BackupFailed(
+            f"these show the rows of other tables and cannot be backed up: {', '.join(elsewhere)}: drop them, or make "
+            "them views"
+        )
     sequences = b"".join(_sequence(server, name) for name, kind in kinds.items() if kind == "SEQUENCE")
     views = [name for name, kind in kinds.items() if kind == "VIEW"]
     standard = _standard(server)
@@ -120,7 +142,7 @@ def _begin(server: Opened, standard: tuple[str, str], kinds: Mapping[str, str]) 
             if kind in ("SEQUENCE", "SYSTEM VERSIONED")
         ]
     told = [f"-- A database of {server.kind} {server.server}, in the mode and time zone that are set here."]
-    told += [f"-- needs {need}" for need in needs]
+    told += [f"-- named {server.database!a}", *(f"-- needs {need}" for need in needs)]
     charset, collation = standard
     return ("\n".join(told) + "\n").encode() + framed(
         f"ALTER DATABASE CHARACTER SET {charset} COLLATE {collation}".encode()
@@ -129,8 +151,17 @@ def _begin(server: Opened, standard: tuple[str, str], kinds: Mapping[str, str]) 
 
 def needed(begin: bytes) -> list[str]:
     """What the begin of a dump says that a server must have for it."""
+    return _told(begin, "-- needs ")
+
+
+def is_named(begin: bytes, database: str) -> bool:
+    """Whether the begin of a dump says that its database was called so."""
+    return _told(begin, "-- named ") == [ascii(database)]
+
+
+def _told(begin: bytes, what: str) -> list[str]:
     lines = begin.decode(errors="replace").splitlines()
-    return [line.removeprefix("-- needs ") for line in lines if line.startswith("-- needs ")]
+    return [line.removeprefix(what) for line in lines if line.startswith(what)]
 
 
 def _standard(server: Opened) -> tuple[str, str]:
@@ -195,17 +226,38 @@ def _sequence(server: Opened, name: str) -> bytes:
 
 def _views(server: Opened, names: Sequence[str], fields: Mapping[str, Sequence[Field]]) -> Iterator[bytes]:
     functions = {name.encode() for name, kind in server.rows(_NAMES_OF_ROUTINES) if kind == "FUNCTION"}
-    # Each stands as a view of constants first: in whatever order they are made, what they are made of is there.
+    tables = {name.encode() for name, _ in server.rows(_TABLES)}
+    # Each stands as a view of constants first: what seems to be made of each other can be made, too.
     for name in names:
         columns = ", ".join(f"1 AS {quoted(column.name)}" for column in fields.get(name, []))
         yield framed(f"DROP TABLE IF EXISTS {quoted(name)}".encode())
         yield framed(f"CREATE OR REPLACE VIEW {quoted(name)} AS SELECT {columns or '1'}".encode())
-    for name in names:
-        made = _created(server, "VIEW", name)
-        text = unqualified(made["Create View"] or b"", server.database, functions)
-        yield framed(f"SET collation_connection = {_word(made['collation_connection'])}".encode())
-        yield framed(re.sub(rb"\ACREATE\b", b"CREATE OR REPLACE", text))
+    made = {name: _created(server, "VIEW", name) for name in names}
+    texts = {name: made[name]["Create View"] or b"" for name in names}
+    for name in in_order(texts):
+        yield framed(f"SET collation_connection = {_word(made[name]['collation_connection'])}".encode())
+        yield framed(f"DROP VIEW IF EXISTS {quoted(name)}".encode())
+        yield framed(unqualified(texts[name], server.database, functions, tables))
     yield framed(b"SET NAMES utf8mb4")
+
+
+def in_order(texts: Mapping[str, bytes]) -> list[str]:
+    """The views, each behind those that its text names: of a constant none can be made that may be written, say."""
+    named = {quoted(name).encode(): name for name in texts}
+    order: list[str] = []
+    met: set[str] = set()
+
+    def put(name: str) -> None:
+        if name not in met:
+            met.add(name)
+            for word in _WORDS.findall(texts[name]):
+                if word in named:
+                    put(named[word])
+            order.append(name)
+
+    for name in texts:
+        put(name)
+    return order
 
 
 def _routines(server: Opened, standard: tuple[str, str]) -> Iterator[bytes]:
@@ -220,8 +272,15 @@ def _triggers(server: Opened, standard: tuple[str, str]) -> Iterator[bytes]:
     found = server.rows(_TRIGGERS)
     for (name,) in found:
         made = _created(server, "TRIGGER", name)
+        text = made["SQL Original Statement"]
+        made["SQL Original Statement"] = text and without_database(text)
         yield from _stored(made, f"TRIGGER {quoted(name)}", "SQL Original Statement", standard)
     yield from _settled(found, standard)
+
+
+def without_database(text: bytes) -> bytes:
+    """The text of a trigger, which MariaDB keeps as it was typed, without the database that it may name."""
+    return _TRIGGER.sub(rb"\1\2", text, count=1)
 
 
 def _events(server: Opened, standard: tuple[str, str]) -> Iterator[bytes]:
@@ -273,13 +332,20 @@ def _word(value: bytes | None) -> str:
     return text
 
 
-def unqualified(text: bytes, database: str, functions: set[bytes]) -> bytes:
-    """The text with calls of ``functions`` that do not name the database: it may be restored under another name."""
+def unqualified(text: bytes, database: str, functions: set[bytes], tables: Set[bytes] = frozenset()) -> bytes:
+    """The text without the database before ``functions`` that are called and ``tables`` that are read.
+
+    It may be restored under another name. MariaDB names it before a table that is joined with a JSON_TABLE.
+    """
     parts = _WORDS.findall(text)
     own = quoted(database).encode()
     kept: list[bytes] = []
     for at, part in enumerate(parts):
-        if part == own and parts[at + 1 : at + 2] == [b"."] and _calls(parts, at, functions):
+        if (
+            part == own
+            and parts[at + 1 : at + 2] == [b"."]
+            and (_calls(parts, at, functions) or _reads(parts, at, tables))
+        ):
             parts[at + 1] = b""
             continue
         kept.append(part)
@@ -292,6 +358,11 @@ def _calls(parts: Sequence[bytes], at: int, functions: set[bytes]) -> bool:
     # `nextval(` stands before its sequence, and in that a database before its name.
     before = parts[at - 1].rstrip().lower() if at else b""
     return called or any(before.endswith(function + b"(") for function in functions)
+
+
+def _reads(parts: Sequence[bytes], at: int, tables: Set[bytes]) -> bool:
+    name = parts[at + 2] if len(parts) > at + 2 else b""
+    return name[1:-1].replace(b"``", b"`") in tables and _FROM.search(parts[at - 1]) is not None
 
 
 _TABLES = """

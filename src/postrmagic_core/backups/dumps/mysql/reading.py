@@ -42,7 +42,7 @@ def _tool(place: MysqlServer) -> str:
         path = program(server.kind)
         if path is None:
             raise MissingExtra(f"no dump program of {server.kind} is installed: install its client, or take own")
-        lost = loses(catalogue.read(server))
+        lost = loses(server, catalogue.read(server))
         if lost:
             raise BackupFailed(f"the dump program would not keep all of it ({lost}): take own")
         return path

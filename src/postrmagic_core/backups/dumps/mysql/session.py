@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -46,6 +47,12 @@ class Opened:
     def run(self, statement: bytes | str) -> None:
         """Run a statement as it stands; errors are this package's."""
         self.session.query(statement)
+
+    def let(self, *settings: str) -> None:
+        """Set each for this session where the server knows it and this user may."""
+        for setting in settings:
+            with contextlib.suppress(BackendRejected):
+                self.run(f"SET SESSION {setting}")
 
     def made(self, asked: str) -> dict[str, bytes | None]:
         """The one row of a SHOW CREATE, in bytes: not all that is in a definition must be text."""

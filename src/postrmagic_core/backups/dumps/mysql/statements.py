@@ -20,6 +20,8 @@ _DEFINER = re.compile(
     """,
     re.VERBOSE,
 )
+# As a server shows an event.
+_EVENT = re.compile(rb"(\s*CREATE\s+EVENT\s.*?\sON\s+COMPLETION\s+(?:NOT\s+)?PRESERVE\s+)ENABLE\b", re.DOTALL)
 # A line between two statements is short; longer is no dump of ours.
 _LONGEST_LINE = 4096
 
@@ -66,6 +68,11 @@ def statements(blocks: Iterable[bytes]) -> Iterator[bytes]:
 def without_definer(statement: bytes) -> bytes:
     """The statement that makes a view, trigger, routine or event, made by whoever runs it."""
     return _DEFINER.sub(rb"\1", statement, count=1) if b"DEFINER" in statement[:2048] else statement
+
+
+def disabled(statement: bytes) -> bytes:
+    """The statement that makes an event, so that it does not run; another as it is. It names no definer any more."""
+    return _EVENT.sub(rb"\1DISABLE", statement, count=1) if statement.lstrip().startswith(b"CREATE") else statement
 
 
 def _line(rest: bytearray, source: Iterator[bytes]) -> bytes | None:

@@ -13,20 +13,30 @@ from pathlib import Path
 
 from ....errors import BackendRejected, BackupDamaged, BackupError, DataError, RestoreRefused
 from ...interface import Archive, Entry, Manifest, Report, Standing, unreported
-from .catalogue import PROGRESS, needed
+from .catalogue import PROGRESS, is_named, needed
 from .faults import foreign_keys, tables_checked
+from .rights import distrusting
 from .session import AT_WORK, MODE, Opened, is_there, make, opened, place_of, quoted
-from .statements import statements, without_definer
+from .statements import disabled, statements, without_definer
+from .values import pieced
 
 # Seconds to wait for the server's answer to a statement of a dump; and for those to go that are just leaving.
 _SILENT, _LEAVING, _GLANCE = 600.0, 5.0, 1.0
 _LOCKED = 2
 _HOLDS_NONE = "this backup holds no database"
+# So that a table can be made as it was made in another session, and as nothing else.
+_AS_MADE = (
+    "check_constraint_checks = 0",
+    "innodb_strict_mode = 0",
+    "restrict_fk_on_non_standard_key = 0",
+    "sql_require_primary_key = 0",
+    "sql_generate_invisible_primary_key = 0",
+)
 # Statements between two commits: what the server must keep for going back stays small.
 _COMMIT = 64
 _SERVERS = ("mysql", "mariadb")
 _DROPPED = {"VIEW": "VIEW", "SEQUENCE": "SEQUENCE"}
-_VIEW = re.compile(rb"CREATE OR REPLACE [^`]*?(?:DEFINER=`(?:[^`]|``)*`@`(?:[^`]|``)*` )?[^`]*?VIEW (`(?:[^`]|``)+`)")
+_VIEW = re.compile(rb"CREATE [^`]*?VIEW (`(?:[^`]|``)+`)")
 # What a view names is not there: a table, a column, a function, or the view that it is made of.
 _INVALID = frozenset({1146, 1054, 1305, 1356})
 _log = logging.getLogger("postrmagic_core.backups")
@@ -39,6 +49,7 @@ class MysqlTarget:
     Nothing of what stands there is kept: the tables are dropped before the first is restored. A damaged backup, or one
     that this server cannot take as far as that is told beforehand, is found before that. Views, triggers, routines and
     events belong to whoever restores them: the user who made them may not be there, and to name another takes rights.
+    In a database of another name than the one that was backed up no event runs: what is restored beside does nothing.
     """
 
     def __init__(self, url: str, workspace: Path) -> None:
@@ -88,15 +99,15 @@ class MysqlTarget:
             before, done = _begun(server)
             if before != archive.manifest.id or done < 0:
                 self._examine(server, archive, report)
-                _empty(server, archive.manifest.id)
+                _empty(server, archive.manifest.id, fresh=before is None)
                 done = 0
             server.run("SET SESSION foreign_key_checks = 0, unique_checks = 0")
-            if server.kind == "mariadb":
-                server.run("SET SESSION check_constraint_checks = 0")
+            server.let(*_AS_MADE)
+            ours = is_named(b"".join(archive.blocks(entries[0])), self._place.database)
             total = sum(entry.size for entry in entries)
             finished = sum(entry.size for entry in entries[:done])
             for number, entry in enumerate(entries[done:], done + 1):
-                for size in _run(server, archive, entry):
+                for size in _run(server, archive, entry, awake=ours):
                     report("database", finished + size, total)
                 finished += entry.size
                 server.session.execute(f"UPDATE {PROGRESS} SET done = %s", [number])  # noqa: S608 - a constant
@@ -182,14 +193,25 @@ def _examine(server: Opened, archive: Archive, entries: list[Entry], report: Rep
         raise RestoreRefused(
             f"this server ({server.kind} {server.server}) cannot take the backup: {'; '.join(lacking)}"
         )
+    refuses = distrusting(server)
     total, done = sum(entry.size for entry in entries), 0
     for entry in entries:
         report("checking the backup", done, total)
         done += entry.size
+        whole: dict[bytes, int] = {}
         for statement in statements(archive.blocks(entry)):
-            if len(statement) >= server.packet:
+            if refuses(without_definer(statement)):
                 raise RestoreRefused(
-                    f"{entry.name} has a statement of {len(statement)} bytes, and this server takes "
+                    f"{entry.name} has a function or trigger, and this server, which has a binary log, lets your user "
+                    "make none: set its log_bin_trust_function_creators"
+                )
+            variable, size = pieced(statement)
+            # The server would make NULL of a value that is put together of pieces and too large.
+            whole = {variable: whole.get(variable, 0) + size} if variable else {}
+            largest = max(len(statement), *whole.values()) if whole else len(statement)
+            if largest >= server.packet:
+                raise RestoreRefused(
+                    f"{entry.name} has a statement or a value of {largest} bytes, and this server takes "
                     f"{server.packet - 1}: set its max_allowed_packet higher"
                 )
 
@@ -208,34 +230,50 @@ def _lacks(server: Opened, need: str) -> str:
     return ""
 
 
-def _empty(server: Opened, archive: str) -> None:
-    """Leave nothing there but how far the restore is."""
-    server.run(f"CREATE TABLE IF NOT EXISTS {PROGRESS} (archive VARCHAR(64) NOT NULL, done INT NOT NULL) ENGINE=InnoDB")
+def _empty(server: Opened, archive: str, *, fresh: bool) -> None:
+    """Leave nothing there but how far the restore is; ``fresh``: none was begun there."""
+    server.run(
+        f"CREATE TABLE IF NOT EXISTS {PROGRESS} (archive VARCHAR(64) PRIMARY KEY, done INT NOT NULL) ENGINE=InnoDB"
+    )
     server.run(f"DELETE FROM {PROGRESS}")  # noqa: S608 - a constant
     server.session.execute(f"INSERT INTO {PROGRESS} VALUES (%s, -1)", [archive])  # noqa: S608 - a constant
     server.session.commit()
-    _drop_all(server)
+    _drop_all(server, fresh=fresh)
     server.run(f"UPDATE {PROGRESS} SET done = 0")  # noqa: S608 - a constant
     server.session.commit()
 
 
-def _drop_all(server: Opened) -> None:
+def _drop_all(server: Opened, *, fresh: bool) -> None:
     server.run("SET SESSION foreign_key_checks = 0")
+    dropped = 0
     for name, kind in server.rows(_EVERYTHING):
         if kind == "PACKAGE":
             server.run("SET sql_mode = 'ORACLE'")  # in which alone MariaDB knows packages
-        if name != PROGRESS:
+        if name == PROGRESS:
+            continue
+        try:
             server.run(f"DROP {kind} IF EXISTS {quoted(name)}")
+            dropped += 1
+        except BackendRejected as error:
+            code = server.session.code
+            if fresh and not dropped:
+                server.run(f"DROP TABLE {PROGRESS}")
+            raise RestoreRefused(
+                f"the {kind.lower()} {name} cannot be dropped (error {code}): drop it, or restore as a "
+                f"user who may; {error}"
+            ) from error
     server.run(f"SET sql_mode = '{MODE}'")
 
 
-def _run(server: Opened, archive: Archive, entry: Entry) -> Iterator[int]:
-    """Run a part; how many of its bytes are done, again and again."""
+def _run(server: Opened, archive: Archive, entry: Entry, *, awake: bool) -> Iterator[int]:
+    """Run a part; how many of its bytes are done, again and again. Events run only if ``awake``."""
     done = 0
     server.run(f"SET NAMES utf8mb4, sql_mode = '{MODE}'")
-    for number, statement in enumerate(statements(archive.blocks(entry)), 1):
+    for number, kept in enumerate(statements(archive.blocks(entry)), 1):
+        statement = without_definer(kept)
+        statement = statement if awake else disabled(statement)
         try:
-            server.run(without_definer(statement))
+            server.run(statement)
         except (BackendRejected, DataError) as error:
             if server.session.code in _INVALID and (view := _VIEW.match(statement)) is not None:
                 # It did not work where it was backed up either: it is told, and stands in nobody's way.
@@ -245,7 +283,7 @@ def _run(server: Opened, archive: Archive, entry: Entry) -> Iterator[int]:
             raise BackupError(
                 f"the server refuses statement {number} of {entry.name} (error {server.session.code}): {error}"
             ) from error
-        done += len(statement)
+        done += len(kept)
         if number % _COMMIT == 0:
             server.session.commit()
         yield done
@@ -255,11 +293,13 @@ def _run(server: Opened, archive: Archive, entry: Entry) -> Iterator[int]:
 
 
 _WITH_ROWS = frozenset({"BASE TABLE", "SYSTEM VERSIONED"})
-# Views first: MariaDB asks them nothing, but what is named here is told with what it was.
+# Tables last: a view or routine of a mightier user's, which not everybody may drop, is met while all rows are there.
 _EVERYTHING = """
-SELECT table_name, CASE table_type WHEN 'VIEW' THEN 'VIEW' WHEN 'SEQUENCE' THEN 'SEQUENCE' ELSE 'TABLE' END
-FROM information_schema.tables WHERE table_schema = DATABASE()
+SELECT event_name, 'EVENT' FROM information_schema.events WHERE event_schema = DATABASE()
 UNION ALL SELECT routine_name, routine_type FROM information_schema.routines
 WHERE routine_schema = DATABASE() AND routine_type <> 'PACKAGE BODY'
-UNION ALL SELECT event_name, 'EVENT' FROM information_schema.events WHERE event_schema = DATABASE()
+UNION ALL SELECT table_name, 'VIEW' FROM information_schema.tables
+WHERE table_schema = DATABASE() AND table_type = 'VIEW'
+UNION ALL SELECT table_name, CASE table_type WHEN 'SEQUENCE' THEN 'SEQUENCE' ELSE 'TABLE' END
+FROM information_schema.tables WHERE table_schema = DATABASE() AND table_type <> 'VIEW'
 """

@@ -44,6 +44,7 @@ _OPTIONS = (
 _SILENT, _ENDING = 120.0, 30.0
 _BLOCK = 256 * 1024
 _TOLD = 600
+_NO_LIMIT = 2**64 - 1
 # What a dump program loses: a FLOAT is shown with six digits, a number -0 loses its sign, and a member of an ENUM that
 # reads as another becomes that one.
 _LOST = frozenset({"float", "double"}) | LISTED
@@ -59,8 +60,11 @@ def program(kind: DatabaseKind) -> str | None:
     return None
 
 
-def loses(found: Catalogue) -> str:
-    """Of which column a dump program would not keep every value, and why; empty if of none."""
+def loses(server: Opened, found: Catalogue) -> str:
+    """What a dump program would not keep of a database, rows or values of a column, and why; empty if nothing."""
+    ((limit,),) = server.rows("SELECT @@GLOBAL.sql_select_limit")
+    if int(limit) < _NO_LIMIT:
+        return f"sql_select_limit is {limit} for all sessions"
     if found.sequences:
         return "there are sequences"
     for table in found.tables:

@@ -9,6 +9,7 @@ https://dev.mysql.com/doc/refman/9.4/en/string-literals.html
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -38,6 +39,7 @@ _OWN = frozenset({"", "utf8mb4", "utf8mb3", "utf8", "ascii"})
 # A value of more bytes is put together in a variable where its row is too large for one statement.
 _LARGE = 64 * 1024
 _BACKSLASH = 0x5C
+_PIECE = re.compile(rb"SET (@pm_\d+) = (?:CONCAT\(@pm_\d+, )?_binary'")
 _VALUES = b" VALUES "
 
 
@@ -123,6 +125,15 @@ def _in_pieces(start: bytes, values: Sequence[bytes], limit: int) -> Iterator[by
     yield start + b"(" + b",".join(said) + b")"
     if names:
         yield b"SET " + b", ".join(name + b" = NULL" for name in names)
+
+
+def pieced(statement: bytes) -> tuple[bytes, int]:
+    """The variable that a statement of a value in pieces adds to, and how many bytes; of others nothing, and 0."""
+    found = _PIECE.match(statement)
+    if found is None:
+        return b"", 0
+    inside = statement[found.end() : statement.rindex(b"'")]
+    return found[1], len(inside) - inside.count(b"\\\\") - inside.count(b"\\'")
 
 
 def _cut(inside: bytes, size: int) -> Iterator[bytes]:
