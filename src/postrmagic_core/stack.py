@@ -161,6 +161,16 @@ class Stack(Lifecycle):
         self._schedule_backups(queue)
         return queue
 
+    def _watch_backups(self) -> None:
+        """Tell how old the newest is; what settings say wrongly of them is refused now, and not when one is due."""
+        from .backups.figures import BackupFigures
+
+        room = self.settings.backups
+        expected = {"scheduled": room.schedule is not None, "drilled": room.drill_schedule is not None}
+        BackupFigures(self.database, self.metrics, clock=self.clock, **expected)
+        if room != type(room)():
+            _ = self.backups
+
     def _schedule_backups(self, queue: JobQueue) -> None:
         room = self.settings.backups
         if room.schedule is not None or room.drill_schedule is not None:
@@ -220,8 +230,9 @@ class Stack(Lifecycle):
         """Backups of the database, and of the directories that settings name and code adds."""
         from .backups.from_settings import backups_of
 
-        how: dict[str, Any] = {"clock": self.clock, "metrics": self.metrics, "registry": self.registry}
-        return backups_of(self.settings, self.database, **how)
+        backups = backups_of(self.settings, self.database, clock=self.clock, registry=self.registry)
+        self.add(backups)
+        return backups
 
     @cached_property
     def observability(self) -> Observability:
@@ -342,6 +353,7 @@ class Stack(Lifecycle):
             record(self.settings, clock=self.clock)
         self._opened.enter_context(self.database)
         self._migrate()
+        self._watch_backups()
         if self.settings.cache.queries:
             # Made now, used or not: from here on this process invalidates what it writes.
             _ = self.queries
@@ -352,7 +364,6 @@ class Stack(Lifecycle):
             self.limiter,
             self.security,
             self.flags,
-            self.backups,
             self.jobs,
             self.events,
             self.observability,

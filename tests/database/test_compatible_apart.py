@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import sqlite3
+import sys
 import threading
 from pathlib import Path
 
@@ -94,6 +95,17 @@ def test_other_threads_go_on_meanwhile(tmp_path: Path) -> None:
         thread.join(10)
     assert opened == [True]
     sqlite3.connect(path).close()
+
+
+def test_what_python_compiles_it_may_keep(
+    shop: Shop,  # noqa: F811 - the fixture imported
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Given a Python that keeps what it compiled, as it does by default, when a revision is judged, then it is."""
+    monkeypatch.setattr(sys, "dont_write_bytecode", False)
+    assert shop.rules('op.drop_column("shops", "town")') == ["drop-column"]
+    assert list(tmp_path.rglob("__pycache__/*.pyc"))
 
 
 def test_a_revision_may_read_files(shop: Shop, tmp_path: Path) -> None:  # noqa: F811 - the fixture imported

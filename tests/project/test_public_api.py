@@ -191,6 +191,7 @@ def test_of_a_contract_is_told_what_a_subclass_sets(monkeypatch: pytest.MonkeyPa
 # Packages all of whose names are told of the modules they are from, and the pages that name them.
 _PASSES_ON = {
     "postrmagic_core": "stack.md",
+    "postrmagic_core.backups": "backups.md",
     "postrmagic_core.configuration": "configuration.md",
     "postrmagic_core.security": "security.md",
 }

@@ -80,7 +80,8 @@ def _audited(name: str, arguments: tuple[Any, ...]) -> None:
 
 
 def _writes(path: object, mode: object, flags: object) -> bool:
-    return isinstance(flags, int) and bool(flags & _CHANGES)
+    # A descriptor was told of when it was opened: importlib writes what it compiles in these two steps.
+    return not isinstance(path, int) and isinstance(flags, int) and bool(flags & _CHANGES)
 
 
 def _compiles(arguments: tuple[Any, ...]) -> bool:
