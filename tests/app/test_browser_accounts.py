@@ -387,6 +387,7 @@ def test_whoever_was_robbed_is_told_at_the_login(person: Callable[[], Page], sit
     expect(page.get_by_role("status").first).to_contain_text("somebody used an old key to your session")
 
 
+@pytest.mark.soak
 def test_axe_finds_nothing(person: Callable[[], Page]) -> None:
     """Contrast, names, roles and order on each view of accounts, with errors shown too."""
     page = person()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from benchmarks import backups
 from benchmarks._harness import Bench, Options
 
@@ -18,6 +20,7 @@ class Short(Bench):
         return 1
 
 
+@pytest.mark.soak
 def test_every_figure_is_reported() -> None:
     """Of SQLite, of MariaDB where its tools are installed, and of a write meanwhile; and that the data were fewer."""
     bench = Short(Options(quick=True))

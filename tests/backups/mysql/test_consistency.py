@@ -60,7 +60,7 @@ def transfers(url: str) -> Iterator[list[int]]:
     ("kind", "how"),
     [
         pytest.param("mariadb", "own", marks=pytest.mark.mysql),
-        pytest.param("mariadb", "tool", marks=pytest.mark.mysql),
+        pytest.param("mariadb", "tool", marks=[pytest.mark.mysql, pytest.mark.soak]),
         pytest.param("mysql", "own", marks=[pytest.mark.mysql, pytest.mark.soak]),
     ],
     indirect=["kind"],
@@ -206,7 +206,7 @@ def test_a_server_that_says_nothing(
 
 
 @pytest.mark.mysql
-@pytest.mark.parametrize("how", ["own", "tool"])
+@pytest.mark.parametrize("how", ["own", pytest.param("tool", marks=pytest.mark.soak)])
 def test_a_server_that_is_killed(how: str, own_mariadb_server: Callable[..., MariaDBServer], tmp_path: Path) -> None:
     """Given a backup under way, when the server is killed, then it fails and does not pass for whole."""
     server = own_mariadb_server()
