@@ -16,13 +16,15 @@ from postrmagic_core.jobs.process import load, main
 from postrmagic_core.jobs.supervisor import SPENT, Supervisor, ending, restart_delay
 from postrmagic_core.testing import until
 
-# Appends its pid to a file, then sleeps; SIGTERM ends it with 0.
+# Appends its pid to a file, then sleeps; SIGTERM ends it with 0. In short naps: a signal that comes just before a sleep
+# begins does not end it, and Python calls the handler afterwards.
 PROCESS = """
 import os, pathlib, signal, sys, time
 signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
 with open(sys.argv[1], "a") as file:
     file.write(f"{os.getpid()}\\n")
-time.sleep(3600)
+while True:
+    time.sleep(0.05)
 """
 # Ends at once, with a status of its own.
 BRIEF = """
