@@ -436,6 +436,7 @@ def test_axe_finds_nothing(person: Callable[[], Page]) -> None:
     assert len(found) == 10
 
 
+@pytest.mark.soak
 def test_axe_finds_nothing_about_tokens(person: Callable[[], Page]) -> None:
     """With an error at the choices, with a token that was just made, and with what it may listed."""
     page = person()

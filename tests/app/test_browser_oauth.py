@@ -270,6 +270,7 @@ def test_a_person_without_a_mouse_disconnects_a_program(person: Callable[[], Pag
         assert client.get(f"{API}/media").status_code == 401
 
 
+@pytest.mark.soak
 def test_axe_finds_nothing(person: Callable[[], Page], app: Running, listening: Listening) -> None:
     """The login on the way, the question, the question with an error, and the program in the account."""
     page, program = person(), Program(app.house, scopes=("media.read", "media.write"))

@@ -27,6 +27,7 @@ def test_a_peer_that_is_missing_is_named() -> None:
     assert "emit_1_time_ratio" in bench.figures or "blinker" in bench.missing
 
 
+@pytest.mark.soak
 def test_ticks_are_timed(tmp_path: Path) -> None:
     """From their instants on: never before them."""
     bench = Bench(Options(quick=True))

@@ -100,6 +100,7 @@ def test_a_worker_that_cannot_work_says_why(tmp_path: Path) -> None:
         worker.wait(counter, 1)
 
 
+@pytest.mark.soak
 @pytest.mark.redis
 def test_sides_take_turns(place: Place, redis_url: str, tmp_path: Path) -> None:
     """Each with a rate for each round, so that a ratio is of neighbours."""

@@ -21,6 +21,7 @@ def test_a_call_is_timed_on_each_store() -> None:
     assert {"limits", "throttled-py"} <= {*bench.comparisons[0].samples, *bench.missing}
 
 
+@pytest.mark.soak
 @pytest.mark.mysql
 @pytest.mark.redis
 def test_a_limit_admits_what_it_says() -> None:

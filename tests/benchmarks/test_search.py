@@ -24,6 +24,7 @@ class Short(Bench):
         return 11_000 if full > 1000 else 2
 
 
+@pytest.mark.soak
 def test_every_figure_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     """And says that the data was smaller."""
     monkeypatch.setattr(search, "BATCH", 5000)

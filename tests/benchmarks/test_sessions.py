@@ -190,6 +190,7 @@ def test_a_locked_database_is_counted_and_another_error_is_not_hidden() -> None:
         client.refused(b"%d\n%b" % (broken.status, broken.body))
 
 
+@pytest.mark.soak
 def test_the_clients_are_answered_by_processes(tmp_path: Path) -> None:
     """All of them, with what they asked for; afterwards no process is left, and nobody listens."""
     served.prepared(tmp_path, 100, [served.OURS])

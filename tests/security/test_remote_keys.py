@@ -427,9 +427,9 @@ WRONG: dict[str, Any] = {
 
 @pytest.mark.parametrize("behave", WRONG.values(), ids=WRONG)
 def test_whatever_else_a_server_answers_is_no_set(behave: Any) -> None:
-    """It is away then; a redirect leads nowhere."""
+    """It is away then; a redirect leads nowhere. What has no end is ended by its size, or on a busy machine by time."""
     with serving(behave) as server, RemoteKeys(server.url) as keys:
-        with pytest.raises(BackendUnavailable):
+        with pytest.raises((BackendUnavailable, BackendTimeout)):
             keys.find(TWO.id)
         assert len(server.seen) == 1
 
