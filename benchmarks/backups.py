@@ -38,7 +38,7 @@ _KEY: Final = "a key of the benchmark: 0123456789"
 
 def run(bench: Bench) -> None:
     """Report every figure."""
-    rows, files = bench.scaled(1_000_000, 60_000), bench.scaled(4000, 240)
+    rows, files = bench.scaled(300_000, 60_000), bench.scaled(2000, 240)
     with ExitStack() as opened:
         folder = Path(opened.enter_context(tempfile.TemporaryDirectory()))
         data = Data(rows, files, bench.options.seed)
@@ -58,7 +58,7 @@ def compared(bench: Bench, name: str, url: str, folder: Path) -> None:
     peer = Pipeline(url, folder, folder / f"{name}.peer")
     vault = folder / f"vault-{name}"
     ours = manager(url, folder, vault)
-    rounds = bench.repeats(5, 2)
+    rounds = bench.repeats(3, 2)
     with ours:
         cases = [Case(OURS, partial(taken, ours)), Case(peer.name, peer.take)]
         found = bench.pair(f"{name}: backup", cases, rounds=rounds)
