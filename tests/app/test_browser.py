@@ -103,6 +103,7 @@ def test_a_person_uploads_finds_edits_and_deletes_posters(page: Page) -> None:
     expect(page.get_by_role("heading", name="Log in")).to_be_visible()
 
 
+@pytest.mark.soak
 def test_a_person_sees_colours_and_how_much_was_uploaded(page: Page) -> None:
     """They come by themselves, when their jobs are done: a stripe on the card, the same in words, a bar a month."""
     log_in(page, "guest")
@@ -228,6 +229,7 @@ def test_axe_finds_nothing(page: Page) -> None:
     assert found == {"login": [], "library": [], "detail": [], "notifications": []}
 
 
+@pytest.mark.soak
 def test_a_narrow_screen_never_scrolls_sideways(page: Page) -> None:
     """From the smallest telephones on (WCAG 1.4.10)."""
     log_in(page, "guest")

@@ -237,6 +237,7 @@ def test_a_person_without_a_mouse_ends_a_device_and_changes_the_password(person:
     expect(here.get_by_role("heading", name="Your account")).to_be_visible()
 
 
+@pytest.mark.soak
 def test_a_person_without_a_mouse_makes_a_token_and_revokes_it(person: Callable[[], Page], site: Served) -> None:
     """What is wrong is told at its field; the token is shown once, works, and is out once it is revoked."""
     page = person()
@@ -343,6 +344,7 @@ def _reset_link(site: Served, name: str) -> str:
     return done.stdout.strip()
 
 
+@pytest.mark.soak
 def test_a_person_without_a_mouse_gives_and_takes_roles(person: Callable[[], Page]) -> None:
     """And asks why, and sees it in the audit log; for others there is no such page."""
     page = person()

@@ -151,6 +151,7 @@ def test_a_person_without_a_mouse_logs_in_and_allows_a_program(
     assert token["scope"] == "media.read"
 
 
+@pytest.mark.soak
 def test_a_person_without_a_mouse_denies_a_program(
     person: Callable[[], Page], app: Running, listening: Listening
 ) -> None:
@@ -184,6 +185,7 @@ def test_nothing_at_all_cannot_be_allowed(person: Callable[[], Page], app: Runni
     assert listening.brought == []
 
 
+@pytest.mark.soak
 def test_somebody_new_signs_up_on_the_way(person: Callable[[], Page], app: Running, listening: Listening) -> None:
     """The question waits; whoever logs out of it is asked who they are, and it waits still."""
     page, program = person(), Program(app.house)

@@ -52,9 +52,7 @@ def test_nothing_is_found(tmp_path: Path) -> None:
     with target(tmp_path, embedded_settings(tmp_path)) as site:
         whole = site.run("administrator", "--phases", "examples,fuzzing,stateful", "--max-examples", "1", *FIXED)
         assert whole.code == 0, whole.shown
-        strange = site.run("nobody", "--phases", "fuzzing", "--max-examples", "1", *FIXED)
-        assert strange.code == 0, strange.shown
-    assert set(whole.counts) == set(strange.counts) == OPERATIONS
+    assert set(whole.counts) == OPERATIONS
     assert {name for name, by in whole.counts.items() if any(status[0] == "2" for status in by)} == OPERATIONS
 
 

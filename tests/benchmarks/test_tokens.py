@@ -26,6 +26,7 @@ class Short(Bench):
         return 1
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize("algorithm", tokens.ALGORITHMS)
 def test_a_token_is_verified_beside_other_libraries(algorithm: str) -> None:
     """By each that takes such tokens; one that is missing is named."""
