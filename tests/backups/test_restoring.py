@@ -509,7 +509,7 @@ def test_the_order_is_files_first(site: Site, monkeypatch: pytest.MonkeyPatch) -
     def fail(*_: object) -> None:
         raise OSError(5, "Input/output error")
 
-    monkeypatch.setattr(placing, "_all", fail)
+    monkeypatch.setattr(placing, "write_all", fail)
     with site.backups() as backups, pytest.raises(Exception, match="Input/output error"):
         backups.restore(backups.plan_restore())
     assert site.rows("SELECT count(*) FROM accounts") == [(0,)]

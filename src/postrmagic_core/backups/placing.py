@@ -16,6 +16,7 @@ from typing import TypeAlias
 from ..errors import BackendError, OutOfSpace, PostrMagicError, RestoreRefused, translating
 from .interface import Archive, Entry, Report
 from .tree import Tree
+from .writing import write_all
 
 _BLOCK = 1 << 20
 Seen: TypeAlias = tuple[int, int, int]
@@ -99,7 +100,7 @@ def _write(tree: Tree, parent: int, last: str, archive: Archive, entry: Entry, t
             digest = hashlib.sha256()
             for block in archive.blocks(entry):
                 digest.update(block)
-                _all(file.fileno(), block)
+                write_all(file.fileno(), block)
             if there is not None:
                 os.fchmod(file.fileno(), there.st_mode & 0o777)
                 with contextlib.suppress(PermissionError):
@@ -111,12 +112,6 @@ def _write(tree: Tree, parent: int, last: str, archive: Archive, entry: Entry, t
         with contextlib.suppress(OSError):
             os.unlink(draft, dir_fd=parent)
         raise
-
-
-def _all(file: int, block: bytes) -> None:
-    left = memoryview(block)
-    while left:
-        left = left[os.write(file, left) :]
 
 
 @contextmanager

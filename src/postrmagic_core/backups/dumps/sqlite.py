@@ -33,6 +33,7 @@ from ...errors import (
 )
 from ..interface import Archive, DatabaseFacts, Entry, Manifest, Part, Report, Snapshot, Standing
 from ..space import check_room
+from ..writing import write_all
 from .sqlite_swap import busy, put_in_place, users_of
 
 ENTRY = "database/app.db"
@@ -234,7 +235,7 @@ def _extract(archive: Archive, entry: Entry, file: int, report: Report) -> None:
     report("database", done, entry.size)
     if done < entry.size:
         for block in archive.blocks(entry, done):
-            _write(file, block)
+            write_all(file, block)
             digest.update(block)
             done += len(block)
             report("database", done, entry.size)
@@ -251,12 +252,6 @@ def _written_so_far(file: int, size: int) -> Any:
         digest.update(block)
         at += len(block)
     return digest
-
-
-def _write(file: int, block: bytes) -> None:
-    left = memoryview(block)
-    while left:
-        left = left[os.write(file, left) :]
 
 
 def _prove(draft: Path) -> None:

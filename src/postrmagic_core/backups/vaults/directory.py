@@ -27,6 +27,7 @@ from ...errors import (
     translating,
 )
 from ..interface import Stored
+from ..writing import write_all
 
 _UNFINISHED = re.compile(r"\.[^/]+\.\d+\.[0-9a-f]{8}\.part", re.ASCII)
 _NO_LINKS = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}
@@ -161,9 +162,7 @@ class _Sink:
             raise self._failed
         try:
             with translating(self._ours):
-                left = memoryview(data)
-                while left:
-                    left = left[os.write(self._number, left) :]
+                write_all(self._number, data)
         except PostrMagicError as failed:
             self._failed = failed
             raise
