@@ -322,6 +322,7 @@ def chromium() -> Iterator[Browser]:
         yield browser
 
 
+@pytest.mark.soak
 @pytest.mark.browser
 @pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 390)])
 def test_the_page_can_be_read_by_everybody(

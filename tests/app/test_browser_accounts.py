@@ -136,6 +136,7 @@ def log_out(page: Page) -> None:
     expect(page.locator("#name")).to_be_focused()
 
 
+@pytest.mark.soak
 def test_a_person_without_a_mouse_signs_up_and_is_told_what_is_wrong(person: Callable[[], Page]) -> None:
     """At each field, which then has the focus; put right, they are in."""
     page = person()

@@ -168,6 +168,7 @@ ATTACKS: dict[str, tuple[str, str, list[Any], tuple[str, int]]] = {
 }
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize("host", ["localhost", "127.0.0.1"])
 def test_a_foreign_page_changes_nothing(
     host: str, visitor: BrowserContext, library: Served, owner: httpx.Client, other: int
@@ -201,6 +202,7 @@ EMBED = """([tag, attribute, url]) => new Promise((resolve) => {
 })"""
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize("host", ["localhost", "127.0.0.1"])
 def test_a_foreign_page_reads_and_shows_nothing(
     host: str, visitor: BrowserContext, library: Served, owner: httpx.Client, other: int

@@ -212,6 +212,7 @@ def sign_up_here(page: Page, name: str) -> None:
     page.keyboard.press("Enter")
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize("changed", [{"client_id": "nobody"}, {"redirect_uri": "https://evil.example/"}])
 def test_a_program_that_nobody_knows_is_shown_and_gets_nothing(
     person: Callable[[], Page], app: Running, changed: dict[str, str | None]

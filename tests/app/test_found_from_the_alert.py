@@ -81,6 +81,7 @@ def error_of(stack: Stack, task: str) -> str:
     return ""
 
 
+@pytest.mark.soak
 def test_the_upload_is_found_from_the_alert_of_its_job(page: Page, served: Served) -> None:
     """Alert, error, story: at its top stands the request that uploaded the poster, beneath it the job that failed."""
     with page.expect_response(lambda answer: answer.url.endswith("/api/v1/media") and answer.status == 201) as uploaded:

@@ -290,6 +290,7 @@ def test_a_code_that_is_not_good_gets_one_answer_and_one_entry(own_app: Running)
     assert entries_about(app.ended(), "oauth:code", "code_replayed") == len(answers)
 
 
+@pytest.mark.soak
 def test_a_refresh_token_that_is_not_good_gets_one_answer_and_one_entry(own_app: Running) -> None:
     """Tampered, truncated, another client's, another kind of token, and replayed, which ends the whole grant."""
     app = own_app
@@ -355,6 +356,7 @@ def test_an_access_token_that_is_not_good_gets_one_answer_and_one_entry(own_app:
     assert count == len(wrong)
 
 
+@pytest.mark.soak
 def test_a_secret_that_is_not_the_client_s_gets_one_answer_and_one_entry(own_app: Running) -> None:
     """Whoever it is of, and whether there is such a client or not."""
     app = own_app

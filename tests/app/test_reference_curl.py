@@ -246,6 +246,7 @@ def _served(data: Path, furnished: Path, settings: Settings) -> AbstractContextM
     )
 
 
+@pytest.mark.soak
 def test_every_example_of_the_reference_works_with_curl(tour: Tour) -> None:
     """With the status that it shows, and an answer of the same shape; none is left out."""
     tour.log_in()

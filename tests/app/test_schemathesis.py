@@ -47,10 +47,10 @@ def settings(request: pytest.FixtureRequest, tmp_path: Path) -> Settings:
 def test_nothing_is_found(tmp_path: Path) -> None:
     """By every check; each operation is called, and succeeds at least once.
 
-    Other backends, other callers and malformed requests: the slow proof.
+    Other backends, other callers, malformed requests and calls in a row: the slow proof.
     """
     with target(tmp_path, embedded_settings(tmp_path)) as site:
-        whole = site.run("administrator", "--phases", "examples,fuzzing,stateful", "--max-examples", "1", *FIXED)
+        whole = site.run("administrator", "--phases", "examples,fuzzing", "--max-examples", "1", *FIXED)
         assert whole.code == 0, whole.shown
     assert set(whole.counts) == OPERATIONS
     assert {name for name, by in whole.counts.items() if any(status[0] == "2" for status in by)} == OPERATIONS

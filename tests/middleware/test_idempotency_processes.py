@@ -114,6 +114,7 @@ def test_forty_callers_at_four_processes_have_one_effect(
     assert answers == [(201, stored[0])] * 40
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize(("kind", "way"), _served(["unit", "wsgi"]))
 def test_callers_that_overtake_each_other_have_one_effect(
     url_of: Callable[[str], str], kind: str, way: str, tmp_path: Path
