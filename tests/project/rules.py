@@ -49,15 +49,6 @@ IMPURE = DRIVERS | {
     "time",
 }
 
-_LAYOUT = {
-    tokenize.COMMENT,
-    tokenize.NL,
-    tokenize.NEWLINE,
-    tokenize.INDENT,
-    tokenize.DEDENT,
-    tokenize.ENDMARKER,
-    tokenize.ENCODING,
-}
 _SILENCER = re.compile(r"#\s*(?:type:\s*ignore|noqa|nosec|pyright:\s*ignore)", re.IGNORECASE)
 _DIRECTIVE = re.compile(
     r"#\s*(?:(?:type|pyright):\s*ignore(?:\[[^\]]*\])?"
@@ -90,10 +81,15 @@ class Source:
     @cached_property
     def code_lines(self) -> set[int]:
         """The numbers of the lines that hold code: no blank line, no comment, no docstring."""
-        lines: set[int] = set()
-        for token in tokenize.generate_tokens(io.StringIO(self.text).readline):
-            if token.type not in _LAYOUT:
-                lines.update(range(token.start[0], token.end[0] + 1))
+        lines = {
+            number
+            for number, line in enumerate(self.text.split("\n"), 1)
+            if (said := line.strip()) and not said.startswith("#")
+        }
+        # A text over several lines is code, whatever its lines look like.
+        for node in ast.walk(self.tree):
+            if isinstance(node, (ast.Constant, ast.JoinedStr)) and node.end_lineno != node.lineno:
+                lines.update(range(node.lineno, (node.end_lineno or node.lineno) + 1))
         return lines - _docstring_lines(self.tree)
 
 
