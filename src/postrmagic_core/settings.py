@@ -1,7 +1,8 @@
 """Settings: the only reader of the environment and of ``postrmagic.toml``.
 
-``POSTRMAGIC_<ROOM>__<FIELD>`` in the environment wins over the file, the file over the rooms' defaults. URLs choose the
-backends; left out, everything lives in SQLite files under ``stack.data_dir``. Durations are float seconds.
+``POSTRMAGIC_<ROOM>__<FIELD>`` in the environment wins over a secret file ``<room>__<field>``, that over
+``postrmagic.toml``, and this over the rooms' defaults. URLs choose the backends; left out, everything lives in SQLite
+files under ``stack.data_dir``. Durations are float seconds.
 """
 
 from __future__ import annotations
@@ -13,9 +14,10 @@ import tomllib
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
-from pydantic import Field, SecretStr, ValidationError
+from pydantic import BaseModel, Field, SecretStr, ValidationError
 from pydantic_settings import (
     BaseSettings,
+    InitSettingsSource,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
     TomlConfigSettingsSource,
@@ -38,14 +40,16 @@ from ._rooms import (
 )
 from ._rooms_recovery import BackupSettings, FlagSettings
 from ._rooms_watching import LogSettings, ObservabilitySettings
+from ._secret_files import SECRETS, read_secret_files
 from .errors import ConfigurationError, SettingsError
 
 
 class Settings(BaseSettings):
     """Everything that can be set, read once.
 
-    ``Settings()`` reads the environment and ``postrmagic.toml`` in the working directory (another file:
-    ``POSTRMAGIC_CONFIG``). Wrong settings raise one :class:`SettingsError` that lists them all.
+    ``Settings()`` reads the environment, the secret files in the directory ``POSTRMAGIC_SECRETS``, if it is set, and
+    ``postrmagic.toml`` in the working directory (another file: ``POSTRMAGIC_CONFIG``). Wrong settings raise one
+    :class:`SettingsError` that lists them all.
     """
 
     model_config = SettingsConfigDict(
@@ -57,7 +61,7 @@ class Settings(BaseSettings):
         nested_model_default_partial_update=True,
         hide_input_in_errors=True,
     )
-    _reserved: ClassVar[frozenset[str]] = frozenset({"POSTRMAGIC_CONFIG"})
+    _reserved: ClassVar[frozenset[str]] = frozenset({"POSTRMAGIC_CONFIG", SECRETS})
 
     stack: StackSettings = Field(default_factory=StackSettings)
     security: SecuritySettings = Field(default_factory=SecuritySettings)
@@ -81,6 +85,8 @@ class Settings(BaseSettings):
         except ValidationError as error:
             for item in error.errors(include_url=False, include_input=False, include_context=False):
                 problems[".".join(str(part) for part in item["loc"])] = item["msg"].removeprefix("Value error, ")
+        except SettingsError as error:
+            problems |= error.problems
         except NotJson as error:
             problems["environment"] = f"{error}: expected JSON"
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
@@ -101,12 +107,16 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Arguments, then the environment, then the TOML file."""
+        """Arguments, then the environment, then secret files, then the TOML file."""
         config = os.environ.get("POSTRMAGIC_CONFIG")
         if config is not None and not Path(config).is_file():
             raise SettingsError({"POSTRMAGIC_CONFIG": f"no such file: {config}"})
+        found = read_secret_files(settings_rooms(settings_cls))
+        if found.problems:
+            raise SettingsError(found.problems)
+        secret = InitSettingsSource(settings_cls, init_kwargs=found.values)
         file = TomlConfigSettingsSource(settings_cls, toml_file=_file())
-        return init_settings, env_settings, file
+        return init_settings, env_settings, secret, file
 
     def _unsafe(self) -> dict[str, str]:
         """What may be in development, and never where users are."""
@@ -183,6 +193,15 @@ class Settings(BaseSettings):
         """A copy with some rooms' fields changed, validated: ``settings.replace(jobs={"threads": 8})``."""
         merged = {name: getattr(self, name).model_dump() | rooms.get(name, {}) for name in type(self).model_fields}
         return type(self)(**merged)
+
+
+def settings_rooms(settings: type[BaseSettings]) -> dict[str, type[BaseModel]]:
+    """The rooms of ``settings``, and what each is made of."""
+    return {
+        name: told.annotation
+        for name, told in settings.model_fields.items()
+        if isinstance(told.annotation, type) and issubclass(told.annotation, BaseModel)
+    }
 
 
 def _file() -> str:

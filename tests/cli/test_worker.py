@@ -9,11 +9,13 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
 from postrmagic_core._ids import uuid7
-from postrmagic_core.cli.worker import _beginning
+from postrmagic_core.cli.worker import _beginning, _ReadyFile
+from postrmagic_core.errors import ConfigurationError
 from postrmagic_core.jobs import staged
 from postrmagic_core.jobs.interface import NewJob
 from postrmagic_core.settings import Settings
@@ -265,3 +267,41 @@ def test_the_line_at_the_start_shows_no_password() -> None:
     assert _beginning(stack, [], "relay", 1, options) == (
         "postrmagic worker: the relay of mysql://db.internal/shop to mysql://broker:3307/jobs, 1 process"
     )
+
+
+@pytest.mark.soak
+def test_the_ready_file_is_there_while_every_process_works(make_shop: Callable[..., Shop]) -> None:
+    """Not one that was left there; gone while a process is replaced, and as soon as the command drains."""
+    shop = make_shop(lease=LEASE)
+    ready, gate = shop.directory / "ready", shop.directory / "gate"
+    ready.touch()
+    with shop.start("--ready-file", str(ready)) as worker:
+        until(lambda: not ready.exists())
+        until(ready.exists)
+        assert len(shop.stack.jobs.workers()) == 1
+        os.kill(min(worker.children()), signal.SIGKILL)
+        until(lambda: not ready.exists())
+        until(ready.exists)
+        shop.stack.jobs.enqueue(hold.call(str(gate)))
+        until(lambda: shop.marks("began"))
+        worker.terminate()
+        until(lambda: not ready.exists())
+        assert worker.alive
+        gate.touch()
+        assert worker.wait() == 0
+    assert shop.marks("ended")
+
+
+@pytest.mark.parametrize("there", ["content", "directory", "nowhere"])
+def test_a_ready_file_that_cannot_be_is_told_at_once(tmp_path: Path, there: str) -> None:
+    """One with something in it is not removed: it is meant for something else."""
+    path = tmp_path / "ready"
+    if there == "content":
+        path.write_text("mine")
+    elif there == "directory":
+        path.mkdir()
+    else:
+        path = path / "ready"
+    with pytest.raises(ConfigurationError, match=r"--ready-file .*ready"):
+        _ReadyFile(path)
+    assert there == "nowhere" or path.exists()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import subprocess
 import sys
 import threading
@@ -11,8 +12,8 @@ import time
 import pytest
 
 from postrmagic_core.errors import BackendUnavailable
-from postrmagic_core.observability.health import Checks
-from postrmagic_core.testing import FakeClock
+from postrmagic_core.observability.health import Checks, drain_process
+from postrmagic_core.testing import FakeClock, spawn
 
 
 def fine() -> None:
@@ -142,3 +143,25 @@ def test_who_is_about_to_end_is_not_ready(checks: Checks) -> None:
     assert checks.report().ready
     checks.drain()
     assert (checks.report().state, checks.report().ready) == ("draining", False)
+
+
+def in_a_process() -> None:
+    """What its checks say before and after it was told to drain, those made later, and those of a forked child."""
+    before = Checks()
+    said = [before.report().state]
+    drain_process()
+    drain_process()
+    said += [before.report().state, Checks().report().state]
+    if os.fork():
+        os.wait()
+        return
+    said += [before.report().state, Checks().report().state]
+    sys.stdout.write(" ".join(said) + "\n")
+    sys.stdout.flush()
+    os._exit(0)
+
+
+def test_a_process_drains_and_its_children_do_not() -> None:
+    """Whoever serves knows no checks, and reaches all of them; a forked child takes work until it is told itself."""
+    with spawn(in_a_process) as child:
+        assert child.line().split() == ["ok", "draining", "draining", "ok", "ok"]

@@ -50,6 +50,7 @@ _PARTS = {
     "api": "api:api",
     "contract": "contract:contract",
     "dev": "dev:dev",
+    "serve": "serve:serve",
     "middleware": "middleware:middleware",
     "worker": "worker:worker",
     "log": "log:log",
@@ -119,15 +120,17 @@ def plugins(as_json: AsJson = False) -> None:
 @app.command()
 def settings(as_json: AsJson = False) -> None:
     """Show every setting with its present value (secrets masked), or list what is wrong with them."""
+    from .._secret_files import read_secret_files
     from ..configuration.masking import Masker
-    from ..settings import Settings
+    from ..settings import Settings, settings_rooms
 
     names = ("variable", "value", "meaning")
     mask = Masker(None).field  # options and rules are of any form: what is called like a secret in them is one, too
+    given = read_secret_files(settings_rooms(Settings)).files
     found = [
         (
             f"POSTRMAGIC_{room.upper()}__{name.upper()}",
-            json.loads(json.dumps(mask(f"{room}.{name}", value), default=str)),
+            json.loads(json.dumps(mask(f"{room}.{name}", value, hidden=f"{room}.{name}" in given), default=str)),
             type(values).model_fields[name].description or "",
         )
         for room, values in Settings()

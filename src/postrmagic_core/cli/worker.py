@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import logging
 import signal
 import sys
 import time
+from dataclasses import dataclass
 from enum import StrEnum
+from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Annotated, Any
 from urllib.parse import urlsplit
@@ -14,12 +17,15 @@ from urllib.parse import urlsplit
 import typer
 from rich.console import Console
 
-from ..errors import PostrMagicError
+from ..errors import ConfigurationError, PostrMagicError
 from ..jobs.supervisor import Supervisor
 from .application import App, loaded, opened_jobs
+from .options import spread
 
 if TYPE_CHECKING:
     from ..stack import Stack
+
+logger = logging.getLogger("postrmagic_core.jobs")
 
 # Seconds that a process has for ending, beyond the grace of its jobs.
 _BEYOND = 10.0
@@ -32,12 +38,23 @@ class Only(StrEnum):
     WORKER = "worker"
 
 
-def worker(
-    app: App,
-    processes: Annotated[int, typer.Option(min=1, help="Worker processes; each is started again when it dies.")] = 1,
+@dataclass(frozen=True)
+class Size:
+    """How many processes there are, and what each may take."""
+
+    processes: Annotated[int, typer.Option(min=1, help="Worker processes; each is started again when it dies.")] = 1
     threads: Annotated[
         int | None, typer.Option(min=1, help="Jobs that one process runs at once; default: jobs.threads.")
-    ] = None,
+    ] = None
+    max_memory_mib: Annotated[
+        int | None, typer.Option(min=1, metavar="MIB", help="Replace a process that has grown beyond it.")
+    ] = None
+
+
+@spread
+def worker(
+    app: App,
+    size: Size,
     queues: Annotated[
         list[str] | None, typer.Option(metavar="A,B", help="Only jobs of these queues; default: every included task's.")
     ] = None,
@@ -45,8 +62,8 @@ def worker(
     grace: Annotated[
         float | None, typer.Option(min=0, help="Seconds that running jobs get to end in; default: jobs.grace.")
     ] = None,
-    max_memory_mib: Annotated[
-        int | None, typer.Option(min=1, metavar="MIB", help="Replace a process that has grown beyond it.")
+    ready_file: Annotated[
+        Path | None, typer.Option(help="A file that is there while every process works: for a container's health.")
     ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing at start and end.")] = False,
 ) -> None:
@@ -57,19 +74,20 @@ def worker(
     """
     stack = loaded(app)
     options: dict[str, Any] = {
-        "threads": threads or stack.settings.jobs.threads,
+        "threads": size.threads or stack.settings.jobs.threads,
         "queues": [name for given in queues for name in given.split(",")] if queues else None,
         "grace": stack.settings.jobs.grace if grace is None else grace,
-        "max_memory_mib": max_memory_mib,
+        "max_memory_mib": size.max_memory_mib,
     }
     consumed = stack.worker(**options).queues  # what is wrong is said here, once, and not by each child
     part = "all" if only is None else only.value
     console = Console(stderr=True, quiet=quiet, highlight=False, soft_wrap=True)
     with stack.logging():
-        console.print(_beginning(stack, consumed, part, processes, options), markup=False)
+        console.print(_beginning(stack, consumed, part, size.processes, options), markup=False)
         began = time.monotonic()
         command = [sys.executable, "-m", "postrmagic_core.jobs.process", app, part, json.dumps(options)]
-        supervisor = Supervisor(command, processes, grace=options["grace"] + _BEYOND)
+        ready = None if ready_file is None else _ReadyFile(ready_file)
+        supervisor = Supervisor(command, size.processes, grace=options["grace"] + _BEYOND, ready=ready)
 
         def stop(number: int, frame: FrameType | None) -> None:
             supervisor.stop()
@@ -80,6 +98,29 @@ def worker(
         ended = f"stopped after {time.monotonic() - began:.0f} s" + (f", {killed} killed" if killed else "")
         if not quiet:
             console.print(f"postrmagic worker: {ended}; {_left(app, consumed)}", markup=False)
+
+
+class _ReadyFile:
+    """A file that is there while every process works; what an earlier run left there is removed at once."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        try:
+            path.touch()  # better told now than when the processes work
+            if path.stat().st_size:
+                raise ConfigurationError(f"--ready-file {path} has something in it: it would be removed")
+            path.unlink()
+        except OSError as error:
+            raise ConfigurationError(f"--ready-file {path} cannot be written: {error.strerror}") from error
+
+    def __call__(self, ready: bool) -> None:
+        try:
+            if ready:
+                self._path.touch()
+            else:
+                self._path.unlink(missing_ok=True)
+        except OSError as error:  # the jobs go on
+            logger.error("the ready file cannot be written", extra={"path": str(self._path), "error": error.strerror})
 
 
 def _beginning(stack: Stack, queues: list[str], part: str, processes: int, options: dict[str, Any]) -> str:

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
 
-Source = Literal["environment", "file", "default", "code"]
-"""Where a value is from; ``code``: the application gave it."""
+Source = Literal["environment", "secret", "file", "default", "code"]
+"""Where a value is from; ``secret``: a file of its own; ``code``: the application gave it."""
 
 Verdict = Literal["same", "changed", "unknown"]
 """How two values compare; ``unknown``: secrets whose fingerprints were made under different keys."""

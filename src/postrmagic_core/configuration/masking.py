@@ -49,8 +49,11 @@ class Masker:
         self.keys = tuple(one.hex()[:8] for one in ids)
         self.known = {}
 
-    def field(self, name: str, value: object) -> Value:
-        """The value of the setting ``room.field`` as it may be stored and shown."""
+    def field(self, name: str, value: object, *, hidden: bool = False) -> Value:
+        """The value of the setting ``room.field`` as it may be stored and shown; ``hidden``: it is a secret, all of it.
+
+        Of a URL the host stays even then.
+        """
         last = name.partition(".")[2]
         if name in _PLACES:
             how: Mask = self._place
@@ -58,7 +61,7 @@ class Masker:
             how = self._address
         else:
             how = self._whole
-        return self._value(value, how)
+        return self._value(value, how, hidden=hidden)
 
     def unmasked(self, value: Value) -> Any:
         """``value`` with its secrets put back from ``known``; :class:`KeyError` where one is not there."""

@@ -87,10 +87,13 @@ def masked(values: dict[str, Any], masker: Masker, sources: Sources | None = Non
     """The values of settings without secrets, each with where it is from."""
     told = read_sources() if sources is None else sources
     known = {f"{room}.{last}": one for room, model in rooms() for last, one in model.model_fields.items()}
-    return {
-        name: Field(masker.field(name, value), told.place(name) or _otherwise(value, known[name]))
-        for name, value in values.items()
-    }
+    fields = {}
+    for name, value in values.items():
+        place = told.place(name)
+        fields[name] = Field(
+            masker.field(name, value, hidden=place == "secret"), place or _otherwise(value, known[name])
+        )
+    return fields
 
 
 def _otherwise(value: object, told: FieldInfo) -> Source:

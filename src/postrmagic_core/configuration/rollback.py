@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from .._secret_files import SecretFiles
 from ..errors import ConfigurationError
 from .candidate import refusals
 from .current import Present, present
@@ -110,7 +111,7 @@ class _Planner:
 
     def _said(self, table: Mapping[str, Any]) -> Fields:
         """The settings by a file that says ``table``, and by nothing else."""
-        alone = replace(self._now.sources, file=table, environment={}, variables={})
+        alone = replace(self._now.sources, file=table, environment={}, variables={}, secrets=SecretFiles())
         return masked(effective(alone).values, self._now.masker, alone)
 
     def consider(self, name: str, old: Field) -> None:
@@ -131,6 +132,9 @@ class _Planner:
         elif name in self._now.sources.variables:
             if verdict == "changed":
                 self._by_environment(name, old)
+        elif name in self._now.sources.secrets.files:
+            if verdict == "changed":
+                self._leave(name, f"{self._now.sources.secrets.files[name]} wins over the file: {_wanted(old)}")
         else:
             self._by_file(name, old)
 
@@ -156,7 +160,7 @@ class _Planner:
             if self._now.sources.in_file(name):
                 self._edits[name] = REMOVED
         if secrets_in(old.value):
-            self._leave(name, f"{wins}: {_needed(name, old.value)}", *commands)
+            self._leave(name, f"{wins}: set {_variable(name)} to {_needed(old.value)}", *commands)
         elif old.value is None or old.value == "":
             self._leave(name, wins + out, *commands, f"unset {wanted}")
         elif isinstance(old.value, str) and not old.value.isprintable():  # a terminal would show another text
@@ -179,7 +183,7 @@ class _Planner:
             value = self._now.masker.unmasked(old.value)
             inline(value).encode()
         except (KeyError, json.JSONDecodeError):
-            self._leave(name, f"its secret is not in the file: {_needed(name, old.value)}")
+            self._leave(name, f"its secret is not in the file: set {_variable(name)} to {_needed(old.value)}")
             return False
         except (TypeError, UnicodeEncodeError):
             self._leave(name, "no TOML file can hold it")
@@ -257,6 +261,12 @@ def _variable(name: str) -> str:
     return f"POSTRMAGIC_{room.upper()}__{last.upper()}"
 
 
+def _wanted(old: Field) -> str:
+    if old.source not in ("environment", "secret"):
+        return "take it away, or write into it what it was"
+    return f"write into it what it was ({_needed(old.value)})" if secrets_in(old.value) else "write the old value"
+
+
 def _export(variable: str, value: Value) -> str:
     told = value if isinstance(value, str) else json.dumps(value)
     return f"export {variable}={shlex.quote(told)}"
@@ -269,8 +279,8 @@ def _untold(value: Value) -> str:
     return f"cannot be told: its fingerprint was made under another key ({', '.join(keys)})"
 
 
-def _needed(name: str, value: Value) -> str:
+def _needed(value: Value) -> str:
     """What a secret must be, without saying it."""
     prints = ", ".join(dict.fromkeys(str(part) for part in secrets_in(value)))
     shape = f"{value}, with " if isinstance(value, Masked) and len(value.parts) > 1 else ""
-    return f"set {_variable(name)} to {shape}the secret of the fingerprint {prints}"
+    return f"{shape}the secret of the fingerprint {prints}"

@@ -1,4 +1,7 @@
-"""Where settings are from: the environment, the file, or neither; read as far as they go, also where they are wrong."""
+"""Where settings are from: the environment, secret files, the file, or none of them.
+
+They are read as far as they go, also where they are wrong.
+"""
 
 from __future__ import annotations
 
@@ -13,14 +16,15 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ValidationError
 
-from ..settings import Settings
+from .._secret_files import SECRETS, SecretFiles, read_secret_files
+from ..settings import Settings, settings_rooms
 
 PREFIX = "postrmagic_"
 CONFIG = "POSTRMAGIC_CONFIG"
 _MOST_WRONG = 50
 _LINE = re.compile(r"\(at line (\d+), column \d+\)")
 _LINES = re.compile(r"[^\n]*\n|[^\n]+")
-_RESERVED = (CONFIG.lower(), "postrmagic_test_")
+_RESERVED = (CONFIG.lower(), SECRETS.lower(), "postrmagic_test_")
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,9 +32,10 @@ class Sources:
     """What stands in the environment and in the file, as it was written.
 
     ``environment`` has the values by room and field, ``variables`` by ``room.field`` which of the environment's
-    variables say so, and ``unread`` what is wrong with those that say nothing. ``file`` is what the TOML file at
-    ``path`` says, ``text`` its text, and ``problem`` why it is refused: ``valid`` is then what remains without the
-    lines that are no TOML, and ``file`` what that says.
+    variables say so, and ``unread`` what is wrong with those that say nothing. ``secrets`` are the secret files: what
+    they say stands between the two. ``file`` is what the TOML file at ``path`` says, ``text`` its text, and
+    ``problem`` why it is refused: ``valid`` is then what remains without the lines that are no TOML, and ``file`` what
+    that says.
     """
 
     environment: Mapping[str, Mapping[str, Any]]
@@ -41,10 +46,13 @@ class Sources:
     text: str | None = None
     valid: str | None = None
     problem: str | None = None
+    secrets: SecretFiles = field(default_factory=SecretFiles)
 
-    def place(self, name: str) -> Literal["environment", "file"] | None:
-        """Where ``room.field`` is set: ``environment`` or ``file``."""
-        return "environment" if name in self.variables else "file" if self.in_file(name) else None
+    def place(self, name: str) -> Literal["environment", "secret", "file"] | None:
+        """Where ``room.field`` is set: ``environment``, ``secret`` or ``file``."""
+        if name in self.variables:
+            return "environment"
+        return "secret" if name in self.secrets.files else "file" if self.in_file(name) else None
 
     def in_file(self, name: str) -> bool:
         """Whether the file says something of ``room.field``."""
@@ -67,7 +75,7 @@ def read_sources(path: Path | None = None) -> Sources:
         problem = "there is no such file" if str(path) == os.environ.get(CONFIG) else None
     except OSError as error:
         problem = f"it cannot be read: {error.strerror}"
-    return Sources(environment, variables, path, file, unread, text, valid, problem)
+    return Sources(environment, variables, path, file, unread, text, valid, problem, read_secret_files(dict(rooms())))
 
 
 def _valid(text: str) -> tuple[str, dict[str, Any], str | None]:
@@ -135,10 +143,7 @@ def merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]
 
 def rooms() -> Iterator[tuple[str, type[BaseModel]]]:
     """The rooms of the settings and what each is made of."""
-    for name, told in Settings.model_fields.items():
-        model = told.annotation
-        if isinstance(model, type) and issubclass(model, BaseModel):
-            yield name, model
+    yield from settings_rooms(Settings).items()
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,9 +157,9 @@ class Effective:
 def effective(sources: Sources) -> Effective:
     """The settings by these sources, each field by itself."""
     found = Effective({}, {str(sources.path): sources.problem} if sources.problem else {})
-    found.problems.update(sources.unread)
+    found.problems.update({**sources.unread, **sources.secrets.problems})
     known = dict(rooms())
-    above = sources.environment
+    above = merged(sources.secrets.values, sources.environment)
     for name in {**sources.file, **above}.keys() - known.keys():
         found.problems[name] = "there is no such room"
     for name, model in known.items():

@@ -1,4 +1,7 @@
-"""One worker process: ``python -m postrmagic_core.jobs.process APP PART OPTIONS`` until SIGTERM or its parent's end."""
+"""One worker process: ``python -m postrmagic_core.jobs.process APP PART OPTIONS [FD]``.
+
+It runs until SIGTERM or its parent's end; at the descriptor FD it tells its supervisor when it works.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,7 @@ from typing import Any, Literal, Protocol
 
 from ..errors import ConfigurationError, PostrMagicError
 from ..registry import imported
+from .readiness import Telling, descriptor_of
 from .supervisor import SPENT, stop_signals
 
 logger = logging.getLogger("postrmagic_core.jobs")
@@ -43,10 +47,11 @@ def load(target: str) -> Application:
     return found  # type: ignore[no-any-return]  # whatever has relay and worker will do
 
 
-def run(target: str, threads: int | None, part: Part, **options: Any) -> int:
+def run(target: str, threads: int | None, part: Part, *, ready: int | None = None, **options: Any) -> int:
     """Run the worker, the relay (and with it the scheduler) or all of ``target`` here until this process is to stop.
 
-    ``options`` are the worker's. Returns the exit status: 0, or :data:`SPENT`, for another process to take its place.
+    ``ready`` is a descriptor at which it says that it works; ``options`` are the worker's. Returns the exit status: 0,
+    or :data:`SPENT`, for another process to take its place.
     """
     stopped = threading.Event()
     parent = os.getppid()
@@ -59,6 +64,8 @@ def run(target: str, threads: int | None, part: Part, **options: Any) -> int:
             opened.enter_context(application.scheduler())
         if worker is not None:
             opened.enter_context(worker)
+        telling = opened.enter_context(Telling(ready))
+        telling.works()
         while not stopped.wait(0.5) and os.getppid() == parent:
             if getattr(worker, "spent", False):
                 logger.warning("this process has grown beyond its memory ceiling: it ends what runs, takes no more")
@@ -66,13 +73,14 @@ def run(target: str, threads: int | None, part: Part, **options: Any) -> int:
     return 0
 
 
-def main(target: str, part: str, options: str) -> int:
+def main(target: str, part: str, options: str, *more: str) -> int:
     """:func:`run` for a command line; an error of ours is one sentence."""
     if part not in ("all", "worker", "relay"):
         sys.stderr.write(f"expected all, worker or relay, got {part}\n")
         return 2
+    given = {"threads": None, **json.loads(options), "ready": descriptor_of(more)}
     try:
-        return run(target, part=part, **{"threads": None, **json.loads(options)})  # type: ignore[arg-type]  # see above
+        return run(target, part=part, **given)  # type: ignore[arg-type]  # see above
     except PostrMagicError as error:
         sys.stderr.write(f"{error.code} {error}\n")
         return 1

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import logging
+import os
 import signal
 import subprocess
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from types import FrameType
+
+from .readiness import Hearing
 
 logger = logging.getLogger("postrmagic_core.jobs")
 
@@ -26,12 +29,25 @@ _ONE_WISH = 0.5
 
 
 class Supervisor:
-    """Keeps ``count`` processes of ``command`` running until stopped: SIGTERM, and SIGKILL after ``grace`` seconds."""
+    """Keeps ``count`` processes of ``command`` running until stopped: SIGTERM, and SIGKILL after ``grace`` seconds.
 
-    def __init__(self, command: Sequence[str], count: int, *, grace: float = 40.0) -> None:
+    ``ready`` is told each time it changes whether every process works: each is given one argument more, the descriptor
+    at which it says so (:class:`~postrmagic_core.jobs.readiness.Telling`).
+    """
+
+    def __init__(
+        self,
+        command: Sequence[str],
+        count: int,
+        *,
+        grace: float = 40.0,
+        ready: Callable[[bool], None] | None = None,
+    ) -> None:
         if count < 1:
             raise ValueError(f"a supervisor needs at least 1 process to watch, got {count}")
-        self._slots = [Slot(command) for _ in range(count)]
+        self._slots = [Slot(command, heard=ready is not None) for _ in range(count)]
+        self._tell_ready = ready or (lambda ready: None)
+        self._ready = False
         self._grace = grace
         self._stopped = threading.Event()
         self._asked = 0.0
@@ -52,9 +68,16 @@ class Supervisor:
             while not self._stopped.wait(_LOOK):
                 for slot in self._slots:
                     slot.watch()
+                self._look(all(slot.works for slot in self._slots))
         finally:
+            self._look(False)
             killed = self._end()
         return killed
+
+    def _look(self, ready: bool) -> None:
+        if ready is not self._ready:
+            self._ready = ready
+            self._tell_ready(ready)
 
     def _end(self) -> int:
         running = [slot.process for slot in self._slots if slot.process is not None]
@@ -69,18 +92,31 @@ class Supervisor:
             logger.error("worker process %d is killed: %s; its jobs are delivered again", process.pid, why)
             process.kill()
             process.wait()
+        for slot in self._slots:
+            slot.close()
         return len(running)
 
 
 class Slot:
     """One of the processes, through its restarts."""
 
-    def __init__(self, command: Sequence[str]) -> None:
+    def __init__(self, command: Sequence[str], *, heard: bool = False) -> None:
         self._command = list(command)
+        self._hearing = Hearing() if heard else None
         self._ends = 0
         self._start_at = 0.0
         self._started = 0.0
         self.process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def works(self) -> bool:
+        """Whether its process said last that it works; never, unless it is ``heard``."""
+        return self._hearing is not None and self._hearing.works
+
+    def close(self) -> None:
+        """Hear no more of a process."""
+        if self._hearing is not None:
+            self._hearing.close()
 
     def watch(self) -> None:
         """Start the process if it is time; note its end if it has ended."""
@@ -91,8 +127,17 @@ class Slot:
                 return
             self._ended(self.process.pid, code, now)
         if now >= self._start_at:
-            self.process = subprocess.Popen(self._command)  # noqa: S603 - our own interpreter and module
+            self.process = self._start()
             self._started = now
+
+    def _start(self) -> subprocess.Popen[bytes]:
+        if self._hearing is None:
+            return subprocess.Popen(self._command)  # noqa: S603 - our own interpreter and module
+        told = self._hearing.begin()
+        try:
+            return subprocess.Popen([*self._command, str(told)], pass_fds=[told])  # noqa: S603 - as above
+        finally:
+            os.close(told)
 
     def _ended(self, pid: int, code: int, now: float) -> None:
         self._ends = 1 if now - self._started >= _STEADY else self._ends + 1
@@ -106,6 +151,7 @@ class Slot:
             f" ({self._ends} in a row ended within {_STEADY:.0f} s of their start)" if self._ends >= _LOOP else "",
         )
         self.process = None
+        self.close()
         self._start_at = now + pause
 
 

@@ -68,6 +68,29 @@ class _Asking:
         self.done.set()
 
 
+class _Process:
+    """What all checks of this process were told; a forked child is a process of its own, and was told nothing."""
+
+    draining = False
+
+    def __init__(self) -> None:
+        after_fork(self._begin)
+
+    def _begin(self) -> None:
+        self.draining = False
+
+
+_process = _Process()
+
+
+def drain_process() -> None:
+    """Have every :class:`Checks` of this process, also those made later, say that no new work should come.
+
+    A signal handler may call it. Forked children are not meant, whenever they were forked.
+    """
+    _process.draining = True
+
+
 class Checks:
     """Named checks. Each runs in a thread of its own, so that one that hangs keeps no other from being told.
 
@@ -90,7 +113,10 @@ class Checks:
         self._checks[name] = _Check(probe, needed)
 
     def drain(self) -> None:
-        """From now on say that no new work should come, so that load balancers send none before the end."""
+        """From now on say that no new work should come, so that load balancers send none before the end.
+
+        :func:`drain_process` does so for all of a process.
+        """
         self._draining = True
 
     def report(self, *, now: bool = False) -> Report:
@@ -101,7 +127,7 @@ class Checks:
                 asked = self._ask()
                 self._last = last = (self._clock.monotonic(), asked)
             found = last[1]
-        return Report("draining", found.checks) if self._draining else found
+        return Report("draining", found.checks) if self._draining or _process.draining else found
 
     def _ask(self) -> Report:
         for name, check in self._checks.items():
