@@ -12,7 +12,7 @@ from typer.testing import CliRunner, Result
 
 from postrmagic_core.cli.schema import database as command
 from postrmagic_core.database import DatabaseManager, Migrations
-from postrmagic_core.errors import ConfigurationError, IncompatibleChange
+from postrmagic_core.errors import ConfigurationError, IncompatibleChange, SchemaMismatch
 from tests.copies import copied
 from tests.database.histories import written
 from tests.database.judged import SHOP
@@ -181,3 +181,15 @@ def test_wrong_questions_are_answered(deployment: Deployment, monkeypatch: pytes
         exception = deployment.run("compatible", *arguments).exception
         assert isinstance(exception, ConfigurationError)
         assert "has no migrations" in str(exception)
+
+
+def test_the_release_before_knows_that_it_can_stay(deployment: Deployment, tmp_path: Path) -> None:
+    """Given a database that was expanded, when the code of before asks, then it may go on, and is to do nothing."""
+    deployment.code(good=GOOD)
+    assert deployment.run("upgrade", "--compatible").exit_code == 0
+    (tmp_path / "app" / "versions" / "good.py").unlink()
+    assert "newer, and usable by this code" in deployment.run("current").output
+    assert "up to date already" in deployment.run("upgrade", "--compatible").output
+    refused = deployment.run("upgrade")
+    assert isinstance(refused.exception, SchemaMismatch)
+    assert "newer than this code" in str(refused.exception)

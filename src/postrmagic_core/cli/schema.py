@@ -49,14 +49,16 @@ def upgrade(
 ) -> None:
     """Bring the package's tables, then the application's, to the newest revision; safe to run from several machines."""
     with _migrator(app) as (manager, migrator):
+        excused = None
         if compatible:
             from ..database.compatibility.compatible import refuse_incompatible
             from ..database.schema import PACKAGE
 
             application = [] if manager.migrations is None else [manager.migrations]
-            refuse_incompatible(_pending(manager, [PACKAGE, *application]))
+            refuse_incompatible(judged := _pending(manager, [PACKAGE, *application]))
+            excused = {one.history: one.excused for one in judged}
         current = not sql and manager.schema_current()
-        migrator(_shown).upgrade(sql=sys.stdout if sql else None)
+        migrator(_shown).upgrade(sql=sys.stdout if sql else None, excused=excused)
     if not sql:
         _say("up to date already" if current else "upgraded")
 
@@ -210,14 +212,17 @@ def _beyond(app: str | None, package: bool, since: list[str], dialect: Dialect |
 
 def _pending(manager: DatabaseManager, histories: list[Migrations]) -> list[Judgement]:
     """The revisions of each history that are not applied yet, judged."""
-    from ..database.compatibility.compatible import dialects_of, judge_pending
+    from ..database.compatibility.compatible import Judgement, dialects_of, judge_pending
     from ..database.schema import state_of
 
     dialects = dialects_of(manager.backend.name)
     with manager.backend.engine("read").connect() as connection:
-        found = [state_of(connection, history).found for history in histories]
+        found = [state_of(connection, history) for history in histories]
     with redirect_stdout(sys.stderr):  # a revision may print, and a program reads the answer
-        return [judge_pending(history, each, dialects) for history, each in zip(histories, found, strict=True)]
+        return [
+            Judgement(history.name, dialects) if state.expanded else judge_pending(history, state.found, dialects)
+            for history, state in zip(histories, found, strict=True)
+        ]
 
 
 @contextmanager
@@ -270,6 +275,8 @@ def _shown(step: Step) -> None:
 def _told(state: SchemaState) -> str:
     if state.current:
         return "current"
+    if state.expanded:
+        return "newer, and usable by this code"
     return "newer than this code" if state.unknown else "interrupted" if state.interrupted else "behind"
 
 

@@ -12,6 +12,7 @@ from sqlalchemy import Connection, column, inspect, select, table
 from .._sql import Backend
 from ..errors import ConfigurationError, SchemaMismatch
 from .migrating.interface import PACKAGE_TABLE, Migrations, SchemaState
+from .predecessors import admits
 from .tables import migration_progress
 
 PACKAGE = Migrations(Path(__file__).with_name("migrations"), version_table=PACKAGE_TABLE)
@@ -31,7 +32,8 @@ def state_of(connection: Connection, history: Migrations) -> SchemaState:
     found: frozenset[str] = frozenset()
     if inspect(connection).has_table(history.version_table):
         found = frozenset(connection.scalars(select(column("version_num")).select_from(table(history.version_table))))
-    return SchemaState(history.name, found, heads, known, _interrupted(connection, history))
+    expanded = bool(found - known) and admits(connection, history.name, found, heads)
+    return SchemaState(history.name, found, heads, known, _interrupted(connection, history), expanded)
 
 
 def _interrupted(connection: Connection, history: Migrations) -> str | None:
@@ -44,8 +46,8 @@ def _interrupted(connection: Connection, history: Migrations) -> str | None:
 
 
 def is_current(backend: Backend, application: Migrations | None) -> bool:
-    """Whether nothing is missing, and nothing there is from a newer version."""
-    return all(state.current for state in states(backend, application))
+    """Whether nothing is missing, and this code can live with what a newer release has added."""
+    return all(state.usable for state in states(backend, application))
 
 
 def refuse_unknown(state: SchemaState) -> None:
@@ -53,15 +55,17 @@ def refuse_unknown(state: SchemaState) -> None:
     if state.unknown:
         raise SchemaMismatch(
             f"the database is newer than this code: its {state.history} tables are at revision "
-            f"{', '.join(sorted(state.unknown))}, which is not here; deploy the code that has it"
+            f"{', '.join(sorted(state.unknown))}, which is not here, and it was not noted that this code can live with "
+            "that; deploy the code that has it"
         )
 
 
 def refuse_outdated(backend: Backend, application: Migrations | None) -> None:
-    """Raise :class:`SchemaMismatch` with what to do, unless everything is current."""
+    """Raise :class:`SchemaMismatch` with what to do, unless everything is current, or expanded by a newer release."""
     for state in states(backend, application):
-        refuse_unknown(state)
-        if not state.current:
+        if not state.expanded:
+            refuse_unknown(state)
+        if not state.usable:
             raise SchemaMismatch(f"{state.told}: run `postrmagic db upgrade` before starting")
 
 

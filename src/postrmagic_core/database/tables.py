@@ -67,3 +67,13 @@ migration_progress = Table(
     Column("digest", Key(64), nullable=False),
     **TABLE_OPTIONS,
 )
+
+# The revisions whose code can use the tables at `heads` besides their own code; see predecessors.py.
+schema_predecessors = Table(
+    "pm_schema_predecessors",
+    metadata,
+    Column("history", Key(64), primary_key=True),
+    Column("heads", Blob(), nullable=False),
+    Column("admitted", Blob(), nullable=False),
+    **TABLE_OPTIONS,
+)

@@ -44,6 +44,11 @@ class Judgement:
         """Whether nothing is refused."""
         return not any(finding.refused for finding in self.findings)
 
+    @property
+    def excused(self) -> bool:
+        """Whether something is let through for the reason that stands beside it, and by no rule."""
+        return any(finding.reason and finding.rule.verdict != "note" for finding in self.findings)
+
 
 def dialects_of(backend: str) -> tuple[Dialect, ...]:
     """The dialect by which a database of this kind (``sqlite``, ``mysql``, ``mariadb``) is judged."""

@@ -84,7 +84,8 @@ class Step:
 class SchemaState:
     """Where a database stands in a history: ``found`` is what it says, ``heads`` where the code is, ``known`` all.
 
-    ``interrupted`` is what was left half done, on a server that cannot take it back.
+    ``interrupted`` is what was left half done, on a server that cannot take it back. ``expanded``: a newer release has
+    brought it to where it is, and this code can live with that.
     """
 
     history: str
@@ -92,6 +93,7 @@ class SchemaState:
     heads: frozenset[str]
     known: frozenset[str]
     interrupted: str | None = None
+    expanded: bool = False
 
     @property
     def unknown(self) -> frozenset[str]:
@@ -102,6 +104,11 @@ class SchemaState:
     def current(self) -> bool:
         """Whether nothing is missing, and nothing there is from a newer version."""
         return self.found == self.heads and self.interrupted is None
+
+    @property
+    def usable(self) -> bool:
+        """Whether this code can work with what is there."""
+        return self.current or (self.expanded and self.interrupted is None)
 
     @property
     def told(self) -> str:

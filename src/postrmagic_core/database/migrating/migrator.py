@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import datetime
-from functools import wraps
+from functools import partial, wraps
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -16,6 +16,7 @@ from sqlalchemy.exc import DBAPIError
 
 from ..._sql import Backend
 from ...errors import ConfigurationError, SchemaMismatch
+from ..predecessors import note
 from ..schema import PACKAGE, state_of
 from .compare import differences
 from .environment import complaints, environment, known, script
@@ -38,8 +39,11 @@ class Migrator:
         self._application = application
         self._histories = [PACKAGE] if application is None else [PACKAGE, application]
 
-    def upgrade(self, *, sql: TextIO | None = None) -> None:
+    def upgrade(self, *, sql: TextIO | None = None, excused: Mapping[str, bool] | None = None) -> None:
         """Run what is missing, or write it to ``sql`` and run nothing.
+
+        ``excused``: the running release was found to be able to live with it, and whether that took a reason, by
+        history; the database then keeps it for that release's starts, and may be newer than this code in the same way.
 
         Raises :class:`SchemaMismatch` when the database is newer than the code or a revision was interrupted that
         cannot go on, and :class:`BackendTimeout` when another process migrates for more than a minute.
@@ -57,7 +61,11 @@ class Migrator:
                     known(directory, history, heads)
                     return directory._upgrade_revs("head", heads)  # type: ignore[arg-type]  # as Alembic's cookbook does
 
-                self._run(connection, history, directory, plan, "upgrade", sql)
+                run = partial(self._run, connection, history, directory, plan, "upgrade", sql)
+                if sql is not None or excused is None:
+                    run()
+                else:
+                    _noting(connection, history, run, excused=excused.get(history.name, False))
 
     def downgrade(self, to: str = "-1", *, package: bool = False, sql: TextIO | None = None) -> None:
         """Take back the application's (or the package's) revisions down to ``to``, which stays.
@@ -249,6 +257,20 @@ class _Guards:
                 raise self._backend.map_error(error) or error from error
         if self._before is not None:
             refuse_new(self._before, dangling(self._connection), step.revision)
+
+
+def _noting(connection: Connection, history: Migrations, run: Callable[[], None], *, excused: bool) -> None:
+    """Note for whom the tables stay usable before they change, so that no kill comes between; the first time after."""
+    state = state_of(connection, history)
+    if state.expanded:
+        return  # nothing of this code's is missing
+    noted = partial(note, connection, history.name, state.found, state.heads, excused=excused)
+    connection.rollback()
+    if noted():
+        run()
+    else:
+        run()
+        noted()
 
 
 def _told(history: Migrations, step: RevisionStep, direction: Direction) -> Step:
