@@ -62,6 +62,13 @@
     │   ├── BackupFailed              it was not finished; older ones are as they were
     │   ├── RestoreRefused            the target is in use, of another kind, or not what was looked at
     │   └── DrillFailed               what was restored for a trial is not what was backed up
+    ├── DeploymentError               a release was not deployed
+    │   ├── DeployRefused             nothing was changed
+    │   ├── DeployLocked              somebody else deploys
+    │   ├── DeployFailed              it was tried and rolled back
+    │   ├── DeployUnfinished          neither the old nor the new release stands whole: a person is needed
+    │   └── EngineFailed              the container engine did not do what was asked
+    │       └── EngineGone            it does not answer
     ├── Overloaded (r)                more is asked for than can be worked off
     ├── ResponseTooSlow               the application took longer to answer than it may
     ├── Overtaken                     another request with the same Idempotency-Key goes on in this one's place
@@ -536,6 +543,66 @@ class DrillFailed(BackupError):
     """What was restored for a trial is not what was backed up, or the application finds fault with it."""
 
     code = "backup.drill_failed"
+
+
+class DeploymentError(PostrMagicError):
+    """A release was not deployed."""
+
+    code = "deploy"
+
+
+class DeployRefused(DeploymentError):
+    """The deployment was not begun, or its database's part was refused: no replica was touched."""
+
+    code = "deploy.refused"
+
+
+class DeployLocked(DeploymentError):
+    """Somebody else deploys to the same project, or was killed while doing so."""
+
+    code = "deploy.locked"
+
+
+class DeployFailed(DeploymentError):
+    """The release was tried and did not stand; what ran before runs again. ``log`` ends what its replica said."""
+
+    code = "deploy.failed"
+
+    log: str
+
+    def __init__(self, message: str, *, log: str = "") -> None:
+        self.log = log
+        super().__init__(message)
+
+
+class DeployUnfinished(DeploymentError):
+    """Neither the old nor the new release stands whole: the message says what stands, and what to run."""
+
+    code = "deploy.unfinished"
+
+    log: str
+
+    def __init__(self, message: str, *, log: str = "") -> None:
+        self.log = log
+        super().__init__(message)
+
+
+class EngineFailed(DeploymentError):
+    """A command to the container engine failed: ``said`` is the end of what it said."""
+
+    code = "deploy.engine"
+
+    said: str
+
+    def __init__(self, message: str, *, said: str = "") -> None:
+        self.said = said
+        super().__init__(message)
+
+
+class EngineGone(EngineFailed):
+    """The container engine does not answer."""
+
+    code = "deploy.engine_gone"
 
 
 class Overloaded(PostrMagicError):

@@ -58,6 +58,7 @@ _PARTS = {
     "metrics": "metrics:metrics",
     "errors": "errors:errors",
     "release": "release:release",
+    "deploy": "deploy:deploy",
     "uptime": "uptime:uptime",
     "alerts": "alerts:alerts",
     "experience": "experience:experience",
