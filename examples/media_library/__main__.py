@@ -16,6 +16,7 @@ app = typer.Typer(help=__doc__, no_args_is_help=True, pretty_exceptions_enable=F
 console = Console()
 
 Port = Annotated[int, typer.Option(help="Port of the web process.")]
+Host = Annotated[str, typer.Option(help="Address to listen on.")]
 
 
 @app.command()
@@ -56,7 +57,7 @@ def reindex() -> None:
 
 
 @app.command()
-def serve(port: Port = 8000, host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1") -> None:
+def serve(port: Port = 8000, host: Host = "127.0.0.1") -> None:
     """Run one web process and one worker process until interrupted."""
     from postrmagic_core.cli.dev import dev
 
@@ -96,7 +97,7 @@ def reset_link(
 
 
 @app.command()
-def demo(port: Port = 8000) -> None:
+def demo(port: Port = 8000, host: Host = "127.0.0.1") -> None:
     """Prepare, seed and serve: open the printed address in a browser."""
     from .seed import DEMO, KEEPER
 
@@ -109,17 +110,18 @@ def demo(port: Port = 8000) -> None:
         f"an administrator: {KEEPER['name']}, {KEEPER['password']})\n"
         f"  How it does, for the administrator: [bold]{address}/observability/[/bold]\n"
     )
-    serve(port=port)
+    serve(port=port, host=host)
 
 
 @app.command()
 def smoke(
     urls: Annotated[str, typer.Option(help="embedded, or mysql+redis (private servers are started).")] = "embedded",
+    url: Annotated[str, typer.Option(help="Address of a site that runs already, instead: new accounts sign up.")] = "",
 ) -> None:
     """Do the main job without a person and print what happened."""
-    from .smoke import run
+    from .smoke import run, run_at
 
-    sys.exit(run(urls))
+    sys.exit(run_at(url) if url else run(urls))
 
 
 def _application() -> Application:
