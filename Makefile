@@ -6,7 +6,7 @@ MEDIA ?= 200000
 TRANSACTIONS ?= 1000
 
 .DEFAULT_GOAL := help
-.PHONY: help demo smoke test bench query-report async-report migration-report soak docs guards pythons lint audit clean
+.PHONY: help demo smoke test bench query-report async-report migration-report container-test deploy-test soak docs guards pythons lint audit clean
 .SECONDARY:
 
 help: ## Show the targets
@@ -50,6 +50,12 @@ async-report: $(VENV)/.dev ## Kill applications, workers and servers under every
 migration-report: $(VENV)/.dev ## Move the reference application to MariaDB with 200,000 media, smoke it there, and write what came of it
 	@scripts/need.sh servers
 	@PYTHONPATH=examples $(VENV)/bin/python -m tests.database.transfer.migration_report --media $(MEDIA)
+
+container-test: $(VENV)/.dev ## Build the image and try it on a Docker engine: load, kills, migrations, secrets; write what came of it
+	@$(VENV)/bin/python -m tests.containers.report
+
+deploy-test: $(VENV)/.dev ## Deploy, break and roll back on a Docker engine, take out each safeguard; write what came of it
+	@$(VENV)/bin/python -m tests.containers.deploy_report
 
 soak: $(VENV)/.dev ## Run the slow proofs, on MySQL itself and on further Pythons too
 	@scripts/need.sh servers
