@@ -53,4 +53,4 @@ EXPOSE 8000
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=5s --timeout=10s --start-period=120s --retries=3 \
     CMD ["python", "-I", "-S", "/srv/healthy.py"]
-CMD ["postrmagic", "serve", "media_library.asgi:app", "--host", "0.0.0.0", "--port", "8000", "--drain", "3"]
+CMD ["postrmagic", "serve", "media_library.asgi:app", "--host", "0.0.0.0", "--port", "8000", "--drain", "3", "--grace", "20"]

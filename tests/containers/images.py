@@ -80,7 +80,7 @@ def _name(image: str) -> str:
 
 
 def _folder(image: str) -> Path:
-    return HERE / "images" / _name(image).rpartition("/")[2]
+    return HERE / "stand_ins" / _name(image).rpartition("/")[2]
 
 
 def _there(engine: Engine, image: str) -> bool:
