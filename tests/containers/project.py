@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from postrmagic_core.deployment.proxy import Server, servers_of
 from tests.containers.engine import ROOT, Engine, free_port, told
 from tests.containers.images import Images
 
@@ -69,14 +70,16 @@ class Project:
         )
         return [line.split("\t") for line in self.inside("database", "bash", "-c", command, sql).splitlines()]
 
-    def up(self) -> int:
-        """How many replicas the proxy sends requests to."""
+    def statistics(self) -> list[Server]:
+        """What the proxy says of each of its servers."""
         script = (
             "import urllib.request as r; print(r.urlopen('http://proxy:8404/stats;csv', timeout=5).read().decode())"
         )
-        head, *lines = self.inside("app", "python", "-I", "-c", script).removeprefix("# ").splitlines()
-        rows = (dict(zip(head.split(","), line.split(","), strict=False)) for line in lines)
-        return sum(row["pxname"] == "app" and row["svname"] != "BACKEND" and row["status"] == "UP" for row in rows)
+        return servers_of(self.inside("app", "python", "-I", "-c", script))
+
+    def up(self) -> int:
+        """How many replicas the proxy sends requests to."""
+        return sum(one.up for one in self.statistics())
 
     def seen(self) -> str:
         """What the proxy said of late: why it took a replica out, for who wonders why requests failed."""

@@ -60,7 +60,7 @@ class Site:
 
     def retried(self) -> int:
         """How often the proxy tried another server, since it began."""
-        return sum(int(row["wretr"]) + int(row["wredis"]) for row in self.project.proxied().values())
+        return sum(one.retried for one in self.project.statistics())
 
     def took(self, step: str) -> float:
         """Seconds from the first line of a step to the last line of all."""

@@ -8,8 +8,6 @@ import sys
 import threading
 from pathlib import Path
 
-import pytest
-
 from postrmagic_core.jobs.process import run
 from postrmagic_core.jobs.readiness import Hearing, Telling
 from postrmagic_core.jobs.supervisor import Supervisor

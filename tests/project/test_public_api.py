@@ -193,6 +193,7 @@ _PASSES_ON = {
     "postrmagic_core": "stack.md",
     "postrmagic_core.backups": "backups.md",
     "postrmagic_core.configuration": "configuration.md",
+    "postrmagic_core.deployment": "deployment.md",
     "postrmagic_core.security": "security.md",
 }
 
