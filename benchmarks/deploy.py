@@ -2,8 +2,9 @@
 
 Full: both reports are made (``tests.containers.report``, ``tests.containers.deploy_report``), which write what they
 measured into ``docs/reports``; the figures are theirs. They concern the reference application with its services.
-With ``--quick``: a small application with two replicas behind HAProxy, deployed and rolled back once under load; the
-result says so as ``scale``. Where there is no engine and none can be had, it says so and ends with exit status 2.
+With ``--quick``: the image is built, its packages from pip's cache; the rest is a small application with two replicas
+behind HAProxy; the result says so as ``scale``. Where there is no engine and none can be had, it says so and ends with
+exit status 2.
 """
 
 from __future__ import annotations
@@ -16,8 +17,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from postrmagic_core.deployment import Terms
-from postrmagic_core.errors import DeployFailed
-from tests.containers.deploy_kit import built, staged
+from tests.containers.deploy_kit import PREFIX, Stage, built, staged
 from tests.containers.engine import Engine, NoEngine, engine
 from tests.containers.images import obtain
 
@@ -27,6 +27,7 @@ TAKES: frozenset[str] = frozenset()
 ROOT: Final = Path(__file__).parents[1]
 _REPORTS: Final = {"containers": "tests.containers.report", "deployment": "tests.containers.deploy_report"}
 _PROJECT: Final = "postrmagic-bench-deploy"
+_IMAGE: Final = f"{_PROJECT}:image"
 
 
 def run(bench: Bench) -> None:
@@ -43,22 +44,40 @@ def run(bench: Bench) -> None:
 
 
 def small(bench: Bench, machine: Engine) -> None:
-    """``deploy_s``, ``rollback_s``, ``recovery_s`` from a release that fails, and ``rolling_failed_requests``."""
+    """The image's build and size, then the small application: deployed, taken back, and two replicas made four."""
     images = obtain(machine, ["haproxy:2.6"])
-    for kind, fault in (("1", "none"), ("2", "none"), ("crash", "crash")):
-        built(machine, images.base, kind, FAULT=fault)
-    terms = Terms(watch=1.0)
+    began = time.perf_counter()
+    machine.docker("build", "--quiet", "--no-cache", f"--build-arg=PYTHON={images.base}", f"--tag={_IMAGE}", str(ROOT))
+    bench.figure("cold_build_s", time.perf_counter() - began)
+    size = int(machine.docker("image", "inspect", "--format", "{{.Size}}", _IMAGE))
+    machine.docker("image", "rm", _IMAGE)
+    bench.figure("image_mb", size / 1e6)
+    for kind in ("1", "2"):
+        built(machine, images.base, kind)
     with staged(machine, images.variables.get("HAPROXY_IMAGE", "haproxy:2.6"), _PROJECT) as stage:
         stage.up("1", terms=Terms(watch=0))
         with stage.asked(clients=2) as asked:
-            bench.figure("deploy_s", stage.up("2", terms=terms).seconds)
+            bench.figure("deploy_s", stage.up("2", terms=Terms(watch=1.0)).seconds)
             bench.figure("rollback_s", stage.deployment(Terms(watch=0)).rollback().seconds)
-            began = time.perf_counter()
-            try:
-                stage.up("3", "crash", terms=terms)
-            except DeployFailed:
-                bench.figure("recovery_s", time.perf_counter() - began)
         bench.figure("rolling_failed_requests", len(asked.failed))
+        bench.figure("scale_2_to_4_rate_ratio", scaled(machine, stage))
+
+
+def scaled(machine: Engine, stage: Stage) -> float:
+    """How many times as many answers four replicas give as two, each of them held to a twentieth of a core."""
+    rates = []
+    for replicas in (2, 4):
+        grown = ("--scale", f"app={replicas}", "app")
+        words = ("up", "--detach", "--no-build", "--no-deps", "--no-recreate", "--wait", *grown)
+        variables = {**stage.environment, "IMAGE": f"{PREFIX}:1", "RELEASE": "1"}
+        machine.docker("compose", *stage.options, *words, **variables)
+        for one in stage.replicas("app"):
+            machine.docker("update", "--cpus", "0.05", one.id)
+        time.sleep(2)  # until the proxy sends requests to each
+        with stage.asked(clients=16) as asked:
+            time.sleep(4)
+        rates.append(asked.count)
+    return rates[1] / rates[0]
 
 
 def reported(bench: Bench) -> None:

@@ -172,7 +172,7 @@ def test_the_lock_of_another_machine(stage: Stage) -> None:
     is_as_before(stage)
 
 
-STEPS = ["database", "worker: 1 of", r"worker-\d+ is ready", "app: 1 of", "watched", "drains and ends", "all new"]
+STEPS = ["upgraded in a", "worker: 1 of", r"worker-\d+ is ready", "app: 1 of", "watched", "drains and ends", "all new"]
 
 
 @pytest.mark.parametrize("step", range(len(STEPS)))

@@ -131,14 +131,14 @@ class Attempt:
         return Way(task.target, task.previous, task.wanted[service], self.terms.at_once, canary, outdated)
 
     def _roll_back(self, touched: Sequence[str], why: DeploymentError) -> NoReturn:
-        self.conduct.resume()
-        self.conduct.say("failed", str(why))
         back, log = self.task.back, getattr(why, "log", "") or getattr(why, "said", "")
-        self.conduct.say(
-            "rollback", f"rolling back to {back.version}" if back else "nothing ran before: the new replicas end"
-        )
         began = self.conduct.seconds()
         try:
+            self.conduct.resume()
+            self.conduct.say("failed", str(why))
+            self.conduct.say(
+                "rollback", f"rolling back to {back.version}" if back else "nothing ran before: the new replicas end"
+            )
             for service in reversed(touched):
                 self._return(service, back)
         except DeploymentError as error:
