@@ -93,15 +93,7 @@ class Engine:
         self, *words: str, release: Release | None = None, previous: Release | None = None, timeout: float = _LONG
     ) -> Done:
         """``docker compose WORDS`` with the release's variables set; see :meth:`run`."""
-        return self.run(
-            "compose",
-            "--progress",
-            "quiet",
-            *self._compose,
-            *words,
-            environment=variables(release, previous),
-            timeout=timeout,
-        )
+        return self.run("compose", *self._compose, *words, environment=variables(release, previous), timeout=timeout)
 
     def document(self, release: Release | None = None) -> dict[str, Any]:
         """The Compose file as the engine's plugin reads it, with variables replaced."""
