@@ -78,7 +78,7 @@ def scaled(machine: Engine, stage: Stage) -> float:
     rates = []
     for replicas in (2, 4):
         if replicas == 4:
-            grown(machine, stage, replicas)
+            grown(stage, replicas)
         for one in stage.replicas("app"):
             machine.docker("update", "--cpus", "0.1", one.id)
         time.sleep(1.5)  # until the proxy sends requests to each
@@ -88,7 +88,7 @@ def scaled(machine: Engine, stage: Stage) -> float:
     return rates[1] / rates[0]
 
 
-def grown(machine: Engine, stage: Stage, replicas: int) -> None:
+def grown(stage: Stage, replicas: int) -> None:
     """As many replicas as that, ready."""
     words = (
         "up",
@@ -101,8 +101,8 @@ def grown(machine: Engine, stage: Stage, replicas: int) -> None:
         f"app={replicas}",
         "app",
     )
-    variables = {**stage.environment, "IMAGE": f"{PREFIX}:1", "RELEASE": "1"}
-    machine.docker("compose", *stage.options, *words, **variables)
+    variables = {"IMAGE": f"{PREFIX}:1", "RELEASE": "1"}
+    stage.engine().run("compose", *stage.options, *words, timeout=120, environment=variables)
 
 
 def reported(bench: Bench) -> None:

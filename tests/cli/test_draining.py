@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from postrmagic_core.cli import lingering
 from postrmagic_core.cli.draining import Draining
 
 HEADERS = [(b"Connection", b"keep-alive"), (b"x", b"1")]
@@ -117,3 +118,14 @@ def test_a_client_that_goes_away_is_nobodys_end() -> None:
         assert sent == []
 
     asyncio.run(run())
+
+
+def test_who_sends_nothing_more_is_not_waited_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Given a body that stops half-way, when it was answered, then the answer is whole at once, and ends soon after."""
+    monkeypatch.setattr(lingering, "_SILENCE", 0.05)
+    app = Draining(lingering.Lingering(_answering))
+    sent = answered(app, headers=[(b"content-length", b"5")])
+    assert [message.get("more_body", False) for message in sent[1:]] == [True, False]
+    assert b"".join(message["body"] for message in sent[1:]) == b"done"
+    assert len(answered(app, headers=[(b"content-length", b"5"), (b"expect", b"100-continue")])) == 2
+    assert len(answered(app, headers=[(b"content-length", b"0")])) == 2

@@ -118,6 +118,19 @@ def test_streams_of_events_end_whole(tmp_path: Path) -> None:
         assert "cut" not in served.said
 
 
+@pytest.mark.fault
+def test_an_early_answer_reaches_who_is_still_sending(tmp_path: Path) -> None:
+    """Given an answer before the body has come, when a client reads after it has sent all, then the answer is there."""
+    body = b"x" * 8_000_000
+    with serving(tmp_path) as served:
+        for framed in (b"Content-Length: %d\r\n\r\n%s" % (len(body), body), b"Transfer-Encoding: chunked\r\n\r\n"):
+            chunked = b"" if framed.endswith(body) else b"%x\r\n%s\r\n0\r\n\r\n" % (len(body), body)
+            with socket.create_connection(("127.0.0.1", served.port), 20) as client:
+                client.sendall(b"POST / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n" + framed + chunked)
+                with client.makefile("rb") as answer:
+                    assert b"done" in answer.read()
+
+
 def test_a_second_sigterm_ends_at_once(tmp_path: Path) -> None:
     """Amid the drain, with a request under way; one right after the first is the same wish."""
     with serving(tmp_path, "--drain", "60", "--grace", "60") as served, served.connect() as client:

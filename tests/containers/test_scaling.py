@@ -34,6 +34,14 @@ def test_what_a_user_does(project: Project, token: str, measured: dict[str, Any]
     measured["smoke"] = {"thumbnail_s": round(ready, 2)}
 
 
+def test_the_main_job(project: Project, token: str) -> None:
+    """Given the project, when users and attackers do what they do, then each step of the smoke run succeeds."""
+    told("the smoke run through the proxy")
+    command = [sys.executable, "-m", "media_library", "smoke", "--url", project.address]
+    done = project.engine.run(command, cwd=ROOT / "examples", timeout=300)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
 def test_prometheus_scrapes_each_replica(project: Project, token: str) -> None:
     """Given the project, then Prometheus finds each replica, and its rules are loaded."""
     query = ("promtool", "query", "instant", "http://127.0.0.1:9090")

@@ -16,6 +16,7 @@ from ..observability.health import drain_process
 from ..registry import imported
 from .application import look_here
 from .draining import Draining, checked
+from .lingering import Lingering
 from .listening import bound, bound_to_path, refused, remove
 
 
@@ -44,7 +45,7 @@ def serve(
     except ImportError as error:
         raise MissingExtra("serving needs uvicorn: pip install 'postrmagic-core[server]'") from error
     look_here()
-    app = Draining(checked(imported(web, "MODULE:ASGI_APP"), web))
+    app = Draining(Lingering(checked(imported(web, "MODULE:ASGI_APP"), web)))
     console = Console(stderr=True, quiet=quiet, highlight=False, soft_wrap=True)
     with ExitStack() as opened:
         sockets = [bound_to_path(uds)] if uds is not None else bound(host, port)
