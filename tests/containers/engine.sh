@@ -111,15 +111,27 @@ inside() {
     local size
     exec 4<"$go"
     read -r size <&4
-    # In a plain chroot the root is no mount, and a container's root could not be put in its place.
+    # In a plain chroot the root is no mount: no container's root could be put in its place, and what is executed in a
+    # running container would begin at the root of this namespace, outside of both. So the chroot becomes that root.
     if ! mountpoint -q /; then
-        mkdir -p "$directory/root"
-        mount --rbind / "$directory/root"
-        mount --make-rprivate "$directory/root"
-        exec chroot "$directory/root" bash "$self" --rooted "$directory" "$number" "$size"
+        exec 5</ 6<"$self"
+        exec nsenter --mount=/proc/self/ns/mnt bash /proc/self/fd/6 --turned "$directory" "$number" "$self" "$size"
     fi
     mount --make-rprivate /
     rooted "$size"
+}
+
+# At the root of the namespace, with the chroot at descriptor 5.
+turned() {
+    local root
+    root=$(readlink /proc/self/fd/5)
+    mount --make-rprivate /
+    mount --rbind "$root" "$root"
+    cd "$root"
+    pivot_root . .
+    umount --lazy .
+    exec 5<&- 6<&-
+    exec bash "$1" --rooted "$directory" "$number" "$2"
 }
 
 rooted() {
@@ -149,6 +161,7 @@ JSON
 export PATH=/usr/bin:/usr/sbin:/sbin:$PATH
 case "${1:-}" in
     --inside) directory=$2 number=$3 go=$4 && inside ;;
+    --turned) directory=$2 number=$3 && turned "$4" "$5" ;;
     --rooted) directory=$2 number=$3 && rooted "$4" ;;
     /*) directory=$1 && mkdir -p "$directory" && outside ;;
     *) echo "usage: engine.sh /DIRECTORY" >&2 && exit 2 ;;
