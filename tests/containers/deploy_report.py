@@ -122,9 +122,9 @@ Meanwhile releases are deployed.
 
 “To recover” is the time from the verdict to the end of rolling back. Rolling back by hand is the whole command.
 
-During the good deployment of {requests} requests, the proxy tried {retried} connections at another replica: they
-were refused by one that had its address already and did not listen yet. No request that reached a replica was
-repeated.
+During the good deployment of {requests} requests, the proxy tried {retried} connections at another replica. It takes
+an address for up as soon as its name server knows it, as its log shows, and a replica that does not listen yet
+refuses. No request that reached a replica was repeated.
 
 ## What else is tested
 
