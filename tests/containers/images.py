@@ -1,7 +1,7 @@
 """The images that containers are made of: pulled where a registry answers, made of Debian's packages where none does.
 
 What is made here stands in for an image and says so by its label. It obeys what ``compose.yaml`` uses of the original's
-entry point, and nothing else: ``images/NAME``.
+entry point, and nothing else: ``stand_ins/NAME``.
 """
 
 from __future__ import annotations

@@ -20,7 +20,8 @@ from ..deployment.lock import described
 from ..errors import DeployFailed, DeployUnfinished
 from . import deploy_told
 from .application import AsJson
-from .deploy_options import Yes, project_options, taking, terms_options
+from .deploy_options import Care, Project, Yes
+from .options import spread
 from .words import plain, print_json
 
 deploy = typer.Typer(
@@ -32,12 +33,12 @@ _UNFINISHED = 3
 
 
 @deploy.command()
-@taking(engine=project_options, terms=terms_options)
+@spread
 def up(
     release: Annotated[str, typer.Option(help="Its version, as 1.1; labels and settings name it so.")],
     image: Annotated[str, typer.Option(help="Its image; fetched where it is not here.")],
-    engine: Engine,
-    terms: Terms,
+    project: Project,
+    care: Care,
     again: Annotated[bool, typer.Option("--again", help="Replace replicas of this release too.")] = False,
     yes: Yes = False,
     as_json: AsJson = False,
@@ -47,25 +48,25 @@ def up(
     Exit status 0: deployed. 1: refused, or rolled back. 3: a person is needed, and the message says for what.
     """
     _agreed(yes, f"Deploy {release} ({image})?")
-    _done(engine, terms, lambda made: made.up(Release(release, image), again=again), as_json)
+    _done(project.engine(), care.terms(), lambda made: made.up(Release(release, image), again=again), as_json)
 
 
 @deploy.command()
-@taking(engine=project_options, terms=terms_options)
-def rollback(engine: Engine, terms: Terms, yes: Yes = False, as_json: AsJson = False) -> None:
+@spread
+def rollback(project: Project, care: Care, yes: Yes = False, as_json: AsJson = False) -> None:
     """Go back to the release before the one that runs, or before the one that was begun; the database stays as it is.
 
     Exit status 0: it runs. 1: refused, or it did not stand and what ran runs again. 3: a person is needed.
     """
     _agreed(yes, "Go back to the release before?")
-    _done(engine, terms, lambda made: made.rollback(), as_json)
+    _done(project.engine(), care.terms(), lambda made: made.rollback(), as_json)
 
 
 @deploy.command()
-@taking(engine=project_options)
-def status(engine: Engine, as_json: AsJson = False) -> None:
+@spread
+def status(project: Project, as_json: AsJson = False) -> None:
     """Show what runs, what the proxy says of it, who deploys and what is unfinished."""
-    found = Deployment(engine).status()
+    found = Deployment(project.engine()).status()
     if as_json:
         print_json(deploy_told.status_as_json(found))
     else:
@@ -73,11 +74,11 @@ def status(engine: Engine, as_json: AsJson = False) -> None:
 
 
 @deploy.command()
-@taking(engine=project_options)
-def unlock(engine: Engine, yes: Yes = False) -> None:
+@spread
+def unlock(project: Project, yes: Yes = False) -> None:
     """Take the lock away from a deployer that is gone; who still works would go on, beside the next."""
     _agreed(yes, "Is nobody deploying any more?")
-    held = Deployment(engine).unlock()
+    held = Deployment(project.engine()).unlock()
     told = "nobody had the lock" if held is None else f"the lock is free: {described(held)}"
     Console().print(plain(told), soft_wrap=True)
 

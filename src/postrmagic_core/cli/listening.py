@@ -11,6 +11,9 @@ from pathlib import Path
 
 from ..errors import ConfigurationError
 
+# unix(7): sun_path has 108 bytes, of which the last is zero.
+_LONGEST = 107
+
 
 def bound(host: str, port: int) -> list[socket.socket]:
     """Sockets bound to each address of ``host``, not listening yet; :class:`ConfigurationError` says why not."""
@@ -65,10 +68,6 @@ def bound_to_path(path: Path) -> socket.socket:
         here.close()
         raise
     return here
-
-
-# unix(7): sun_path has 108 bytes, of which the last is zero.
-_LONGEST = 107
 
 
 def remove(path: Path, own: os.stat_result) -> None:
