@@ -9,13 +9,11 @@ from __future__ import annotations
 import argparse
 import json
 import platform
-import subprocess
 import sys
-import tempfile
-from pathlib import Path
 from typing import Any
 
-from tests.containers.engine import ROOT, NoEngine, engine, told
+from tests.containers.engine import ROOT
+from tests.containers.proving import proved, shown
 
 TARGET = ROOT / "docs" / "reports" / "deployment.md"
 TESTS = ["tests/containers/test_deploy.py", "tests/containers/test_deploy_faults.py"]
@@ -31,32 +29,9 @@ def main() -> int:
     """Exit status 0 if everything passed and the report is written."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--without-guards", action="store_true", help="do not take safeguards out")
-    options = parser.parse_args()
-    try:
-        with engine() as found:
-            return _reported(dict(found.environment), guards=not options.without_guards)
-    except NoEngine as error:
-        sys.exit(str(error))
-
-
-def _reported(environment: dict[str, str], *, guards: bool) -> int:
-    with tempfile.TemporaryDirectory() as scratch:
-        measured = Path(scratch) / "measured.json"
-        told("deploying")
-        command = [sys.executable, "-m", "pytest", "-m", "containers", "-p", "no:cacheprovider", *TESTS]
-        status = subprocess.run(
-            command, cwd=ROOT, env={**environment, "CONTAINER_REPORT": str(measured)}, check=False
-        ).returncode
-        if status == 0 and guards:
-            told("taking out each safeguard")
-            plugins = "postrmagic_core.testing.pytest_plugin,pytest_timeout"
-            bare = {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTEST_PLUGINS": plugins, "PYTEST_ADDOPTS": "-m containers"}
-            command = [sys.executable, "-m", "postrmagic_core.testing.guards", GUARDS, "--jobs", "1"]
-            status = subprocess.run(command, cwd=ROOT, env={**environment, **bare}, check=False).returncode
-        if status:
-            return status
-        found = json.loads(measured.read_text(encoding="utf-8"))
-    TARGET.write_text(report(found, guards=guards), encoding="utf-8")
+    guards = None if parser.parse_args().without_guards else GUARDS
+    found = proved(TESTS, guards)
+    TARGET.write_text(report(found, guards), encoding="utf-8")
     figures = json.dumps(figured(found), indent=1, sort_keys=True)
     TARGET.with_suffix(".json").write_text(figures + "\n", encoding="utf-8")
     return 0
@@ -73,7 +48,7 @@ def figured(measured: dict[str, Any]) -> dict[str, float]:
     }
 
 
-def report(measured: dict[str, Any], *, guards: bool) -> str:
+def report(measured: dict[str, Any], guards: str | None) -> str:
     """The page."""
     good, back, refused, where = (measured[name] for name in ("deploy", "rollback", "contracts", "engine"))
     rows = [
@@ -82,9 +57,6 @@ def report(measured: dict[str, Any], *, guards: bool) -> str:
         *(_bad(words, measured[name]) for name, words in BAD.items()),
         _row("the release before, by hand", "rolled back", back),
     ]
-    shown = (
-        "Each safeguard was taken out in turn, and the test that needs it turned red" if guards else "Not tried here"
-    )
     return _PAGE.format(
         engine=where["version"],
         cores=where["cores"],
@@ -92,7 +64,7 @@ def report(measured: dict[str, Any], *, guards: bool) -> str:
         rows="\n".join(rows),
         retried=good["retried_at_the_proxy"],
         requests=f"{good['requests']:,}",
-        guards=f"{shown}: `{GUARDS}` (gate, proxy's word, error rate, drain, rollback, database, lock).",
+        guards=shown(guards, "gate, proxy's word, error rate, drain, rollback, database, lock"),
     )
 
 

@@ -1,52 +1,42 @@
 """The report on containers: ``python -m tests.containers.report``, behind ``make container-test``.
 
-It builds the image with no cache, runs the tests of containers on a real engine, and writes what they measured:
-``docs/reports/containers.md`` and, for programs, ``containers.json``.
+It builds the image with no cache, runs the tests of containers on a real engine and, if all pass, takes out each
+safeguard in turn, whose test must turn red. Then it writes what was measured: ``docs/reports/containers.md`` and, for
+programs, ``containers.json``.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import os
-import subprocess
 import sys
-import tempfile
-from pathlib import Path
 from typing import Any
 
-from tests.containers.engine import HERE, ROOT
+from tests.containers.engine import ROOT
+from tests.containers.proving import proved, shown
 
 TARGET = ROOT / "docs" / "reports" / "containers.md"
-TESTS = [f"test_{name}.py" for name in ("image", "scaling", "faults", "secrets")]
+TESTS = [f"tests/containers/test_{name}.py" for name in ("image", "scaling", "faults", "secrets")]
+GUARDS = "tests/containers/guards.toml"
 
 
 def main() -> int:
     """Exit status 0 if everything passed and the report is written."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--warm", action="store_true", help="build from the cache: no report, only the tests")
+    parser.add_argument("--without-guards", action="store_true", help="do not take safeguards out")
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory() as scratch:
-        measured = Path(scratch) / "measured.json"
-        wanted = {} if options.warm else {"CONTAINER_REPORT": str(measured), "CONTAINER_COLD": "1"}
-        command = [
-            sys.executable,
-            "-m",
-            "pytest",
-            "--capture=sys",
-            "-m",
-            "containers",
-            *(str(HERE / one) for one in TESTS),
-        ]
-        status = subprocess.run(command, cwd=ROOT, env={**os.environ, **wanted}, check=False).returncode
-        if status == 0 and not options.warm:
-            written(json.loads(measured.read_text(encoding="utf-8")))
-    return status
+    if options.warm:
+        proved(TESTS, None, ["--capture=sys"])
+        return 0
+    guards = None if options.without_guards else GUARDS
+    written(proved(TESTS, guards, ["--capture=sys"], CONTAINER_COLD="1"), guards)
+    return 0
 
 
-def written(measured: dict[str, Any]) -> None:
+def written(measured: dict[str, Any], guards: str | None) -> None:
     """Write both files."""
-    TARGET.write_text(report(measured), encoding="utf-8")
+    TARGET.write_text(report(measured, guards), encoding="utf-8")
     figures = json.dumps(figured(measured), indent=1, sort_keys=True)
     TARGET.with_suffix(".json").write_text(figures + "\n", encoding="utf-8")
 
@@ -66,10 +56,16 @@ def figured(measured: dict[str, Any]) -> dict[str, float]:
     }
 
 
-def report(measured: dict[str, Any]) -> str:
+def report(measured: dict[str, Any], guards: str | None) -> str:
     """The page."""
     parts = {name.replace(" ", "_"): value for name, value in measured.items()}
-    return _PAGE.format(**parts, origin=_origin(measured), packages=_packages(measured), events=_events(measured))
+    return _PAGE.format(
+        **parts,
+        origin=_origin(measured),
+        packages=_packages(measured),
+        events=_events(measured),
+        guards=shown(guards, "health gate, drain, grace, lease of jobs"),
+    )
 
 
 def _origin(measured: dict[str, Any]) -> str:
@@ -148,6 +144,8 @@ replica was limited to {scaling[fraction_of_a_core]} of a core, so that this mac
 database share, were not the limit.
 
 A thumbnail was there {smoke[thumbnail_s]} s after its upload through the proxy.
+
+{guards}
 
 ## Secrets
 

@@ -248,3 +248,28 @@ def test_main_with_the_guards_in_place_wants_every_test_to_pass(
     assert main([str(path), "--intact"]) == 1
     assert "BAD: broken" in capsys.readouterr().out
     assert main([str(path), "GOOD", "--intact", "--fresh"]) == 0
+
+
+def test_main_says_that_a_row_had_to_be_ended_and_how_it_failed(
+    project: pytest.Pytester,  # noqa: F811 - the fixture
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """A time that is too short makes every row red: who reads the line has to see that it was the time."""
+    path = project.path / "faults.toml"
+    project.makepyfile(test_hang="import time\n\ndef test_hang():\n    time.sleep(60)\n")
+    path.write_text("""
+        [[fault]]
+        id = "SLOW"
+        tests = ["test_hang.py"]
+        guard = "guarded:check"
+        [[fault]]
+        id = "GOOD"
+        tests = ["test_guarded.py::test_negative_is_refused"]
+        guard = "guarded:check"
+    """)
+    assert main([str(path), "SLOW", "--timeout", "2"]) == 0
+    assert "had to be ended" in capsys.readouterr().err.splitlines()[0]
+    assert main([str(path), "GOOD", "--verbose"]) == 0
+    told = capsys.readouterr().err
+    assert "had to be ended" not in told
+    assert "FAILED test_guarded.py::test_negative_is_refused" in told

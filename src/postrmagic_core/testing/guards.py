@@ -222,8 +222,11 @@ def report(trials: Iterable[Trial]) -> None:
             console.print(trial.output[-3000:], markup=False, highlight=False)
 
 
-def _told(trial: Trial) -> Trial:
-    sys.stderr.write(f"{trial.row.id}: {trial.verdict}, {trial.seconds:.1f} s\n")
+def _told(trial: Trial, *, verbose: bool) -> Trial:
+    ended = f", {_ENDED} that" if _ENDED in trial.output else ""
+    sys.stderr.write(f"{trial.row.id}: {trial.verdict}, {trial.seconds:.1f} s{ended}\n")
+    if verbose and trial.good:
+        sys.stderr.write(f"{trial.output}\n")
     return trial
 
 
@@ -240,14 +243,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("path", type=Path, help="faults.toml")
     parser.add_argument("ids", nargs="*", help="only these faults")
     parser.add_argument("--jobs", type=int, default=2, help="rows tried at once")
+    parser.add_argument(
+        "--timeout",
+        type=float,
+        default=_TIMEOUT,
+        metavar="S",
+        help=f"seconds for each row, else it is red ({_TIMEOUT:g})",
+    )
     parser.add_argument("--fresh", action="store_true", help="a new interpreter for each row (slower)")
     parser.add_argument("--part", type=_part, default=(1, 1), metavar="K/N", help="only rows K, K+N, K+2N, …")
+    parser.add_argument("--verbose", action="store_true", help="show how each row that is good failed")
     parser.add_argument("--intact", action="store_true", help="leave the guards in place: every test must pass")
     given = parser.parse_args(arguments)
     first, step = given.part
     rows = [row for row in load_rows(given.path) if not given.ids or row.id in given.ids][first - 1 :: step]
-    ways = Ways(jobs=given.jobs, fresh=given.fresh or not _LINUX, intact=given.intact)
-    trials = {trial.row.id: _told(trial) for trial in attempt_all(rows, ways)}
+    ways = Ways(jobs=given.jobs, timeout=given.timeout, fresh=given.fresh or not _LINUX, intact=given.intact)
+    trials = {trial.row.id: _told(trial, verbose=given.verbose) for trial in attempt_all(rows, ways)}
     report([trials[row.id] for row in rows])
     return 0 if all(trial.good for trial in trials.values()) else 1
 
