@@ -115,4 +115,5 @@ def after_fork(method: Callable[[], None]) -> None:
     _after_fork.add(method)
 
 
-os.register_at_fork(after_in_child=_after_fork.call_each)
+if hasattr(os, "register_at_fork"):  # Windows has no fork
+    os.register_at_fork(after_in_child=_after_fork.call_each)

@@ -26,6 +26,10 @@ class LogSettings(Room):
         default="auto", description="`auto`: console on a terminal, else JSON."
     )
     file: Path | None = Field(default=None, description="File to append to, JSON lines; default standard error.")
+    sink: SecretStr | None = Field(
+        default=None,
+        description="URL of an installed sink, where lines go in place of `file`: `table:///var/log/app.db`.",
+    )
     redact: tuple[str, ...] = Field(default=(), description="Further key names whose values are masked.")
     max_bytes: int = Field(
         default=100 * 1024 * 1024, ge=0, description="Bytes from which the file is rotated; 0: never by size."

@@ -5,6 +5,8 @@ only when its scheme is used. A third party publishes one so::
 
     [project.entry-points."postrmagic_core.stores"]
     etcd = "postrmagic_etcd:EtcdStore"
+
+Middleware and rules have no URL: what a package offers under a name is used where settings or code say that name.
 """
 
 from __future__ import annotations
@@ -106,7 +108,52 @@ VAULTS = Kind(
     {"file": "postrmagic_core.backups.vaults.directory:DirectoryVault"},
 )
 
-KINDS: tuple[Kind, ...] = (DATABASES, STORES, BROKERS, CHANNELS, VAULTS)
+LOG_SINKS = Kind(
+    "log sink",
+    "postrmagic_core.log_sinks",
+    "postrmagic_core.log.interface:Sink",
+    {"file": "postrmagic_core.log.adapters.file:FileSink"},
+)
+
+ALERT_CHANNELS = Kind(
+    "alert channel",
+    "postrmagic_core.alert_channels",
+    "postrmagic_core.observability.alerts.interface:AlertChannel",
+    {
+        "smtp": "postrmagic_core.observability.alerts.channels.smtp:SMTPChannel",
+        "smtps": "postrmagic_core.observability.alerts.channels.smtp:SMTPChannel",
+        "webhook": "postrmagic_core.observability.alerts.channels.webhook:WebhookChannel",
+        "slack": "postrmagic_core.observability.alerts.channels.slack:SlackChannel",
+    },
+)
+
+KINDS: tuple[Kind, ...] = (DATABASES, STORES, BROKERS, CHANNELS, VAULTS, LOG_SINKS, ALERT_CHANNELS)
+
+
+@dataclass(frozen=True, slots=True)
+class NamedKind:
+    """What packages offer under a name, where there is no URL: it is used where settings or code say the name.
+
+    ``own`` is the mapping of the package's names, which nobody else may take; ``made`` the type of what an entry point
+    names, empty for anything that can be called.
+    """
+
+    name: str
+    group: str
+    own: str
+    made: str = ""
+
+
+MIDDLEWARE = NamedKind("middleware", "postrmagic_core.middleware", "postrmagic_core.middleware.named:OWN")
+
+RULES = NamedKind(
+    "rule",
+    "postrmagic_core.rules",
+    "postrmagic_core.validation.rules.named:NAMED",
+    "postrmagic_core.validation.rules.named:NamedRule",
+)
+
+NAMED_KINDS: tuple[NamedKind, ...] = (MIDDLEWARE, RULES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,8 +204,40 @@ class Registry:
             target = found[0].value
         return _checked(kind, _imported(kind, scheme, target), target)
 
+    def named(self, kind: NamedKind, name: str) -> Any:
+        """What an installed package offers of ``kind`` under ``name``, one that is not the package's own.
+
+        Raises :class:`UnknownScheme`, naming those that are installed, or :class:`PluginRejected`.
+        """
+        found = [entry for entry in self._find(kind.group) if entry.name == name]
+        if not found:
+            known = ", ".join(sorted(entry.name for entry in self._find(kind.group))) or "none"
+            raise UnknownScheme(f"no installed package offers the {kind.name} {name!r}; offered: {known}")
+        if len(found) > 1:
+            claims = ", ".join(entry.value for entry in found)
+            raise PluginRejected(f"several installed packages offer the {kind.name} {name!r}: {claims}")
+        return _offered(kind, found[0])
+
     def plugins(self) -> list[Plugin]:
-        """Every known adapter of every kind, tried: usable, rejected or lacking its extra."""
+        """Every known adapter of every kind, tried: usable, rejected or lacking its extra.
+
+        Of what has a name in place of a URL those that are installed: the package's own stand in its reference.
+        """
+        return [*self._adapters(), *self._offers()]
+
+    def _offers(self) -> list[Plugin]:
+        listed = []
+        for kind in NAMED_KINDS:
+            for entry in self._find(kind.group):
+                try:
+                    _offered(kind, entry)
+                except Exception as error:
+                    listed.append(_refused(kind.name, entry.name, entry.value, _origin(entry), error))
+                else:
+                    listed.append(Plugin(kind.name, entry.name, entry.value, _origin(entry), "usable"))
+        return listed
+
+    def _adapters(self) -> list[Plugin]:
         listed = []
         for kind in KINDS:
             for (name, scheme), adapter in self._registered.items():
@@ -169,12 +248,11 @@ class Registry:
             for scheme, target in kind.builtin.items():
                 listed.append(self._tried(kind, scheme, target, "built in"))
             for entry in self._find(kind.group):
-                origin = entry.dist.name if entry.dist is not None else "entry point"
                 if entry.name in kind.builtin:
                     reason = "the scheme is built in; choose another name"
-                    listed.append(Plugin(kind.name, entry.name, entry.value, origin, "rejected", reason))
+                    listed.append(Plugin(kind.name, entry.name, entry.value, _origin(entry), "rejected", reason))
                 else:
-                    listed.append(self._tried(kind, entry.name, entry.value, origin))
+                    listed.append(self._tried(kind, entry.name, entry.value, _origin(entry)))
         return listed
 
     def _tried(self, kind: Kind, scheme: str, target: str, origin: str) -> Plugin:
@@ -182,8 +260,8 @@ class Registry:
             _checked(kind, _imported(kind, scheme, target), target)
         except MissingExtra as error:
             return Plugin(kind.name, scheme, target, origin, "missing extra", str(error))
-        except PluginRejected as error:
-            return Plugin(kind.name, scheme, target, origin, "rejected", str(error))
+        except Exception as error:
+            return _refused(kind.name, scheme, target, origin, error)
         return Plugin(kind.name, scheme, target, origin, "usable")
 
     def _schemes(self, kind: Kind) -> set[str]:
@@ -193,7 +271,10 @@ class Registry:
 
 def scheme_of(url: str) -> str:
     """The scheme of ``url`` without a driver suffix: ``mysql`` of ``mysql+pymysql://…``; none raises UnknownScheme."""
-    scheme = urlsplit(url).scheme.partition("+")[0]
+    try:
+        scheme = urlsplit(url).scheme.partition("+")[0]
+    except ValueError:  # as of half an address in brackets
+        scheme = ""
     if not scheme:
         raise UnknownScheme("expected a URL such as sqlite:///app.db, mysql://user@host/name or redis://host/0")
     return scheme
@@ -218,10 +299,39 @@ def imported(target: str, told: str) -> Any:
     return getattr(holder, name)
 
 
-def _imported(kind: Kind, scheme: str, target: str) -> type[Any]:
+def _origin(entry: EntryPoint) -> str:
+    return entry.dist.name if entry.dist is not None else "entry point"
+
+
+def _refused(kind: str, name: str, target: str, origin: str, error: Exception) -> Plugin:
+    """One that cannot be used; whatever its module raised, the others are listed."""
+    told = str(error) if isinstance(error, PluginRejected) else f"{target} fails: {type(error).__name__}: {error}"
+    return Plugin(kind, name, target, origin, "rejected", told)
+
+
+def _loaded(target: str) -> Any:
     module, _, name = target.partition(":")
+    return getattr(import_module(module), name)
+
+
+def _offered(kind: NamedKind, entry: EntryPoint) -> Any:
+    """What ``entry`` names, checked."""
+    if entry.name in _loaded(kind.own):
+        raise PluginRejected(f"{entry.value}: the {kind.name} {entry.name!r} is built in; choose another name")
     try:
-        loaded = getattr(import_module(module), name)
+        found = _loaded(entry.value)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise PluginRejected(f"{entry.value} cannot be imported: {error}") from error
+    if kind.made and not isinstance(found, _loaded(kind.made)):
+        raise PluginRejected(f"{entry.value} is no {kind.made.partition(':')[2]}")
+    if not kind.made and not callable(found):
+        raise PluginRejected(f"{entry.value} is no factory: it cannot be called")
+    return found
+
+
+def _imported(kind: Kind, scheme: str, target: str) -> type[Any]:
+    try:
+        loaded = _loaded(target)
     except ModuleNotFoundError as error:
         extra = kind.extras.get(scheme)
         if extra is not None and not (error.name or "").startswith("postrmagic_core"):
@@ -238,9 +348,7 @@ def _imported(kind: Kind, scheme: str, target: str) -> type[Any]:
 
 
 def _checked(kind: Kind, adapter: type[Any], target: str) -> type[Any]:
-    module, _, name = kind.protocol.partition(":")
-    protocol = getattr(import_module(module), name)
-    problems = conformance(adapter, protocol)
+    problems = conformance(adapter, _loaded(kind.protocol))
     version = getattr(adapter, "interface_version", 1)
     if version != kind.version:
         problems.append(f"is made for interface version {version}, this package has {kind.version}")

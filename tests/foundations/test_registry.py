@@ -81,7 +81,7 @@ def test_an_unknown_scheme_names_the_known_ones() -> None:
         registry(etcd="adapters_under_test:GoodStore").load(STORES, "etdc://host")
 
 
-@pytest.mark.parametrize("url", ["", "app.db", "/var/app.db"])
+@pytest.mark.parametrize("url", ["redis://[::1/0", "", "app.db", "/var/app.db"])
 def test_something_that_is_no_url_is_told_what_one_looks_like(url: str) -> None:
     """A path is the common mistake."""
     with pytest.raises(UnknownScheme, match="sqlite:///"):

@@ -88,3 +88,7 @@ async def unmarked_async(self: Any) -> AsyncIterator[Any]:
 def never_looks(idle_sweeps: int, next_due: float | None = None) -> float:
     """Who is not woken looks for nothing."""
     return 3600.0
+
+
+NOBODY_AWAY: tuple[type[Exception], ...] = ()
+"""No error means that a server is away."""

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from postrmagic_core._retry import RetryPolicy
 from postrmagic_core.database import DatabaseManager
+from postrmagic_core.errors import UsageError
 from postrmagic_core.jobs import JobQueue, policy
 from postrmagic_core.jobs.interface import Claim, Outcome, Settlement
 from postrmagic_core.jobs.policy import Candidate, Choice, choose
@@ -215,3 +216,11 @@ def test_ordinary_names_are_accepted() -> None:
     assert policy.checked_namespace("shop:prod-1.eu") == "shop:prod-1.eu"
     assert policy.checked_queue("mail_out.high-1") == "mail_out.high-1"
     assert policy.checked_task("shop.mail.<locals>.send") == "shop.mail.<locals>.send"
+
+
+def test_a_state_that_there_is_not_is_named() -> None:
+    """A misspelt one would find nothing for ever; with those that there are."""
+    assert policy.checked_states({"failed", "dead"}) == {"failed", "dead"}
+    wrong: Any = {"waiting", "queued"}
+    with pytest.raises(UsageError, match=r"no such state of a job: waiting; there are cancelled, dead, .*queued"):
+        policy.checked_states(wrong)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gc
+import socket
+import threading
 import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping
@@ -138,6 +140,25 @@ def test_jobs_run_while_rabbitmq_is_away_and_after_it_came_back(
 
 
 @pytest.mark.fault
+def test_jobs_run_while_rabbitmq_is_silent(
+    make_rig: Callable[..., Rig], sqlite_place: Place, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Whoever takes the connection and says nothing is away, too: senders and listeners go on trying."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"amqp://guest:guest@127.0.0.1:{silent.getsockname()[1]}/%2F?stack_timeout=0.3"
+        rig = make_rig(Place(sqlite_place.database_url, url), lease=1.0)
+        rig.services["rig"] = rig
+        rig.jobs.include(note)
+        with rig.jobs.worker(threads=2):
+            handles = [rig.jobs.enqueue(note.call(str(number))) for number in range(3)]
+            assert {handle.wait(20).state for handle in handles} == {"succeeded"}
+            rig.until(lambda: caplog.text.count("RabbitMQ is away") >= 2)  # both of them said so
+            assert [one.name for one in threading.enumerate() if one.name.startswith("postrmagic-jobs-rabbitmq")]
+            rig.jobs.close()
+    assert [one for one in caplog.records if one.name.startswith("postrmagic") and one.levelname == "ERROR"] == []
+
+
+@pytest.mark.fault
 def test_jobs_run_while_rabbitmq_takes_no_message_for_want_of_disk(
     make_rig: Callable[..., Rig], sqlite_place: Place, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -173,7 +194,6 @@ def test_a_url_that_is_none_is_refused(url: str, rig: Rig) -> None:
 
 def test_close_leaves_no_thread(rig: Rig) -> None:
     """The consumer's and the sender's threads end with their owners."""
-    import threading
 
     def ours() -> Iterator[str]:
         return (thread.name for thread in threading.enumerate() if "rabbitmq" in thread.name or "crier" in thread.name)

@@ -291,7 +291,7 @@ def test_a_denial_is_raised_logged_and_noted(access: Access, caplog: pytest.LogC
     access.audit.flush()
     (row,) = access.audit.find(action="access.denied")
     assert (row.actor, row.subject, row.outcome, row.detail["count"]) == ("7", "media:delete", "denied", 1)
-    with pytest.raises(AccessDenied, match="nobody may not") as refused:
+    with pytest.raises(AccessDenied, match="who is not logged in may not") as refused:
         access.require(None, "media:read", hidden=True)
     assert refused.value.nobody
     assert refused.value.hidden

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -63,3 +65,10 @@ def test_a_key_out_of_bounds_says_how_to_fix_it(key: bytes) -> None:
     """The message names the bounds and the builder."""
     with pytest.raises(ValueError, match=r"1 to 255 bytes.*Keys"):
         check_keys([key])
+
+
+def test_a_part_that_is_a_number_is_told_so() -> None:
+    """A number would be a key of its own kind: whoever means its text says so."""
+    part: Any = 7
+    with pytest.raises(TypeError, match="str or bytes, got int"):
+        Keys("app").build("page", part)

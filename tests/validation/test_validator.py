@@ -211,6 +211,29 @@ def test_a_rule_of_the_application_speaks_for_itself(complaints: Any) -> None:
     assert caught.value.errors == [{"pointer": "/name", "code": "value_error", "message": "is not valid"}]
 
 
+def test_a_rule_s_numbers_stand_in_its_words() -> None:
+    """Each in the place of its name, in the catalogue's singular or plural."""
+
+    def free(seats: int) -> int:
+        raise invalid("seats.left", "only {left} are free", left=3)
+
+    class Booking(Input):
+        """Seats wanted."""
+
+        seats: Annotated[int, AfterValidator(free)]
+
+    seats = Validator(
+        Booking,
+        catalogues={"de": {"seats.left": ("nur {left} Platz ist frei", "nur {left} Plätze sind frei")}},
+    )
+    with pytest.raises(ValidationFailed) as caught:
+        seats.validate({"seats": 9})
+    assert [error["message"] for error in caught.value.errors] == ["only 3 are free"]
+    with pytest.raises(ValidationFailed) as caught:
+        seats.validate({"seats": 9}, locale="de")
+    assert [error["message"] for error in caught.value.errors] == ["nur 3 Plätze sind frei"]
+
+
 def test_a_code_needs_its_dot() -> None:
     """Codes of rules cannot be mistaken for pydantic's."""
     with pytest.raises(UsageError, match="dot"):

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
+from typing import Annotated
 
 import typer
 from rich.console import Console
@@ -15,6 +17,7 @@ from rich.text import Text
 
 from ..errors import PostrMagicError
 from .application import AsJson
+from .completion import completing, name_only
 from .words import print_json
 
 app = typer.Typer(
@@ -49,6 +52,7 @@ _PARTS = {
     "oauth": "oauth:oauth",
     "api": "api:api",
     "contract": "contract:contract",
+    "init": "init:init",
     "dev": "dev:dev",
     "serve": "serve:serve",
     "middleware": "middleware:middleware",
@@ -62,7 +66,12 @@ _PARTS = {
     "uptime": "uptime:uptime",
     "alerts": "alerts:alerts",
     "experience": "experience:experience",
+    "doctor": "doctor:doctor",
 }
+
+
+# What the command answers by itself.
+_ALONE = {"--version", "--json", "--install-completion", "--show-completion"}
 
 
 def assembled(words: Sequence[str] = ()) -> typer.Typer:
@@ -70,8 +79,19 @@ def assembled(words: Sequence[str] = ()) -> typer.Typer:
 
     A group loads the rooms that it operates: whoever asks for one does not pay for all.
     """
+    return _joined(_needed(words))
+
+
+def completed(words: Sequence[str]) -> typer.Typer:
+    """The command as far as it completes the word after ``words``: what they name, and the names of what is in it."""
+    named = _named(words)
+    above = [path for path in _PARTS if f"{named} ".startswith(f"{path} ")]
+    return _joined(above, names=[path for path in _PARTS if path.rpartition(" ")[0] == named])
+
+
+def _joined(paths: Sequence[str], names: Sequence[str] = ()) -> typer.Typer:
     inside = {"": app}
-    for path in _needed(words):
+    for path in paths:
         above, _, name = path.rpartition(" ")
         module, _, attribute = _PARTS[path].partition(":")
         part = getattr(import_module(f".{module}", __package__), attribute)
@@ -80,19 +100,30 @@ def assembled(words: Sequence[str] = ()) -> typer.Typer:
             inside[path] = part
         else:
             inside[above].command()(part)
+    for path in names:
+        above, _, name = path.rpartition(" ")
+        inside[above].command(name, help="")(name_only)
     return app
 
 
 def _needed(words: Sequence[str]) -> list[str]:
     """What is named by the first words, what it stands in and what stands in it; everything where they name nothing."""
-    asked = " ".join([*words, ""])
-    named = max((f"{path} " for path in _PARTS if asked.startswith(f"{path} ")), key=len, default="")
+    if words and words[0] in _ALONE:
+        return []
+    named = f"{_named(words)} ".lstrip()
     return [path for path in _PARTS if named.startswith(f"{path} ") or f"{path} ".startswith(named)]
+
+
+def _named(words: Sequence[str]) -> str:
+    """The longest path that the first words are; nothing where they name none."""
+    asked = " ".join([*words, ""])
+    return max((path for path in _PARTS if asked.startswith(f"{path} ")), key=len, default="")
 
 
 def run() -> None:
     """Run the command line; our own errors become one sentence and exit status 1."""
-    command = assembled(sys.argv[1:])
+    words = completing(os.environ)
+    command = assembled(sys.argv[1:]) if words is None else completed(words)
     try:
         command()
     except PostrMagicError as error:
@@ -100,6 +131,33 @@ def run() -> None:
             f"[red]{error.code}[/red] {escape(str(error))}", highlight=False, markup=True, soft_wrap=True
         )
         sys.exit(1)
+
+
+@app.callback(invoke_without_command=True)
+def about(
+    context: typer.Context,
+    version: Annotated[bool, typer.Option("--version", help="What is installed here, and leave.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="With --version: JSON instead of words.")] = False,
+) -> None:
+    """Operate an application built on postrmagic-core."""
+    if as_json and not version:
+        raise typer.BadParameter("--json here goes with --version; a command has its own, after its name")
+    if version:
+        _tell_versions(as_json)
+        raise typer.Exit
+
+
+def _tell_versions(as_json: bool) -> None:
+    from .version import versions
+
+    found = versions()
+    if as_json:
+        print_json(found)
+        return
+    typer.echo("postrmagic-core {postrmagic-core}".format_map(found))
+    typer.echo("{implementation} {python}, SQLite {sqlite}, {platform}".format_map(found))
+    extras = [name.removeprefix("extra.") for name in found if name.startswith("extra.")]
+    typer.echo(f"extras: {', '.join(extras) or 'none'}")
 
 
 @app.command()

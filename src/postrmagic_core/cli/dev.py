@@ -23,6 +23,7 @@ def dev(
     worker = [sys.executable, "-m", "postrmagic_core.cli", "worker", "--app", stack]
     commands = ([*server, *quiet, "--timeout-graceful-shutdown", "5"], worker)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    typer.echo(f"postrmagic dev: {web} at http://{f'[{host}]' if ':' in host else host}:{port}", err=True)
     children = [subprocess.Popen(command) for command in commands]  # noqa: S603 - our own interpreter, no shell
     try:
         code = _first_end(children)

@@ -66,7 +66,8 @@ def refuse_outdated(backend: Backend, application: Migrations | None) -> None:
         if not state.expanded:
             refuse_unknown(state)
         if not state.usable:
-            raise SchemaMismatch(f"{state.told}: run `postrmagic db upgrade` before starting")
+            how = "" if state.history == PACKAGE.name else " (with `--app MODULE:STACK`, if code names the migrations)"
+            raise SchemaMismatch(f"{state.told}: run `postrmagic db upgrade` before starting{how}")
 
 
 def revisions(versions: Path) -> tuple[frozenset[str], frozenset[str]]:

@@ -190,10 +190,11 @@ class JobQueue(Lifecycle):
     ) -> list[JobStatus]:
         """Jobs in one of ``states``, the newest first: every queue's and task's, or one's.
 
-        Those that are given up are ``{"failed", "dead"}``.
+        Those that are given up are ``{"failed", "dead"}``. :class:`UsageError` names a state that there is not.
         """
         self.ensure_open()
-        selection = Selection(None, frozenset(states), queue, task, None, limit)
+        asked = policy.checked_states(states)
+        selection = Selection(None, asked, queue, task, None, limit)
         return [record.status for record in self.adapter.records(selection)]
 
     def wait(self, job_id: str, timeout: float = 10.0) -> JobStatus:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
@@ -35,6 +35,14 @@ OFFER = 1.0
 SWEEP_LEAST = 0.01
 SWEEP_FIRST = 0.2
 SWEEP_LAST = 1.0
+
+
+def checked_states(states: Collection[State]) -> frozenset[State]:
+    """The same; :class:`UsageError` where one is no state of a job, as a misspelt one would find nothing for ever."""
+    if unknown := set(states) - (LIVE | ENDED):
+        known = ", ".join(sorted(LIVE | ENDED))
+        raise UsageError(f"no such state of a job: {', '.join(sorted(map(str, unknown)))}; there are {known}")
+    return frozenset(states)
 
 
 @dataclass(frozen=True, slots=True)

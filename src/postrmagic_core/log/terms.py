@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from .._metrics import Metrics
 from ..settings import Settings
+from .adapters import open_sink
 from .interface import Rotation, Sampling
 from .levels import LEVELS_FILE
 from .manager import LogHandle, configure, joined
@@ -28,6 +29,7 @@ def configured(settings: Settings, metrics: Metrics | None = None) -> LogHandle:
         levels=room.levels,
         format=room.format,
         file=room.file,
+        sink=None if room.sink is None else open_sink(room.sink.get_secret_value()),
         redact=room.redact,
         service=stack.service,
         release=stack.release,

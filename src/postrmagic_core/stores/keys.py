@@ -60,5 +60,7 @@ def companion(key: bytes, name: bytes) -> bytes:
 
 
 def _escape(part: str | bytes) -> bytes:
+    if not isinstance(part, str | bytes):
+        raise TypeError(f"a part of a key is str or bytes, got {type(part).__name__}: str() it where that is meant")
     raw = part.encode() if isinstance(part, str) else part
     return _ESCAPED.sub(lambda match: b"%%%02X" % match[0][0], raw)

@@ -22,7 +22,6 @@ from .policy import failed
 _DECODER = str(Path(__file__).with_name("_decoder.py"))
 _HEAD = 4096
 _PIECE = 256 * 1024
-_STOPPED = {-signal.SIGKILL, -signal.SIGXCPU}
 _Read: TypeAlias = Callable[[IO[bytes]], tuple[bytes, bytes, bool]]
 """Reads an answer: its first line, its rest, and whether it ended where it had to."""
 
@@ -84,7 +83,8 @@ def _asked(file: FileIO, kind: str, policy: ImagePolicy, question: Mapping[str, 
     if status > 0 or (status == 0 and not head):
         raise BackendUnavailable("the image decoder failed to run: see that Pillow works in this environment")
     if status < 0:
-        raise _refused("upload.too_costly" if status in _STOPPED else "upload.corrupt", policy)
+        stopped = status in {-signal.SIGKILL, -signal.SIGXCPU}
+        raise _refused("upload.too_costly" if stopped else "upload.corrupt", policy)
     found = json.loads(head)
     if "code" in found:
         raise _refused(found["code"], policy)

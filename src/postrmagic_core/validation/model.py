@@ -36,13 +36,15 @@ class Input(BaseModel):
         return joined(cls, source, handler)
 
 
-def invalid(code: LiteralString, message: LiteralString) -> PydanticCustomError:
+def invalid(code: LiteralString, message: LiteralString, **numbers: int) -> PydanticCustomError:
     """The error to raise in a validator: ``raise invalid("password.mismatch", "the passwords differ")``.
 
     ``code`` is stable, for programs, and has a dot, which sets it apart from pydantic's. ``message`` is shown to
-    whoever sent the input; both are constant text, as their type says. The text of a plain :class:`ValueError` is not
-    shown, as it commonly quotes the value. Raises :class:`UsageError` for a code without a dot.
+    whoever sent the input; both are constant text, as their type says. ``numbers`` take the place of their names in
+    braces, in the message and in a catalogue's: ``invalid("seats.left", "only {left} are free", left=3)``. The text of
+    a plain :class:`ValueError` is not shown, as it commonly quotes the value. Raises :class:`UsageError` for a code
+    without a dot.
     """
     if "." not in code:
         raise UsageError(f"the code of a rule has a dot, such as 'password.mismatch'; got {code!r}")
-    return PydanticCustomError(code, message)
+    return PydanticCustomError(code, message, dict(numbers) or None)

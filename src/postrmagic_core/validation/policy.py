@@ -34,8 +34,9 @@ def translate(errors: Iterable[Mapping[str, Any]], data: object, catalogue: Cata
         code: str = _RENAMED.get(error["type"]) or error["type"]
         context = {name: value for name, value in error.get("ctx", {}).items() if name not in _FROM_INPUT}
         found = entry(code, pointer_to(error["loc"], data, absent=code in _MAY_BE_ABSENT), context, catalogue)
-        if "." in code and "ctx" not in error and text(code, {}, catalogue) is None:
-            found["message"] = error["msg"]  # constant words, given to invalid()
+        quotes = any(type(value) is not int for value in error.get("ctx", {}).values())
+        if "." in code and not quotes and text(code, context, catalogue) is None:
+            found["message"] = error["msg"]  # constant words and numbers, given to invalid()
         ours.setdefault(tuple(found.values()), found)
     return list(ours.values())
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import threading
 import time
@@ -40,6 +39,8 @@ def alone(backend: Backend, connection: Connection) -> Iterator[None]:
 
 @contextmanager
 def _lock_file(path: Path) -> Iterator[None]:
+    import fcntl  # POSIX alone has it: who migrates no SQLite file needs none
+
     path.parent.mkdir(parents=True, exist_ok=True)
     deadline = time.monotonic() + _PATIENCE
     with path.open("w") as file:

@@ -21,6 +21,9 @@ import pika.exceptions  # type: ignore[import-untyped]  # as above
 from dramatiq import Message
 from dramatiq.brokers.rabbitmq import RabbitmqBroker as _DramatiqBroker
 from dramatiq.errors import BrokerConnectionError
+from pika.adapters.utils.connection_workflow import (  # type: ignore[import-untyped]  # as above
+    AMQPConnectorException,
+)
 
 from ..._errand import Errand
 from ..._lifecycle import Lifecycle, after_fork
@@ -30,7 +33,8 @@ from ._rows_broker import RowsBroker
 
 logger = logging.getLogger("postrmagic_core.jobs")
 
-_AWAY = (BrokerConnectionError, pika.exceptions.AMQPError, OSError)
+# A server that takes the connection and says nothing is no AMQPError of pika's.
+_AWAY = (BrokerConnectionError, pika.exceptions.AMQPError, AMQPConnectorException, OSError)
 # Messages sent for one commit at the most: one wakes a worker, and none has more threads to be woken for.
 _MANY = 64
 _PREFETCH = 32
@@ -39,7 +43,13 @@ _AGAIN = 1.0
 _KEEP_ALIVE = 3.0
 _BACKLOG = 10_000
 # pika waits for ever for a server that is silent, and tries no second time.
-_BOUNDS = {"socket_timeout": "2", "blocked_connection_timeout": "5", "heartbeat": "10", "connection_attempts": "1"}
+_BOUNDS = {
+    "socket_timeout": "2",
+    "stack_timeout": "5",
+    "blocked_connection_timeout": "5",
+    "heartbeat": "10",
+    "connection_attempts": "1",
+}
 # dramatiq's broker has no annotations.
 _Untyped: Any = _DramatiqBroker
 

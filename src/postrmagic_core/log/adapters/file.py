@@ -9,9 +9,12 @@ import stat
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import Self
+from urllib.parse import unquote, urlsplit
 
 from ..._clock import Clock, SystemClock
 from ..._lifecycle import after_fork
+from ...errors import ConfigurationError
 from ..interface import Rotation
 from .appending import Appender
 from .rotating import Rotator
@@ -38,6 +41,15 @@ class FileSink:
         after_fork(self._leave)
         self._path.parent.mkdir(parents=True, exist_ok=True)
         self._open()
+
+    @classmethod
+    def from_url(cls, url: str) -> Self:
+        """``file:///var/log/app.log``: an absolute path, nobody rotates it; another raises ConfigurationError."""
+        parts = urlsplit(url)
+        path = Path(unquote(parts.path))
+        if parts.netloc or parts.query or parts.fragment or path.parent == path or not path.is_absolute():
+            raise ConfigurationError("expected the absolute path of a log file: file:///var/log/app.log")
+        return cls(path)
 
     def write(self, lines: Sequence[bytes]) -> int:
         """Append ``lines``; returns how many are in the file. :class:`OSError`: the disk refuses the first."""

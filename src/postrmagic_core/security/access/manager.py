@@ -128,7 +128,7 @@ class Access(Lifecycle):
     def refuse(self, who: Identity | None, permission: str, *, hidden: bool = False, why: str = "") -> AccessDenied:
         """Log a denial that was decided elsewhere, note it, and return the error to raise."""
         user_id, name = None if who is None else str(who.id), shown(str(permission))
-        sentence = f"{'nobody' if user_id is None else f'user {shown(user_id)}'} may not {name}"
+        sentence = f"{'who is not logged in' if user_id is None else f'user {shown(user_id)}'} may not {name}"
         with suppress(Exception):  # whatever became of the note, it stays a denial
             self.audit.denied(user_id, name, why)
         _log.warning(

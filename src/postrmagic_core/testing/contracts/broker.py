@@ -31,6 +31,7 @@ from postrmagic_core.jobs.workers import Registration
 from .applicable import Applicable
 from .broker_alter import AlterPromises
 from .broker_bells import BellPromises
+from .broker_handover import HandoverPromises
 from .broker_hostile import HostilePromises
 from .broker_leases import LeasePromises
 from .broker_outcomes import OutcomePromises
@@ -58,13 +59,15 @@ class BrokerContract(
     HostilePromises,
     RacePromises,
     UnitPromises,
+    HandoverPromises,
 ):
     """Every promise of :class:`~postrmagic_core.jobs.interface.BrokerAdapter` that needs no fault to be seen.
 
     A subclass supplies ``broker_class`` and the fixture ``broker_url``, and ``database_url`` where the adapter keeps
     rows in another database than a file. Adapters are opened as two processes would have them. ``not_applicable`` maps
     rows (``"namespaces"``) to the reason why the broker has no such thing; they show as skipped, as the promises of
-    :class:`~postrmagic_core.jobs.interface.SupportsUnits` do for an adapter that is none.
+    :class:`~postrmagic_core.jobs.interface.SupportsUnits` and
+    :class:`~postrmagic_core.jobs.interface.SupportsHandover` do for an adapter that is none.
     """
 
     broker_class: ClassVar[type[Any]]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
 from pydantic import Field, GetCoreSchemaHandler, create_model
@@ -11,6 +11,7 @@ from pydantic_core import CoreSchema, core_schema
 from ...errors import ConfigurationError, ValidationFailed
 from ..model import Input
 from ..rules import Matches
+from ..rules.named import NamedRule
 from . import model as form
 from .rules import UNUSABLE, Fields, Path, Rules
 from .types import SIMPLE
@@ -19,9 +20,9 @@ from .types import SIMPLE
 class Builder:
     """One definition on its way to a model."""
 
-    def __init__(self, limits: form.DefinitionLimits, data: object) -> None:
+    def __init__(self, limits: form.DefinitionLimits, data: object, further: Mapping[str, NamedRule]) -> None:
         self._limits = limits
-        self._rules = Rules(limits, data)
+        self._rules = Rules(limits, data, further)
         self._fields = 0
 
     def build(self, definition: form.Definition) -> type[Input]:

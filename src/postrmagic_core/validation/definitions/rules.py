@@ -14,7 +14,7 @@ from ..between_fields import FieldRule, ModelRule
 from ..messages import ENGLISH
 from ..model import Input
 from ..policy import entry, pointer_to
-from ..rules.named import NAMED
+from ..rules.named import NAMED, NamedRule
 from ..together import (
     AtLeastOneOf,
     AtMostOneOf,
@@ -83,8 +83,9 @@ _MOST_STATES = 60_000
 class Rules:
     """Makes rules, and collects what is wrong with the definition."""
 
-    def __init__(self, limits: form.DefinitionLimits, data: object) -> None:
+    def __init__(self, limits: form.DefinitionLimits, data: object, further: Mapping[str, NamedRule]) -> None:
         self.limits = limits
+        self._named = {**further, **NAMED}
         self.problems: list[dict[str, str]] = []
         self._data = data
         self._patterns = self._states = 0
@@ -97,7 +98,7 @@ class Rules:
         """The rules on the field alone; ``between``: leave those between fields to :meth:`others`."""
         for at, use in enumerate(field.rules):
             place = (*path, "rules", at)
-            rule = NAMED.get(use.rule)
+            rule = self._named.get(use.rule)
             if use.rule in BETWEEN:
                 if not between:
                     self.refuse("definition.kind", (*place, "rule"))

@@ -3,6 +3,11 @@
 Names and parameters are stable. What :attr:`NamedRule.make` returns is metadata for ``Annotated``. It raises
 :class:`ConfigurationError` for parameters that are unknown, missing, of another type or not possible; the parameters
 may come from outside: their size is limited, and of their values nothing is shown.
+
+A third party offers one so; definitions of forms may use it where the application says so, by :func:`offered`::
+
+    [project.entry-points."postrmagic_core.rules"]
+    plate = "postrmagic_plate:PLATE"
 """
 
 from __future__ import annotations
@@ -16,6 +21,7 @@ from typing import Any, Literal, get_args
 from pydantic import Field
 
 from ...errors import ConfigurationError
+from ...registry import RULES, Registry
 from ..rule import require
 from ..safe_html import SafeHtml
 from ..urls import Url
@@ -30,7 +36,7 @@ _SHOWN_NAME = 64
 Kind = Literal["text", "number", "date", "list"]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class NamedRule:
     """How to make one rule: for which ``kinds`` of value, with which ``parameters`` and which of them ``required``."""
 
@@ -124,6 +130,7 @@ def _url(*, ports: tuple[object, ...] | None = None, **given: Any) -> object:
     return Url(**given | several)
 
 
+_NONE: Mapping[str, type] = MappingProxyType({})
 _Row = tuple[str, Callable[..., object], Mapping[str, type], str]
 _MAX: Mapping[str, type] = {"max": int}
 
@@ -213,12 +220,37 @@ _ROWS: Mapping[str, _Row] = {
 }
 
 
+def named_rule(
+    name: str, build: Callable[..., object], *, kinds: str, parameters: Mapping[str, type] = _NONE, required: str = ""
+) -> NamedRule:
+    """A rule that definitions may use as ``name``: ``build`` makes it of ``parameters``, checked before.
+
+    ``kinds``: for which values it is, words of ``text number date list``. The type of a parameter is ``str``, ``int``,
+    ``float``, ``bool`` or ``list``; ``required`` are the words of those that may not be left out.
+    :class:`ConfigurationError` for others.
+    """
+    fitting = frozenset(kind for kind in get_args(Kind) if kind in kinds.split())
+    require(len(fitting) == len(kinds.split()) > 0, f"rule {name!r}: kinds are words of text, number, date, list")
+    require(all(kind in _SAID for kind in parameters.values()), f"rule {name!r}: a parameter has no type that JSON has")
+    needed = frozenset(required.split())
+    require(needed <= parameters.keys(), f"rule {name!r}: what is required is a parameter")
+    maker = _Maker(name, build, MappingProxyType(dict(parameters)), needed)
+    return NamedRule(fitting, maker.parameters, maker, maker.required)
+
+
 def _named(name: str, row: _Row) -> NamedRule:
     kinds, build, parameters, required = row
-    maker = _Maker(name, build, parameters, frozenset(required.split()))
-    fitting = frozenset(kind for kind in get_args(Kind) if kind in kinds.split())
-    return NamedRule(fitting, MappingProxyType(dict(parameters)), maker, maker.required)
+    return named_rule(name, build, kinds=kinds, parameters=parameters, required=required)
 
 
 NAMED: Mapping[str, NamedRule] = MappingProxyType({name: _named(name, row) for name, row in _ROWS.items()})
 """Every rule that plain data can describe, by its stable name."""
+
+
+def offered(*names: str, registry: Registry | None = None) -> Mapping[str, NamedRule]:
+    """The rules that installed packages offer under these names, for :func:`~.definitions.build`; no other is loaded.
+
+    Raises :class:`UnknownScheme` for a name that none offers, and :class:`PluginRejected`.
+    """
+    known = registry or Registry()
+    return {name: known.named(RULES, name) for name in names}

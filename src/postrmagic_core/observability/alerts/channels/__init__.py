@@ -4,33 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ....errors import ConfigurationError
+from ....errors import ConfigurationError, UnknownScheme
+from ....registry import ALERT_CHANNELS, Registry
 from ..interface import AlertChannel
 
-_KNOWN = "smtp://, smtps://, webhook+https://, webhook+http:// and slack+https://"
+_KNOWN = "smtp://, smtps://, webhook+https://, webhook+http://, slack+https:// and those of installed packages"
 
 
-def channel_for(name: str, url: str, secrets: Sequence[str] = ()) -> AlertChannel:
+def channel_for(name: str, url: str, secrets: Sequence[str] = (), *, registry: Registry | None = None) -> AlertChannel:
     """The channel of a URL; ``secrets`` sign a webhook, the first one is the newest; a text may hold several.
 
-    ``smtp://user:password@host:587?from=…&to=…``, ``smtps://``, ``webhook+https://…``, ``slack+https://…``. Anything
-    else raises :class:`ConfigurationError`, which does not repeat the URL.
+    ``smtp://user:password@host:587?from=…&to=…``, ``smtps://``, ``webhook+https://…``, ``slack+https://…``, and the
+    schemes of installed packages, whose ``from_url(url, *, what, secrets)`` is told what to call itself in errors.
+    Anything else raises :class:`ConfigurationError`, which does not repeat the URL; an adapter that is none
+    :class:`PluginRejected`.
     """
-    scheme, _, rest = url.partition("://")
-    if scheme in ("smtp", "smtps"):
-        from .smtp import SMTPChannel
-
-        return SMTPChannel(url, what=f"alert channel {name}")
-    if scheme in ("webhook+https", "webhook+http"):
-        from .webhook import WebhookChannel
-
-        keys = [key for secret in secrets for key in secret.split()]
-        return WebhookChannel(f"{scheme.removeprefix('webhook+')}://{rest}", keys, what=f"alert channel {name}")
-    if scheme in ("slack+https", "slack+http"):
-        from .slack import SlackChannel
-
-        return SlackChannel(f"{scheme.removeprefix('slack+')}://{rest}", what=f"alert channel {name}")
-    raise ConfigurationError(f"alert channel {name}: expected a URL that begins with one of {_KNOWN}")
+    what = f"alert channel {name}"
+    try:
+        adapter = (registry or Registry()).load(ALERT_CHANNELS, url)
+    except UnknownScheme:
+        raise ConfigurationError(f"{what}: expected a URL that begins with one of {_KNOWN}") from None
+    keys = tuple(key for secret in secrets for key in secret.split())
+    channel: AlertChannel = adapter.from_url(url, what=what, secrets=keys)
+    return channel
 
 
 __all__ = ["channel_for"]

@@ -17,6 +17,12 @@ _ANSWER_BYTES = 65_536
 _PASSING = frozenset({408, 421, 425, 429})
 
 
+def carried(url: str) -> str:
+    """The URL to post to, of one whose scheme says what besides: ``https://…`` of ``slack+https://…``."""
+    scheme, _, rest = url.partition("://")
+    return f"{scheme.partition('+')[2]}://{rest}"
+
+
 def post(endpoint: Endpoint, what: str, headers: Mapping[str, str], body: bytes) -> None:
     """Send ``body`` once.
 

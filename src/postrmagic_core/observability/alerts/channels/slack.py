@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, Self
 
 from ....security.exchange import Endpoint
 from .. import told
 from ..interface import Notification, Told
 from ..policy import line
-from .posting import post
+from .posting import carried, post
 
 # https://docs.slack.dev/reference/block-kit/blocks: 150 characters of a header, 3,000 of a section, 50 blocks.
 _HEADER, _SECTION, _ALERTS = 150, 3000, 20
@@ -21,6 +22,11 @@ class SlackChannel:
     def __init__(self, url: str, *, what: str = "a Slack channel") -> None:
         self._what = what
         self._endpoint = Endpoint(url, what)
+
+    @classmethod
+    def from_url(cls, url: str, *, what: str = "a Slack channel", secrets: Sequence[str] = ()) -> Self:
+        """``slack+https://hooks.slack.com/services/…``; ``secrets`` are for others."""
+        return cls(carried(url), what=what)
 
     def __repr__(self) -> str:
         return f"SlackChannel({self._what})"

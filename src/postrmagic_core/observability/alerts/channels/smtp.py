@@ -7,10 +7,10 @@ import logging
 import smtplib
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from email.message import EmailMessage
 from email.utils import formatdate
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from ....errors import BackendRejected, BackendTimeout, BackendUnavailable, ConfigurationError
@@ -56,6 +56,11 @@ class SMTPChannel:
         self._plain = asked.get("plain", ["0"])[-1] == "1"
         if self._plain and host not in _LOCAL:
             raise ConfigurationError(f"{what}: plain=1 is for a server of this machine alone")
+
+    @classmethod
+    def from_url(cls, url: str, *, what: str = "a mail channel", secrets: Sequence[str] = ()) -> Self:
+        """See the class; ``secrets`` are for others."""
+        return cls(url, what=what)
 
     def __repr__(self) -> str:
         return f"SMTPChannel({self._what})"

@@ -9,12 +9,13 @@ import hmac
 import json
 import time
 from collections.abc import Callable, Sequence
+from typing import Self
 
 from ....errors import ConfigurationError
 from ....security.exchange import Endpoint
 from ..interface import Notification
 from ..told import as_json
-from .posting import post
+from .posting import carried, post
 
 _PREFIX = "whsec_"
 _KEY_BYTES = (24, 64)
@@ -37,6 +38,11 @@ class WebhookChannel:
             raise ConfigurationError(f"{what}: a webhook needs observability.webhook_secret to be signed with")
         self._endpoint = Endpoint(url, what)
         self._now = now
+
+    @classmethod
+    def from_url(cls, url: str, *, what: str = "a webhook", secrets: Sequence[str] = ()) -> Self:
+        """``webhook+https://example.org/hook``."""
+        return cls(carried(url), secrets, what=what)
 
     def __repr__(self) -> str:
         return f"WebhookChannel({self._what})"
