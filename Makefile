@@ -6,7 +6,7 @@ MEDIA ?= 200000
 TRANSACTIONS ?= 1000
 
 .DEFAULT_GOAL := help
-.PHONY: help demo smoke test bench query-report async-report migration-report container-test deploy-test soak docs guards pythons lint audit clean
+.PHONY: help demo smoke test bench counters query-report async-report migration-report container-test deploy-test soak docs guards pythons bounds lint audit clean
 .SECONDARY:
 
 help: ## Show the targets
@@ -36,9 +36,17 @@ guards: $(if $(PYTHON),,$(VENV)/.dev) ## Turn each guard off and see that its fa
 pythons: $(VENV)/.tox ## Run every room's contract on the oldest and the newest Python beside this one
 	@scripts/pythons.sh
 
+bounds: $(VENV)/.dev ## Run with the lowest and with the newest versions of what pyproject.toml requires
+	@scripts/bounds.sh
+
 bench: $(VENV)/.bench ## Run each benchmark once, the quick way
 	@scripts/need.sh servers
 	@scripts/bench.sh
+
+# With the tests' own packages: among what is counted are the proofs.
+counters: $(VENV)/.bench $(VENV)/.dev ## Run every benchmark once, the peers beside us, and write the page (hours); ONLY="cache jobs" QUICK=1 CONTAINERS=1
+	@scripts/need.sh servers
+	@$(VENV)/bin/python -m benchmarks report $(if $(QUICK),--quick) $(if $(ONLY),--only $(ONLY)) $(if $(CONTAINERS),--with-containers)
 
 query-report: $(VENV)/.dev ## Analyse the reference application's queries on 200,000 media; MEDIA=N for another size
 	@scripts/query_report.sh $(MEDIA)

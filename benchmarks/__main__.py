@@ -1,33 +1,25 @@
-"""``python -m benchmarks list``, ``run NAME [options]``, ``compare BASE.json HEAD.json``."""
+"""``python -m benchmarks list``, ``run NAME [options]``, ``compare BASE.json HEAD.json``, ``report``."""
 
 from __future__ import annotations
 
 import argparse
-import ast
 import importlib
 import json
+import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
 
-from . import _compare, _machine, _report
+from . import _compare, _counters, _machine, _names, _report
 from ._harness import Bench, Options, load_adapter
+from ._names import available
+from ._page import worth_comparing
 
-FOLDER = Path(__file__).parent
+FOLDER = _names.FOLDER
 CONDITIONAL = ("url", "adapter", "threads", "duration")
-
-
-def available() -> dict[str, str]:
-    """Each benchmark's name and the first line of its docstring, without importing any."""
-    files = [*FOLDER.glob("[!_]*.py"), *FOLDER.glob("[!_]*/__init__.py")]
-    return {
-        path.parent.name if path.stem == "__init__" else path.stem: (
-            ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
-        ).split("\n")[0]
-        for path in sorted(files)
-    }
 
 
 def parser() -> argparse.ArgumentParser:
@@ -49,6 +41,25 @@ def parser() -> argparse.ArgumentParser:
     compare.add_argument("base", type=Path)
     compare.add_argument("head", type=Path)
     compare.add_argument("--tolerance", type=float, default=0.1, help="0.1 is ten per cent")
+    compare.add_argument(
+        "--ratios", action="store_true", help="only ratios and counts: what carries over to other machines"
+    )
+    compare.add_argument(
+        "--again", action="store_true", help="measure once more what is worse: only what is worse twice fails"
+    )
+    report = commands.add_parser("report", help="every benchmark once, as a page: `make counters`")
+    report.add_argument("--quick", action="store_true", help="each the quick way; the page stays in the folder")
+    report.add_argument(
+        "--only",
+        nargs="+",
+        choices=sorted(available()),
+        metavar="NAME",
+        help="these, anew; the page stays in the folder",
+    )
+    report.add_argument("--with-containers", action="store_true", help="also `deploy`, which needs a Docker engine")
+    report.add_argument("--folder", type=Path, help="where parts are kept until all are there (build/counters)")
+    report.add_argument("--out", type=Path, help="where JSON, page and pictures are written (docs/reports)")
+    report.add_argument("--render", action="store_true", help="measure nothing: write the page of the JSON anew")
     return top
 
 
@@ -80,17 +91,39 @@ def measure(given: argparse.Namespace, console: Console) -> int:
 
 def compare(given: argparse.Namespace, console: Console) -> int:
     """Show the ratios of two results; 1 when a figure got worse than the tolerance or is gone."""
-    (base, there), (head, here) = _compare.read(given.base), _compare.read(given.head)
-    found = _compare.changes(base, head, given.tolerance)
-    table = Table("figure", "base", "head", "ratio", "verdict")
-    for change in found:
-        numbers = ["-" if value is None else f"{value:,.4g}" for value in (change.base, change.head)]
-        table.add_row(change.figure, *numbers, f"{change.factor:.3f}" if change.factor else "-", change.verdict)
+    base, head = _compare.read(given.base), _compare.read(given.head)
+    found = _compare.judged(base, head, given.tolerance, worth_comparing if given.ratios else lambda _: True)
+    if given.again:
+        found = _compare.measured_again(found, base, given.tolerance, lambda name: _again(name, head, console))
+    table = Table("benchmark", "figure", "base", "head", "again", "ratio", "verdict")
+    for one in found:
+        change, again = one.change, one.again
+        numbers = ["" if value is None else f"{value:,.4g}" for value in (change.base, change.head)]
+        last = again or change
+        second = "" if again is None or again.head is None else f"{again.head:,.4g}"
+        factor = f"{last.factor:.3f}" if last.factor else ""
+        table.add_row(one.benchmark, change.figure, *numbers, second, factor, last.verdict)
     console.print(table)
     console.print("ratio: above 1 is worse, whichever way the figure counts")
+    there, here = base.machine, head.machine
     if differing := sorted(key for key in there.keys() & here.keys() - {"load"} if there[key] != here[key]):
         console.print(f"measured on different machines or versions: {', '.join(differing)}")
-    return int(any(change.verdict in {"worse", "gone"} for change in found))
+    return int(any(one.failed for one in found))
+
+
+def _again(name: str, head: _compare.Result, console: Console) -> dict[str, float]:
+    """The figures of one more run in this checkout, as thorough as the head's."""
+    if not name:
+        raise ValueError("--again needs results that say their benchmark: files of --json, or of report")
+    console.print(f"{name}: measured once more …")
+    with tempfile.TemporaryDirectory() as folder:
+        result = Path(folder) / "again.json"
+        command = [sys.executable, "-m", __package__, "run", name, "--json", str(result)]
+        quick = ["--quick"] if "scale" in head.figures[name] else []
+        done = subprocess.run([*command, *quick], cwd=FOLDER.parent, capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise ValueError(f"{name} could not be measured once more:\n{done.stdout[-500:]}{done.stderr[-2000:]}")
+        return _compare.read(result).figures[name]
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -102,7 +135,7 @@ def main(arguments: list[str] | None = None) -> int:
             print(f"{name:<12} {summary}")
         return 0
     try:
-        return measure(given, console) if given.command == "run" else compare(given, console)
+        return {"run": measure, "compare": compare, "report": _counters.report}[given.command](given, console)
     except (ValueError, OSError) as error:
         print(f"benchmarks: {error}", file=sys.stderr)
         return 2

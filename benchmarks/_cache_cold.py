@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import multiprocessing
 import os
 import secrets
 import signal
@@ -19,9 +18,11 @@ from typing import Any, Literal
 from postrmagic_core.cache import CacheManager
 from postrmagic_core.stores import open_store
 
+from ._processes import forked
+
 PROCESSES, CALLERS = 5, 50
 # Seconds a computation takes: long enough that every caller comes while it runs.
-_WORK = 0.3
+WORK = 0.3
 # A busy machine must not turn a waiter into a second computer.
 _TIMEOUT, _LEASE = 10.0, 2.0
 _PATIENCE = 60.0
@@ -29,9 +30,14 @@ _PATIENCE = 60.0
 
 def computations(url: str, face: Literal["threads", "asyncio"], rounds: int) -> int:
     """The most computations that any of ``rounds`` cold keys cost."""
-    context = multiprocessing.get_context("spawn")
+    return counted(_threads if face == "threads" else _tasks, url, rounds)
+
+
+def counted(target: Callable[[str, str, Any, Barrier], None], url: str, rounds: int) -> int:
+    """The same of ``target``, which each process calls with the URL, a name nobody has, the counts and a barrier."""
+    context = forked(__name__)
     barrier, counts = context.Barrier(PROCESSES), context.Array("i", rounds)
-    target, namespace = _threads if face == "threads" else _tasks, secrets.token_hex(8)
+    namespace = secrets.token_hex(8)
     processes = [context.Process(target=target, args=[url, namespace, counts, barrier]) for _ in range(PROCESSES)]
     for process in processes:
         process.start()
@@ -44,7 +50,7 @@ def computations(url: str, face: Literal["threads", "asyncio"], rounds: int) -> 
 
 def killed(url: str) -> int:
     """How often the key is computed when the process that computes is killed in the middle."""
-    context = multiprocessing.get_context("spawn")
+    context = forked(__name__)
     barrier, holder, count = context.Barrier(PROCESSES), context.Value("i", 0), context.Value("i", 0)
     given = [url, secrets.token_hex(8), holder, count, barrier]
     processes = [context.Process(target=_doomed, args=given) for _ in range(PROCESSES)]
@@ -75,15 +81,20 @@ def _cache(url: str, namespace: str) -> Iterator[CacheManager]:
 def _threads(url: str, namespace: str, counts: Any, barrier: Barrier) -> None:
     with _cache(url, namespace) as cache:
         for turn in range(len(counts)):
-            _ask(cache, f"threads {turn}", partial(_counted, counts, turn), barrier)
+            _ask(cache, f"threads {turn}", partial(computed, counts, turn), barrier)
 
 
 def _ask(cache: CacheManager, key: str, compute: Callable[[], str], barrier: Barrier) -> None:
+    ask_at_once(partial(cache.get_or_set, key, compute, fresh=600, tags=["cold"]), barrier)
+
+
+def ask_at_once(ask: Callable[[], object], barrier: Barrier) -> None:
+    """Let fifty threads ask at once, when those of every process are ready."""
     start = threading.Barrier(CALLERS + 1)
 
     def caller() -> object:
         start.wait(_PATIENCE)
-        return cache.get_or_set(key, compute, fresh=600, tags=["cold"])
+        return ask()
 
     with ThreadPoolExecutor(CALLERS) as pool:
         asked = [pool.submit(caller) for _ in range(CALLERS)]
@@ -98,7 +109,7 @@ def _tasks(url: str, namespace: str, counts: Any, barrier: Barrier) -> None:
         async def compute() -> str:
             with counts.get_lock():
                 counts[turn] += 1
-            await asyncio.sleep(_WORK)
+            await asyncio.sleep(WORK)
             return "value"
 
         asked = (cache.aio.get_or_set(f"tasks {turn}", compute, fresh=600, tags=["cold"]) for _ in range(CALLERS))
@@ -111,10 +122,11 @@ def _tasks(url: str, namespace: str, counts: Any, barrier: Barrier) -> None:
             runner.run(ask(cache, turn))
 
 
-def _counted(counts: Any, turn: int) -> str:
+def computed(counts: Any, turn: int) -> str:
+    """The value, after the work; the computation is counted."""
     with counts.get_lock():
         counts[turn] += 1
-    time.sleep(_WORK)
+    time.sleep(WORK)
     return "value"
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,21 +22,101 @@ class Change:
     verdict: str
 
 
-def read(path: Path) -> tuple[dict[str, float], dict[str, str]]:
-    """Figures and machine from a file of ``--json``, or the figures from the last line of a saved output.
+@dataclass(frozen=True)
+class Result:
+    """``figures`` of each benchmark by its name, which is empty where nothing told it, and the ``machine``.
 
-    Raises :class:`ValueError` for a file that holds neither.
+    ``whole``: of a run of every benchmark, in which one that is not there failed.
+    """
+
+    figures: dict[str, dict[str, float]]
+    machine: dict[str, str]
+    whole: bool = False
+
+
+@dataclass(frozen=True)
+class Judged:
+    """One figure of ``benchmark``; ``again``: as it came out when it was measured once more."""
+
+    benchmark: str
+    change: Change
+    again: Change | None = None
+
+    @property
+    def failed(self) -> bool:
+        """Worse, or gone, and not better when it was measured once more."""
+        last = self.again or self.change
+        return last.verdict in {"worse", "gone"}
+
+
+def read(path: Path) -> Result:
+    """From a file of ``--json``, the document of ``report``, or the figures of the last line of a saved output.
+
+    Raises :class:`ValueError` for a file that holds none of them.
     """
     text = path.read_text(encoding="utf-8").strip()
     try:
         found = json.loads(text)
     except json.JSONDecodeError:
         found = _last_line(text, path)
-    figures = found.get("figures", found) if isinstance(found, dict) else None
+    found = found if isinstance(found, dict) else {}
+    if isinstance(found.get("parts"), dict):
+        figures = {name: _figures(part, path) for name, part in found["parts"].items()}
+        return Result(figures, found.get("machine", {}), whole=True)
+    if "figures" in found:
+        return Result({found.get("benchmark", ""): _figures(found, path)}, found.get("machine", {}))
+    return Result({"": _figures({"figures": found}, path)}, {})
+
+
+def _figures(found: Any, path: Path) -> dict[str, float]:
+    figures = found.get("figures") if isinstance(found, dict) else None
     if not isinstance(figures, dict) or not all(isinstance(value, (int, float)) for value in figures.values()):
         raise ValueError(f"{path} holds no benchmark result")
-    machine: dict[str, str] = found.get("machine", {}) if figures is not found else {}
-    return figures, machine
+    return figures
+
+
+def judged(base: Result, head: Result, tolerance: float, wanted: Callable[[str], bool]) -> list[Judged]:
+    """Every figure that is ``wanted``; of a benchmark that failed in the head's run of all, too."""
+    pairs: dict[str, tuple[dict[str, float] | None, dict[str, float] | None]]
+    if "" in base.figures or "" in head.figures:  # a saved output does not say what was measured: it is one benchmark
+        if max(len(base.figures), len(head.figures)) > 1:
+            raise ValueError("a result of every benchmark compares with another of every benchmark")
+        name = next(iter({**base.figures, **head.figures}))
+        pairs = {name: (next(iter(base.figures.values())), next(iter(head.figures.values())))}
+    else:
+        names = head.figures if base.whole and not head.whole else {**base.figures, **head.figures}
+        pairs = {name: (base.figures.get(name), head.figures.get(name)) for name in names}
+    return [
+        Judged(name, change)
+        for name, (before, after) in pairs.items()
+        for change in _of_one(before, after, tolerance)
+        if wanted(change.figure)
+    ]
+
+
+def _of_one(before: dict[str, float] | None, after: dict[str, float] | None, tolerance: float) -> list[Change]:
+    if before is not None and after is not None:
+        return changes(before, after, tolerance)
+    one, other = before or {}, after or {}
+    return [
+        _change(figure, one.get(figure), other.get(figure), tolerance)
+        for figure in {**one, **other}
+        if figure != "scale"
+    ]
+
+
+def measured_again(
+    found: Sequence[Judged], base: Result, tolerance: float, measure: Callable[[str], dict[str, float]]
+) -> list[Judged]:
+    """What is worse beside its ``base`` once more; ``measure`` runs a benchmark by its name."""
+    worse = {one.benchmark for one in found if one.change.verdict == "worse"}
+    second = {
+        name: {one.figure: one for one in changes(base.figures[name], measure(name), tolerance)} for name in worse
+    }
+    return [
+        replace(one, again=second[one.benchmark][one.change.figure]) if one.change.verdict == "worse" else one
+        for one in found
+    ]
 
 
 def _last_line(text: str, path: Path) -> Any:
@@ -61,6 +141,8 @@ def changes(base: Mapping[str, float], head: Mapping[str, float], tolerance: flo
 
 
 def _change(figure: str, base: float | None, head: float | None, tolerance: float) -> Change:
+    if better(figure) == "theirs":
+        return Change(figure, base, head, None, "a peer's")
     if base is None or head is None:
         return Change(figure, base, head, None, "new" if base is None else "gone")
     if better(figure) == "same":

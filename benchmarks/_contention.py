@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import multiprocessing
 import sqlite3
 import time
 from collections.abc import Callable
@@ -18,6 +17,8 @@ from sqlalchemy.exc import DBAPIError
 
 from postrmagic_core.database import DatabaseManager, PoolLimits, Timeouts, Unit
 from postrmagic_core.errors import PostrMagicError
+
+from ._processes import forked
 
 PROCESSES = 8
 UPDATES = 500
@@ -48,7 +49,7 @@ def prepare(url: str) -> None:
 def contend(url: str, worker: Callable[[str, int, Barrier, Any], None], updates: int) -> Contention:
     """Let eight processes make ``updates`` each."""
     prepare(url)
-    context = multiprocessing.get_context("spawn")
+    context = forked(__name__)
     barrier, results = context.Barrier(PROCESSES), context.SimpleQueue()
     processes = [context.Process(target=worker, args=[url, updates, barrier, results]) for _ in range(PROCESSES)]
     for process in processes:

@@ -6,8 +6,8 @@ are 20 threads in each of four processes, which all begin at once.
 
 from __future__ import annotations
 
-import multiprocessing
 import tempfile
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from functools import partial
@@ -21,6 +21,7 @@ from postrmagic_core.testing.servers import MariaDBServer, RedisServer
 
 from . import _limits_peers as peers
 from ._harness import Bench, Case
+from ._processes import forked
 
 PROCESSES, THREADS, LIMIT = 4, 20, 10
 # Nobody may be turned away for another reason than the limit.
@@ -62,7 +63,7 @@ def admitted(bench: Bench) -> None:
             "redis": redis.create_database(),
         }
         for name, url in urls.items():
-            rounds = [_admitted(url, f"round {number}") for number in range(bench.repeats(5, 1))]
+            rounds = [admitted_at_once(url, f"round {number}") for number in range(bench.repeats(5, 1))]
             counts[name] = max(rounds, key=_error)
             bench.figure(f"limit_admitted.{name}", counts[name])
     bench.figure("limit_admitted", max(counts.values(), key=_error))
@@ -72,11 +73,11 @@ def _error(count: int) -> int:
     return abs(count - LIMIT)
 
 
-def _admitted(url: str, key: str) -> int:
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([__name__])  # an import each would take longer than all that is measured
+def admitted_at_once(url: str, key: str, ask: Callable[[str, str, Barrier, Any], None] | None = None) -> int:
+    """How many of the 80 are admitted; ``ask`` is what each process does, ours unless given."""
+    context = forked(__name__)
     barrier, results = context.Barrier(PROCESSES), context.Queue()
-    workers = [context.Process(target=_ask, args=(url, key, barrier, results)) for _ in range(PROCESSES)]
+    workers = [context.Process(target=ask or _ask, args=(url, key, barrier, results)) for _ in range(PROCESSES)]
     for worker in workers:
         worker.start()
     total = sum(results.get(timeout=120) for _ in workers)

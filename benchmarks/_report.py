@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import json
 from collections.abc import Mapping
 from typing import Any
@@ -12,6 +11,7 @@ from rich.table import Table
 
 from ._harness import Bench
 from ._stats import Comparison, better
+from ._svg import Bar, Group, picture
 
 
 def show(name: str, bench: Bench, machine: Mapping[str, str], console: Console) -> None:
@@ -79,9 +79,6 @@ def document(name: str, bench: Bench, machine: Mapping[str, str]) -> dict[str, A
     }
 
 
-_ROW, _LEFT, _BAR, _RIGHT = 28, 220, 480, 120
-
-
 def plot(name: str, bench: Bench) -> str:
     """The comparisons as one self-contained SVG picture: a bar to the median, a line to the 95th percentile.
 
@@ -89,24 +86,12 @@ def plot(name: str, bench: Bench) -> str:
     """
     if bench.picture is not None:
         return bench.picture
-    rows: list[str] = []
-    at = 24
+    groups = []
     for comparison in bench.comparisons:
         longest = max(max(sample.median, sample.p(0.95)) for sample in comparison.samples.values())
-        rows.append(f'<text x="8" y="{at}" font-weight="bold">{html.escape(comparison.title)}</text>')
-        for sample in comparison.samples.values():
-            at += _ROW
-            width, reach = (value / longest * _BAR for value in (sample.median, sample.p(0.95)))
-            rows += [
-                f'<text x="{_LEFT - 8}" y="{at}" text-anchor="end">{html.escape(sample.name)}</text>',
-                f'<rect x="{_LEFT}" y="{at - 13}" width="{width:.1f}" height="16" fill="#4573a8"/>',
-                f'<path d="M{_LEFT} {at - 5}h{reach:.1f}m0 -5v10" stroke="#222" fill="none"/>',
-                f'<text x="{_LEFT + _BAR + 8}" y="{at}">{html.escape(seconds(sample.median))}</text>',
-            ]
-        at += 2 * _ROW
-    size = f'width="{_LEFT + _BAR + _RIGHT}" height="{at}"'
-    return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" {size} font-family="sans-serif" font-size="14">'
-        f"<title>{html.escape(name)}: medians, with the 95th percentile</title>"
-        f'<rect width="100%" height="100%" fill="#fff"/>{"".join(rows)}</svg>\n'
-    )
+        bars = [
+            Bar(sample.name, sample.median / longest, seconds(sample.median), reach=sample.p(0.95) / longest)
+            for sample in comparison.samples.values()
+        ]
+        groups.append(Group(comparison.title, bars))
+    return picture(f"{name}: medians, with the 95th percentile", groups)

@@ -23,6 +23,11 @@ ENDINGS = {
     "_per_line": "lower",
     "_s": "lower",
     "_bytes": "lower",
+    "_rows": "higher",
+    "_proved": "higher",
+    "_met": "higher",
+    "_applicable": "lower",
+    "_application": "lower",
 }
 """How a figure's name may end, the longer endings first, and which way is better. ``_rate`` is per second."""
 
@@ -32,12 +37,15 @@ _NAME = re.compile(r"[a-z][a-z0-9]*(?:_[a-z0-9]+)*(?:\.[a-z0-9_]+)?")
 def better(figure: str) -> str:
     """``"lower"``, ``"higher"``, or ``"same"`` for a count without a unit (``lost_updates``): it must not change.
 
+    ``"theirs"``: a peer's figure (``lost_updates_peer.django``), which is told and not judged.
     ``standalone_import_ms.cache``: what follows a dot says what was measured. Raises :class:`ValueError` for a name
     that is not of lower-case words joined by underscores.
     """
     if _NAME.fullmatch(figure) is None:
         raise ValueError(f"expected a figure's name such as hit_us, list_rate or import_ms.cache, got {figure!r}")
     name = figure.partition(".")[0]
+    if name.endswith("_peer"):
+        return "theirs"
     return next((way for ending, way in ENDINGS.items() if name.endswith(ending)), "same")
 
 

@@ -17,6 +17,7 @@ import benchmarks.__main__ as command
 from benchmarks import stack
 from benchmarks._compare import changes
 from benchmarks._harness import Bench, Case, Options
+from benchmarks._names import available
 
 Run = Callable[..., int]
 
@@ -186,7 +187,7 @@ def test_list_names_each_benchmark_first(capsys: pytest.CaptureFixture[str]) -> 
     """One a line: a name that run takes, and what it measures."""
     assert command.main(["list"]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert [line.split()[0] for line in lines] == sorted(command.available())
+    assert [line.split()[0] for line in lines] == sorted(available())
     assert all(len(line.split()) > 3 for line in lines)
 
 
@@ -205,3 +206,68 @@ def test_an_import_that_fails_is_no_fast_import() -> None:
     """The benchmark ends with the error instead of a figure."""
     with pytest.raises(subprocess.CalledProcessError):
         stack.start("import sys; sys.exit(3)")
+
+
+def whole(**parts: dict[str, float]) -> dict[str, object]:
+    """A document of ``report``."""
+    return {"parts": {name: {"figures": figures} for name, figures in parts.items()}, "machine": {}}
+
+
+@pytest.mark.parametrize(
+    ("base", "head", "code"),
+    [
+        ({"a_time_ratio": 1.0, "b_us": 1}, {"a_time_ratio": 1.09, "b_us": 900}, 0),
+        ({"a_time_ratio": 1.0}, {"a_time_ratio": 1.11}, 1),
+        ({"a_speedup": 10}, {"a_speedup": 8.9}, 1),
+        ({"a_speedup.x": 10}, {}, 1),
+        ({"b_rate": 10}, {}, 0),
+        ({"lost": 0}, {"lost": 1}, 1),
+        ({"lost_peer.somebody": 700}, {"lost_peer.somebody": 500}, 0),
+        ({"lost_peer.somebody": 700}, {}, 0),
+    ],
+)
+def test_ratios_and_counts_alone_carry_over(
+    base: dict[str, float], head: dict[str, float], code: int, compare: Any
+) -> None:
+    """Between machines; what a peer does is its own matter."""
+    assert compare(whole(cache=base), whole(cache=head), "--ratios")[0] == code
+
+
+def test_every_benchmark_is_compared_with_itself(compare: Any) -> None:
+    """A part that is gone fails, a new one does not; one benchmark's file is not held against all."""
+    one, other = {"x_ratio": 1.0}, {"x_ratio": 9.0}
+    assert compare(whole(a=one, b=other), whole(a=one, b=other), "--ratios")[0] == 0
+    assert compare(whole(a=one, b=other), whole(a=one), "--ratios")[0] == 1
+    assert compare(whole(a=one), whole(a=one, b=other), "--ratios")[0] == 0
+    assert compare(whole(a=one, b=one), one)[0] == 2
+    assert compare(whole(a=one, b=other), {"benchmark": "b", "figures": other})[0] == 0
+    assert compare(whole(a=one, b=other), {"benchmark": "b", "figures": one})[0] == 1
+    assert compare({"benchmark": "a", "figures": one}, {"benchmark": "b", "figures": one})[0] == 1
+    assert compare(whole(a={"x_ratio": 1, "scale": 0.1}), whole(a=one))[0] == 2
+
+
+@pytest.mark.parametrize(("second", "code"), [(1.0, 0), (1.5, 1)])
+def test_what_is_worse_is_measured_once_more(
+    second: float, code: int, compare: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both are shown, and only what is worse twice fails; nothing else is measured."""
+    asked: list[str] = []
+
+    def again(name: str, *_: object) -> dict[str, float]:
+        asked.append(name)
+        return {"x_time_ratio": second, "y_time_ratio": 9.0}
+
+    monkeypatch.setattr(command, "_again", again)
+    base = whole(a={"x_time_ratio": 1.0, "y_time_ratio": 1.0}, b={"x_time_ratio": 1.0})
+    head = whole(a={"x_time_ratio": 1.25, "y_time_ratio": 1.0}, b={"x_time_ratio": 1.0})
+    found, told = compare(base, head, "--ratios", "--again")
+    assert (found, asked) == (code, ["a"])
+    assert "1.25" in told
+    assert f"{second:.3g}" in told
+
+
+def test_a_saved_output_cannot_be_measured_again(compare: Any) -> None:
+    """It does not say what was measured."""
+    code, told = compare({"x_time_ratio": 1.0}, {"x_time_ratio": 2.0}, "--again")
+    assert code == 2
+    assert "say their benchmark" in told

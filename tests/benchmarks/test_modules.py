@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from benchmarks.__main__ import FOLDER, available
+from benchmarks._names import FOLDER, available
 from tests.commands import run
 
 
