@@ -6,11 +6,12 @@ FROM ${PYTHON} AS builder
 WORKDIR /source
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore
 
-# What is installed beside the package: exactly what deploy/constraints.txt lists, and nothing that has to be compiled.
+# What is installed beside the package: exactly what deploy/constraints.txt lists, each file with a hash that stands there, and
+# nothing that has to be compiled.
 FROM builder AS dependencies
 COPY deploy/constraints.txt ./
 RUN --mount=type=cache,target=/root/.cache/pip \
-    pip wheel --no-deps --only-binary :all: --wheel-dir /wheels --requirement constraints.txt
+    pip wheel --no-deps --only-binary :all: --require-hashes --wheel-dir /wheels --requirement constraints.txt
 
 FROM builder AS package
 COPY pyproject.toml README.md LICENSE ./

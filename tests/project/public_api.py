@@ -282,17 +282,18 @@ def _command(path: str, command: Any) -> Iterator[str]:
 
 def schemes() -> Iterator[str]:
     """Each URL scheme of each kind of adapter, and the group of entry points that adds to them."""
-    from postrmagic_core.registry import KINDS
+    from postrmagic_core.registry import KINDS, NAMED_KINDS
 
     yield "\n[url schemes]"
     yield from (f"{kind.name}: {', '.join(sorted(kind.builtin))} (entry points: {kind.group})" for kind in KINDS)
+    yield from (f"{kind.name} (entry points: {kind.group})" for kind in NAMED_KINDS)
 
 
 def fixtures() -> Iterator[str]:
     """Each fixture and option of the pytest plugin."""
     text = (ROOT / "src" / PACKAGE / "testing" / "pytest_plugin.py").read_text(encoding="utf-8")
     yield "\n[pytest]"
-    yield from sorted(f"fixture {name}" for name in re.findall(r"^@pytest\.fixture.*\ndef (\w+)", text, re.MULTILINE))
+    yield from sorted(f"fixture {name}" for name in re.findall(r"^@pytest\.fixture.*\ndef ([a-z]\w+)", text, re.MULTILINE))
     yield from sorted(f"option {name}" for name in re.findall(r"addoption\(\"(\S+?)\"", text))
 
 

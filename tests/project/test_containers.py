@@ -27,6 +27,7 @@ from postrmagic_core.deployment.compose import check_variables, layout_of
 from postrmagic_core.deployment.interface import Release
 from postrmagic_core.settings import Settings
 from postrmagic_core.testing.servers import require
+from tests.project.runtime import closure
 
 ROOT = Path(__file__).parents[2]
 DEPLOY = ROOT / "deploy"
@@ -243,8 +244,7 @@ def test_what_prometheus_and_grafana_are_given_is_what_the_commands_print(whole:
 
 def test_the_image_installs_what_the_package_wants() -> None:
     """One version of each requirement of each extra that the image has, and one that is admitted."""
-    lines = (DEPLOY / "constraints.txt").read_text(encoding="utf-8").splitlines()
-    pins = dict(line.split("==") for line in lines if not line.startswith("#"))
+    pins = dict(pin.split("==") for pin in pinned())
     table = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     wanted = {str(line) for line in script("resolve").wanted(ROOT / "pyproject.toml")}
     assert wanted >= {*table["dependencies"], *table["optional-dependencies"]["demo"]}
@@ -254,6 +254,30 @@ def test_the_image_installs_what_the_package_wants() -> None:
         if not line.specifier.contains(pins.get(line.name.lower(), "0"))
     ]
     assert wrong == [], "run: docker build --target constraints --output deploy ."
+    assert closure(map(Requirement, wanted)).keys() - pins.keys() <= {"async-timeout"}  # of Python before 3.11.3
+
+
+def pinned() -> dict[str, list[str]]:
+    """What is listed for the image, each ``name==version`` with its hashes; the file is what the script would write."""
+    text = (DEPLOY / "constraints.txt").read_text(encoding="utf-8")
+    lines = [line for line in text.replace(" \\\n", " ").splitlines() if not line.startswith("#")]
+    parts = (line.partition(" ") for line in lines)
+    found = {pin: re.findall(r"--hash=sha256:([0-9a-f]{64})\b", hashes) for pin, _, hashes in parts}
+    assert script("resolve").written(found) == text
+    return found
+
+
+def test_nothing_is_installed_into_the_image_but_what_was_seen() -> None:
+    """Each file by its hash, for both machines: what is compiled has one for each; where it lies is left to pip."""
+    hashes = pinned()
+    assert {pin for pin, found in hashes.items() if not found} == set()
+    for name in ("sqlalchemy", "orjson", "pillow", "hiredis"):  # compiled for each machine and Python
+        assert [len(found) for pin, found in hashes.items() if pin.startswith(f"{name}==")] == [6], name
+    text = (DEPLOY / "constraints.txt").read_text(encoding="utf-8")
+    assert re.findall(r"://|index|find-links", text) == []
+    assert re.search(
+        r"pip wheel (?=.*--require-hashes)(?=.*--no-deps)", (ROOT / "Dockerfile").read_text(encoding="utf-8")
+    )
 
 
 def test_nothing_is_sent_to_the_build_but_what_is_named() -> None:

@@ -77,7 +77,7 @@ def test_help_is_what_make_does_alone() -> None:
     """`make` without a target lists every target that is for people, and runs none of them."""
     said = subprocess.run(["make", "-C", str(ROOT)], capture_output=True, text=True, check=True, timeout=10).stdout
     listed = re.findall(r"^  make (\w+) ", said, re.MULTILINE)
-    checks = ["test", "lint", "audit", "guards", "pythons", "bench", "soak"]
+    checks = ["test", "lint", "audit", "guards", "pythons", "bounds", "bench", "counters", "soak"]
     assert listed == ["help", "demo", "smoke", *checks, "docs", "clean"]
 
 

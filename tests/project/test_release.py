@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import configparser
 import json
 import os
 import shutil
 import subprocess
+import sys
+import tomllib
 import zipfile
 from pathlib import Path
 
@@ -53,6 +56,10 @@ def root(tmp_path: Path) -> Path:
     """A project of version 1.2.0 whose changelog tells of it."""
     (tmp_path / "CHANGELOG.md").write_text(CHANGELOG)
     (tmp_path / "pyproject.toml").write_text('[project]\nname = "thing"\nversion = "1.2.0"\n')
+    reference = tmp_path / "docs" / "reference"
+    reference.mkdir(parents=True)
+    for name in ("public-api.txt", "public-api-released.txt"):
+        (reference / name).write_text("[thing]\nfirst() -> None\n")
     return tmp_path
 
 
@@ -102,6 +109,62 @@ def test_a_tag_that_something_disagrees_with_is_refused(
     done = script("release_check.sh", tag, str(root))
     assert done.returncode == 1
     assert told in done.stderr
+
+
+@pytest.mark.parametrize("change", ["[thing]\n", ""])
+def test_a_tag_whose_public_api_is_not_written_down_is_refused(root: Path, change: str) -> None:
+    """Another one than is released, or none: the next version would be held to nothing."""
+    released = root / "docs" / "reference" / "public-api-released.txt"
+    released.write_text(change) if change else released.unlink()
+    done = script("release_check.sh", "v1.2.0", str(root))
+    assert done.returncode == 1
+    assert "python -m tests.project.breaking --release" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("lines", "told"),
+    [
+        (["a>=1.2", 'b[x,y]>=0.3,<2; python_version < "4"', "thing[all]", "a>=1.2"], "a==1.2\nb==0.3\n"),
+        (["a>=1", "b"], "'b' has no lower bound"),
+        (["a>=1", "a>=2"], "a has two lower bounds"),
+    ],
+)
+def test_the_lowest_versions_are_those_of_pyproject(tmp_path: Path, lines: list[str], told: str) -> None:
+    """Of the package and each extra, whatever else stands on the line; without one, or with two, nobody knows."""
+    text = f'[project]\nname = "thing"\ndependencies = {json.dumps(lines[:1])}\n'
+    text += f"[project.optional-dependencies]\nmore = {json.dumps(lines[1:])}\n"
+    (tmp_path / "pyproject.toml").write_text(text)
+    command = [sys.executable, str(SCRIPTS / "lowest.py"), str(tmp_path / "pyproject.toml")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    assert told in done.stdout + done.stderr
+    assert done.returncode == (0 if "==" in told else 1)
+
+
+def test_both_ends_of_the_bounds_are_tried_each_night() -> None:
+    """By the commands that a further Python runs."""
+    tox = configparser.ConfigParser(interpolation=None)
+    tox.read(ROOT / "tox.ini")
+    assert "lowest.sh" in tox["testenv:lowest"]["install_command"]
+    assert "--upgrade-strategy eager" in tox["testenv:newest"]["install_command"]
+    assert {"commands", "extras", "dependency_groups"} & {*tox["testenv:lowest"], *tox["testenv:newest"]} == set()
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(3600)
+def test_each_extra_does_alone_what_it_is_for() -> None:
+    """And is named where it is missing; the table has a line for each of pyproject.toml."""
+    done = subprocess.run(
+        [SCRIPTS / "extras.sh"],
+        env={**os.environ, "PYTHON": sys.executable},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=3500,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["optional-dependencies"]
+    told = dict(line.split()[:2] for line in done.stdout.splitlines())
+    assert told == dict.fromkeys(extras, "ok")
 
 
 def test_an_image_is_called_by_its_version_or_its_commit() -> None:
