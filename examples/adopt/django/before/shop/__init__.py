@@ -1,0 +1,1 @@
+"""A shop for posters: each order is confirmed by mail."""
