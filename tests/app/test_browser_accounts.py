@@ -458,6 +458,7 @@ def test_axe_finds_nothing_about_tokens(person: Callable[[], Page]) -> None:
     assert found == {"a token that may nothing": [], "a new token": []}
 
 
+@pytest.mark.soak
 def test_a_narrow_screen_never_scrolls_sideways(person: Callable[[], Page]) -> None:
     """The account's page and the administrators' (WCAG 1.4.10)."""
     page = person()

@@ -206,7 +206,18 @@ def test_a_disk_that_fails_at_any_step_is_told_and_shows_nothing(
         "from postrmagic_core.testing.faults import apply_from_environment; apply_from_environment();"
         f"from tests.app.test_faults import tell_upload; tell_upload({str(tmp_path)!r})"
     )
-    tracing = [strace, "-f", "-qq", "-o", str(tmp_path / "trace"), "-P", str(path), "-e", f"trace={call}"]
+    tracing = [
+        strace,
+        "-f",
+        "--seccomp-bpf",
+        "-qq",
+        "-o",
+        str(tmp_path / "trace"),
+        "-P",
+        str(path),
+        "-e",
+        f"trace={call}",
+    ]
     command = [*tracing, "-e", f"inject={call}:error={error}", sys.executable, "-c", program]
     done = subprocess.run(
         command, env={**os.environ, **IMPORTABLE}, capture_output=True, text=True, timeout=90, check=False

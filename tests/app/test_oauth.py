@@ -259,6 +259,7 @@ def entries_about(entries: list[AuditEntry], what: str, reason: str) -> int:
     return sum(int(str(entry.detail["count"])) for entry in told) + len(ended)
 
 
+@pytest.mark.soak
 def test_a_code_that_is_not_good_gets_one_answer_and_one_entry(own_app: Running) -> None:
     """Tampered, truncated, of nobody, another client's, with the wrong proof or address, and replayed."""
     app = own_app
@@ -321,6 +322,7 @@ def test_a_refresh_token_that_is_not_good_gets_one_answer_and_one_entry(own_app:
     assert entries_about(app.ended(), "oauth:refresh_token", "refresh_replayed") == len(answers)
 
 
+@pytest.mark.soak
 def test_an_access_token_that_is_not_good_gets_one_answer_and_one_entry(own_app: Running) -> None:
     """Tampered, truncated, put together of two, signed with another key or none, of another server, and revoked."""
     app = own_app

@@ -120,7 +120,7 @@ def settings(tmp_path: Path, furnished: Path) -> Settings:
 
 def test_a_killed_worker_loses_and_repeats_no_thumbnail(settings: Settings) -> None:
     """On the embedded default; decoders are processes, so this is the short form of the proof below."""
-    outlive_a_kill(settings, 24)
+    outlive_a_kill(settings, 8)
 
 
 @pytest.mark.soak

@@ -220,6 +220,7 @@ def test_an_unknown_queue_is_refused_before_anything_starts(make_shop: Callable[
     assert "Traceback" not in worker.said
 
 
+@pytest.mark.soak
 def test_a_worker_forwards_the_outbox_too_and_is_quiet_when_asked(make_shop: Callable[..., Shop]) -> None:
     """What a unit staged reaches the broker, and is run."""
     shop = make_shop()

@@ -333,6 +333,7 @@ def enqueue_small(rig: Rig, tx: Any, number: int) -> None:
     rig.jobs.enqueue(small.call(number), tx=tx)
 
 
+@pytest.mark.soak
 def test_nothing_is_lost_and_nothing_done_twice_under_random_kills(rig: Rig, workers: Workers) -> None:
     """200 jobs; three worker processes are killed at random moments of their work, a fourth worker does the rest."""
     history, chance = History(), random.Random(7)

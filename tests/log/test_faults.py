@@ -128,7 +128,7 @@ def test_an_error_of_the_disk_at_any_call_is_borne(error: str, tmp_path: Path) -
     """L1: given a kernel that answers every fourth call with an error, each line of ERROR is there, once, in order."""
     strace = require(shutil.which("strace"), "strace makes system calls fail")
     path = tmp_path / "app.log"
-    tracing = [strace, "-f", "-qq", "-o", str(tmp_path / "trace"), "-P", str(path)]
+    tracing = [strace, "-f", "--seccomp-bpf", "-qq", "-o", str(tmp_path / "trace"), "-P", str(path)]
     calls = ("write", "pread64", "fstat", "newfstatat")
     inject = [each for call in calls for each in ("-e", f"inject={call}:error={error}:when=4+4")]
     done = run(

@@ -18,6 +18,7 @@ import pytest
 
 from postrmagic_core._crypto import KeyRing
 from postrmagic_core.errors import SealBroken
+from tests.parsed import trees
 
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "src" / "postrmagic_core"
@@ -49,7 +50,8 @@ def uses(tree: ast.AST) -> set[str]:
     """What of :data:`SOURCES` a module uses, as ``hashlib.sha256``."""
     modules: dict[str, str] = {}
     found: set[str] = set()
-    for node in ast.walk(tree):
+    nodes = list(ast.walk(tree))
+    for node in nodes:
         if isinstance(node, ast.Import):
             modules |= {
                 (each.asname or each.name.partition(".")[0]): each.name.partition(".")[0]
@@ -60,7 +62,7 @@ def uses(tree: ast.AST) -> set[str]:
             root = node.module.partition(".")[0]
             if root in SOURCES:
                 found |= {f"{root}.{each.name}" for each in node.names}
-    for node in ast.walk(tree):
+    for node in nodes:
         if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id in modules:
             found.add(f"{modules[node.value.id]}.{node.attr}")
         elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
@@ -76,10 +78,7 @@ def uses(tree: ast.AST) -> set[str]:
 @cache
 def sources() -> dict[str, ast.Module]:
     """Every module of the package by its path."""
-    return {
-        path.relative_to(PACKAGE).as_posix(): ast.parse(path.read_text(encoding="utf-8"))
-        for path in sorted(PACKAGE.rglob("*.py"))
-    }
+    return trees(PACKAGE)
 
 
 @cache

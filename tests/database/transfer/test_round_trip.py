@@ -142,7 +142,7 @@ def test_hostile_databases_come_back(kind: str, request: pytest.FixtureRequest) 
     url: str = request.getfixturevalue(f"{kind}_url")
 
     @settings(
-        max_examples=25,
+        max_examples=12,
         phases=[Phase.generate],
         suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much, HealthCheck.data_too_large],
         database=None,
