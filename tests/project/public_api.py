@@ -293,7 +293,9 @@ def fixtures() -> Iterator[str]:
     """Each fixture and option of the pytest plugin."""
     text = (ROOT / "src" / PACKAGE / "testing" / "pytest_plugin.py").read_text(encoding="utf-8")
     yield "\n[pytest]"
-    yield from sorted(f"fixture {name}" for name in re.findall(r"^@pytest\.fixture.*\ndef ([a-z]\w+)", text, re.MULTILINE))
+    yield from sorted(
+        f"fixture {name}" for name in re.findall(r"^@pytest\.fixture.*\ndef ([a-z]\w+)", text, re.MULTILINE)
+    )
     yield from sorted(f"option {name}" for name in re.findall(r"addoption\(\"(\S+?)\"", text))
 
 
