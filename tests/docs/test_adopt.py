@@ -125,8 +125,8 @@ def test_a_fault_in_an_application_turns_its_test_red(
 def test_the_worker_of_django_confirms_what_a_request_has_ordered(ran: dict[str, Ran]) -> None:
     """Given `manage.py migrate` and an order, `manage.py work` sends one mail, and ends by SIGTERM."""
     lines = ran["worked"].lines
-    assert lines[0] == "201"
-    assert lines[-2:] == ["confirmed", "closed"]
+    assert (lines[0], lines[-1]) == ("201", "closed")
+    assert sorted(lines[-3:-1]) == ["confirmed", "working"]  # a worker's thread may be quicker than the command
     assert ran["worked"].stderr == ""
 
 
