@@ -47,14 +47,14 @@ def run(bench: Bench) -> None:
 def small(bench: Bench, machine: Engine) -> None:
     """The image, built meanwhile; the small application: deployed, taken back, and two replicas made four."""
     images = obtain(machine, ["haproxy:2.6"])
-    for kind in ("1", "2"):
-        built(machine, images.base, kind)
     proxy = images.variables.get("HAPROXY_IMAGE", "haproxy:2.6")
     with ThreadPoolExecutor(1) as aside, staged(machine, proxy, _PROJECT) as stage:
         image = aside.submit(built_cold, machine, images.base)
+        for kind in ("1", "2"):
+            built(machine, images.base, kind)
         stage.up("1", terms=Terms(watch=0))
-        with stage.asked(clients=2) as asked:
-            bench.figure("deploy_s", stage.up("2", terms=Terms(watch=1.0, at_once=2)).seconds)
+        with stage.asked(clients=1) as asked:
+            bench.figure("deploy_s", stage.up("2", terms=Terms(watch=0.5, at_once=2)).seconds)
             bench.figure("rollback_s", stage.deployment(Terms(watch=0, at_once=2)).rollback().seconds)
         bench.figure("rolling_failed_requests", len(asked.failed))
         seconds, megabytes = image.result()
@@ -81,9 +81,9 @@ def scaled(machine: Engine, stage: Stage) -> float:
             grown(stage, replicas)
         for one in stage.replicas("app"):
             machine.docker("update", "--cpus", "0.1", one.id)
-        time.sleep(1.5)  # until the proxy sends requests to each
+        time.sleep(1.0)  # until the proxy sends requests to each
         with stage.asked(clients=16) as asked:
-            time.sleep(3)
+            time.sleep(2)
         rates.append(asked.count)
     return rates[1] / rates[0]
 
