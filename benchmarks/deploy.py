@@ -52,7 +52,7 @@ def small(bench: Bench, machine: Engine) -> None:
         image = aside.submit(built_cold, machine, images.base)
         for kind in ("1", "2"):
             built(machine, images.base, kind)
-        stage.up("1", terms=Terms(watch=0))
+        grown(stage)
         with stage.asked(clients=1) as asked:
             bench.figure("deploy_s", stage.up("2", terms=Terms(watch=0.5, at_once=2)).seconds)
             bench.figure("rollback_s", stage.deployment(Terms(watch=0, at_once=2)).rollback().seconds)
@@ -78,7 +78,7 @@ def scaled(machine: Engine, stage: Stage) -> float:
     rates = []
     for replicas in (2, 4):
         if replicas == 4:
-            grown(stage, replicas)
+            grown(stage, f"--scale=app={replicas}", "--no-deps", "--no-recreate", "app")
         for one in stage.replicas("app"):
             machine.docker("update", "--cpus", "0.1", one.id)
         time.sleep(1.0)  # until the proxy sends requests to each
@@ -88,21 +88,10 @@ def scaled(machine: Engine, stage: Stage) -> float:
     return rates[1] / rates[0]
 
 
-def grown(stage: Stage, replicas: int) -> None:
-    """As many replicas as that, ready."""
-    words = (
-        "up",
-        "--detach",
-        "--no-build",
-        "--no-deps",
-        "--no-recreate",
-        "--wait",
-        "--scale",
-        f"app={replicas}",
-        "app",
-    )
-    variables = {"IMAGE": f"{PREFIX}:1", "RELEASE": "1"}
-    stage.engine().run("compose", *stage.options, *words, timeout=120, environment=variables)
+def grown(stage: Stage, *words: str) -> None:
+    """What compose starts of release 1, ready."""
+    command = ("compose", *stage.options, "up", "--detach", "--no-build", "--wait", *words)
+    stage.engine().run(*command, timeout=120, environment={"IMAGE": f"{PREFIX}:1", "RELEASE": "1"})
 
 
 def reported(bench: Bench) -> None:
