@@ -46,8 +46,8 @@ def test_the_main_job(project: Project, token: str) -> None:
         assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_prometheus_scrapes_each_replica(project: Project, token: str) -> None:
-    """Given the project, then Prometheus finds each replica, and its rules are loaded."""
+def test_prometheus_reaches_application_and_proxy(project: Project, token: str) -> None:
+    """Given the project, then Prometheus has figures of both; the application's are of all replicas together."""
     query = ("promtool", "query", "instant", "http://127.0.0.1:9090")
     until(
         lambda: project.inside("prometheus", *query, "count(up{job=~'.*'} == 1) >= 2"),
