@@ -142,6 +142,8 @@ def play(name: str, urls: Mapping[str, str]) -> None:
     """Execute a page in the working directory, and print how many blocks of Python it has."""
     file = Path(name)
     faulthandler.dump_traceback_later(PATIENCE, exit=True)
+    # What it imports from beside this file is compiled, and the compiled form is no writing of the page's.
+    sys.dont_write_bytecode = True
     _stay()
     page = Page(file, urls)
     given = preamble(file)
