@@ -292,6 +292,30 @@ def test_what_is_injected_does_not_run_and_is_reported(
     owner.patch(path, json={"title": one["title"]})
 
 
+PROTOTYPE = """() => [Object, Array, String, Map].map((made) => Reflect.ownKeys(made.prototype).map(String).sort())"""
+
+
+def test_names_of_a_prototype_reach_none(visitor: BrowserContext, library: Served, owner: httpx.Client) -> None:
+    """As a title, as tags, in the address and in what is searched for: every object stays as the browser made it."""
+    one = owner.get("/api/v1/media").json()["data"][0]
+    path = f"/api/v1/media/{one['id']}"
+    title, tags = "__proto__[polluted]=1", ["constructor", "__proto__", "toString"]
+    assert owner.patch(path, json={"title": title, "tags": tags}).status_code == 200
+    page = visitor.new_page()
+    page.goto(f"{library.origin}/static/icon.svg")
+    untouched = page.evaluate(PROTOTYPE)
+    page.goto(f"{library.origin}/?__proto__[polluted]=1&constructor.prototype.polluted=1#__proto__.polluted=1")
+    expect(card(page, title)).to_be_visible()
+    card(page, title).click()
+    expect(page.locator("#detail-heading")).to_have_text(title)
+    page.get_by_role("button", name="Close").click()
+    page.get_by_role("searchbox").fill("__proto__")
+    expect(card(page, title)).to_be_visible()
+    assert page.evaluate("'polluted' in {}") is False
+    assert page.evaluate(PROTOTYPE) == untouched
+    owner.patch(path, json={"title": one["title"], "tags": one["tags"]})
+
+
 def test_every_answer_says_how_browsers_shall_treat_it(visitor: BrowserContext, library: Served) -> None:
     """The page, a file of it, an answer of the API and refusals; and Chromium understands each header."""
     complaints: list[str] = []

@@ -187,6 +187,15 @@ def test_counts_are_by_queue(house: House) -> None:
     assert "mail" in shown
 
 
+def test_counts_of_nothing_are_told_in_words(house: House) -> None:
+    """Not as a table without a line."""
+    shutil.rmtree("var")
+    with Stack(embedded_settings(Path("var")), configure_logging=False):
+        pass  # it made the tables
+    assert house.run("counts").stdout == "no job is due, later, running or dead\n"
+    assert house.json("counts") == {}
+
+
 def test_workers_are_listed_while_they_live(house: House) -> None:
     """Nobody at work is exit status 1, with the remedy."""
     done = house.run("workers")

@@ -147,6 +147,23 @@ def test_other_methods_and_places(call: Any, answer: Any) -> None:
     assert call(app, path="/livez").status == 404
 
 
+@pytest.mark.parametrize(
+    ("asked", "status"),
+    [
+        ({"path": "/livez"}, 200),
+        ({"path": "/livez", "method": "POST"}, 405),
+        ({"path": "/readyz"}, 200),
+        ({"path": "/metrics"}, 401),
+        ({"path": "/metrics", "headers": bearer(TOKEN)}, 200),
+    ],
+)
+def test_no_answer_is_guessed_at_or_kept(call: Any, answer: Any, asked: dict[str, Any], status: int) -> None:
+    """Outside the layer that says so of all others, each says it itself, refusals included."""
+    told = call(Pipeline([probes(Told(), token=TOKEN)]).asgi(answer(404)), **asked)
+    assert told.status == status
+    assert (told.header("x-content-type-options"), told.header("cache-control")) == ("nosniff", "no-store")
+
+
 def test_under_wsgi() -> None:
     """The same without a loop."""
 

@@ -100,7 +100,7 @@ def counts(app: App, as_json: AsJson = False) -> None:
     if as_json:
         print_json(dict(sorted(found.items())))
     else:
-        Console().print(jobs_told.counted(found))
+        Console().print(jobs_told.counted(found) if found else "no job is due, later, running or dead")
 
 
 @jobs.command()
