@@ -8,6 +8,8 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from http.client import HTTPResponse
+from typing import Any
 
 import pytest
 
@@ -158,19 +160,34 @@ def test_that_deadline_is_ten_seconds() -> None:
         assert 9.5 < time.monotonic() - began < PROMPT
 
 
+@pytest.fixture
+def answers(monkeypatch: pytest.MonkeyPatch) -> list[HTTPResponse]:
+    """Every answer that was begun: one that is left to the collector complains there, in whoever's thread that is."""
+    begun: list[HTTPResponse] = []
+
+    class Begun(HTTPResponse):
+        def __init__(self, *arguments: Any, **options: Any) -> None:
+            super().__init__(*arguments, **options)
+            begun.append(self)
+
+    monkeypatch.setattr("http.client.HTTPResponse", Begun)
+    return begun
+
+
 @pytest.mark.parametrize(
     "said",
     [b"", b"SSH-2.0-OpenSSH_9.2\r\n", b"HTTP/1.1 abc\r\n\r\n", b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 500 + b"\r\n"],
 )
-def test_what_is_no_answer_is_a_failure(said: bytes) -> None:
+def test_what_is_no_answer_is_a_failure(said: bytes, answers: list[HTTPResponse]) -> None:
     """Of somebody who speaks something else there."""
     with dripping(lambda connection: connection.sendall(said)) as url, closing(shipper_for(url)) as shipper:
         with pytest.raises(OSError) as failure:  # noqa: PT011 - which one is no matter
             shipper.ship(LINES)
         assert not isinstance(failure.value, Refused)
+    assert [answer.closed for answer in answers] == [True]
 
 
-def test_an_endless_answer_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_endless_answer_is_left(answers: list[HTTPResponse]) -> None:
     """After 64 KiB: the status said what there is to know."""
 
     def flood(connection: socket.socket) -> None:
@@ -180,6 +197,7 @@ def test_an_endless_answer_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
 
     with dripping(flood) as url, closing(shipper_for(url)) as shipper:
         assert shipper.ship(LINES) == 0
+    assert [answer.closed for answer in answers] == [True]
 
 
 def test_a_black_hole_is_left(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,7 +7,8 @@ import http.client
 import socket
 import ssl
 from collections.abc import Mapping, Sequence
-from typing import Final, NamedTuple
+from contextlib import closing
+from typing import Any, Final, NamedTuple
 
 from ..._clock import Clock, SystemClock, from_us
 from ..._lifecycle import after_fork
@@ -75,12 +76,13 @@ class Poster:
                 connection = connected(self._place.host, self._place.port, self._place.context)
             connection.settimeout(deadline.left())
             connection.sendall(head.encode("ascii") + packed)
-            answer = http.client.HTTPResponse(Answering(connection, deadline), method="POST")  # type: ignore[arg-type]  # a socket to it
-            answer.begin()
-            content = answer.read(_ANSWER)
-            if answer.isclosed() and not answer.will_close:
-                self._connection, connection = connection, None
-            return answer.status, answer.getheader("Retry-After"), content
+            whence: Any = Answering(connection, deadline)  # a socket to what reads from it
+            with closing(http.client.HTTPResponse(whence, method="POST")) as answer:
+                answer.begin()
+                content = answer.read(_ANSWER)
+                if answer.isclosed() and not answer.will_close:
+                    self._connection, connection = connection, None
+                return answer.status, answer.getheader("Retry-After"), content
         except http.client.HTTPException as error:
             if isinstance(error, OSError):
                 raise
