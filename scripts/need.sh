@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # See that the machine has what a target needs; as root with apt, install what it lacks.
 #   need.sh venv PYTHON   that it is 3.11 or newer, and can make virtual environments
-#   need.sh servers       Redis, MariaDB, RabbitMQ, Prometheus, Alertmanager, rsyslog, Chromium, a font, strace, for the tests (never started as services)
+#   need.sh servers       Redis, MariaDB, RabbitMQ, Prometheus, Alertmanager, rsyslog, Chromium, a font, strace, curl, OpenSSH's client, for the tests (never started as services)
 set -euo pipefail
 
 policy=/usr/sbin/policy-rc.d
@@ -55,6 +55,8 @@ need_servers() {
     command -v chromium-headless-shell >/dev/null || ! grep -qx 'ID=debian' /etc/os-release \
         || missing+=(chromium-headless-shell)
     command -v strace >/dev/null || missing+=(strace)
+    command -v curl >/dev/null || missing+=(curl)
+    command -v ssh >/dev/null && command -v ssh-keygen >/dev/null || missing+=(openssh-client)
     [[ -d /usr/share/fonts/truetype/dejavu ]] || missing+=(fonts-dejavu-core)
     [[ ${#missing[@]} -eq 0 ]] || obtain "${missing[@]}"
 }

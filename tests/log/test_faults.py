@@ -169,15 +169,25 @@ def test_a_closed_stream_is_an_output_failure(capsys: pytest.CaptureFixture[str]
     assert "output failed" in capsys.readouterr().err
 
 
+def fill(pipe: int) -> None:
+    """Write to a pipe that nobody reads until it takes no more."""
+    os.set_blocking(pipe, False)
+    with suppress(BlockingIOError):
+        while True:
+            os.write(pipe, b"\n" * 4096)
+    os.set_blocking(pipe, True)
+
+
 @contextmanager
 def reader() -> Iterator[tuple[Any, subprocess.Popen[bytes]]]:
-    """A pipe whose reader is stopped, and counts what it read once it goes on."""
+    """A pipe that is full and whose reader is stopped, and counts what it read once it goes on."""
     command = [sys.executable, "-c", "import sys; print('up', flush=True); print(sys.stdin.read().count('urgent'))"]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         assert process.stdin is not None
         assert process.stdout is not None
         assert process.stdout.readline() == b"up\n"
         process.send_signal(signal.SIGSTOP)
+        fill(process.stdin.fileno())
         try:
             with open(process.stdin.fileno(), "w", encoding="utf-8", closefd=False) as stream:
                 yield stream, process
@@ -189,6 +199,12 @@ def reader() -> Iterator[tuple[Any, subprocess.Popen[bytes]]]:
 def test_a_stopped_reader_delays_nobody() -> None:
     """L2: given a pipe that nobody reads, a record takes less than a millisecond and waits in bounded memory."""
     with reader() as (stream, process), configure(stream=stream, format="json", backlog=1000) as handle:
+
+        def waiting() -> float:
+            return {name: value for name, _, value in handle.metrics.gauges()}["log_backlog"]
+
+        log.info("the first")
+        until(lambda: waiting() == 0, "the thread did not take it")  # and is not back until somebody reads
         seconds = []
         for number in range(6000):
             began = time.perf_counter()
@@ -197,8 +213,7 @@ def test_a_stopped_reader_delays_nobody() -> None:
         log.error("urgent")
         assert sorted(seconds)[int(0.99 * len(seconds))] < 0.001
         assert handle.dropped > 3000
-        gauges = {name: value for name, _, value in handle.metrics.gauges()}
-        assert 1000 <= gauges["log_backlog"] <= 1001
+        assert waiting() == 1001
         process.send_signal(signal.SIGCONT)
         assert handle.flush()
         handle.close()

@@ -73,13 +73,13 @@ def probes(
     )
     async def layer(request: Request) -> AsyncLayer:
         if request.method not in {"GET", "HEAD"}:
-            yield _refusal(405, "http.405", {"allow": "GET, HEAD"})
+            yield _refusal(Problem(405, "http.405"), {"allow": "GET, HEAD"})
             return
         try:
             yield await _answered(request, request.path.removeprefix(base), observed, admits)
         except Exception:
             log.exception("a probe failed", path=request.path)
-            yield _refusal(503, "backend.unavailable")
+            yield _refusal(Problem(503, "backend.unavailable"))
 
     return layer
 
@@ -93,12 +93,12 @@ async def _answered(request: Request, path: str, observed: Observed, admits: Cal
         shown = details if not refused else {"status": details["status"]}
         return _told(200 if ready else 503, shown)
     if refused:
-        code, headers = ("authentication.required", _CHALLENGE) if refused == 401 else ("access.denied", {})
-        log.warning("figures refused", path=request.path, client=request.client, status=refused, code=code)
-        return _refusal(refused, code, headers)
+        problem = Problem(401, "authentication.required") if refused == 401 else Problem(403, "access.denied")
+        log.warning("figures refused", path=request.path, client=request.client, status=refused, code=problem.code)
+        return _refusal(problem, _CHALLENGE if refused == 401 else {})
     found = await request.face(observed).scrape(request.headers.get("accept") or "")
     if found is None:
-        return _refusal(404, "not_found")
+        return _refusal(Problem(404, "not_found"))
     body, media_type = found
     return Response(200, body, _HEADERS | {"content-type": media_type})
 
@@ -107,8 +107,8 @@ def _told(status: int, said: Mapping[str, Any]) -> Response:
     return Response(status, json.dumps(said).encode(), _HEADERS | {"content-type": "application/json"})
 
 
-def _refusal(status: int, code: str, headers: Mapping[str, str] | None = None) -> Response:
-    return Response.of(Problem(status, code), {**_HEADERS, **(headers or {})})
+def _refusal(problem: Problem, headers: Mapping[str, str] | None = None) -> Response:
+    return Response.of(problem, {**_HEADERS, **(headers or {})})
 
 
 def _admitting(token: SecretStr | str | None, networks: Collection[str]) -> Callable[[Request], int]:

@@ -121,6 +121,7 @@ with snapshot(sys.argv[1], how="tool", workspace=Path(sys.argv[2])):
         ("echo 'DROP TABLE IF EXISTS `t`;'; echo 'CREATE TABLE `t` (a INT);'", "ended with status 0"),
         ("echo 'DROP TABLE IF EXISTS `t`;'; echo 'INSERT INTO `t` VALUES (1'", "within a statement"),
         ("echo 'DROP TABLE IF EXISTS `t`;'; echo '-- Dump completed'; echo broken >&2; exit 3", "status 3: broken"),
+        ("echo 'DROP TABLE IF EXISTS `t`;'; echo 'INSERT INTO `t` VALUES (1'; kill -9 $$", "status -9"),
         ("echo '-- Dump completed'", "ended with status 0"),
         ("echo 'DROP TABLE IF EXISTS `t`;'; echo 'DROP DATABASE x;'", "not expected: DROP"),
         ("echo 'DROP TABLE IF EXISTS `t`;'; sleep 60", "wrote nothing"),

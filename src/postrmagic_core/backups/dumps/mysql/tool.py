@@ -154,12 +154,8 @@ class Output:
         for statement in self._statements:
             if statement.verb != "SET":
                 raise BackupFailed("the dump program wrote more than was asked for")
-        try:
-            status = self._process.wait(_ENDING)
-        except subprocess.TimeoutExpired:
-            raise BackupFailed(f"the dump program does not end{self.told()}") from None
-        if status or self._left or b"Dump completed" not in self._scanner.said:
-            raise BackupFailed(f"the dump program ended with status {status}{self.told()}")
+        if self._ended() or self._left or b"Dump completed" not in self._scanner.said:
+            raise self._failed()
 
     def end(self) -> None:
         """Kill it, if it runs."""
@@ -173,6 +169,16 @@ class Output:
         self._errors.seek(0)
         said = self._errors.read().decode(errors="replace").strip()[-_TOLD:]
         return f": {said}" if said else ""
+
+    def _ended(self) -> int:
+        """The program's status; it has closed its output."""
+        try:
+            return self._process.wait(_ENDING)
+        except subprocess.TimeoutExpired:
+            raise BackupFailed(f"the dump program does not end{self.told()}") from None
+
+    def _failed(self) -> BackupFailed:
+        return BackupFailed(f"the dump program ended with status {self._process.returncode}{self.told()}")
 
     def _until_next(self) -> Iterator[Statement]:
         first, self._first = self._first, None
@@ -195,7 +201,10 @@ class Output:
             return b""
         if not select.select([stream], [], [], _SILENT)[0]:
             raise BackupFailed(f"the dump program wrote nothing for {_SILENT:.0f} seconds{self.told()}")
-        return os.read(stream.fileno(), min(size, _BLOCK))
+        block = os.read(stream.fileno(), min(size, _BLOCK))
+        if not block and self._ended():  # why it broke off is worth more than where
+            raise self._failed()
+        return block
 
 
 @contextmanager
