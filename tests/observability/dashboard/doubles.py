@@ -30,3 +30,9 @@ NO_SHARE = 0.0
 async def patient(send: Any, message: Any) -> None:
     """Who takes nothing is waited for."""
     await send(message)
+
+
+def kept_on(path: str, *, secure: bool) -> str:
+    """Instead of :func:`postrmagic_core.observability.dashboard.messages.forget`: the message stays."""
+    del secure
+    return f"postrmagic-dashboard=kept; Path={path}"

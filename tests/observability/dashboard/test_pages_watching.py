@@ -507,6 +507,7 @@ def test_alerts_say_what_is_off_or_cannot_be_read(watch: Watch, monkeypatch: pyt
         monkeypatch.setattr(seen.alerts, name, _failing)
     for query in ({}, {"tab": "history"}, {"tab": "rules"}, {"id": "0" * 32}):
         assert "This cannot be read now" in shown(watch.get("/alerts", **query))
+    assert "not known" in shown(watch.get("/alerts", 404, id=HOSTILE))  # what is no id is looked for nowhere
     monkeypatch.setattr(seen, "alerts", None)
     assert "POSTRMAGIC_OBSERVABILITY__WATCH=true" in watch.get("/alerts")
 
