@@ -8,6 +8,8 @@ import sqlite3
 import subprocess
 import sys
 import time
+from contextlib import closing
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -60,11 +62,28 @@ def test_kill_9_while_collecting_loses_nothing_and_doubles_nothing(logs: Logs, k
     for kill in range(kills):
         logs.log_all(logs.record("kept", number=total + n) for n in range(16 * LINES))
         total += 16 * LINES
+        before = blocks(logs)
         process = started(logs)
-        time.sleep(0.02 + 0.03 * kill)  # at whichever moment it is: nothing depends on it
+        # Something was collected: from here on at whichever moment it is.
+        until(partial(collected, logs, before), "nothing was collected", PATIENCE)
+        time.sleep(0.003 * kill)
         ended(process, signal.SIGKILL)
     logs.collect()
     assert numbers(logs) == list(range(total))
+
+
+def collected(logs: Logs, before: int) -> bool:
+    """Whether there are more blocks than there were."""
+    return blocks(logs) > before
+
+
+def blocks(logs: Logs) -> int:
+    """How many there are in the first segment, in which all of this has room."""
+    connection = segment.read(segment.path_of(logs.index, 1))
+    if connection is None:
+        return 0
+    with closing(connection):
+        return int(connection.execute("SELECT COUNT(*) FROM blocks").fetchone()[0])
 
 
 def numbers(logs: Logs) -> list[int]:
