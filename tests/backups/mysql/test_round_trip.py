@@ -47,7 +47,7 @@ def test_a_hostile_database_comes_back(kind: str, database: Make, tmp_path: Path
 
 PLAIN = [
     "CREATE TABLE parent (id INT PRIMARY KEY AUTO_INCREMENT, t VARCHAR(50), b VARBINARY(20), d DATETIME(6))",
-    # The key has a name: one that the server makes of the table's, some releases of MariaDB 10.11 show without escaping.
+    # The key has a name: one that is made of the table's, some releases of MariaDB 10.11 show without escaping.
     "CREATE TABLE `ch``ild (1` (id INT PRIMARY KEY, p INT, `VALUES (` BIT(9),"
     " CONSTRAINT p_is FOREIGN KEY (p) REFERENCES parent (id))",
     r"INSERT INTO parent VALUES (0, 'a\'b\\c\n(1),(2);', X'00275C', '2026-01-02 03:04:05.678901'), (7, '', '', NULL)",
