@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Final
 
 from postrmagic_core.log import LogHandle, bind, configure, get_logger
+from postrmagic_core.testing.waiting import until
 
 from . import _log_peers as peers
 from ._harness import Bench, Case
@@ -118,7 +119,7 @@ def writing() -> Iterator[tuple[Path, LogHandle]]:
 
 @contextmanager
 def stuck() -> Iterator[LogHandle]:
-    """Our log into a pipe that is full and that nobody reads until the end."""
+    """Our log into a pipe that is full and that nobody reads until the end; its thread is stuck there already."""
     reading, end = os.pipe()
     with ExitStack() as opened:
         os.set_blocking(end, False)
@@ -134,6 +135,8 @@ def stuck() -> Iterator[LogHandle]:
         opened.enter_context(redirect_stderr(StringIO()))
         handle = opened.enter_context(configure(format="json", stream=stream))
         opened.callback(drain.start)
+        get_logger("media.uploads").info("taken")  # else the thread might take half of what is to fill the backlog
+        until(lambda: all(value == 0 for name, _, value in handle.metrics.gauges() if name == "log_backlog"))
         yield handle
 
 
