@@ -58,27 +58,27 @@ def test_many_who_obey_readiness_lose_no_request_however_often(tmp_path: Path) -
 
 def test_a_drain_in_its_order(tmp_path: Path) -> None:
     """Not ready at once, still alive and serving, kept connections closed by their answers, then closed, status 0."""
-    with serving(tmp_path, "--drain", "0.8") as served:
+    with serving(tmp_path, "--drain", "1.6") as served:
         assert served.child.line() == "opened"
         assert served.port
-        assert "0.8 s drain, 30 s grace" in served.said
+        assert "1.6 s drain, 30 s grace" in served.said
         assert b"200 OK" in served.ask("/readyz")
         with served.connect() as kept, served.connect() as idle, served.connect() as slow:
             assert b"connection: close" not in kept.ask("/")
             assert b"connection: close" not in idle.ask("/")
-            slow.send("/sleep/1.2")
+            slow.send("/sleep/3")
             assert served.child.line() == "began"
             began = time.monotonic()
             served.child.terminate()
             until(lambda: b'"draining"' in served.ask("/readyz"))
-            assert time.monotonic() - began < 0.7
+            assert time.monotonic() - began < 1.5
             assert b"200 OK" in served.ask("/livez")
             answer = kept.ask("/")
             assert answer.startswith(b"HTTP/1.1 200")
             assert b"connection: close" in answer
             assert kept.ended()
             assert idle.ended(), "when the drain is over"
-            assert time.monotonic() - began > 0.7
+            assert time.monotonic() - began > 1.5
             assert not served.listens()
             answer = slow.answer()
             assert answer.endswith(b"done")

@@ -127,7 +127,7 @@ def test_a_stream_that_is_left_ends_the_session_and_reads_nothing_further(sessio
     next(stream)
     began = time.monotonic()
     stream.close()
-    assert time.monotonic() - began < 1
+    assert time.monotonic() - began < 5
     with pytest.raises(BackendUnavailable):
         session.rows("SELECT 1")
 

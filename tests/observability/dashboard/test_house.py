@@ -517,7 +517,7 @@ def test_a_view_that_hangs_holds_up_nobody(house: Dashboard, probe: Counted, mon
     hang, still = threading.Event(), probe.page.view
 
     def view(asking: Ask) -> Shown:
-        hang.wait(2)
+        hang.wait(10)
         return still(asking)
 
     house.pages["probe"] = replace(probe.page, view=view)
@@ -532,7 +532,7 @@ def test_a_view_that_hangs_holds_up_nobody(house: Dashboard, probe: Counted, mon
         assert [answer.status for answer in answers] == [503] * 8 + [403]
         assert all("backend.timeout" in answer.text and "<nav" in answer.text for answer in answers[:8])
         assert await watcher.event() == {"parts": {}, "trouble": "backend.timeout"}
-        assert time.monotonic() - began < 1.8  # nobody waited for the view
+        assert time.monotonic() - began < 8  # nobody waited for the view
         assert len(house._kept._making) == 3
         hang.set()
         while (told := await watcher.event())["trouble"]:
