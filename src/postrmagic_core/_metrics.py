@@ -10,6 +10,7 @@ import logging
 import math
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from types import MethodType
 from typing import TypeAlias
 from weakref import WeakMethod
@@ -147,7 +148,8 @@ class Metrics:
         for entry in list(self._reports):
             read = entry[0]()
             if read is None:
-                self._reports.remove(entry)
+                with suppress(ValueError):  # two may ask at once: the other has removed it
+                    self._reports.remove(entry)
             elif entry[1] == shared:
                 try:
                     told = [(name, tuple(sorted(labels.items())), float(value)) for name, labels, value in read()]

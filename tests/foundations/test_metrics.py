@@ -46,6 +46,18 @@ def test_nobody_is_kept_alive_to_be_asked() -> None:
     assert list(metrics.gauges()) == []
 
 
+def test_two_who_ask_at_once_are_both_told() -> None:
+    """Each of them finds that somebody is gone: the second, too, hears whoever comes after."""
+    metrics = Metrics()
+    pools = [Pool(metrics, size) for size in (2, 3, 4)]
+    slow = metrics.gauges()
+    assert next(slow)[2] == 2
+    del pools[1]
+    gc.collect()
+    assert [value for _, _, value in metrics.gauges()] == [2, 4]
+    assert [value for _, _, value in slow] == [4]
+
+
 def test_who_cannot_tell_is_left_out() -> None:
     """Half of what it told too; the others are told."""
     metrics = Metrics()
