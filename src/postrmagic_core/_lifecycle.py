@@ -7,11 +7,14 @@ import os
 import threading
 import warnings
 import weakref
-from collections.abc import Callable
-from types import TracebackType
-from typing import Literal, Self
+from collections.abc import Callable, Iterator
+from itertools import count
+from types import MethodType, TracebackType
+from typing import Generic, Literal, Self, TypeVar
 
 from .errors import NotOpen
+
+T = TypeVar("T")
 
 
 class Lifecycle:
@@ -83,28 +86,36 @@ class Lifecycle:
             warnings.warn(f"{type(self).__name__} was never closed", ResourceWarning, source=self, stacklevel=2)
 
 
-class _Living:
-    """Bound methods of objects that are not kept alive, in the order in which they came."""
+class Living(Generic[T]):
+    """Objects, or bound methods of objects, that are not kept alive, in the order in which they came.
+
+    Any thread may add one while others go through them, which a :class:`weakref.WeakSet` does not bear. Each step is
+    one operation of a dict instead of a lock: a signal's handler, or a child forked meanwhile, would wait for it.
+    """
 
     def __init__(self) -> None:
-        self._methods: list[weakref.WeakMethod[Callable[[], None]]] = []
+        self._references: dict[int, Callable[[], T | None]] = {}
+        self._numbers = count()
         self._swept_at = 64
 
-    def add(self, method: Callable[[], None]) -> None:
+    def add(self, one: T) -> None:
         """The dead leave when they may be half of all: few of the living pay for it."""
-        if len(self._methods) >= self._swept_at:
-            self._methods[:] = [reference for reference in self._methods if reference() is not None]
-            self._swept_at = max(64, 2 * len(self._methods))
-        self._methods.append(weakref.WeakMethod(method))
+        if len(self._references) >= self._swept_at:
+            for number, reference in self._references.copy().items():
+                if reference() is None:
+                    self._references.pop(number, None)
+            self._swept_at = max(64, 2 * len(self._references))
+        made: Callable[[], T | None] = weakref.WeakMethod(one) if isinstance(one, MethodType) else weakref.ref(one)
+        self._references[next(self._numbers)] = made
 
-    def call_each(self) -> None:
-        for reference in list(self._methods):
-            method = reference()
-            if method is not None:
-                method()
+    def __iter__(self) -> Iterator[T]:
+        for reference in self._references.copy().values():
+            one = reference()
+            if one is not None:
+                yield one
 
 
-_after_fork = _Living()
+_after_fork: Living[Callable[[], None]] = Living()
 
 
 def after_fork(method: Callable[[], None]) -> None:
@@ -116,4 +127,4 @@ def after_fork(method: Callable[[], None]) -> None:
 
 
 if hasattr(os, "register_at_fork"):  # Windows has no fork
-    os.register_at_fork(after_in_child=_after_fork.call_each)
+    os.register_at_fork(after_in_child=lambda: [method() for method in _after_fork])

@@ -5,8 +5,10 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
 import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from sqlalchemy import Column, Integer, MetaData, Table, insert, select, text, update
@@ -64,6 +66,32 @@ def test_what_committed_is_delivered_once_and_in_order(outbox: DatabaseManager) 
     assert (relay.run_once(), relay.run_once()) == (2, 0)
     assert inbox.payloads == [b"1", b"2\x00\xff"]
     assert outbox.outbox_counts() == {}
+
+
+def test_relays_may_be_made_while_others_commit(outbox: DatabaseManager) -> None:
+    """Who has committed is not told that making a relay failed: nobody's commit minds how many there are."""
+    done = threading.Event()
+
+    def commit() -> None:
+        try:
+            for _ in range(300):
+                stage(outbox, b"1")
+        finally:
+            done.set()
+
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        with ThreadPoolExecutor(1) as pool:
+            committing = pool.submit(commit)
+            kept = []
+            while not done.is_set():
+                kept = [outbox.relay({}) for _ in range(200)]
+            committing.result(60)
+    finally:
+        sys.setswitchinterval(before)
+    assert kept
+    assert outbox.outbox_counts()["mail"].waiting == 300
 
 
 def test_what_rolled_back_is_never_delivered(outbox: DatabaseManager) -> None:

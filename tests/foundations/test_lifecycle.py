@@ -5,10 +5,13 @@ from __future__ import annotations
 import asyncio
 import gc
 import os
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from postrmagic_core._lifecycle import Lifecycle, after_fork
+from postrmagic_core._lifecycle import Lifecycle, Living, after_fork
 from postrmagic_core.errors import NotOpen
 
 
@@ -97,3 +100,50 @@ def test_a_forked_child_resets_living_objects_and_the_parent_none() -> None:
         os._exit(0 if kept.reset else 1)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
     assert not kept.reset
+
+
+class One:
+    """Somebody who is known and not kept alive."""
+
+
+def test_the_living_are_gone_through_in_their_order_whoever_comes_meanwhile() -> None:
+    """Who comes meanwhile is there the next time; who has died is left out, and soon forgotten."""
+    living: Living[One] = Living()
+    ones = [One() for _ in range(3)]
+    for one in ones:
+        living.add(one)
+    seen = iter(living)
+    assert next(seen) is ones[0]
+    ones.append(One())
+    living.add(ones[-1])
+    assert list(seen) == ones[1:3]
+    del ones[1]
+    gc.collect()
+    assert list(living) == ones
+    for _ in range(10_000):
+        living.add(One())
+    assert len(living._references) < 200
+
+
+def test_threads_that_add_at_once_lose_nobody() -> None:
+    """Not even while the dead are taken out."""
+    living: Living[One] = Living()
+    began = threading.Barrier(4)
+
+    def add() -> list[One]:
+        kept = []
+        began.wait()
+        for _ in range(2000):
+            living.add(One())
+            kept.append(One())
+            living.add(kept[-1])
+        return kept
+
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        with ThreadPoolExecutor(4) as pool:
+            kept = [one for adding in [pool.submit(add) for _ in range(4)] for one in adding.result(60)]
+    finally:
+        sys.setswitchinterval(before)
+    assert set(living) == set(kept)

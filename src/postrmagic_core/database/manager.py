@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import weakref
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial, wraps
@@ -13,7 +12,7 @@ from sqlalchemy import Row
 from sqlalchemy.sql import Executable
 
 from .._clock import Clock, SystemClock
-from .._lifecycle import Lifecycle
+from .._lifecycle import Lifecycle, Living
 from .._metrics import Metrics, Told
 from .._protocols import TagCapture
 from .._retry import RetryPolicy
@@ -75,7 +74,7 @@ class DatabaseManager(Lifecycle):
         self.metrics = metrics or Metrics()
         self.backend: Backend = open_backend(url, pool=pool, timeouts=timeouts, metrics=self.metrics, registry=registry)
         self._clock = clock or SystemClock()
-        self._relays: weakref.WeakSet[Relay] = weakref.WeakSet()
+        self._relays: Living[Relay] = Living()
         self._window = Window(self.backend.database_id(), self.pools, self.metrics)
         self.queries = None
         if queries is not None:
@@ -242,7 +241,7 @@ class DatabaseManager(Lifecycle):
             self._clock.sleep(delay)
 
     def _wake_relays(self) -> None:
-        for relay in list(self._relays):
+        for relay in self._relays:
             relay.wake()
 
     def _pools_told(self) -> Iterator[Told]:
@@ -255,7 +254,7 @@ class DatabaseManager(Lifecycle):
         self.backend.engine("write")
 
     def _close(self) -> None:
-        for relay in list(self._relays):
+        for relay in self._relays:
             relay.close()
         if self._aio is not None:
             self._aio._shut()

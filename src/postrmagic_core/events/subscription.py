@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import logging
 import threading
-import weakref
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import TypeVar
 
-from .._lifecycle import Lifecycle, after_fork
+from .._lifecycle import Lifecycle, Living, after_fork
 from ..errors import UsageError
 from .channel import Missed, check_payload
 
@@ -26,7 +25,7 @@ class SubscriptionChannel(Lifecycle, ABC):
 
     def __init__(self) -> None:
         super().__init__()
-        self._subscriptions: weakref.WeakSet[Subscription] = weakref.WeakSet()
+        self._subscriptions: Living[Subscription] = Living()
 
     def publish(self, payload: bytes) -> None:
         """See :meth:`Channel.publish`."""
@@ -53,7 +52,7 @@ class SubscriptionChannel(Lifecycle, ABC):
         """Nothing: may be extended."""
 
     def _close(self) -> None:
-        for each in list(self._subscriptions):
+        for each in self._subscriptions:
             each.close()
 
 
