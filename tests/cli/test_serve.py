@@ -14,7 +14,7 @@ import pytest
 from postrmagic_core.cli.draining import checked
 from postrmagic_core.cli.listening import bound, bound_to_path, remove
 from postrmagic_core.cli.serve import serve
-from postrmagic_core.cli.serving import Terms
+from postrmagic_core.cli.serving import _ONE_WISH, Terms
 from postrmagic_core.errors import ConfigurationError, MissingExtra
 from postrmagic_core.registry import imported
 from postrmagic_core.testing import until
@@ -138,7 +138,8 @@ def test_a_second_sigterm_ends_at_once(tmp_path: Path) -> None:
         assert (served.child.line(), served.child.line()) == ("opened", "began")
         served.child.terminate()
         served.child.terminate()
-        time.sleep(0.6)
+        until(lambda: b'"draining"' in served.ask("/readyz"))
+        time.sleep(_ONE_WISH + 0.1)
         assert b'"draining"' in served.ask("/readyz")
         served.child.terminate()
         assert client.answer().startswith(b"HTTP/1.1 503")
@@ -166,7 +167,7 @@ def test_nothing_that_hangs_keeps_the_process(tmp_path: Path, hangs: str) -> Non
             client.send("/hang/90")
             assert (served.child.line(), served.child.line()) == ("opened", "began")
         served.child.terminate()
-        time.sleep(0.7)
+        time.sleep(_ONE_WISH + 0.6)
         served.child.terminate()
         assert served.child.wait(15) == 1
         assert "ended by force" in served.said

@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import shutil
 import socket
+import sys
 from contextlib import suppress
+from pathlib import Path
 from typing import ClassVar, NamedTuple
 
 from postrmagic_core.testing.servers._process import ServerProcess
@@ -71,5 +73,10 @@ class Rsyslog(ServerProcess):
 
     def _answers(self) -> bool:
         with suppress(OSError), socket.create_connection((self.host, self.port), 1.0):
-            return True
+            return self._takes_datagrams()
         return False
+
+    def _takes_datagrams(self) -> bool:
+        """It binds one port after the other; nobody answers a datagram, so that only the kernel can tell."""
+        local = f"{int.from_bytes(socket.inet_aton(self.host), sys.byteorder):08X}:{self.port:04X}"
+        return local in Path("/proc/net/udp").read_text(encoding="ascii")
