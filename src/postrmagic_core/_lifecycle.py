@@ -89,8 +89,8 @@ class Lifecycle:
 class Living(Generic[T]):
     """Objects, or bound methods of objects, that are not kept alive, in the order in which they came.
 
-    Any thread may add one while others go through them, which a :class:`weakref.WeakSet` does not bear. Each step is
-    one operation of a dict instead of a lock: a signal's handler, or a child forked meanwhile, would wait for it.
+    Any thread may add one while others go through them, which a :class:`weakref.WeakSet` does not bear. There is no
+    lock, for which a signal's handler or a child forked meanwhile would wait: each step is one operation of a dict.
     """
 
     def __init__(self) -> None:
