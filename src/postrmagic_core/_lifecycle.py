@@ -126,5 +126,10 @@ def after_fork(method: Callable[[], None]) -> None:
     _after_fork.add(method)
 
 
+def _forked() -> None:
+    for method in _after_fork:
+        method()
+
+
 if hasattr(os, "register_at_fork"):  # Windows has no fork
-    os.register_at_fork(after_in_child=lambda: [method() for method in _after_fork])
+    os.register_at_fork(after_in_child=_forked)

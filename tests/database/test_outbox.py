@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import logging
 import os
-import sys
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -18,6 +17,7 @@ from postrmagic_core.database.tables import outbox as outbox_table
 from postrmagic_core.database.tables import outbox_keys
 from postrmagic_core.errors import BackendUnavailable, ConfigurationError
 from postrmagic_core.testing import FakeClock, spawn
+from tests.threads import restless
 
 HOUR_US = 3_600_000_000
 metadata = MetaData()
@@ -79,17 +79,12 @@ def test_relays_may_be_made_while_others_commit(outbox: DatabaseManager) -> None
         finally:
             done.set()
 
-    before = sys.getswitchinterval()
-    sys.setswitchinterval(1e-6)
-    try:
-        with ThreadPoolExecutor(1) as pool:
-            committing = pool.submit(commit)
-            kept = []
-            while not done.is_set():
-                kept = [outbox.relay({}) for _ in range(200)]
-            committing.result(60)
-    finally:
-        sys.setswitchinterval(before)
+    with restless(), ThreadPoolExecutor(1) as pool:
+        committing = pool.submit(commit)
+        kept = []
+        while not done.is_set():
+            kept = [outbox.relay({}) for _ in range(200)]
+        committing.result(60)
     assert kept
     assert outbox.outbox_counts()["mail"].waiting == 300
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import gc
 import os
-import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
@@ -13,6 +12,7 @@ import pytest
 
 from postrmagic_core._lifecycle import Lifecycle, Living, after_fork
 from postrmagic_core.errors import NotOpen
+from tests.threads import restless
 
 
 class Door(Lifecycle):
@@ -139,11 +139,6 @@ def test_threads_that_add_at_once_lose_nobody() -> None:
             living.add(kept[-1])
         return kept
 
-    before = sys.getswitchinterval()
-    sys.setswitchinterval(1e-6)
-    try:
-        with ThreadPoolExecutor(4) as pool:
-            kept = [one for adding in [pool.submit(add) for _ in range(4)] for one in adding.result(60)]
-    finally:
-        sys.setswitchinterval(before)
+    with restless(), ThreadPoolExecutor(4) as pool:
+        kept = [one for adding in [pool.submit(add) for _ in range(4)] for one in adding.result(60)]
     assert set(living) == set(kept)

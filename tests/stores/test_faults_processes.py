@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager
+from contextlib import closing
 
 import pytest
 
@@ -19,6 +18,7 @@ from postrmagic_core.stores.scripts import SWAP
 from postrmagic_core.testing.contracts.on_store import persist
 from tests.crowd import crowd
 from tests.stores.hesitating import hesitating
+from tests.threads import restless
 
 pytestmark = pytest.mark.fault
 
@@ -79,17 +79,6 @@ def test_eight_processes_read_whole_values(shared_url: str) -> None:
         store.set({b"go": b"1"}, 600_000)
         counted = sum(int(child.line(60)) for child in children)
         assert checked(store.get([SWAPPED])[0]) == counted > 0
-
-
-@contextmanager
-def restless() -> Iterator[None]:
-    """Threads that change after every few instructions."""
-    before = sys.getswitchinterval()
-    sys.setswitchinterval(1e-6)
-    try:
-        yield
-    finally:
-        sys.setswitchinterval(before)
 
 
 class Hesitant(MemoryStore):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import threading
 
 import pytest
@@ -10,6 +9,7 @@ import pytest
 from postrmagic_core.errors import OutOfSpace
 from postrmagic_core.stores.adapters.memory import MemoryStore
 from postrmagic_core.testing import FakeClock
+from tests.threads import restless
 
 
 def test_the_least_recently_used_goes_first() -> None:
@@ -80,14 +80,13 @@ def test_looking_disturbs_nobody_who_goes_through_the_keys() -> None:
             for key in keys:
                 store.peek(key)
 
-    thread, interval = threading.Thread(target=look), sys.getswitchinterval()
-    sys.setswitchinterval(1e-5)
-    thread.start()
-    try:
-        for _ in range(50):
-            assert store.clear(b"b:") == 0
-            assert store.usage(b"a:").entries == len(keys)
-    finally:
-        stop.set()
-        thread.join()
-        sys.setswitchinterval(interval)
+    thread = threading.Thread(target=look)
+    with restless():
+        thread.start()
+        try:
+            for _ in range(50):
+                assert store.clear(b"b:") == 0
+                assert store.usage(b"a:").entries == len(keys)
+        finally:
+            stop.set()
+            thread.join()
